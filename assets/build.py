@@ -1,0 +1,126 @@
+"""Rebuild the embedded data sets from the public packages they come from.
+
+    npm pack emoji-datasource-google@16.0.0 && tar xzf emoji-datasource-google-16.0.0.tgz
+    apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
+    python assets/build.py emoji package
+    python assets/build.py fashion fashion/usr/share
+
+Each data set becomes one folder: `images.webp` (one lossless sheet of equal tiles, row by row),
+`items.json` (what each tile is) and the licences of what is inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ASSETS = Path(__file__).resolve().parent
+FASHION_CLASSES = [
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+]  # fmt: skip
+FASHION_TRAIN_PER_CLASS, FASHION_TEST_PER_CLASS = 1000, 200
+
+
+def write_sheet(path: Path, tiles: np.ndarray) -> int:
+    """Write `tiles` (N x H x W x 3 or N x H x W, uint8) as one lossless sheet; return its columns."""
+    count, height, width = tiles.shape[:3]
+    columns = math.ceil(math.sqrt(count * height / width))
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * height, columns * width, *tiles.shape[3:]), 255, np.uint8)
+    for i, tile in enumerate(tiles):
+        y, x = divmod(i, columns)
+        sheet[y * height : (y + 1) * height, x * width : (x + 1) * width] = tile
+    Image.fromarray(sheet).save(path, lossless=True, quality=100, method=6)
+    return columns
+
+
+def write_dataset(name: str, tiles: np.ndarray, description: dict[str, Any]) -> None:
+    folder = ASSETS / name
+    folder.mkdir(exist_ok=True)
+    columns = write_sheet(folder / "images.webp", tiles)
+    header = {"tile": [int(tiles.shape[1]), int(tiles.shape[2])], "columns": columns, "count": len(tiles)}
+    text = json.dumps(header | description, ensure_ascii=False, separators=(",", ":"))
+    (folder / "items.json").write_text(text, encoding="utf-8")
+
+
+def on_white(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        rgba = picture.convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
+
+
+def emoji_rows(source: Path) -> list[dict[str, Any]]:
+    """One row a picture: its code, names, and the code of the emoji it is a skin-tone variant of."""
+    rows = []
+    entries = json.loads((source / "emoji.json").read_text(encoding="utf-8"))
+    for entry in sorted(entries, key=lambda e: e["sort_order"]):
+        variants = entry.get("skin_variations", {}).values()
+        for picture in [entry, *variants]:
+            if picture["has_img_google"]:
+                rows.append(
+                    {
+                        "id": picture["unified"],
+                        "of": entry["unified"],
+                        "name": (entry["name"] or entry["short_name"]).lower(),
+                        "category": entry["category"],
+                        "subcategory": entry["subcategory"],
+                        "image": picture["image"],
+                    }
+                )
+    return rows
+
+
+def build_emoji(source: Path) -> None:
+    rows = emoji_rows(source)
+    tiles = np.stack([on_white(source / "img" / "google" / "64" / row["image"]) for row in rows])
+    columns = {key: [row[key] for row in rows] for key in ("id", "of", "name", "category", "subcategory")}
+    write_dataset("emoji", tiles, {"labels": ["subcategory", "category"], "train": len(rows), "items": columns})
+    shutil.copyfile(source / "LICENSE", ASSETS / "emoji" / "LICENSE-emoji-data-MIT.txt")
+
+
+def read_idx(path: Path) -> np.ndarray:
+    raw = gzip.decompress(path.read_bytes())
+    dimensions = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3])]
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(dimensions)).reshape(dimensions)
+
+
+def balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
+    """Indices of the first `per_class` items of each class, in their original order."""
+    return np.sort(np.concatenate([np.flatnonzero(labels == c)[:per_class] for c in np.unique(labels)]))
+
+
+def build_fashion(source: Path) -> None:
+    data = source / "datasets" / "fashion-mnist"
+    tiles, labels = [], []
+    for part, per_class in (("train", FASHION_TRAIN_PER_CLASS), ("t10k", FASHION_TEST_PER_CLASS)):
+        part_labels = read_idx(data / f"{part}-labels-idx1-ubyte.gz")
+        keep = balanced(part_labels, per_class)
+        tiles.append(read_idx(data / f"{part}-images-idx3-ubyte.gz")[keep])
+        labels.append(part_labels[keep])
+    classes = [FASHION_CLASSES[i] for i in np.concatenate(labels)]
+    write_dataset("fashion", np.concatenate(tiles), {"labels": ["class"], "train": len(tiles[0]), "items": {"class": classes}})
+    shutil.copyfile(source / "doc" / "dataset-fashion-mnist" / "copyright", ASSETS / "fashion" / "LICENSE.txt")
+
+
+BUILDERS = {"emoji": build_emoji, "fashion": build_fashion}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=BUILDERS)
+    parser.add_argument("source", type=Path, help="the unpacked package")
+    arguments = parser.parse_args()
+    BUILDERS[arguments.dataset](arguments.source)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""python -m cl_core"""
+
+import sys
+
+from cl_core.cli import main
+
+sys.exit(main())

@@ -1,0 +1,185 @@
+"""The data sets that come with the project, by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cl_core.errors import UserError
+from cl_core.paths import ASSETS
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Named pictures with labels.
+
+    pictures: (N, 3, H, W) uint8; grey pictures repeat their channel.
+    labels: (N,) int64, index into `classes`.
+    groups: (N,) int64; pictures of one group show the same thing (an emoji in its skin tones), and
+        neither count as each other's neighbour nor meet as negatives.
+    train, test: int64 indices. Where there is no test part, a picture is tested against all others.
+    shown: int64 indices of the pictures that maps and galleries show.
+    ids, names: one a picture.
+    """
+
+    name: str
+    pictures: Tensor
+    labels: Tensor
+    groups: Tensor
+    train: Tensor
+    test: Tensor
+    shown: Tensor
+    classes: list[str]
+    ids: list[str]
+    names: list[str]
+    licence: str
+    label_kind: str
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return int(self.pictures.shape[-1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of numbers with labels: values (N, D) float32, labels (N,) int64."""
+
+    name: str
+    values: Tensor
+    labels: Tensor
+    classes: list[str]
+    columns: list[str]
+    licence: str
+
+
+def _encode(values: list[Any]) -> tuple[Tensor, list[Any]]:
+    """Values -> (N,) int64 indices into the distinct values, in order of first appearance."""
+    distinct = list(dict.fromkeys(values))
+    index = {value: i for i, value in enumerate(distinct)}
+    return torch.tensor([index[value] for value in values]), distinct
+
+
+def read_sheet(folder: Path) -> tuple[Tensor, dict[str, Any]]:
+    """Read one embedded data set as `assets/build.py` writes it: pictures (N, 3, H, W) uint8, description."""
+    description = json.loads((folder / "items.json").read_text(encoding="utf-8"))
+    height, width = description["tile"]
+    with Image.open(folder / "images.webp") as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    rows, columns = pixels.shape[0] // height, description["columns"]
+    tiles = pixels.reshape(rows, height, columns, width, 3).transpose(0, 2, 4, 1, 3)
+    pictures = tiles.reshape(rows * columns, 3, height, width)[: description["count"]]
+    return torch.from_numpy(pictures), description
+
+
+def _emoji() -> Dataset:
+    pictures, description = read_sheet(ASSETS / "emoji")
+    items = description["items"]
+    labels, classes = _encode(items["subcategory"])
+    groups, _ = _encode(items["of"])
+    everything = torch.arange(len(pictures))
+    return Dataset(
+        name="emoji",
+        pictures=pictures,
+        labels=labels,
+        groups=groups,
+        train=everything,
+        test=everything[:0],
+        shown=everything,
+        classes=classes,
+        ids=items["id"],
+        names=items["name"],
+        licence="Noto Emoji by Google, Apache-2.0; names from emoji-data by Cal Henderson, MIT",
+        label_kind="subcategory",
+    )
+
+
+def _fashion() -> Dataset:
+    pictures, description = read_sheet(ASSETS / "fashion")
+    names = description["items"]["class"]
+    labels, classes = _encode(names)
+    everything = torch.arange(len(pictures))
+    train, test = everything[: description["train"]], everything[description["train"] :]
+    return Dataset(
+        name="fashion",
+        pictures=pictures,
+        labels=labels,
+        groups=everything,
+        train=train,
+        test=test,
+        shown=test,
+        classes=classes,
+        ids=[str(i) for i in range(len(names))],
+        names=names,
+        licence="Fashion-MNIST by Zalando SE, MIT",
+        label_kind="class",
+    )
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    grey = torch.from_numpy((source.images * (255 / 16)).round().astype(np.uint8))
+    everything = torch.arange(len(grey))
+    is_test = everything % 5 == 4
+    names = [f"digit {d}" for d in source.target]
+    return Dataset(
+        name="digits",
+        pictures=grey[:, None].repeat(1, 3, 1, 1),
+        labels=torch.from_numpy(source.target).long(),
+        groups=everything,
+        train=everything[~is_test],
+        test=everything[is_test],
+        shown=everything,
+        classes=[str(d) for d in range(10)],
+        ids=[str(i) for i in range(len(grey))],
+        names=names,
+        licence="Optical Recognition of Handwritten Digits (UCI), CC BY 4.0, as scikit-learn carries it",
+        label_kind="digit",
+    )
+
+
+def load_iris() -> Table:
+    """Fisher's iris measurements, from scikit-learn: 150 rows of 4 lengths in cm, 3 species."""
+    from sklearn.datasets import load_iris as load
+
+    source = load()
+    return Table(
+        name="iris",
+        values=torch.from_numpy(source.data).float(),
+        labels=torch.from_numpy(source.target).long(),
+        classes=list(source.target_names),
+        columns=list(source.feature_names),
+        licence="Iris (Fisher 1936, UCI), CC BY 4.0, as scikit-learn carries it",
+    )
+
+
+DATASETS: dict[str, Callable[[], Dataset]] = {"emoji": _emoji, "fashion": _fashion, "digits": _digits}
+TABLES: dict[str, Callable[[], Table]] = {"iris": load_iris}
+
+
+@cache
+def load_dataset(name: str) -> Dataset:
+    """The pictures called `name`, read once a process.
+
+    Raises:
+        UserError: no such data set, or it is a table.
+    """
+    if name in TABLES:
+        raise UserError(f"{name} is a table, and this needs pictures: choose one of {', '.join(DATASETS)}.")
+    if name not in DATASETS:
+        raise UserError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.")
+    return DATASETS[name]()

@@ -1,0 +1,122 @@
+"""Encoders: a name -> a module that turns pictures into features h.
+
+Pictures are (N, 3, S, S) float in [0, 1]; each encoder normalises them itself, so that an uploaded
+picture and a training view take the same way. Features are (N, dim).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+# Mean and standard deviation of the pictures an encoder sees, per channel, in [0, 1].
+Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
+NEUTRAL: Statistics = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+
+class Normalise(nn.Module):
+    """Subtract the mean and divide by the standard deviation of the training pictures."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, statistics: Statistics) -> None:
+        super().__init__()
+        for name, values in zip(("mean", "std"), statistics, strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return (pictures - self.mean) / self.std
+
+
+class Encoder(nn.Module):
+    """A normalised backbone; `dim` is the width of its features."""
+
+    def __init__(self, backbone: nn.Module, dim: int, statistics: Statistics) -> None:
+        super().__init__()
+        self.normalise = Normalise(statistics)
+        self.backbone = backbone
+        self.dim = dim
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.backbone(self.normalise(pictures))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al. 2016, fig. 2)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        same = inputs == outputs and stride == 1
+        self.shortcut: nn.Module = (
+            nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
+    """0.7 M parameters, for 28 to 64 px on two cores: stem, then 64 and 128 channels, two blocks each.
+
+    The stem halves pictures above 32 px, smaller ones keep their size. The last map is pooled to
+    2 x 2 rather than to one point, so a feature still knows top from bottom and left from right:
+    512 features. They are centred and scaled by a last BatchNorm without parameters; after a ReLU
+    all cosines would be positive and close together.
+    """
+    stem, widths, pooled = 32, (64, 128), 2
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, stem, 3, 2 if image_size > 32 else 1, 1, bias=False),
+        nn.BatchNorm2d(stem),
+        nn.ReLU(inplace=True),
+    ]
+    inputs = stem
+    for width in widths:
+        layers += [BasicBlock(inputs, width, 2), BasicBlock(width, width, 1)]
+        inputs = width
+    dim = inputs * pooled**2
+    layers += [nn.AdaptiveAvgPool2d(pooled), nn.Flatten(), nn.BatchNorm1d(dim, affine=False)]
+    return Encoder(nn.Sequential(*layers), dim, statistics)
+
+
+def _resnet18(statistics: Statistics, small_stem: bool) -> Encoder:
+    from torchvision.models import resnet18
+
+    backbone = resnet18(weights=None)
+    dim = backbone.fc.in_features
+    backbone.fc = nn.Identity()
+    if small_stem:
+        backbone.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+        backbone.maxpool = nn.Identity()
+    return Encoder(backbone, dim, statistics)
+
+
+def resnet18(image_size: int, statistics: Statistics) -> Encoder:
+    """torchvision's ResNet-18 with its ImageNet stem (7x7, stride 2, max pooling); 512 features."""
+    return _resnet18(statistics, small_stem=False)
+
+
+def resnet18_32px(image_size: int, statistics: Statistics) -> Encoder:
+    """ResNet-18 for pictures of about 32 px: 3x3 stem, stride 1, no pooling (SimCLR, appendix B.9)."""
+    return _resnet18(statistics, small_stem=True)
+
+
+ENCODERS: dict[str, Callable[[int, Statistics], Encoder]] = {
+    "small-resnet": small_resnet,
+    "resnet18-32px": resnet18_32px,
+    "resnet18": resnet18,
+}
+
+
+def build_encoder(name: str, image_size: int, statistics: Statistics = NEUTRAL) -> Encoder:
+    """The encoder called `name` (a key of `ENCODERS`), with fresh weights."""
+    return ENCODERS[name](image_size, statistics)

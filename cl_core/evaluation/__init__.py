@@ -1,0 +1,1 @@
+"""How good features are, each figure with its protocol."""

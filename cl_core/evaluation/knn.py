@@ -1,0 +1,105 @@
+"""k nearest neighbours on frozen features (Wu et al. 2018, section 3.4)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.data.catalog import Dataset
+
+QUERY_CHUNK = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class KnnResult:
+    """Accuracy in [0, 1] with all that is needed to measure it again."""
+
+    accuracy: float
+    k: int
+    temperature: float
+    queries: int
+    gallery: int
+    classes: int
+    label: str
+    rule: str
+
+    def protocol(self) -> str:
+        """The protocol in one line, to print beside the figure."""
+        return (
+            f"top-1 of {self.queries:,} queries against {self.gallery:,} pictures, label: {self.label} "
+            f"({self.classes} classes), cosine, k = {self.k}, votes weighted exp(cosine / {self.temperature:g}), {self.rule}"
+        )
+
+
+def knn_predict(
+    queries: Tensor,
+    gallery: Tensor,
+    labels: Tensor,
+    classes: int,
+    k: int,
+    temperature: float,
+    query_groups: Tensor | None = None,
+    gallery_groups: Tensor | None = None,
+) -> Tensor:
+    """Class with the most weight among each query's k nearest, each voting exp(cosine / temperature).
+
+    Args:
+        queries: (Q, D). gallery: (G, D). Both of length 1. labels: (G,) int64.
+        query_groups, gallery_groups: where equal, the picture is not a neighbour of the query.
+
+    Returns:
+        (Q,) int64.
+    """
+    predictions = []
+    for start in range(0, len(queries), QUERY_CHUNK):
+        cosines = queries[start : start + QUERY_CHUNK] @ gallery.T
+        if query_groups is not None and gallery_groups is not None:
+            same = query_groups[start : start + QUERY_CHUNK, None] == gallery_groups[None]
+            cosines = cosines.masked_fill(same, -torch.inf)
+        nearest, index = cosines.topk(min(k, len(gallery)), dim=1)
+        votes = torch.zeros(len(cosines), classes)
+        # Relative to the nearest, so that a small temperature cannot overflow.
+        votes.scatter_add_(1, labels[index], ((nearest - nearest[:, :1]) / temperature).exp())
+        predictions.append(votes.argmax(1))
+    return torch.cat(predictions)
+
+
+def evaluate_knn(features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1) -> KnnResult:
+    """kNN accuracy of features (N, D) of a whole data set.
+
+    With a test part: test against train. Without: every group's first picture against those of all
+    other groups, so that neither a picture nor a variant of it (an emoji in another skin tone) is a hit.
+    """
+    features = F.normalize(features, dim=1)
+    if len(dataset.test):
+        query = dataset.test
+        gallery = dataset.train
+        groups = None
+        rule = "test part against train part"
+    else:
+        query = gallery = group_representatives(dataset)
+        groups = dataset.groups[query]
+        rule = "one picture a group, leave one out"
+    predicted = knn_predict(
+        features[query],
+        features[gallery],
+        dataset.labels[gallery],
+        len(dataset.classes),
+        k,
+        temperature,
+        groups,
+        groups,
+    )
+    accuracy = (predicted == dataset.labels[query]).double().mean().item()
+    return KnnResult(accuracy, k, temperature, len(query), len(gallery), len(dataset.classes), dataset.label_kind, rule)
+
+
+def group_representatives(dataset: Dataset) -> Tensor:
+    """The first picture of each group, (G,) int64: for emoji, each without its skin-tone variants."""
+    seen: dict[int, int] = {}
+    for row, group in enumerate(dataset.groups.tolist()):
+        seen.setdefault(group, row)
+    return torch.tensor(list(seen.values()))

@@ -1,0 +1,87 @@
+"""Maps: features (N, D) -> points (N, 2), kept beside the run or in the cache once computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from cl_core.files import write_bytes
+from cl_core.paths import cache_dir
+
+Projector = Literal["pca", "tsne", "umap"]
+PROJECTORS: tuple[Projector, ...] = ("pca", "tsne", "umap")
+
+
+def pca(features: Tensor, dimensions: int = 2) -> Tensor:
+    """Coordinates along the directions of most variance, (N, dimensions) float32.
+
+    The sign of each direction is set so that its largest loading is positive: the same features
+    always give the same picture.
+    """
+    centred = features - features.mean(0)
+    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    axes = vectors[:, -dimensions:].flip(1)
+    signs = axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+    return centred @ (axes * signs)
+
+
+def tsne(features: Tensor) -> Tensor:
+    """t-SNE (van der Maaten and Hinton 2008) on cosine distances, started from PCA, seeded: (N, 2)."""
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    model = TSNE(init="pca", metric="cosine", perplexity=perplexity, random_state=0, n_jobs=-1)
+    return torch.from_numpy(model.fit_transform(features.numpy())).float()
+
+
+def umap(features: Tensor) -> Tensor:
+    """UMAP (McInnes et al. 2018) on cosine distances, seeded: (N, 2)."""
+    import warnings
+
+    from umap import UMAP
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_jobs value")  # a seed means one thread: we know
+        model = UMAP(n_neighbors=min(15, len(features) - 1), metric="cosine", random_state=0)
+        return torch.from_numpy(model.fit_transform(features.numpy())).float()
+
+
+COMPUTE: dict[Projector, Callable[[Tensor], Tensor]] = {"pca": pca, "tsne": tsne, "umap": umap}
+
+
+def _file(folder: Path, key: str, projector: Projector) -> Path:
+    return folder / f"{projector}-{key}.safetensors"
+
+
+def cached(run_folder: Path, key: str, projector: Projector) -> Tensor | None:
+    """Points computed before for the features called `key`, beside the run or in the cache."""
+    for folder in (run_folder / "projections", cache_dir() / "projections"):
+        file = _file(folder, key, projector)
+        if file.is_file():
+            return safetensors.torch.load_file(file)["points"].float()
+    return None
+
+
+def project(features: Tensor, projector: Projector, run_folder: Path, key: str) -> Tensor:
+    """Points (N, 2) float32, from the cache if they are there; else computed and put there.
+
+    Args:
+        key: names the features: fingerprint of the weights, data set and rows.
+    """
+    points = cached(run_folder, key, projector)
+    if points is None:
+        points = COMPUTE[projector](features)
+        if projector != "pca":
+            save(points, cache_dir() / "projections", key, projector)
+    return points
+
+
+def save(points: Tensor, folder: Path, key: str, projector: Projector) -> None:
+    """Keep points in half precision: a screen has fewer steps than that."""
+    scaled = points / points.abs().max().clamp(min=1e-12)
+    write_bytes(_file(folder, key, projector), safetensors.torch.save({"points": scaled.half().contiguous()}))

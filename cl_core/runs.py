@@ -1,0 +1,99 @@
+"""Runs by name: shipped checkpoints and folders, opened for use."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+from cl_core.encoders import build_encoder
+from cl_core.errors import UserError
+from cl_core.files import fingerprint
+from cl_core.methods import METHODS, Method
+from cl_core.paths import CHECKPOINTS, RUNS
+from cl_core.training.run_folder import RunFolder, RunRecord
+
+UNTRAINED_SUFFIX = "-untrained"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run opened for looking: its method in eval mode on the CPU, and the folder it came from."""
+
+    folder: RunFolder
+    record: RunRecord
+    method: Method
+    key: str
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures the encoder takes, in pixels."""
+        return self.record.image_size
+
+
+def shipped_runs() -> list[RunFolder]:
+    """Folders below `checkpoints/`, by name."""
+    return [RunFolder(file.parent) for file in sorted(CHECKPOINTS.glob("*/run.json"))]
+
+
+def local_runs(root: Path = RUNS) -> list[RunFolder]:
+    """Folders below `root` (by default `runs/` where the command is called), by path."""
+    return [RunFolder(file.parent) for file in sorted(root.glob("**/run.json"))]
+
+
+def find_run(name: str) -> RunFolder:
+    """A shipped checkpoint by its name, or a run by its folder.
+
+    Raises:
+        UserError: neither exists.
+    """
+    shipped = {folder.name: folder for folder in shipped_runs()}
+    if name in shipped:
+        return shipped[name]
+    if Path(name).is_dir():
+        return RunFolder(Path(name))
+    raise UserError(f"There is no checkpoint or run folder {name!r}: choose one of {', '.join(shipped)}, or give a folder.")
+
+
+def open_run(folder: RunFolder) -> Run:
+    """Build the run's method and load its weights.
+
+    Raises:
+        UserError: a file is missing, cut off, or does not belong to the settings beside it.
+    """
+    record = folder.read_record()
+    method = _empty_method(record)
+    try:
+        method.load_state_dict(folder.read_model())
+    except RuntimeError:
+        raise UserError(f"{folder.model_file} does not fit the settings in run.json: both must come from one run.") from None
+    method.eval()
+    return Run(folder, record, method, fingerprint(folder.model_file))
+
+
+def _empty_method(record: RunRecord) -> Method:
+    encoder = build_encoder(record.config.encoder, record.image_size)
+    return METHODS[record.config.method](encoder, record.config)
+
+
+@cache
+def load_run(name: str) -> Run:
+    """`open_run(find_run(name))`, kept for the life of the process."""
+    return open_run(find_run(name))
+
+
+def untrained_like(run: Run) -> Run:
+    """The weights `run` started from: shipped beside it, or drawn again from its seed."""
+    shipped = {folder.name for folder in shipped_runs()}
+    if run.folder.path.parent == CHECKPOINTS and run.name + UNTRAINED_SUFFIX in shipped:
+        return load_run(run.name + UNTRAINED_SUFFIX)
+    from cl_core.data.catalog import load_dataset
+    from cl_core.training.loop import build_method
+
+    method = build_method(run.record.config, load_dataset(run.record.config.dataset)).eval()
+    record = run.record.model_copy(update={"state": "untrained", "step": 0})
+    return Run(RunFolder(run.folder.path.with_name(run.name + UNTRAINED_SUFFIX)), record, method, run.key + UNTRAINED_SUFFIX)

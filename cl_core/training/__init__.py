@@ -1,0 +1,1 @@
+"""Training: settings, the loop, and the folder a run is kept in."""

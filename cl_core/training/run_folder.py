@@ -1,0 +1,162 @@
+"""A run is a folder, and this is the only code that reads and writes it.
+
+    run.json               settings, state, versions, figures of the end
+    metrics.jsonl          one line a point of the curves
+    model.safetensors      the method's weights, matrices in half precision
+    snapshots.safetensors  embeddings of the probe pictures over time
+    resume.safetensors     exact weights, optimiser and position; not part of a shipped checkpoint
+
+JSON and safetensors only: opening someone's run cannot run their code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from cl_core.errors import UserError, from_validation
+from cl_core.files import write_bytes, write_json
+from cl_core.training.config import RunConfig, RunState
+
+FORMAT = 1
+
+
+class RunRecord(BaseModel):
+    """What `run.json` holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = Field(FORMAT, ge=1, le=FORMAT)
+    config: RunConfig
+    state: RunState = "running"
+    step: int = Field(0, ge=0)
+    total_steps: int = Field(0, ge=0)
+    image_size: int = Field(ge=1, le=512)
+    seconds: float = Field(0.0, ge=0)
+    device: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    figures: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshots:
+    """rows: (P,) int64, which pictures; steps: ascending; embeddings: (S, P, D) float16, length 1."""
+
+    rows: Tensor
+    steps: list[int]
+    embeddings: Tensor
+
+
+class RunFolder:
+    """The files of one run. Reading raises `UserError` with what is wrong with which file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record_file = path / "run.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.model_file = path / "model.safetensors"
+        self.snapshots_file = path / "snapshots.safetensors"
+        self.resume_file = path / "resume.safetensors"
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    def exists(self) -> bool:
+        return self.record_file.is_file()
+
+    def read_record(self) -> RunRecord:
+        if not self.exists():
+            raise UserError(f"{self.path} is not a run: it has no run.json; give the folder that train --run wrote.")
+        try:
+            return RunRecord.model_validate_json(self.record_file.read_bytes())
+        except ValidationError as error:
+            reason = from_validation(error)
+            raise UserError(f"{self.record_file} is damaged or of another program: {reason}") from None
+
+    def write_record(self, record: RunRecord) -> None:
+        write_json(self.record_file, record.model_dump(mode="json"))
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All points of the curves; a line cut off by a kill is left out."""
+        if not self.metrics_file.is_file():
+            return []
+        points = []
+        for number, line in enumerate(self.metrics_file.read_bytes().splitlines()):
+            try:
+                point = json.loads(line)
+                point["step"], point["kind"]
+            except (ValueError, KeyError, TypeError):
+                if number == 0:
+                    raise UserError(f"{self.metrics_file} is not a record of a training: restore it or delete it.") from None
+                break
+            points.append(point)
+        return points
+
+    def append_metrics(self, point: dict[str, Any]) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(point) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"{self.metrics_file} could not be written ({error.strerror}); free some space and start again."
+            ) from None
+
+    def cut_metrics(self, step: int) -> None:
+        """Forget points after `step`: a resumed run makes them again."""
+        points = [point for point in self.read_metrics() if point["step"] <= step]
+        write_bytes(self.metrics_file, "".join(json.dumps(point) + "\n" for point in points).encode())
+
+    def write_model(self, weights: dict[str, Tensor]) -> None:
+        """Matrices and kernels in half precision; biases, norms and statistics, which are few, as they are."""
+        half = {
+            n: (w.half() if w.is_floating_point() and w.dim() > 1 and "normalise" not in n else w) for n, w in weights.items()
+        }
+        self._write(self.model_file, half, {})
+
+    def read_model(self) -> dict[str, Tensor]:
+        tensors, _ = self._read(self.model_file)
+        return {name: (value.float() if value.is_floating_point() else value) for name, value in tensors.items()}
+
+    def write_resume(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+        self._write(self.resume_file, tensors, header)
+
+    def read_resume(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        return self._read(self.resume_file)
+
+    def write_snapshots(self, snapshots: Snapshots) -> None:
+        tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": snapshots.embeddings}
+        self._write(self.snapshots_file, tensors, {})
+
+    def read_snapshots(self) -> Snapshots | None:
+        if not self.snapshots_file.is_file():
+            return None
+        tensors, _ = self._read(self.snapshots_file)
+        try:
+            return Snapshots(tensors["rows"], tensors["steps"].tolist(), tensors["embeddings"])
+        except KeyError as error:
+            raise UserError(f"{self.snapshots_file} has no {error}: delete it, training writes it again.") from None
+
+    @staticmethod
+    def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        write_bytes(path, safetensors.torch.save(contiguous, header or None))
+
+    @staticmethod
+    def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        except FileNotFoundError:
+            raise UserError(f"{path} is missing: the run was not saved whole, or the file was moved.") from None
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path} is cut off or not a safetensors file ({error}): copy it again.") from None
