@@ -69,11 +69,11 @@ def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
     """0.7 M parameters, for 28 to 64 px on two cores: stem, then 64 and 128 channels, two blocks each.
 
     The stem halves pictures above 32 px, smaller ones keep their size. The last map is pooled to
-    2 x 2 rather than to one point, so a feature still knows top from bottom and left from right:
-    512 features. They are centred and scaled by a last BatchNorm without parameters; after a ReLU
+    3 x 3 rather than to one point, so a feature still knows top from bottom and left from right:
+    1,152 features. They are centred and scaled by a last BatchNorm without parameters; after a ReLU
     all cosines would be positive and close together.
     """
-    stem, widths, pooled = 32, (64, 128), 2
+    stem, widths, pooled = 32, (64, 128), 3
     layers: list[nn.Module] = [
         nn.Conv2d(3, stem, 3, 2 if image_size > 32 else 1, 1, bias=False),
         nn.BatchNorm2d(stem),

@@ -9,8 +9,7 @@ from torch import Tensor
 from cl_core import projection
 from cl_core.data.catalog import Dataset
 from cl_core.projection import PROJECTORS, Projector
-from cl_core.retrieval import run_gallery
-from cl_core.runs import Run
+from cl_core.runs import Run, run_features
 
 
 def map_key(run: Run, dataset: Dataset) -> str:
@@ -18,14 +17,15 @@ def map_key(run: Run, dataset: Dataset) -> str:
 
 
 def map_points(run: Run, dataset: Dataset, projector: Projector) -> Tensor:
-    """Points (P, 2) float32 of the data set's shown pictures, from the cache where they are there."""
-    features = run_gallery(run, dataset).features[dataset.shown]
-    return projection.project(features, projector, run.folder.path, map_key(run, dataset))
+    """Points (P, 2) float32 of the data set's shown pictures, from where they were kept or computed."""
+    return projection.project(
+        lambda: run_features(run, dataset.pictures[dataset.shown]), projector, run.folder.path, map_key(run, dataset)
+    )
 
 
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:
     """Compute every map and keep it in the run's own folder; yields each projector when it is done."""
-    features = run_gallery(run, dataset).features[dataset.shown]
+    features = run_features(run, dataset.pictures[dataset.shown])
     for projector in PROJECTORS:
         points = projection.COMPUTE[projector](features)
         projection.save(points, run.folder.path / "projections", map_key(run, dataset), projector)

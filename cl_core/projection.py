@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from cl_core.errors import UserError
 from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
 
@@ -67,16 +69,17 @@ def cached(run_folder: Path, key: str, projector: Projector) -> Tensor | None:
     return None
 
 
-def project(features: Tensor, projector: Projector, run_folder: Path, key: str) -> Tensor:
+def project(features: Callable[[], Tensor], projector: Projector, run_folder: Path, key: str) -> Tensor:
     """Points (N, 2) float32, from the cache if they are there; else computed and put there.
 
     Args:
+        features: gives the features (N, D); called only where the points must be computed.
         key: names the features: fingerprint of the weights, data set and rows.
     """
     points = cached(run_folder, key, projector)
     if points is None:
-        points = COMPUTE[projector](features)
-        if projector != "pca":
+        points = COMPUTE[projector](features())
+        with contextlib.suppress(UserError):  # a full cache costs time, not the answer
             save(points, cache_dir() / "projections", key, projector)
     return points
 

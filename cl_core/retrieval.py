@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset
+from cl_core.data.catalog import Dataset, group_representatives
+from cl_core.descriptors import Whitening, describe
 from cl_core.device import choose_device
-from cl_core.embedding import embed, pixel_features
+from cl_core.embedding import pixel_features
 from cl_core.errors import UserError
 from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
@@ -87,26 +88,32 @@ def _batches(queries: Tensor, without: Tensor | None, size: int = 256):  # type:
 
 
 def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None) -> Gallery:
-    """The data set in the run's feature space; its features are computed once and kept in the cache."""
+    """The data set in the run's search space; its descriptors are computed once and kept in the cache.
+
+    Args:
+        progress: called with the share done, 0 to 1, where they must be computed.
+    """
     device = choose_device()
-    file = cache_dir() / "features" / f"{dataset.name}-{run.key}.safetensors"
-    features = _cached_features(file, len(dataset))
     method = run.method.to(device)
-    if features is None:
-        features = embed(method, dataset.pictures, run.size, device, progress=progress)
+    file = cache_dir() / "descriptors" / f"{dataset.name}-{run.key}.safetensors"
+    descriptors = _cached(file, len(dataset))
+    if descriptors is None:
+        descriptors = describe(method, dataset.pictures, run.size, device, progress)
         with contextlib.suppress(UserError):  # a full cache costs time, not the answer
-            write_bytes(file, safetensors.torch.save({"features": features}))
-    return Gallery(dataset, features, lambda pictures: embed(method, pictures, run.size, device))
+            write_bytes(file, safetensors.torch.save({"descriptors": descriptors.half()}))
+    # Variants of one picture would count several times.
+    whitening = Whitening.fit(descriptors[group_representatives(dataset)])
+    return Gallery(dataset, whitening(descriptors), lambda pictures: whitening(describe(method, pictures, run.size, device)))
 
 
-def _cached_features(file: Path, count: int) -> Tensor | None:
+def _cached(file: Path, count: int) -> Tensor | None:
     if not file.is_file():
         return None
     try:
-        features = safetensors.torch.load_file(file)["features"]
+        descriptors = safetensors.torch.load_file(file)["descriptors"]
     except (safetensors.SafetensorError, KeyError, OSError):
         return None
-    return features if len(features) == count else None
+    return descriptors.float() if len(descriptors) == count else None
 
 
 def pixel_gallery(dataset: Dataset, size: int) -> Gallery:

@@ -6,6 +6,10 @@ import dataclasses
 from functools import cache
 from pathlib import Path
 
+from torch import Tensor
+
+from cl_core.device import choose_device
+from cl_core.embedding import embed
 from cl_core.encoders import build_encoder
 from cl_core.errors import UserError
 from cl_core.files import fingerprint
@@ -97,3 +101,9 @@ def untrained_like(run: Run) -> Run:
     method = build_method(run.record.config, load_dataset(run.record.config.dataset)).eval()
     record = run.record.model_copy(update={"state": "untrained", "step": 0})
     return Run(RunFolder(run.folder.path.with_name(run.name + UNTRAINED_SUFFIX)), record, method, run.key + UNTRAINED_SUFFIX)
+
+
+def run_features(run: Run, pictures: Tensor) -> Tensor:
+    """Features h of length 1 of whole pictures (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
+    device = choose_device()
+    return embed(run.method.to(device), pictures, run.size, device)

@@ -17,6 +17,8 @@ from torch import Tensor
 from cl_core.errors import UserError
 from cl_core.paths import ASSETS
 
+PICKS_PER_NAME = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
@@ -24,6 +26,7 @@ class Dataset:
 
     pictures: (N, 3, H, W) uint8; grey pictures repeat their channel.
     labels: (N,) int64, index into `classes`.
+    families: (N,) int64, index into `family_names`: coarser labels, few enough to have a colour each.
     groups: (N,) int64; pictures of one group show the same thing (an emoji in its skin tones), and
         neither count as each other's neighbour nor meet as negatives.
     train, test: int64 indices. Where there is no test part, a picture is tested against all others.
@@ -34,11 +37,13 @@ class Dataset:
     name: str
     pictures: Tensor
     labels: Tensor
+    families: Tensor
     groups: Tensor
     train: Tensor
     test: Tensor
     shown: Tensor
     classes: list[str]
+    family_names: list[str]
     ids: list[str]
     names: list[str]
     licence: str
@@ -88,17 +93,20 @@ def _emoji() -> Dataset:
     pictures, description = read_sheet(ASSETS / "emoji")
     items = description["items"]
     labels, classes = _encode(items["subcategory"])
+    families, family_names = _encode(items["category"])
     groups, _ = _encode(items["of"])
     everything = torch.arange(len(pictures))
     return Dataset(
         name="emoji",
         pictures=pictures,
         labels=labels,
+        families=families,
         groups=groups,
         train=everything,
         test=everything[:0],
         shown=everything,
         classes=classes,
+        family_names=family_names,
         ids=items["id"],
         names=items["name"],
         licence="Noto Emoji by Google, Apache-2.0; names from emoji-data by Cal Henderson, MIT",
@@ -116,11 +124,13 @@ def _fashion() -> Dataset:
         name="fashion",
         pictures=pictures,
         labels=labels,
+        families=labels,
         groups=everything,
         train=train,
         test=test,
         shown=test,
         classes=classes,
+        family_names=classes,
         ids=[str(i) for i in range(len(names))],
         names=names,
         licence="Fashion-MNIST by Zalando SE, MIT",
@@ -133,18 +143,21 @@ def _digits() -> Dataset:
 
     source = load_digits()
     grey = torch.from_numpy((source.images * (255 / 16)).round().astype(np.uint8))
+    labels = torch.from_numpy(source.target).long()
     everything = torch.arange(len(grey))
     is_test = everything % 5 == 4
     names = [f"digit {d}" for d in source.target]
     return Dataset(
         name="digits",
         pictures=grey[:, None].repeat(1, 3, 1, 1),
-        labels=torch.from_numpy(source.target).long(),
+        labels=labels,
+        families=labels,
         groups=everything,
         train=everything[~is_test],
         test=everything[is_test],
         shown=everything,
         classes=[str(d) for d in range(10)],
+        family_names=[str(d) for d in range(10)],
         ids=[str(i) for i in range(len(grey))],
         names=names,
         licence="Optical Recognition of Handwritten Digits (UCI), CC BY 4.0, as scikit-learn carries it",
@@ -183,3 +196,23 @@ def load_dataset(name: str) -> Dataset:
     if name not in DATASETS:
         raise UserError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.")
     return DATASETS[name]()
+
+
+def group_representatives(dataset: Dataset) -> Tensor:
+    """The first picture of each group, (G,) int64: for emoji, each without its skin-tone variants."""
+    seen: dict[int, int] = {}
+    for row, group in enumerate(dataset.groups.tolist()):
+        seen.setdefault(group, row)
+    return torch.tensor(list(seen.values()))
+
+
+def picture_choices(dataset: Dataset) -> dict[str, int]:
+    """Pictures to pick from by name: one a group, or the first ten of a name that many share."""
+    seen: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    for row in group_representatives(dataset).tolist():
+        name = dataset.names[row]
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] <= PICKS_PER_NAME:
+            rows[name if seen[name] == 1 else f"{name} {seen[name]}"] = row
+    return rows

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset
+from cl_core.data.catalog import Dataset, group_representatives
 
 QUERY_CHUNK = 1024
 
@@ -95,11 +95,3 @@ def evaluate_knn(features: Tensor, dataset: Dataset, k: int = 10, temperature: f
     )
     accuracy = (predicted == dataset.labels[query]).double().mean().item()
     return KnnResult(accuracy, k, temperature, len(query), len(gallery), len(dataset.classes), dataset.label_kind, rule)
-
-
-def group_representatives(dataset: Dataset) -> Tensor:
-    """The first picture of each group, (G,) int64: for emoji, each without its skin-tone variants."""
-    seen: dict[int, int] = {}
-    for row, group in enumerate(dataset.groups.tolist()):
-        seen.setdefault(group, row)
-    return torch.tensor(list(seen.values()))

@@ -1,0 +1,1 @@
+"""What measures quality and speed; never part of the timed tests."""

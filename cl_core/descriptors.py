@@ -1,0 +1,128 @@
+"""What search compares: one vector a picture, that changes little with how the picture is framed.
+
+A picture from elsewhere has other margins than those of the gallery. So both are framed alike before
+they are encoded (`framed`), at several zooms whose features are averaged, and the directions that all
+pictures share are scaled down (`Whitening`), as is usual in image retrieval (Jegou and Chum 2012).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.device import autocast
+from cl_core.methods import Method
+
+ZOOMS = (0.85, 1.0, 1.15)  # side of the frame over the side of the content
+SAME_COLOUR = 12  # channels that differ by at most this many of 255 count as one colour
+SHRINKAGE = 0.1  # of the mean variance, added before whitening: weak directions are mostly noise
+BATCH = 64
+
+
+def content_boxes(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """The square around what stands out from a plain background, and the background's colour.
+
+    Where the corners differ in colour there is no plain background: the box is the whole picture.
+
+    Args:
+        pictures: (N, 3, H, W) uint8.
+
+    Returns:
+        (N, 4) float32, top, left, height, width in pixels, may reach over the border; (N, 3) uint8.
+    """
+    height, width = pictures.shape[2:]
+    corners = pictures[:, :, [0, 0, -1, -1], [0, -1, 0, -1]].int()
+    background = pictures[:, :, 0, 0]
+    plain = (corners.amax(2) - corners.amin(2)).amax(1) <= SAME_COLOUR
+    stands_out = (pictures.int() - background.int()[:, :, None, None]).abs().amax(1) > SAME_COLOUR
+    stands_out |= ~plain[:, None, None]
+    stands_out |= ~stands_out.any(2).any(1)[:, None, None]  # an empty picture is its own content
+    top, bottom = _extent(stands_out.any(2))
+    left, right = _extent(stands_out.any(1))
+    side = torch.maximum(bottom - top, right - left)
+    box = torch.stack([(top + bottom - side) / 2, (left + right - side) / 2, side, side], 1)
+    whole = torch.tensor([0.0, 0.0, height, width], device=pictures.device)
+    return torch.where(plain[:, None], box, whole), background
+
+
+def _extent(line: Tensor) -> tuple[Tensor, Tensor]:
+    """First and one past the last True of each row of (N, L) bool, as float32."""
+    first = line.int().argmax(1)
+    last = line.shape[1] - line.flip(1).int().argmax(1)
+    return first.float(), last.float()
+
+
+def framed(pictures: Tensor, size: int, zooms: Sequence[float] = ZOOMS) -> Tensor:
+    """Pictures cut to their content's square, once for each zoom, background around.
+
+    Args:
+        pictures: (N, 3, H, W) uint8, at about the size asked for: nothing is smoothed before sampling.
+
+    Returns:
+        (len(zooms), N, 3, size, size) float32 in [0, 1].
+    """
+    height, width = pictures.shape[2:]
+    box, background = content_boxes(pictures)
+    fill = background.float()[:, :, None, None] / 255
+    above_background = pictures.float() / 255 - fill  # zero beyond the border is then background
+    shape = torch.tensor([width, height], device=pictures.device)
+    scale = box[:, 2:].flip(1) / shape
+    shift = (2 * box[:, :2] + box[:, 2:]).flip(1) / shape - 1
+    views = []
+    for zoom in zooms:
+        transform = torch.cat([torch.diag_embed(scale * zoom), shift[:, :, None]], 2)
+        grid = F.affine_grid(transform, [len(pictures), 3, size, size], align_corners=False)
+        views.append((F.grid_sample(above_background, grid, align_corners=False) + fill).clamp(0, 1))
+    return torch.stack(views)
+
+
+@torch.no_grad()
+def describe(
+    method: Method,
+    pictures: Tensor,
+    size: int,
+    device: torch.device,
+    progress: Callable[[float], None] | None = None,
+) -> Tensor:
+    """Features averaged over the zooms, before whitening: (N, D) float32 on the CPU.
+
+    Args:
+        method: in eval mode, on `device`.
+        pictures: (N, 3, H, W) uint8.
+    """
+    parts = []
+    for start in range(0, len(pictures), BATCH):
+        part = pictures[start : start + BATCH]
+        views = framed(part, size).flatten(0, 1).to(device, memory_format=torch.channels_last)
+        with autocast(device, "auto"):
+            features = F.normalize(method.encoder(views).float(), dim=1)
+        parts.append(features.view(len(ZOOMS), len(part), -1).mean(0).cpu())
+        if progress:
+            progress(min(1.0, (start + BATCH) / len(pictures)))
+    return torch.cat(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Whitening:
+    """An affine map under which a gallery's features have no common part and alike spread: mean (D,), matrix (D, D)."""
+
+    mean: Tensor
+    matrix: Tensor
+
+    @classmethod
+    def fit(cls, features: Tensor) -> Whitening:
+        """Learn the map from (N, D) features, float32."""
+        mean = features.mean(0)
+        centred = features - mean
+        variances, directions = torch.linalg.eigh(centred.T @ centred / len(features))
+        variances = variances.clamp(min=0)
+        scale = (variances + SHRINKAGE * variances.mean()).clamp(min=1e-12).rsqrt()
+        return cls(mean, directions * scale)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(N, D) -> (N, D) of length 1."""
+        return F.normalize((features - self.mean) @ self.matrix, dim=1)

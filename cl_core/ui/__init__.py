@@ -1,0 +1,1 @@
+"""The app. Nothing outside this folder and `app.py` imports Gradio."""

@@ -1,0 +1,9 @@
+"""Views drawn in the browser: each a Python function, a .js and a .css file of the same name."""
+
+from cl_core.ui.components.figure_view import figure_view
+from cl_core.ui.components.log_slider import log_slider
+from cl_core.ui.components.pair_view import pair_view
+from cl_core.ui.components.picture_rows import picture_rows
+from cl_core.ui.components.picture_upload import picture_upload
+
+__all__ = ["figure_view", "log_slider", "pair_view", "picture_rows", "picture_upload"]

@@ -1,0 +1,149 @@
+// Plotly figures in one element. `element`, `props`, `watch` and `trigger` come from Gradio.
+const root = element.querySelector(".cl-root");
+const grid = document.createElement("div");
+grid.className = "cl-figures";
+const card = document.createElement("div");
+card.className = "cl-card";
+card.hidden = true;
+root.append(grid, card);
+
+function loadPlotly() {
+  if (!window.contrastivePlotly) {
+    window.contrastivePlotly = new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = props.plotly_url;
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => reject(new Error("plotly.min.js did not load"));
+      document.head.append(script);
+    });
+  }
+  return window.contrastivePlotly;
+}
+
+// The page's theme decides the colours of text, grid and paper.
+function themed(layout) {
+  const style = getComputedStyle(document.body);
+  const ink = style.getPropertyValue("--body-text-color").trim();
+  const faint = style.getPropertyValue("--body-text-color-subdued").trim();
+  const line = style.getPropertyValue("--border-color-primary").trim();
+  const paper = "rgba(0,0,0,0)";
+  const axes = {};
+  for (const name of Object.keys(layout)) {
+    if (/^[xy]axis\d*$/.test(name)) {
+      axes[name] = { gridcolor: line, zerolinecolor: line, linecolor: line, ...layout[name] };
+    }
+  }
+  const font = { color: ink, family: getComputedStyle(root).fontFamily, size: 12 };
+  const hoverlabel = { bgcolor: style.getPropertyValue("--background-fill-primary").trim(), font };
+  const modebar = { bgcolor: paper, color: faint, activecolor: ink };
+  return { ...layout, ...axes, font, hoverlabel, modebar, paper_bgcolor: paper, plot_bgcolor: paper, autosize: true };
+}
+
+function tile(sprites, index, side) {
+  const picture = document.createElement("div");
+  picture.className = "cl-tile";
+  const x = index % sprites.columns;
+  const y = Math.floor(index / sprites.columns);
+  picture.style.cssText =
+    `width:${side}px;height:${side}px;background-image:url("${sprites.url}");` +
+    `background-size:${sprites.columns * side}px auto;background-position:-${x * side}px -${y * side}px`;
+  return picture;
+}
+
+function line(text, className) {
+  const row = document.createElement("div");
+  row.textContent = text;
+  if (className) row.className = className;
+  return row;
+}
+
+// What the card shows for a point: the tiles of its pictures, and lines of text.
+function cardContent(point) {
+  const { card: kind, sprites, words } = props.value;
+  if (kind === "matrix") {
+    const [row, column] = [point.y, point.x];
+    const half = sprites.count / 2;
+    let role = "negative";
+    if (row === column) role = "self";
+    else if (row % half === column % half) role = "positive";
+    const lines = props.value.names.map((name, i) => `${name}: ${props.value.cosines[i][row][column].toFixed(3)}`);
+    return { tiles: [row, column], lines, role: words[role], roleName: role };
+  }
+  if (kind === "row") {
+    const item = props.value.items[point.pointIndex];
+    return { tiles: [props.value.anchor, item.sprite], lines: item.lines, role: words[item.role], roleName: item.role };
+  }
+  if (kind === "map") {
+    const id = point.customdata;
+    return { tiles: [id], lines: [props.value.names[id]], role: "", roleName: "" };
+  }
+  return null;
+}
+
+function showCard(point, event) {
+  const content = cardContent(point);
+  if (!content) return;
+  card.replaceChildren();
+  const pictures = document.createElement("div");
+  pictures.className = "cl-tiles";
+  pictures.append(...content.tiles.map((index) => tile(props.value.sprites, index, 72)));
+  card.append(pictures);
+  if (content.role) card.append(line(content.role, `cl-role cl-${content.roleName}`));
+  card.append(...content.lines.map((text) => line(text)));
+  card.hidden = false;
+  const box = root.getBoundingClientRect();
+  const x = Math.min(Math.max(event.clientX - box.left - card.offsetWidth / 2, 0), box.width - card.offsetWidth);
+  const above = event.clientY - box.top - card.offsetHeight - 18;
+  card.style.left = `${x}px`;
+  card.style.top = `${above > -40 ? above : event.clientY - box.top + 22}px`;
+}
+
+let drawn = 0;
+async function draw() {
+  const value = props.value;
+  if (!value || !value.figures) return;
+  const turn = ++drawn;
+  const Plotly = await loadPlotly();
+  if (turn !== drawn || !root.isConnected) return;
+  card.hidden = true;
+  grid.setAttribute("role", "img");
+  grid.setAttribute("aria-label", value.label || "");
+  grid.style.setProperty("--cl-columns", value.figures.length);
+  while (grid.children.length > value.figures.length) grid.lastChild.remove();
+  value.figures.forEach((figure, i) => {
+    let plot = grid.children[i];
+    if (!plot) {
+      plot = document.createElement("div");
+      plot.className = "cl-plot";
+      grid.append(plot);
+    }
+    // A square matrix on a narrow screen needs no more height than width.
+    const height = figure.layout.height || 400;
+    if (value.card === "matrix" && plot.clientWidth) figure.layout.height = Math.min(height, plot.clientWidth);
+    plot.style.minHeight = `${figure.layout.height || 400}px`;
+    const config = { displaylogo: false, scrollZoom: value.card === "map",
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+    Plotly.react(plot, figure.data, themed(figure.layout), config).then(() => {
+      root.dataset.drawn = String(turn);
+      if (plot.dataset.wired) return;
+      plot.dataset.wired = "1";
+      plot.on("plotly_hover", (event) => showCard(event.points[0], event.event));
+      plot.on("plotly_unhover", () => { card.hidden = true; });
+      plot.on("plotly_click", (event) => {
+        const point = event.points[0];
+        const id = point.customdata === undefined ? null : point.customdata;
+        trigger("point_click", { id, x: point.x, y: point.y });
+      });
+    });
+  });
+}
+
+// The element's width is known late: tabs are laid out after their content is drawn.
+const sizeWatcher = new ResizeObserver(() => {
+  for (const plot of grid.children) if (plot.dataset.wired) window.Plotly.Plots.resize(plot);
+});
+sizeWatcher.observe(root);
+const themeWatcher = new MutationObserver(draw);
+themeWatcher.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+watch("value", draw);
+draw();

@@ -1,0 +1,46 @@
+"""Plotly figures with clicks that reach Python, and a card of pictures under the pointer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cl_core.ui.components.base import file_component
+
+
+def plotly_script() -> Path:
+    """plotly.js as the plotly package carries it."""
+    import plotly
+
+    return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+
+
+def figure_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
+    """Draws Plotly figures side by side where there is room; make the value with `figures_value`.
+
+    Event `point_click`: `{"id": customdata, "x": ..., "y": ...}` of the point that was clicked.
+    """
+    return file_component(__file__, value, plotly_url=f"/gradio_api/file={plotly_script()}", **props)
+
+
+def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> dict[str, Any]:
+    """The value of a `figure_view`.
+
+    Args:
+        figures: `plotly.graph_objects.Figure`, drawn side by side.
+        label: what a screen reader says.
+        card: what is shown under the pointer. `matrix`: `names`, `cosines` (one matrix a name), `words`.
+            `row`: `anchor`, `items` of {sprite, lines, role}, `words`. `map`: `names`, by customdata. All
+            with `sprites`, the sheet that tiles are cut from. Empty: Plotly's own hover.
+    """
+    drawn = [json.loads(figure.to_json()) for figure in figures]
+    plain = [{"data": figure["data"], "layout": _without_template(figure["layout"])} for figure in drawn]
+    return {"figures": plain, "label": label, "card": card, **content}
+
+
+def _without_template(layout: dict[str, Any]) -> dict[str, Any]:
+    # The page's theme takes the template's place; it is also most of a figure's bytes.
+    return {key: value for key, value in layout.items() if key != "template"}

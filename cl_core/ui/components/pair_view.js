@@ -1,0 +1,42 @@
+// One original and its views. `element`, `props` and `watch` come from Gradio.
+const root = element.querySelector(".cl-root");
+
+function build(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function figure(src, caption) {
+  const node = build("figure", "cl-figure");
+  const frame = build("div", "cl-frame");
+  const picture = document.createElement("img");
+  picture.src = src;
+  picture.alt = caption;
+  frame.append(picture);
+  node.append(frame, build("figcaption", "cl-caption", caption));
+  return node;
+}
+
+function draw() {
+  const value = props.value;
+  if (!value || !value.original) return;
+  const original = figure(value.original.src, value.original.caption);
+  const views = value.views.map((view) => {
+    const box = build("div", "cl-box");
+    const [left, top, width, height] = view.box;
+    box.style.cssText = `left:${left}%;top:${top}%;width:${width}%;height:${height}%;border-color:${view.colour}`;
+    original.firstChild.append(box);
+    const node = figure(view.src, view.caption);
+    node.firstChild.style.borderColor = view.colour;
+    const list = build("ul", "cl-steps");
+    list.append(...view.lines.map((text) => build("li", "", text)));
+    node.append(list);
+    return node;
+  });
+  root.replaceChildren(original, ...views);
+}
+
+watch("value", draw);
+draw();

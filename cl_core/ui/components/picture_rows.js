@@ -1,0 +1,42 @@
+// Rows of captioned pictures. `element`, `props`, `watch` and `trigger` come from Gradio.
+const root = element.querySelector(".cl-root");
+
+function build(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function card(item, row, position) {
+  const node = build("button", "cl-item");
+  node.type = "button";
+  node.title = item.caption;
+  const picture = document.createElement("img");
+  picture.src = item.src;
+  picture.alt = item.caption;
+  node.append(picture, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note || ""));
+  node.addEventListener("click", () => trigger("picture_click", { row, item: position, id: item.id }));
+  return node;
+}
+
+function draw() {
+  const value = props.value;
+  if (!value) return;
+  if (!value.rows || value.rows.length === 0) {
+    root.replaceChildren(build("p", "cl-empty", value.empty || ""));
+    return;
+  }
+  root.replaceChildren(...value.rows.map((row, r) => {
+    const section = build("section", "cl-row");
+    const heading = build("div", "cl-heading");
+    heading.append(build("h3", "cl-title", row.title), build("span", "cl-hint", row.hint || ""));
+    const items = build("div", "cl-items");
+    items.append(...row.items.map((item, i) => card(item, r, i)));
+    section.append(heading, items);
+    return section;
+  }));
+}
+
+watch("value", draw);
+draw();

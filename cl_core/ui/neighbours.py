@@ -1,0 +1,22 @@
+"""Neighbours as a row of captioned pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cl_core.data.catalog import Dataset
+from cl_core.retrieval import Neighbour
+from cl_core.ui import pictures
+from cl_core.ui.text import text
+
+
+def neighbour_row(title: str, hint: str, data: Dataset, found: list[Neighbour], first: int | None = None) -> dict[str, Any]:
+    """One row of a `picture_rows` value; `first` is a picture of the data set to put in front, the query."""
+    items = [] if first is None else [_item(data, first, text("common.query"))]
+    items += [_item(data, n.row, f"{n.cosine:.2f}") for n in found]
+    return {"title": title, "hint": hint, "items": items}
+
+
+def _item(data: Dataset, row: int, note: str) -> dict[str, Any]:
+    source = pictures.data_url(pictures.to_image(data.pictures[row]))
+    return {"src": source, "caption": data.names[row], "note": note, "id": row}

@@ -1,0 +1,76 @@
+"""Pictures as the browser takes them: data URLs for a few, sheets for many."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from cl_core.data.catalog import Dataset
+from cl_core.files import write_bytes
+from cl_core.paths import cache_dir
+
+SHEET_TILE = 40
+
+
+def sprite_folder() -> Path:
+    """Where sheets are kept; the app serves this folder and nothing else of the cache."""
+    folder = cache_dir() / "sprites"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """(3, H, W), uint8 or float in [0, 1] -> RGB picture."""
+    if picture.is_floating_point():
+        picture = (picture * 255).round().clamp(0, 255).byte()
+    return Image.fromarray(picture.permute(1, 2, 0).numpy())
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as a PNG inside the page."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _sheet(tiles: list[Image.Image], columns: int, side: int) -> Image.Image:
+    sheet = Image.new("RGB", (columns * side, math.ceil(len(tiles) / columns) * side), "white")
+    for i, tile in enumerate(tiles):
+        if tile.size != (side, side):
+            tile = tile.resize((side, side), Image.Resampling.BILINEAR)
+        sheet.paste(tile, (i % columns * side, i // columns * side))
+    return sheet
+
+
+def sprites(pictures: Tensor) -> dict[str, object]:
+    """A batch of (M, 3, S, S) pictures as one sheet for `FigureView`."""
+    tiles = [to_image(picture) for picture in pictures]
+    columns = math.ceil(math.sqrt(len(tiles)))
+    url = data_url(_sheet(tiles, columns, int(pictures.shape[-1])))
+    return {"url": url, "columns": columns, "count": len(tiles)}
+
+
+def dataset_sprites(dataset: Dataset) -> dict[str, object]:
+    """All shown pictures of a data set as one small sheet, made once and served as a file."""
+    count = len(dataset.shown)
+    columns = math.ceil(math.sqrt(count))
+    file = sprite_folder() / f"{dataset.name}-{count}-{SHEET_TILE}.webp"
+    if not file.is_file():
+        tiles = [to_image(dataset.pictures[row]) for row in dataset.shown.tolist()]
+        buffer = io.BytesIO()
+        _sheet(tiles, columns, SHEET_TILE).save(buffer, "WEBP", quality=80, method=2)
+        write_bytes(file, buffer.getvalue())
+    return {"url": f"/gradio_api/file={file}", "columns": columns, "count": count}
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """RGB picture -> (1, 3, H, W) uint8, its shape kept."""
+    import torch
+
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].contiguous()

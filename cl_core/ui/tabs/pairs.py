@@ -1,0 +1,120 @@
+"""Augmented pairs: two views of one picture, and what was done to make them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+
+from cl_core.data.catalog import picture_choices
+from cl_core.data.decoding import decode_picture
+from cl_core.data.views import ViewConfig, ViewRecord, apply_record, sample_record
+from cl_core.ui import library, pictures
+from cl_core.ui.components import pair_view, picture_upload
+from cl_core.ui.notices import noticed
+from cl_core.ui.text import text
+
+COLOURS = ("#0072B2", "#D55E00")
+SHOWN_SIZE = 128  # views are drawn at this size, so that a person sees what the blur and the crop do
+SEED_LIMIT = 2**31
+
+
+def describe(record: ViewRecord, row: int, height: int, width: int) -> list[str]:
+    """What was done to one view, in words, in the order it was done."""
+    h, w = record.box[row, 2:].tolist()
+    lines = [text("pairs.did.crop", share=f"{h * w / (height * width):.0%}", ratio=f"{w / h:.2f}")]
+    if record.flipped[row]:
+        lines.append(text("pairs.did.flip"))
+    factors = record.factors[row].tolist()
+    names = ("brightness", "contrast", "saturation", "hue")
+    for kind in record.order[row].tolist():
+        neutral = 0.0 if names[kind] == "hue" else 1.0
+        if abs(factors[kind] - neutral) > 1e-6:
+            amount = f"{factors[kind] * 360:+.0f}°" if names[kind] == "hue" else f"{factors[kind]:.2f}"
+            lines.append(text(f"pairs.did.{names[kind]}", amount=amount))
+    if record.grey[row]:
+        lines.append(text("pairs.did.grey"))
+    if record.sigma[row] > 0:
+        lines.append(text("pairs.did.blur", sigma=f"{float(record.sigma[row]):.1f}"))
+    return lines
+
+
+def make_pair(picture: torch.Tensor, name: str, config: ViewConfig, seed: int) -> dict[str, Any]:
+    """The value of a `pair_view` for one picture (1, 3, H, W) uint8."""
+    height, width = int(picture.shape[2]), int(picture.shape[3])
+    record = sample_record(2, height, width, config, torch.Generator().manual_seed(seed))
+    views = apply_record(picture.expand(2, -1, -1, -1), record, SHOWN_SIZE)
+    shown = []
+    for i, colour in enumerate(COLOURS):
+        top, left, h, w = record.box[i].tolist()
+        shown.append(
+            {
+                "src": pictures.data_url(pictures.to_image(views[i])),
+                "caption": text("pairs.view", number=i + 1),
+                "colour": colour,
+                "box": [100 * left / width, 100 * top / height, 100 * w / width, 100 * h / height],
+                "lines": describe(record, i, height, width),
+            }
+        )
+    return {"original": {"src": pictures.data_url(pictures.to_image(picture[0])), "caption": name}, "views": shown}
+
+
+@noticed
+def show(
+    model: str, choice: str | None, upload: str | None, seed: float,
+    crop: float, flip: float, jitter: float, grey: float, blur: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Two views of the uploaded picture, or else of the chosen one."""
+    config = ViewConfig(
+        crop_scale_min=crop,
+        flip=flip,
+        jitter=1.0 if jitter > 0 else 0.0,
+        brightness=min(1.0, jitter),
+        contrast=min(1.0, jitter),
+        saturation=min(1.0, jitter),
+        hue=min(0.5, jitter / 4),
+        grey=grey,
+        blur=blur,
+    )
+    if upload:
+        image = decode_picture(Path(upload), text("common.your_picture"))
+        return make_pair(pictures.as_tensor(image), text("common.your_picture"), config, int(seed))
+    data = library.dataset(model)
+    names = picture_choices(data)
+    row = names.get(choice or "", next(iter(names.values())))
+    return make_pair(data.pictures[row : row + 1], data.names[row], config, int(seed))
+
+
+def choices(model: str) -> dict[str, Any]:
+    """The pictures to pick from when the model changes."""
+    names = list(picture_choices(library.dataset(model)))
+    return gr.update(choices=names, value=names[0])
+
+
+def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+    """Lay out the view; it is drawn when the page opens."""
+    gr.Markdown(text("pairs.about"), elem_classes="about")
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=260, elem_classes="panel"):
+            choice = gr.Dropdown([], label=text("pairs.choice"), info=text("pairs.choice_hint"), filterable=True)
+            again = gr.Button(text("pairs.again"), variant="primary")
+            crop = gr.Slider(0.05, 1, 0.3, step=0.05, label=text("pairs.crop"), info=text("pairs.crop_hint"))
+            jitter = gr.Slider(0, 1, 0.4, step=0.05, label=text("pairs.jitter"), info=text("pairs.jitter_hint"))
+            with gr.Accordion(text("pairs.more"), open=False):
+                flip = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.flip"))
+                grey = gr.Slider(0, 1, 0.2, step=0.05, label=text("pairs.grey"))
+                blur = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.blur"))
+            upload = picture_upload(text("pairs.upload"), height=170, sources=["upload", "clipboard"])
+        with gr.Column(scale=3, min_width=320):
+            view = pair_view(elem_id="pairs-view")
+    seed = gr.Number(1, visible=False, precision=0)
+    inputs = [model, choice, upload, seed, crop, flip, jitter, grey, blur]
+    quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    for slider in (crop, flip, jitter, grey, blur):
+        slider.change(show, inputs, view, **quick)
+    for source in (choice, upload):
+        source.change(show, inputs, view, **quick)
+    again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **quick).then(show, inputs, view, **quick)
+    gr.on([model.change, start.load], choices, model, choice, show_progress="hidden", api_visibility="private")

@@ -1,0 +1,70 @@
+"""Upload a picture and see the most similar ones: trained, untrained and raw pixels side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cl_core.data.catalog import picture_choices
+from cl_core.data.decoding import decode_picture, is_animated, to_tensor
+from cl_core.ui import library
+from cl_core.ui.components import picture_rows, picture_upload
+from cl_core.ui.library import SPACES
+from cl_core.ui.neighbours import neighbour_row
+from cl_core.ui.notices import noticed
+from cl_core.ui.text import text
+
+TOP = 8
+
+
+@noticed
+def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
+    """The pictures most like the upload, or else like the chosen one, in each space."""
+    data, size = library.dataset(model), library.run(model).size
+    excluded = None
+    if upload:
+        file = Path(upload)
+        query = to_tensor(decode_picture(file, text("common.your_picture")), size)
+        if is_animated(file):
+            gr.Info(text("search.animated"))
+    elif choice and choice in (rows := picture_choices(data)):
+        row = rows[choice]
+        query, excluded = data.pictures[row : row + 1], data.groups[row : row + 1]
+    else:
+        return {"rows": [], "empty": text("search.empty")}
+    rows_shown = []
+    for space in SPACES:
+        gallery = library.gallery(model, space)
+        found = gallery.search(gallery.embedder(query), TOP, excluded)[0]
+        rows_shown.append(neighbour_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, found))
+    return {"rows": rows_shown}
+
+
+def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+    """Lay out the view; it answers when there is something to search for."""
+    gr.Markdown(text("search.about"), elem_classes="about")
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=260, elem_classes="panel"):
+            upload = picture_upload(text("search.upload"), height=240, sources=["upload", "clipboard", "webcam"])
+            choice = gr.Dropdown([], label=text("search.choice"), info=text("search.choice_hint"))
+        with gr.Column(scale=3, min_width=320):
+            found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
+    inputs = [model, upload, choice]
+    gr.on(
+        [upload.change, choice.input, model.change],
+        show,
+        inputs,
+        found,
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+    gr.on(
+        [start.load, model.change],
+        lambda name: gr.update(choices=list(picture_choices(library.dataset(name))), value=None),
+        model,
+        choice,
+        show_progress="hidden",
+        api_visibility="private",
+    )

@@ -1,0 +1,3 @@
+() => {
+  document.body.classList.toggle("dark");
+}

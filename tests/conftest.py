@@ -1,0 +1,64 @@
+"""What tests share: a private cache, a small trained run, and the app in a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = {
+    "dataset": "digits",
+    "image_size": 16,
+    "batch_size": 128,
+    "epochs": 3,
+    "snapshots": 3,
+    "views": {"flip": 0.0, "crop_scale_min": 0.5},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nothing a test computes is found or left in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["CL_CACHE_DIR"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run: three epochs on scikit-learn's digits at 16 pixels."""
+    import torch
+
+    from cl_core.training.session import start
+
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    session = start(folder, SMALL, torch.device("cpu"))
+    assert session is not None
+    for _ in session.events():
+        pass
+    return folder
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `python -m cl_core ...` in a process of its own, in an empty folder."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cl_core", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
