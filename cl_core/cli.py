@@ -72,7 +72,7 @@ def _train(arguments: argparse.Namespace) -> int:
     training = session.training
     last = ""
     with tqdm(total=training.total, initial=training.step, unit="step", file=sys.stderr) as bar:
-        events = session.events()
+        events = session.events(arguments.save_every)
         for event in events:
             if isinstance(event, StepDone):
                 bar.update(event.step - bar.n)
@@ -259,6 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", _train, "Train a model; goes on with an unfinished run.")
     train.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder the run is kept in")
     train.add_argument("--like", metavar="NAME|DIR", help="take the settings of this run; options given here come on top")
+    train.add_argument("--save-every", type=float, default=30, metavar="S", help="seconds between saves (default: 30)")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     _add_settings(train, RunConfig)
 

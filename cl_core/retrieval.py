@@ -21,6 +21,7 @@ from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
 from cl_core.runs import Run
 
+QUERY_BATCH = 256
 Embedder = Callable[[Tensor], Tensor]
 
 
@@ -44,7 +45,8 @@ class Neighbour:
 class Gallery:
     """Features (N, D) of all pictures of a data set, length 1, and the function that makes more of them.
 
-    Pictures of one group (an emoji in its skin tones) count as one answer, shown by its nearest member.
+    Pictures of one group (an emoji in its skin tones) are one answer: as near as the nearest of them,
+    shown by the first, which has no modifier.
     """
 
     dataset: Dataset
@@ -56,35 +58,31 @@ class Gallery:
 
         Args:
             queries: (Q, D) features of length 1.
-            top: answers a query, at least 1.
+            top: answers a query, at least 1; fewer are given where there are fewer groups.
             without: (Q,) int64, a group that may not be an answer (the query's own).
         """
-        groups = self.dataset.groups
-        count = int(groups.max()) + 1
-        answers = []
-        for part, excluded in _batches(queries, without):
-            cosines = part @ self.features.T
-            best = torch.full((len(part), count), -torch.inf)
-            best.scatter_reduce_(1, groups.expand(len(part), -1), cosines, "amax")
-            if excluded is not None:
-                best.scatter_(1, excluded[:, None], -torch.inf)
-            values, nearest = best.topk(min(top, count), dim=1)
-            for row in range(len(part)):
-                found = [(g, v) for g, v in zip(nearest[row].tolist(), values[row].tolist(), strict=True) if v > -2]
-                answers.append([self._neighbour(i, g, v, cosines[row]) for i, (g, v) in enumerate(found, 1)])
+        answers: list[list[Neighbour]] = []
+        for start in range(0, len(queries), QUERY_BATCH):
+            part = slice(start, start + QUERY_BATCH)
+            answers += self._search(queries[part], top, None if without is None else without[part])
         return answers
 
-    def _neighbour(self, rank: int, group: int, cosine: float, cosines: Tensor) -> Neighbour:
-        members = (self.dataset.groups == group).nonzero()[:, 0]
-        row = int(members[cosines[members].argmax()])
-        data = self.dataset
-        label = data.classes[int(data.labels[row])]
-        return Neighbour(rank, row, data.ids[row], data.names[row], label, round(cosine, 4))
-
-
-def _batches(queries: Tensor, without: Tensor | None, size: int = 256):  # type: ignore[no-untyped-def]
-    for start in range(0, len(queries), size):
-        yield queries[start : start + size], None if without is None else without[start : start + size]
+    def _search(self, queries: Tensor, top: int, without: Tensor | None) -> list[list[Neighbour]]:
+        data, shown = self.dataset, group_representatives(self.dataset)
+        nearness = torch.full((len(queries), len(shown)), -torch.inf)
+        nearness.scatter_reduce_(1, data.groups.expand(len(queries), -1), queries @ self.features.T, "amax")
+        available = len(shown)
+        if without is not None:
+            nearness.scatter_(1, without[:, None], -torch.inf)
+            available -= 1
+        cosines, groups = nearness.topk(min(top, available), dim=1)
+        return [
+            [
+                Neighbour(rank, row, data.ids[row], data.names[row], data.classes[int(data.labels[row])], round(cosine, 4))
+                for rank, (row, cosine) in enumerate(zip(shown[found].tolist(), values, strict=True), 1)
+            ]
+            for found, values in zip(groups, cosines.tolist(), strict=True)
+        ]
 
 
 def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None) -> Gallery:

@@ -27,7 +27,7 @@ class Dataset:
     pictures: (N, 3, H, W) uint8; grey pictures repeat their channel.
     labels: (N,) int64, index into `classes`.
     families: (N,) int64, index into `family_names`: coarser labels, few enough to have a colour each.
-    groups: (N,) int64; pictures of one group show the same thing (an emoji in its skin tones), and
+    groups: (N,) int64, 0 to G - 1, none empty; pictures of one group show the same thing (an emoji in its skin tones), and
         neither count as each other's neighbour nor meet as negatives.
     train, test: int64 indices. Where there is no test part, a picture is tested against all others.
     shown: int64 indices of the pictures that maps and galleries show.
@@ -199,11 +199,9 @@ def load_dataset(name: str) -> Dataset:
 
 
 def group_representatives(dataset: Dataset) -> Tensor:
-    """The first picture of each group, (G,) int64: for emoji, each without its skin-tone variants."""
-    seen: dict[int, int] = {}
-    for row, group in enumerate(dataset.groups.tolist()):
-        seen.setdefault(group, row)
-    return torch.tensor(list(seen.values()))
+    """The first picture of each group, (G,) int64 by group: for emoji, each without its skin-tone variants."""
+    first = torch.full((int(dataset.groups.max()) + 1,), len(dataset))
+    return first.scatter_reduce(0, dataset.groups, torch.arange(len(dataset)), "amin")
 
 
 def picture_choices(dataset: Dataset) -> dict[str, int]:

@@ -23,12 +23,14 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
+def _too_many_pixels(name: str) -> UserError:
+    return UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels; scale it down.")
+
+
 def _check_header(picture: Image.Image, name: str) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
-        raise UserError(
-            f"{name} is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 1_000_000} million are read, scale it down."
-        )
+        raise _too_many_pixels(name)
     if min(width, height) < MIN_SIDE:
         raise UserError(f"{name} is {width} x {height} pixels; it needs at least {MIN_SIDE} x {MIN_SIDE} to show anything.")
 
@@ -76,9 +78,7 @@ def decode_picture(source: Path | bytes, name: str | None = None) -> Image.Image
     except UnidentifiedImageError:
         raise UserError(f"{name} is not a picture; PNG, JPEG, WebP, GIF, BMP and TIFF files are read.") from None
     except Image.DecompressionBombError:
-        raise UserError(
-            f"{name} has too many pixels; at most {MAX_PIXELS // 1_000_000} million are read, scale it down."
-        ) from None
+        raise _too_many_pixels(name) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{name} cannot be read ({error}); it may be cut off or damaged, save it again.") from None
     upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR)

@@ -1,0 +1,68 @@
+"""The gallery finds what is there, and counts an emoji and its variants once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from cl_core.data.catalog import load_dataset
+from cl_core.paths import cache_dir
+from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
+from cl_core.runs import load_run
+
+
+@pytest.fixture(scope="module")
+def emoji_pixels() -> Gallery:
+    return pixel_gallery(load_dataset("emoji"), 16)
+
+
+def test_a_picture_finds_itself(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    rows = torch.tensor([0, 500, 3785])
+    for row, found in zip(rows.tolist(), emoji_pixels.search(emoji_pixels.embedder(data.pictures[rows]), 3), strict=True):
+        assert data.groups[found[0].row] == data.groups[row]
+        assert found[0].cosine == pytest.approx(1, abs=1e-3)
+        assert [n.rank for n in found] == [1, 2, 3]
+        assert found[0].cosine >= found[1].cosine >= found[2].cosine
+
+
+def test_variants_are_one_answer_shown_plain(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    dark = data.ids.index("1F44D-1F3FF")
+    found = emoji_pixels.search(emoji_pixels.features[dark : dark + 1], 20)[0]
+    assert found[0].id == "1F44D"
+    assert found[0].cosine == pytest.approx(1, abs=1e-3)
+    groups = data.groups[[n.row for n in found]]
+    assert groups.unique().numel() == 20
+
+
+def test_the_querys_own_group_can_be_left_out(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    found = emoji_pixels.search(emoji_pixels.features[:1], 5000, data.groups[:1])[0]
+    assert len(found) == 1910
+    assert all(data.groups[n.row] != data.groups[0] for n in found)
+
+
+def test_descriptors_are_kept(small_run: Path) -> None:
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    shutil.rmtree(cache_dir() / "descriptors", ignore_errors=True)
+    calls: list[float] = []
+    first = run_gallery(run, data, calls.append)
+    assert calls
+    assert calls[-1] == 1.0
+    assert list((cache_dir() / "descriptors").glob("digits-*.safetensors"))
+    calls.clear()
+    second = run_gallery(run, data, calls.append)
+    assert not calls
+    assert (first.features * second.features).sum(1).min() > 0.999
+
+
+def test_a_damaged_cache_is_computed_again(small_run: Path) -> None:
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    run_gallery(run, data)
+    for file in (cache_dir() / "descriptors").glob("digits-*.safetensors"):
+        file.write_bytes(b"damaged")
+    assert run_gallery(run, data).features.shape[0] == len(data)

@@ -1,0 +1,117 @@
+"""Ctrl-C, a kill without warning, and a full disk, on the real command."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from cl_core.training.run_folder import RunFolder
+from tests.conftest import ROOT
+
+TRAIN = [sys.executable, "-m", "cl_core", "train", "--dataset", "digits", "--image-size", "16", "--batch-size", "128"]
+TRAIN += ["--epochs", "2", "--snapshots", "3", "--views.flip", "0", "--save-every", "0", "--run"]
+STEPS = 22
+
+
+def begin(folder: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*TRAIN, str(folder)], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    run = RunFolder(folder)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if len([p for p in run.read_metrics() if p["kind"] == "loss"]) >= step:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no step {step} in 120 s")
+
+
+def exact_state(folder: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(RunFolder(folder).resume_file)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    process = begin(folder)
+    assert process.wait(timeout=300) == 0
+    return folder
+
+
+def check_equal(folder: Path, uninterrupted: Path) -> None:
+    one, other = exact_state(folder), exact_state(uninterrupted)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    mine, theirs = RunFolder(folder), RunFolder(uninterrupted)
+
+    def curve(run: RunFolder) -> list[tuple[int, float]]:
+        return [(p["step"], p["loss"]) for p in run.read_metrics() if p["kind"] == "loss"]
+
+    assert curve(mine) == curve(theirs)
+    assert len(curve(mine)) == STEPS
+    a, b = mine.read_snapshots(), theirs.read_snapshots()
+    assert a is not None
+    assert b is not None
+    assert a.steps == b.steps
+    assert torch.equal(a.embeddings, b.embeddings)
+    assert mine.read_record().figures == theirs.read_record().figures
+
+
+@pytest.mark.parametrize("step", [1, 9])
+def test_killed_without_warning(tmp_path: Path, uninterrupted: Path, step: int) -> None:
+    folder = tmp_path / "run"
+    process = begin(folder)
+    wait_for_step(folder, step)
+    process.kill()
+    process.wait()
+    assert RunFolder(folder).read_record().state == "running"
+    assert begin(folder).wait(timeout=300) == 0
+    check_equal(folder, uninterrupted)
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_resumes(tmp_path: Path, uninterrupted: Path) -> None:
+    folder = tmp_path / "run"
+    process = begin(folder)
+    wait_for_step(folder, 4)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    record = RunFolder(folder).read_record()
+    assert record.state == "stopped"
+    assert record.step >= 4
+    assert begin(folder).wait(timeout=300) == 0
+    check_equal(folder, uninterrupted)
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """A limit on the size of a file, which the system enforces as it does a full disk: at the write."""
+    folder = tmp_path / "run"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.run(
+        [*TRAIN, str(folder)], env=environment, capture_output=True, text=True, timeout=300, preexec_fn=limit
+    )
+    assert process.returncode == 2
+    assert "could not be written" in process.stderr
+    assert "free some space" in process.stderr
+    assert "Traceback" not in process.stderr
+    left = {file.name for file in folder.iterdir()}
+    assert not any(name.endswith(".tmp") for name in left)
+    assert begin(folder).wait(timeout=300) == 0
+    assert RunFolder(folder).read_record().state == "finished"

@@ -1,0 +1,141 @@
+"""Training learns, measures without disturbing, and resumes bit for bit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from cl_core.data.catalog import load_dataset
+from cl_core.errors import UserError
+from cl_core.training.config import RunConfig
+from cl_core.training.loop import Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order, learning_rate
+from cl_core.training.run_folder import RunFolder
+from cl_core.training.session import start
+from tests.conftest import SMALL
+
+CPU = torch.device("cpu")
+
+
+def make(**changes: object) -> Training:
+    config = RunConfig.model_validate(SMALL | {"epochs": 1} | changes)
+    return Training(config, load_dataset(config.dataset), CPU)
+
+
+def weights(training: Training) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in training.method.state_dict().items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_learns(small_run: Path) -> None:
+    points = RunFolder(small_run).read_metrics()
+    losses = [p for p in points if p["kind"] == "loss"]
+    accuracies = [p["knn"]["accuracy"] for p in points if p["kind"] == "snapshot"]
+    assert losses[-1]["chance"] == pytest.approx(math.log(2 * 128 - 1))
+    assert losses[-1]["loss"] < losses[0]["loss"] - 0.5
+    assert losses[-1]["loss"] < losses[-1]["chance"] - 0.5
+    assert accuracies[-1] > accuracies[0] + 0.02
+
+
+def test_resume_equals_the_uninterrupted_run() -> None:
+    whole = make(snapshots=0)
+    list(whole.events())
+    first = make(snapshots=0)
+    for event in first.events():
+        if isinstance(event, StepDone) and event.step == 5:
+            break
+    tensors, header = first.state()
+    second = make(snapshots=0)
+    second.restore({name: value.clone() for name, value in tensors.items()}, header)
+    assert second.step == 5
+    list(second.events())
+    assert second.step == whole.step == whole.total
+    assert same(weights(whole), weights(second))
+
+
+def test_measuring_changes_nothing() -> None:
+    silent, measured = make(snapshots=0), make(snapshots=5)
+    list(silent.events())
+    events: list[Event] = list(measured.events())
+    assert sum(isinstance(event, Snapshot) for event in events) == 5
+    assert same(weights(silent), weights(measured))
+
+
+def test_the_seed_decides() -> None:
+    config = RunConfig.model_validate(SMALL)
+    data = load_dataset("digits")
+    state = torch.get_rng_state()
+    one, again = build_method(config, data), build_method(config, data)
+    other = build_method(config.model_copy(update={"seed": 1}), data)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert same(one.state_dict(), again.state_dict())
+    assert not same(one.state_dict(), other.state_dict())
+
+
+def test_a_diverging_run_stops_with_a_sentence() -> None:
+    training = make(lr=100, weight_decay=1, warmup=0, snapshots=0, epochs=40, precision="float32")
+    training.method.head[0].weight.data.fill_(torch.nan)  # type: ignore[index, union-attr, operator]
+    with pytest.raises(UserError, match="The loss became nan at step 1: a lower learning rate"):
+        list(training.events())
+
+
+def test_learning_rate_rises_then_falls_to_zero() -> None:
+    config = RunConfig(lr=1.0, warmup=0.1)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert max(rates) == pytest.approx(1.0)
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert rates[-1] < 0.001
+    assert learning_rate(config, 55, 100) == pytest.approx(0.5)
+
+
+def test_an_epoch_visits_each_group_once() -> None:
+    groups = torch.tensor([0, 0, 0, 1, 2, 2])
+    config = RunConfig()
+    seen = set()
+    for epoch in range(30):
+        order = epoch_order(groups, config, epoch)
+        assert sorted(groups[order].tolist()) == [0, 1, 2]
+        seen |= set(order.tolist())
+    assert seen == set(range(6))
+    assert len({tuple(epoch_order(groups, config, epoch).tolist()) for epoch in range(30)}) > 5
+
+
+def test_curves_have_a_bounded_number_of_points() -> None:
+    training = make(epochs=100, snapshots=0)
+    training.step = training.total - 15
+    lines = [event for event in training.events() if isinstance(event, Logged)]
+    assert 2 <= len(lines) <= 15 / math.ceil(training.total / 500) + 2
+
+
+def test_starting_twice_continues_and_then_is_finished(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    settings = SMALL | {"epochs": 1, "snapshots": 2}
+    session = start(folder, settings, CPU)
+    assert session is not None
+    events = session.events()
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 4:
+            events.close()
+    record = RunFolder(folder).read_record()
+    assert (record.state, record.step) == ("stopped", 4)
+    with pytest.raises(UserError, match=r"started with lr = 0\.002, not 0\.1"):
+        start(folder, settings | {"lr": 0.1}, CPU)
+    resumed = start(folder, {}, CPU)
+    assert resumed is not None
+    assert resumed.training.step == 4
+    list(resumed.events())
+    assert RunFolder(folder).read_record().state == "finished"
+    assert start(folder, settings, CPU) is None
+    steps = [p["step"] for p in RunFolder(folder).read_metrics() if p["kind"] == "loss"]
+    assert steps == list(range(1, resumed.training.total + 1))
+    snapshots = RunFolder(folder).read_snapshots()
+    assert snapshots is not None
+    assert snapshots.steps == [0, resumed.training.total]
+    assert snapshots.embeddings.shape == (2, 256, 128)
