@@ -55,7 +55,7 @@ def test_no_pickle_is_read() -> None:
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     texts = json.loads((PACKAGE / "ui" / "locales" / "en.json").read_text(encoding="utf-8"))
     source = "\n".join(file.read_text(encoding="utf-8") for file in (PACKAGE / "ui").rglob("*.py"))
-    exact = set(re.findall(r'\btext\(\s*"([\w.]+)"', source))
+    exact = set(re.findall(r"""\btext\(\s*["']([\w.]+)["']""", source))
     starts = set(re.findall(r'\btext\(\s*f"([\w.]+)\{', source)) | {
         f"{p}." for p in re.findall(r'\btexts\(\s*"([\w.]+)"', source)
     }
