@@ -1,12 +1,13 @@
 # make app    install what is needed and open the app (PORT=7860)
 # make test   install what the tests need, a browser too, and run them
+# make screenshots   the pictures in the README
 
 PORT ?= 7860
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test check browser clean
+.PHONY: app test check browser screenshots clean
 
 app: $(VENV)/.app-ready
 	$(BIN)/python app.py --port $(PORT)
@@ -31,6 +32,10 @@ $(VENV)/.test-ready: requirements.txt requirements-test.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@ $(VENV)/.app-ready
+
+screenshots: $(VENV)/.test-ready browser
+	mkdir -p assets/screenshots
+	CL_SCREENSHOTS=$(CURDIR)/assets/screenshots $(BIN)/python -m pytest -q tests/browser
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

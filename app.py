@@ -11,6 +11,8 @@ import threading
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import torch
+
 from cl_core.errors import UserError
 from cl_core.ui import library
 from cl_core.ui.build import build_app, launch_options
@@ -27,6 +29,9 @@ def main() -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    # Half the cores each for the visitor's request and for what is opened in the background: threads
+    # that wait for one another across two busy computations are many times slower than one alone.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     threading.Thread(target=library.warm_up, daemon=True).start()
     app.launch(server_name=arguments.host, server_port=arguments.port, **launch_options())
     return 0

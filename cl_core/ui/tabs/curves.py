@@ -45,9 +45,16 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
-        others = gr.CheckboxGroup(library.checkpoint_names(), label=text("curves.others"))
+        others = gr.CheckboxGroup(library.checkpoint_names()[1:], label=text("curves.others"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="curves-view")
+    model.change(
+        lambda name: gr.update(choices=[n for n in library.checkpoint_names() if n != name], value=[]),
+        model,
+        others,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     gr.on(
         [tab.select, model.change, others.change],
         show,

@@ -96,17 +96,19 @@ def choices(model: str) -> dict[str, Any]:
 def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     """Lay out the view; it is drawn when the page opens."""
     gr.Markdown(text("pairs.about"), elem_classes="about")
-    with gr.Row(elem_classes="panel-row"):
+    with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
             choice = gr.Dropdown([], label=text("pairs.choice"), info=text("pairs.choice_hint"), filterable=True)
             again = gr.Button(text("pairs.again"), variant="primary")
-            crop = gr.Slider(0.05, 1, 0.3, step=0.05, label=text("pairs.crop"), info=text("pairs.crop_hint"))
+            crop = gr.Slider(
+                0.05, 1, 0.3, step=0.05, elem_id="pairs-crop", label=text("pairs.crop"), info=text("pairs.crop_hint")
+            )
             jitter = gr.Slider(0, 1, 0.4, step=0.05, label=text("pairs.jitter"), info=text("pairs.jitter_hint"))
             with gr.Accordion(text("pairs.more"), open=False):
                 flip = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.flip"))
                 grey = gr.Slider(0, 1, 0.2, step=0.05, label=text("pairs.grey"))
                 blur = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.blur"))
-            upload = picture_upload(text("pairs.upload"), height=170, sources=["upload", "clipboard"])
+            upload = picture_upload(text("pairs.upload"), elem_id="pairs-upload", height=170, sources=["upload", "clipboard"])
         with gr.Column(scale=3, min_width=320):
             view = pair_view(elem_id="pairs-view")
     seed = gr.Number(1, visible=False, precision=0)
@@ -114,7 +116,7 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
     for slider in (crop, flip, jitter, grey, blur):
         slider.change(show, inputs, view, **quick)
-    for source in (choice, upload):
-        source.change(show, inputs, view, **quick)
+    gr.on([choice.change, upload.change], show, inputs, view, **quick)
+    choice.input(lambda: None, None, upload, **quick)  # a choice takes the upload's place
     again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **quick).then(show, inputs, view, **quick)
     gr.on([model.change, start.load], choices, model, choice, show_progress="hidden", api_visibility="private")

@@ -47,13 +47,16 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     gr.Markdown(text("search.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
-            upload = picture_upload(text("search.upload"), height=240, sources=["upload", "clipboard", "webcam"])
+            upload = picture_upload(
+                text("search.upload"), elem_id="search-upload", height=240, sources=["upload", "clipboard", "webcam"]
+            )
             choice = gr.Dropdown([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
             found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
     inputs = [model, upload, choice]
+    choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     gr.on(
-        [upload.change, choice.input, model.change],
+        [upload.change, choice.change, model.change],
         show,
         inputs,
         found,

@@ -79,7 +79,7 @@ def show(model: str, temperature: float, anchor: float, weights: str, seed: floa
 def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("temperature.about"), elem_classes="about")
-    with gr.Row(elem_classes="panel-row"):
+    with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
             slider = log_slider(
                 START, LOW, HIGH, text("temperature.slider"), text("temperature.slider_hint"), elem_id="temperature"

@@ -1,0 +1,121 @@
+"""The real app in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.browser.install import find_browser
+from tests.conftest import ROOT
+
+PATIENCE_MS = 60_000  # the machine may be busy; what is slow is measured in benchmarks/
+expect.set_options(timeout=PATIENCE_MS)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def app_url(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app, started as a person starts it."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("app") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=os.environ
+        )
+        url = f"http://127.0.0.1:{port}/"
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(url, timeout=5)
+                    break
+                except OSError:
+                    assert process.poll() is None, log.read_text()
+                    time.sleep(0.1)
+            else:
+                raise AssertionError(f"no answer in 60 s: {log.read_text()}")
+            yield url
+            assert "Traceback" not in log.read_text(), log.read_text()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, app_url: str) -> Iterator[Page]:
+    """The app, opened wide and light; the test fails if the console shows an error."""
+    yield from opened(browser, app_url, 1280, "light")
+
+
+@pytest.fixture
+def phone(browser: Browser, app_url: str) -> Iterator[Page]:
+    """The app, opened narrow and dark."""
+    yield from opened(browser, app_url, 390, "dark")
+
+
+def opened(browser: Browser, app_url: str, width: int, theme: str) -> Iterator[Page]:
+    problems: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(message.text)
+
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.on("console", note)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{app_url}?__theme={theme}")
+    page.wait_for_selector("#pairs-view img")
+    yield page
+    context.close()
+    assert not problems, problems
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open a view by the name on its tab, from the overflow menu where the tab is hidden."""
+    tab = page.get_by_role("tab", name=re.compile(name))
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+    else:
+        page.locator(".overflow-menu button").first.click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+
+
+def screenshot(page: Page, name: str) -> None:
+    """Keep a picture of the page where `CL_SCREENSHOTS` names a folder (see `make screenshots`)."""
+    folder = os.environ.get("CL_SCREENSHOTS")
+    if folder:
+        page.wait_for_timeout(700)  # animations
+        page.screenshot(path=Path(folder) / f"{name}.jpg", full_page=True, type="jpeg", quality=85)

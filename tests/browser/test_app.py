@@ -1,0 +1,208 @@
+"""Every view opened in a browser, and what a person would do in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, expect
+
+from cl_core.anatomy import nt_xent_anatomy
+from cl_core.data.catalog import load_dataset
+from cl_core.ui.batch import draw_batch
+from cl_core.ui.pictures import to_image
+from tests.browser.conftest import open_tab, screenshot
+
+TABS = ["Views", "Similarity", "Temperature", "Training", "Map", "Search"]
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A face as a person would draw it: transparent around, in no data set."""
+    picture = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((8, 8, 152, 152), fill="#ffd93b", outline="#d9a400", width=4)
+    pen.ellipse((48, 50, 64, 76), fill="#4a3000")
+    pen.ellipse((96, 50, 112, 76), fill="#4a3000")
+    pen.chord((40, 70, 120, 130), 0, 180, fill="#7a2a00")
+    file = tmp_path_factory.mktemp("pictures") / "face.png"
+    picture.save(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("pictures") / "notes.png"
+    file.write_text("this is no picture")
+    return file
+
+
+def sources(page: Page) -> list[str | None]:
+    return [image.get_attribute("src") for image in page.locator("#pairs-view img").all()]
+
+
+def drawn(page: Page, view: str) -> None:
+    page.wait_for_selector(f"#{view} .cl-root[data-drawn]")
+
+
+def test_pairs(page: Page, drawing: Path) -> None:
+    expect(page.locator("#pairs-view figcaption").first).to_have_text("grinning face")
+    expect(page.locator("#pairs-view .cl-box")).to_have_count(2)
+    expect(page.locator("#pairs-view .cl-steps").first).to_contain_text("of the picture")
+    screenshot(page, "pairs")
+    before = sources(page)
+    page.get_by_role("button", name="Draw two new views").click()
+    expect(page.locator("#pairs-view img").nth(1)).not_to_have_attribute("src", before[1] or "")
+    assert sources(page)[0] == before[0]
+    page.locator("#pairs-upload input[type=file]").set_input_files(drawing)
+    expect(page.locator("#pairs-view figcaption").first).to_have_text("your picture")
+
+
+def test_pairs_without_augmentation_are_the_picture(page: Page) -> None:
+    for label in ("Colour change", "Chance of blur", "Chance of losing all colour", "Chance of a mirror image"):
+        if label == "Chance of blur":
+            page.get_by_role("button", name="Flip, grey, blur").click()
+        page.get_by_label(f"number input for {label}").fill("0")
+        page.keyboard.press("Tab")
+    page.get_by_label("number input for Smallest crop").fill("1")
+    page.keyboard.press("Tab")
+    for steps in page.locator("#pairs-view .cl-steps").all():
+        expect(steps.locator("li")).to_have_count(1)
+        expect(steps).to_contain_text("cropped to 100% of the picture")
+
+
+def test_a_file_that_is_no_picture_gets_a_notice(page: Page, text_file: Path, drawing: Path) -> None:
+    open_tab(page, "Search")
+    upload = page.locator("#search-upload input[type=file]")
+    upload.set_input_files(text_file)
+    expect(page.get_by_text("is not a picture; PNG, JPEG")).to_be_visible()
+    page.get_by_role("button", name="Clear").or_(page.get_by_label("Clear")).first.click()
+    page.locator("#search-upload input[type=file]").set_input_files(drawing)
+    expect(page.locator("#search-view .cl-row")).to_have_count(3)
+
+
+def test_matrix(page: Page) -> None:
+    open_tab(page, "Similarity")
+    drawn(page, "matrix-view")
+    expect(page.locator("#matrix-view .cl-plot")).to_have_count(2)
+    plot = page.locator("#matrix-view .cl-plot .nsewdrag").nth(1)
+    box = plot.bounding_box()
+    assert box
+    cell = min(box["width"], box["height"]) / 32
+    left, top = box["x"] + (box["width"] - 32 * cell) / 2, box["y"] + (box["height"] - 32 * cell) / 2
+    page.mouse.move(left + 16.5 * cell, top + 0.5 * cell)
+    card = page.locator("#matrix-view .cl-card")
+    expect(card).to_be_visible()
+    expect(card).to_contain_text("positive: two views of one picture")
+    expect(card.locator(".cl-tile")).to_have_count(2)
+    batch = draw_batch("emoji-simclr", 16, 1)
+    z1, z2 = batch.trained.chunk(2)
+    cosine = nt_xent_anatomy(z1, z2, 1.0).cosines[0, 16].item()
+    expect(card).to_contain_text(f"Trained: {cosine:.3f}")
+    screenshot(page, "matrix")
+    page.mouse.move(left + 3.5 * cell, top + 9.5 * cell)
+    expect(card).to_contain_text("negative: views of two pictures")
+
+
+def test_temperature(page: Page) -> None:
+    open_tab(page, "Temperature")
+    drawn(page, "temperature-view")
+    batch = draw_batch("emoji-simclr", 16, 1)
+    z1, z2 = batch.trained.chunk(2)
+    expect(page.get_by_text(f"Loss of the whole batch: {nt_xent_anatomy(z1, z2, 0.2).loss:.2f}")).to_be_visible()
+    screenshot(page, "temperature")
+    page.locator("#temperature input").fill("120")
+    expect(page.get_by_text("At temperature 10")).to_be_visible()
+    expect(page.get_by_text(f"Loss of the whole batch: {nt_xent_anatomy(z1, z2, 10.0).loss:.2f}")).to_be_visible()
+    page.locator("#temperature input").fill("0")
+    expect(page.get_by_text("At temperature 0.01")).to_be_visible()
+
+
+def test_curves(page: Page) -> None:
+    open_tab(page, "Training")
+    drawn(page, "curves-view")
+    expect(page.get_by_text("queries against 1,911 pictures")).to_be_visible()
+    screenshot(page, "curves")
+    page.get_by_label("fashion-simclr").check()
+    expect(page.locator("#curves-view .legendtext", has_text="fashion-simclr")).to_be_visible()
+
+
+def click_a_point(page: Page) -> None:
+    """Move over the map until a point answers, then click it."""
+    box = page.locator("#map-view .cl-plot").bounding_box()
+    assert box
+    card = page.locator("#map-view .cl-card")
+    for step in range(0, 260, 5):
+        page.mouse.move(box["x"] + box["width"] * 0.4 + step, box["y"] + box["height"] * 0.45)
+        page.wait_for_timeout(30)
+        if card.is_visible():
+            page.mouse.down()
+            page.mouse.up()
+            return
+    raise AssertionError("no point under the pointer")
+
+
+def test_map(page: Page) -> None:
+    open_tab(page, "Map")
+    drawn(page, "map-view")
+    click_a_point(page)
+    expect(page.locator("#map-neighbours .cl-row")).to_have_count(2)
+    expect(page.locator("#map-neighbours .cl-item").first).to_contain_text("query")
+    first = page.locator("#map-view .cl-root").get_attribute("data-drawn")
+    page.get_by_label("t-SNE").check()
+    expect(page.locator("#map-view .cl-root")).not_to_have_attribute("data-drawn", first or "")
+    screenshot(page, "map")
+
+
+def test_search(page: Page, drawing: Path) -> None:
+    open_tab(page, "Search")
+    expect(page.get_by_text("Upload a picture, paste one")).to_be_visible()
+    page.locator("#search-upload input[type=file]").set_input_files(drawing)
+    rows = page.locator("#search-view .cl-row")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("Trained")
+    expect(rows.nth(2)).to_contain_text("Raw pixels")
+    for row in rows.all():
+        expect(row.locator(".cl-item")).to_have_count(8)
+    names = [item.inner_text() for item in rows.nth(0).locator(".cl-caption").all()]
+    data = load_dataset("emoji")
+    smileys = {n for n, f in zip(data.names, data.families.tolist(), strict=True) if data.family_names[f] == "Smileys & Emotion"}
+    assert sum(name in smileys for name in names) >= 5, names
+    screenshot(page, "search")
+
+
+def test_an_uploaded_emoji_finds_itself(page: Page, tmp_path: Path) -> None:
+    data = load_dataset("emoji")
+    row = data.ids.index("1F436")
+    to_image(data.pictures[row]).resize((200, 200)).save(tmp_path / "dog.jpg")
+    open_tab(page, "Search")
+    page.locator("#search-upload input[type=file]").set_input_files(tmp_path / "dog.jpg")
+    expect(page.locator("#search-view .cl-row").first.locator(".cl-caption").first).to_have_text("dog face")
+
+
+def test_the_other_model(page: Page) -> None:
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="fashion-simclr").click()
+    expect(page.locator("#pairs-view figcaption").first).not_to_have_text("grinning face")
+    open_tab(page, "Similarity")
+    drawn(page, "matrix-view")
+
+
+def test_light_and_dark(page: Page) -> None:
+    expect(page.locator("body")).to_have_css("background-color", "rgb(248, 250, 252)")
+    page.get_by_role("button", name="Light / dark").click()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(2, 6, 23)")
+    open_tab(page, "Similarity")
+    drawn(page, "matrix-view")
+    screenshot(page, "matrix-dark")
+
+
+def test_everything_fits_a_phone(phone: Page) -> None:
+    for name in TABS:
+        open_tab(phone, name)
+        phone.wait_for_timeout(500)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name
+    open_tab(phone, "Similarity")
+    drawn(phone, "matrix-view")
+    screenshot(phone, "phone")
