@@ -128,7 +128,8 @@ def _list(arguments: argparse.Namespace) -> int:
     for heading, rows in listing.items():
         print(heading)
         for row in rows or [{"name": "(none)"}]:
-            print("  " + "  ".join(f"{value}" for value in row.values()))
+            name, *rest = (f"{value:.1%} kNN" if isinstance(value, float) else str(value) for value in row.values() if value)
+            print(f"  {name:<26}{'  '.join(rest)}")
     return 0
 
 
@@ -185,6 +186,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _search(arguments: argparse.Namespace) -> int:
     import torch
     from torch import Tensor
+    from tqdm import tqdm
 
     from cl_core.data.catalog import load_dataset
     from cl_core.data.decoding import decode_picture, find_pictures, is_animated, to_tensor
@@ -207,7 +209,9 @@ def _search(arguments: argparse.Namespace) -> int:
             print(f"{file.name} is animated: its first frame is searched for.", file=sys.stderr)
     found: list[list[Neighbour]] = []
     if queries:
-        gallery = run_gallery(run, load_dataset(arguments.dataset or run.record.config.dataset))
+        with tqdm(total=100, unit="%", desc="gallery", file=sys.stderr, leave=False, delay=1) as bar:
+            dataset = load_dataset(arguments.dataset or run.record.config.dataset)
+            gallery = run_gallery(run, dataset, lambda share: bar.update(round(100 * share) - bar.n))
         found = gallery.search(gallery.embedder(torch.cat(list(queries.values()))), arguments.top)
     answers = [
         {"query": str(file), "neighbours": [n.as_json() for n in neighbours]}

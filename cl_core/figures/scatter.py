@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plotly.graph_objects as go
 from torch import Tensor
 
 from cl_core.figures.style import CATEGORIES, layout
 
 
-def map_figure(points: Tensor, families: Tensor, names: list[str]) -> go.Figure:
+def map_figure(
+    points: Tensor, families: Tensor, names: list[str], ids: Tensor | None = None, limit: float | None = None
+) -> go.Figure:
     """One trace a family, so that the legend switches families on and off.
 
     Args:
-        points: (P, 2). families: (P,) int64, index into `names`. A click answers with a point's position.
+        points: (P, 2). families: (P,) int64, index into `names`. ids: (P,) int64, what a point
+            answers with when it is pointed at; by default its position.
+        limit: both axes go from -limit to limit, so that figures can be compared.
     """
     figure = go.Figure()
     for family, name in enumerate(names):
@@ -22,13 +28,15 @@ def map_figure(points: Tensor, families: Tensor, names: list[str]) -> go.Figure:
         figure.add_scattergl(
             x=points[members, 0].numpy().round(4),
             y=points[members, 1].numpy().round(4),
-            customdata=members.tolist(),
+            customdata=members.tolist() if ids is None else ids[members].tolist(),
             mode="markers",
             name=name,
             hoverinfo="none",
             marker={"size": 5.5, "opacity": 0.8, "color": CATEGORIES[family % len(CATEGORIES)]},
         )
-    axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
+    axis: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
+    if limit is not None:
+        axis["range"] = [-limit, limit]
     figure.update_layout(
         layout(
             height=620,

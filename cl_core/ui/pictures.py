@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -71,6 +72,4 @@ def dataset_sprites(dataset: Dataset) -> dict[str, object]:
 
 def as_tensor(image: Image.Image) -> Tensor:
     """RGB picture -> (1, 3, H, W) uint8, its shape kept."""
-    import torch
-
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].contiguous()

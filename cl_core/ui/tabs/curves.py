@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+import torch
 
+from cl_core.errors import UserError
+from cl_core.projection import pca_axes
 from cl_core.runs import find_run
-from cl_core.ui import library
+from cl_core.training.run_folder import Snapshots
+from cl_core.ui import library, pictures
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.notices import noticed
@@ -41,6 +45,47 @@ def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
     return value, summary
 
 
+@noticed
+def show_moment(model: str, moment: float) -> tuple[dict[str, Any], str]:
+    """The probe pictures' embeddings at one snapshot, in the basis of the last."""
+    from cl_core.figures.scatter import map_figure
+
+    data, snapshots = library.dataset(model), _snapshots(model)
+    mean, axes = pca_axes(snapshots.embeddings[-1].float())
+    points = (snapshots.embeddings.float() - mean) @ axes
+    index = min(int(moment), len(snapshots.steps)) - 1
+    position = {row: i for i, row in enumerate(data.shown.tolist())}
+    record = find_run(model).read_record()
+    epoch = f"{snapshots.steps[index] / record.total_steps * record.config.epochs:.1f}"
+    words = {"epoch": epoch, "count": str(len(snapshots.rows))}
+    value = figures_value(
+        map_figure(
+            points[index],
+            data.families[snapshots.rows],
+            data.family_names,
+            torch.tensor([position[row] for row in snapshots.rows.tolist()]),
+            limit=1.05 * float(points.abs().max()),
+        ),
+        label=text("curves.moment_label", **words),
+        card="map",
+        names=[data.names[row] for row in data.shown.tolist()],
+        sprites=pictures.dataset_sprites(data),
+    )
+    return value, text("curves.moment_summary", **words)
+
+
+def _snapshots(model: str) -> Snapshots:
+    snapshots = find_run(model).read_snapshots()
+    if snapshots is None:
+        raise UserError(f"{model} has no snapshots.safetensors: restore the file, or train the run again.")
+    return snapshots
+
+
+def _moments(model: str) -> dict[str, Any]:
+    count = len(_snapshots(model).steps)
+    return gr.update(maximum=count, value=count)
+
+
 def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
@@ -64,3 +109,11 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
         trigger_mode="always_last",
         api_visibility="private",
     )
+    moment = gr.Slider(1, 12, 12, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
+    moment_summary = gr.Markdown(elem_classes="summary")
+    moment_view = figure_view(elem_id="moment-view")
+    quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    gr.on([tab.select, model.change], _moments, model, moment, **quick).then(
+        show_moment, [model, moment], [moment_view, moment_summary], **quick
+    )
+    moment.change(show_moment, [model, moment], [moment_view, moment_summary], **quick)
