@@ -33,7 +33,11 @@ def main() -> int:
     # that wait for one another across two busy computations are many times slower than one alone.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     threading.Thread(target=library.warm_up, daemon=True).start()
-    app.launch(server_name=arguments.host, server_port=arguments.port, **launch_options())
+    try:
+        app.launch(server_name=arguments.host, server_port=arguments.port, **launch_options())
+    except OSError:
+        print(f"error: port {arguments.port} is taken; choose another one with --port.", file=sys.stderr)
+        return 2
     return 0
 
 

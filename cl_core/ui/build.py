@@ -9,6 +9,7 @@ import gradio as gr
 
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
+from cl_core.paths import ASSETS
 from cl_core.ui import library
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.pictures import sprite_folder
@@ -60,6 +61,7 @@ def launch_options() -> dict[str, Any]:
         "css_paths": HERE / "style.css",
         "max_file_size": MAX_BYTES,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
-        "footer_links": ["api"],
+        "footer_links": [],
+        "favicon_path": ASSETS / "favicon.svg",
         "show_error": True,
     }
