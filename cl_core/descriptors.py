@@ -19,7 +19,7 @@ from cl_core.methods import Method
 
 ZOOMS = (0.85, 1.0, 1.15)  # side of the frame over the side of the content
 SAME_COLOUR = 12  # channels that differ by at most this many of 255 count as one colour
-SHRINKAGE = 0.1  # of the mean variance, added before whitening: weak directions are mostly noise
+SHRINKAGE = 0.4  # of the mean variance, added before whitening: weak directions are mostly noise
 BATCH = 64
 
 
