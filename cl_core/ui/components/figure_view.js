@@ -7,6 +7,9 @@ card.className = "cl-card";
 card.hidden = true;
 root.append(grid, card);
 
+let drawn = 0;
+let sprites = null; // kept while only numbers change
+
 function loadPlotly() {
   if (!window.contrastivePlotly) {
     window.contrastivePlotly = new Promise((resolve, reject) => {
@@ -59,7 +62,7 @@ function line(text, className) {
 
 // What the card shows for a point: the tiles of its pictures, and lines of text.
 function cardContent(point) {
-  const { card: kind, sprites, words } = props.value;
+  const { card: kind, words } = props.value;
   if (kind === "matrix") {
     const [row, column] = [point.y, point.x];
     const half = sprites.count / 2;
@@ -86,7 +89,7 @@ function showCard(point, event) {
   card.replaceChildren();
   const pictures = document.createElement("div");
   pictures.className = "cl-tiles";
-  pictures.append(...content.tiles.map((index) => tile(props.value.sprites, index, 72)));
+  pictures.append(...content.tiles.map((index) => tile(sprites, index, 72)));
   card.append(pictures);
   if (content.role) card.append(line(content.role, `cl-role cl-${content.roleName}`));
   card.append(...content.lines.map((text) => line(text)));
@@ -98,11 +101,11 @@ function showCard(point, event) {
   card.style.top = `${above > -40 ? above : event.clientY - box.top + 22}px`;
 }
 
-let drawn = 0;
 async function draw() {
   const value = props.value;
   if (!value || !value.figures) return;
   const turn = ++drawn;
+  if (value.sprites) sprites = value.sprites;
   const Plotly = await loadPlotly();
   if (turn !== drawn || !root.isConnected) return;
   card.hidden = true;

@@ -112,7 +112,12 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     moment = gr.Slider(1, 12, 12, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
     moment_summary = gr.Markdown(elem_classes="summary")
     moment_view = figure_view(elem_id="moment-view")
-    quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    quick: dict[str, Any] = {
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+        "api_visibility": "private",
+        "queue": False,
+    }
     gr.on([tab.select, model.change], _moments, model, moment, **quick).then(
         show_moment, [model, moment], [moment_view, moment_summary], **quick
     )

@@ -51,6 +51,11 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     view = figure_view(elem_id="matrix-view")
     seed = gr.Number(1, visible=False, precision=0)
     inputs, outputs = [model, count, seed], [view, summary]
-    quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    quick: dict[str, Any] = {
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+        "api_visibility": "private",
+        "queue": False,
+    }
     gr.on([tab.select, model.change, count.change], show, inputs, outputs, **quick)
     again.click(lambda value: int(value) + 1, seed, seed, **quick).then(show, inputs, outputs, **quick)

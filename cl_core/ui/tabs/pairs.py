@@ -113,7 +113,12 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             view = pair_view(elem_id="pairs-view")
     seed = gr.Number(1, visible=False, precision=0)
     inputs = [model, choice, upload, seed, crop, flip, jitter, grey, blur]
-    quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    quick: dict[str, Any] = {
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+        "api_visibility": "private",
+        "queue": False,
+    }
     for slider in (crop, flip, jitter, grey, blur):
         slider.change(show, inputs, view, **quick)
     gr.on([choice.change, upload.change], show, inputs, view, **quick)

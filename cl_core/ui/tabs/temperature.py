@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
 import torch
+from torch import Tensor
 
 from cl_core.anatomy import nt_xent_anatomy
 from cl_core.losses import chance_level, nt_xent
@@ -22,14 +24,28 @@ LOW, HIGH, START = 0.01, 10.0, 0.2
 CURVE = [LOW * (HIGH / LOW) ** (i / 60) for i in range(61)]
 
 
+def _embeddings(model: str, weights: str, seed: int) -> tuple[Tensor, Tensor]:
+    batch = draw_batch(model, PAIRS, seed)
+    z1, z2 = (batch.trained if weights == "trained" else batch.untrained).chunk(2)
+    return z1, z2
+
+
+@lru_cache(maxsize=64)
+def _losses(model: str, weights: str, seed: int) -> list[float]:
+    """The batch's loss at each temperature of the curve."""
+    return [nt_xent(*_embeddings(model, weights, seed), t).item() for t in CURVE]
+
+
 @noticed
-def show(model: str, temperature: float, anchor: float, weights: str, seed: float) -> tuple[dict[str, Any], dict[str, Any], str]:
+def show(
+    model: str, temperature: float, anchor: float, weights: str, seed: float, with_pictures: bool = True
+) -> tuple[dict[str, Any], dict[str, Any], str]:
     """The anchor's row at one temperature, the batch's loss over all temperatures, and both in words."""
     from cl_core.figures.temperature import loss_over_temperature, row_figure
 
     temperature = min(max(float(temperature), LOW), HIGH)
     batch = draw_batch(model, PAIRS, int(seed))
-    z1, z2 = (batch.trained if weights == "trained" else batch.untrained).chunk(2)
+    z1, z2 = _embeddings(model, weights, int(seed))
     parts = nt_xent_anatomy(z1, z2, temperature)
     row = int(anchor) - 1
     order = parts.cosines[row].argsort(descending=True)
@@ -56,11 +72,10 @@ def show(model: str, temperature: float, anchor: float, weights: str, seed: floa
         anchor=row,
         items=items,
         words=texts("roles"),
-        sprites=pictures.sprites(batch.views),
+        sprites=pictures.sprites(batch.views) if with_pictures else None,
     )
-    losses = [nt_xent(z1, z2, t).item() for t in CURVE]
     curve = figures_value(
-        loss_over_temperature(CURVE, losses, temperature, parts.loss, chance_level(PAIRS), words),
+        loss_over_temperature(CURVE, _losses(model, weights, int(seed)), temperature, parts.loss, chance_level(PAIRS), words),
         label=text("temperature.curve_label"),
     )
     entropy = -float(torch.special.xlogy(parts.probabilities[row], parts.probabilities[row]).sum())
@@ -97,7 +112,12 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             curve = figure_view(elem_id="temperature-curve")
     seed = gr.Number(1, visible=False, precision=0)
     inputs, outputs = [model, slider, anchor, weights, seed], [rows, curve, summary]
-    quick: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    quick: dict[str, Any] = {
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+        "api_visibility": "private",
+        "queue": False,
+    }
     gr.on([tab.select, model.change, anchor.change, weights.change], show, inputs, outputs, **quick)
-    slider.slide(show, inputs, outputs, **quick)
+    slider.slide(partial(show, with_pictures=False), inputs, outputs, **quick)
     again.click(lambda value: int(value) + 1, seed, seed, **quick).then(show, inputs, outputs, **quick)
