@@ -58,7 +58,10 @@ def app_url(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             else:
                 raise AssertionError(f"no answer in 60 s: {log.read_text()}")
             yield url
-            assert "Traceback" not in log.read_text(), log.read_text()
+            # An event loop that the collector finds half made is Gradio's: Python says it ignores that.
+            lines = log.read_text().splitlines()
+            raised = [i for i, line in enumerate(lines) if line.startswith("Traceback")]
+            assert all(i and lines[i - 1].startswith("Exception ignored in: <function BaseEventLoop") for i in raised), lines
         finally:
             process.terminate()
             process.wait(timeout=20)

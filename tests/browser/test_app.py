@@ -14,6 +14,7 @@ from cl_core.ui.batch import draw_batch
 from cl_core.ui.pictures import to_image
 from tests.browser.conftest import open_tab, screenshot
 
+DARK = "rgb(10, 15, 30)"
 TABS = ["Views", "Similarity", "Temperature", "Training", "Map", "Search"]
 
 
@@ -193,9 +194,9 @@ def test_the_other_model(page: Page) -> None:
 
 
 def test_light_and_dark(page: Page) -> None:
-    expect(page.locator("body")).to_have_css("background-color", "rgb(248, 250, 252)")
+    expect(page.locator("gradio-app")).to_have_css("background-color", "rgb(248, 250, 252)")
     page.get_by_role("button", name="Light / dark").click()
-    expect(page.locator("body")).to_have_css("background-color", "rgb(2, 6, 23)")
+    expect(page.locator("gradio-app")).to_have_css("background-color", DARK)
     open_tab(page, "Similarity")
     drawn(page, "matrix-view")
     screenshot(page, "matrix-dark")

@@ -31,7 +31,7 @@ def show(model: str, count: float, seed: float) -> tuple[dict[str, Any], str]:
         label=text("matrix.label"),
         card="matrix",
         names=titles,
-        cosines=[[[round(c, 4) for c in row] for row in a.cosines.tolist()] for a in anatomies],
+        cosines=[[[round(c, 6) for c in row] for row in a.cosines.tolist()] for a in anatomies],
         words=texts("roles"),
         sprites=pictures.sprites(batch.views),
     )
