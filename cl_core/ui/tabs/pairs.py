@@ -108,7 +108,7 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
                 flip = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.flip"))
                 grey = gr.Slider(0, 1, 0.2, step=0.05, label=text("pairs.grey"))
                 blur = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.blur"))
-            upload = picture_upload(text("pairs.upload"), elem_id="pairs-upload", height=170, sources=["upload", "clipboard"])
+            upload = picture_upload(text("pairs.upload"), elem_id="pairs-upload", height=200, sources=["upload", "clipboard"])
         with gr.Column(scale=3, min_width=320):
             view = pair_view(elem_id="pairs-view")
     seed = gr.Number(1, visible=False, precision=0)
