@@ -1,10 +1,10 @@
-"""User errors become notices; the app goes on."""
+"""User errors become notices; what was on the screen stays, and the app goes on."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -12,16 +12,18 @@ from cl_core.errors import UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NOTICE_S = 12.0
 
 
-def noticed(handler: Callable[P, R]) -> Callable[P, R]:
-    """A handler whose `UserError` is shown as a notice, without a traceback."""
+def noticed(handler: Callable[P, R]) -> Callable[P, R | dict[str, Any]]:
+    """A handler whose `UserError` is shown as a notice and changes no output."""
 
     @functools.wraps(handler)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | dict[str, Any]:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            raise gr.Error(str(error), title="", duration=12, print_exception=False) from None
+            gr.Warning(str(error), duration=NOTICE_S)
+            return gr.skip()
 
     return wrapped

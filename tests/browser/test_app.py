@@ -73,12 +73,19 @@ def test_pairs_without_augmentation_are_the_picture(page: Page) -> None:
         expect(steps).to_contain_text("cropped to 100% of the picture")
 
 
-def test_a_file_that_is_no_picture_gets_a_notice(page: Page, text_file: Path, drawing: Path) -> None:
+def test_a_file_that_is_no_picture_gets_a_notice_and_changes_nothing(page: Page, text_file: Path) -> None:
+    before = sources(page)
+    page.locator("#pairs-upload input[type=file]").set_input_files(text_file)
+    expect(page.get_by_text("This file is not a picture; PNG, JPEG")).to_be_visible()
+    assert sources(page) == before
+
+
+def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Path) -> None:
     open_tab(page, "Search")
     upload = page.locator("#search-upload input[type=file]")
     upload.set_input_files(text_file)
-    expect(page.get_by_text("is not a picture; PNG, JPEG")).to_be_visible()
-    page.get_by_role("button", name="Clear").or_(page.get_by_label("Clear")).first.click()
+    expect(page.get_by_text("This file is not a picture; PNG, JPEG")).to_be_visible()
+    page.locator("#search-upload").get_by_role("button", name="Remove Image").click()
     page.locator("#search-upload input[type=file]").set_input_files(drawing)
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
 

@@ -79,7 +79,7 @@ def show(
         blur=blur,
     )
     if upload:
-        image = decode_picture(Path(upload), text("common.your_picture"))
+        image = decode_picture(Path(upload), text("common.file"))
         return make_pair(pictures.as_tensor(image), text("common.your_picture"), config, int(seed))
     data = library.dataset(model)
     names = picture_choices(data)
@@ -121,7 +121,8 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     }
     for slider in (crop, flip, jitter, grey, blur):
         slider.change(show, inputs, view, **quick)
-    gr.on([choice.change, upload.change], show, inputs, view, **quick)
+    # Notices travel through the queue, which sliders go past to be quick.
+    gr.on([choice.change, upload.change], show, inputs, view, **(quick | {"queue": True}))
     choice.input(lambda: None, None, upload, **quick)  # a choice takes the upload's place
     again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **quick).then(show, inputs, view, **quick)
     gr.on([model.change, start.load], choices, model, choice, show_progress="hidden", api_visibility="private")

@@ -26,7 +26,7 @@ def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     excluded = None
     if upload:
         file = Path(upload)
-        query = to_tensor(decode_picture(file, text("common.your_picture")), size)
+        query = to_tensor(decode_picture(file, text("common.file")), size)
         if is_animated(file):
             gr.Info(text("search.animated"))
     elif choice and choice in (rows := picture_choices(data)):
