@@ -96,9 +96,6 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     gr.Markdown(text("temperature.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
-            slider = log_slider(
-                START, LOW, HIGH, text("temperature.slider"), text("temperature.slider_hint"), elem_id="temperature"
-            )
             anchor = gr.Slider(1, 2 * PAIRS, 1, step=1, label=text("temperature.anchor"), info=text("temperature.anchor_hint"))
             weights = gr.Radio(
                 [(text("spaces.trained"), "trained"), (text("spaces.untrained"), "untrained")],
@@ -108,6 +105,9 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             again = gr.Button(text("matrix.again"), variant="primary")
             summary = gr.Markdown(elem_classes="summary")
         with gr.Column(scale=3, min_width=320):
+            slider = log_slider(
+                START, LOW, HIGH, text("temperature.slider"), text("temperature.slider_hint"), elem_id="temperature"
+            )
             rows = figure_view(elem_id="temperature-view")
             curve = figure_view(elem_id="temperature-curve")
     seed = gr.Number(1, visible=False, precision=0)
