@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from cl_core.data.catalog import Dataset
-from cl_core.embedding import pixel_features
-from cl_core.evaluation.knn import KnnResult, evaluate_knn
+from cl_core.evaluation.knn import KnnResult, evaluate_knn, evaluate_pixels
 from cl_core.runs import Run, run_features, untrained_like
 
 
 def compare_with_baselines(run: Run, dataset: Dataset) -> dict[str, KnnResult]:
     """kNN of `trained`, `untrained` and `pixels` on one data set, by one protocol."""
-    pixels = pixel_features(dataset.pictures, run.size)
     return {
         "trained": evaluate_knn(run_features(run, dataset.pictures), dataset),
         "untrained": evaluate_knn(run_features(untrained_like(run), dataset.pictures), dataset),
-        "pixels": evaluate_knn(pixels - pixels.mean(0), dataset),
+        "pixels": evaluate_pixels(dataset, run.size),
     }

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.data.catalog import Dataset, group_representatives
+from cl_core.embedding import pixel_features
 
 QUERY_CHUNK = 1024
 
@@ -95,3 +96,9 @@ def evaluate_knn(features: Tensor, dataset: Dataset, k: int = 10, temperature: f
     )
     accuracy = (predicted == dataset.labels[query]).double().mean().item()
     return KnnResult(accuracy, k, temperature, len(query), len(gallery), len(dataset.classes), dataset.label_kind, rule)
+
+
+def evaluate_pixels(dataset: Dataset, size: int) -> KnnResult:
+    """The same on raw pixels at `size`, the mean picture subtracted: what an encoder must beat."""
+    pixels = pixel_features(dataset.pictures, size)
+    return evaluate_knn(pixels - pixels.mean(0), dataset)

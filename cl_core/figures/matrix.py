@@ -8,12 +8,8 @@ from torch import Tensor
 from cl_core.figures.style import DIVERGING, POSITIVE, layout
 
 
-def similarity_figure(cosines: Tensor, labels: list[str], title: str) -> go.Figure:
-    """Heat map of (M, M) cosines, views stacked `[first; second]`; positives are framed.
-
-    Args:
-        labels: one a view, for the axes.
-    """
+def similarity_figure(cosines: Tensor, title: str) -> go.Figure:
+    """Heat map of (M, M) cosines, views stacked `[first; second]`; positives are framed."""
     count = len(cosines)
     positions = list(range(count))
     figure = go.Figure(

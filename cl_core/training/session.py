@@ -13,9 +13,8 @@ import torch
 
 from cl_core import __version__
 from cl_core.data.catalog import load_dataset
-from cl_core.embedding import pixel_features
 from cl_core.errors import UserError
-from cl_core.evaluation.knn import evaluate_knn
+from cl_core.evaluation.knn import evaluate_pixels
 from cl_core.training.config import RunConfig, RunState
 from cl_core.training.loop import Event, Logged, Snapshot, StepDone, Training
 from cl_core.training.run_folder import RunFolder, RunRecord, Snapshots
@@ -81,7 +80,9 @@ class Session:
             self.save("stopped")
             raise
         if completed:
-            self._compare_with_pixels()
+            # So that whoever opens the run sees what it had to beat.
+            pixels = evaluate_pixels(self.training.dataset, self.training.size)
+            self.record.figures["pixels"] = dataclasses.asdict(pixels)
             self.save("finished")
 
     def _keep(self, snapshot: Snapshot) -> None:
@@ -94,12 +95,6 @@ class Session:
         stacked = torch.cat([before.embeddings, embeddings]) if before else embeddings
         self._kept = Snapshots(self.training.probe, steps, stacked)
         self.folder.write_snapshots(self._kept)
-
-    def _compare_with_pixels(self) -> None:
-        """The same kNN on raw pixels, so that whoever opens the run sees what it had to beat."""
-        data = self.training.dataset
-        pixels = pixel_features(data.pictures, self.training.size)
-        self.record.figures["pixels"] = dataclasses.asdict(evaluate_knn(pixels - pixels.mean(0), data))
 
     def save(self, state: RunState) -> None:
         """Write the state so that training goes on from this step; the resume file alone decides where."""

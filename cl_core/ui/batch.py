@@ -18,13 +18,12 @@ from cl_core.ui import library
 @dataclasses.dataclass(frozen=True)
 class Batch:
     """rows: (N,) int64 in the data set; views: (2N, 3, S, S) in [0, 1], stacked [first; second];
-    trained, untrained: (2N, D) embeddings z; names: 2N, one a view."""
+    trained, untrained: (2N, D) embeddings z."""
 
     rows: Tensor
     views: Tensor
     trained: Tensor
     untrained: Tensor
-    names: list[str]
 
 
 @torch.no_grad()
@@ -41,6 +40,5 @@ def draw_batch(model: str, count: int, seed: int) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     pair = [make_views(data.pictures[rows], config.views, run.size, generator)[0] for _ in range(2)]
     views = torch.cat(pair)
-    names = [data.names[row] for row in rows.tolist()]
     untrained = library.untrained(model)
-    return Batch(rows, views, _embed_views(run, views), _embed_views(untrained, views), names + names)
+    return Batch(rows, views, _embed_views(run, views), _embed_views(untrained, views))

@@ -8,8 +8,13 @@ from typing import Any
 import gradio as gr
 
 
+def _script(module: Path) -> str:
+    return module.with_suffix(".js").read_text(encoding="utf-8")
+
+
 def file_component(module: str, value: dict[str, Any] | None, **props: Any) -> gr.HTML:
-    """A `gr.HTML` whose JavaScript and CSS are the files beside `module`, drawn into an empty element.
+    """A `gr.HTML` whose JavaScript and CSS are the files beside `module` (after what they share,
+    `base.js`), drawn into an empty element.
 
     The template never changes and text reaches the page by `textContent`: names from outside cannot
     become markup. A function rather than a subclass, because Gradio writes a .pyi file beside the
@@ -20,7 +25,7 @@ def file_component(module: str, value: dict[str, Any] | None, **props: Any) -> g
         value=value,
         html_template='<div class="cl-root"></div>',
         css_template=source.with_suffix(".css").read_text(encoding="utf-8"),
-        js_on_load=source.with_suffix(".js").read_text(encoding="utf-8"),
+        js_on_load=_script(Path(__file__)) + _script(source),
         apply_default_css=False,
         **props,
     )

@@ -1,5 +1,4 @@
 // Plotly figures in one element. `element`, `props`, `watch` and `trigger` come from Gradio.
-const root = element.querySelector(".cl-root");
 const grid = document.createElement("div");
 grid.className = "cl-figures";
 const card = document.createElement("div");

@@ -1,14 +1,6 @@
 // A logarithmic range input. `element`, `props` and `trigger` come from Gradio.
-const root = element.querySelector(".cl-root");
 const STEPS = 120;
 const span = Math.log(props.high / props.low);
-
-function build(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
 
 const label = build("label", "cl-label");
 const name = build("span", "cl-name", props.label);

@@ -1,13 +1,4 @@
 // One original and its views. `element`, `props` and `watch` come from Gradio.
-const root = element.querySelector(".cl-root");
-
-function build(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function figure(src, caption) {
   const node = build("figure", "cl-figure");
   const frame = build("div", "cl-frame");

@@ -1,13 +1,4 @@
 // Rows of captioned pictures. `element`, `props`, `watch` and `trigger` come from Gradio.
-const root = element.querySelector(".cl-root");
-
-function build(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function card(item, row, position) {
   const node = build("button", "cl-item");
   node.type = "button";

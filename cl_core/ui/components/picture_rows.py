@@ -12,7 +12,7 @@ from cl_core.ui.components.base import file_component
 def picture_rows(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
     """Draws rows of captioned pictures.
 
-    value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, hit}; `empty`, the
+    value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id}; `empty`, the
         sentence shown where there are no rows.
     Event `picture_click`: `{"row": r, "item": i, "id": item.id}`.
     """

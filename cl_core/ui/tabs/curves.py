@@ -14,6 +14,7 @@ from cl_core.training.run_folder import Snapshots
 from cl_core.ui import library, pictures
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
 from cl_core.ui.notices import noticed
 from cl_core.ui.text import text, texts
 
@@ -112,13 +113,7 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     moment = gr.Slider(1, 12, 12, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
     moment_summary = gr.Markdown(elem_classes="summary")
     moment_view = figure_view(elem_id="moment-view")
-    quick: dict[str, Any] = {
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_visibility": "private",
-        "queue": False,
-    }
-    gr.on([tab.select, model.change], _moments, model, moment, **quick).then(
-        show_moment, [model, moment], [moment_view, moment_summary], **quick
+    gr.on([tab.select, model.change], _moments, model, moment, **QUICK).then(
+        show_moment, [model, moment], [moment_view, moment_summary], **QUICK
     )
-    moment.change(show_moment, [model, moment], [moment_view, moment_summary], **quick)
+    moment.change(show_moment, [model, moment], [moment_view, moment_summary], **QUICK)

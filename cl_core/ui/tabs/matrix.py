@@ -12,6 +12,7 @@ from cl_core.ui import library, pictures
 from cl_core.ui.batch import draw_batch
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
 from cl_core.ui.notices import noticed
 from cl_core.ui.text import text, texts
 
@@ -27,7 +28,7 @@ def show(model: str, count: float, seed: float) -> tuple[dict[str, Any], str]:
     anatomies = [nt_xent_anatomy(z1, z2, temperature) for z1, z2 in pairs]
     titles = [text("spaces.untrained"), text("spaces.trained")]
     value = figures_value(
-        *(similarity_figure(a.cosines, batch.names, t) for a, t in zip(anatomies, titles, strict=True)),
+        *(similarity_figure(a.cosines, t) for a, t in zip(anatomies, titles, strict=True)),
         label=text("matrix.label"),
         card="matrix",
         names=titles,
@@ -51,11 +52,5 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     view = figure_view(elem_id="matrix-view")
     seed = gr.Number(1, visible=False, precision=0)
     inputs, outputs = [model, count, seed], [view, summary]
-    quick: dict[str, Any] = {
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_visibility": "private",
-        "queue": False,
-    }
-    gr.on([tab.select, model.change, count.change], show, inputs, outputs, **quick)
-    again.click(lambda value: int(value) + 1, seed, seed, **quick).then(show, inputs, outputs, **quick)
+    gr.on([tab.select, model.change, count.change], show, inputs, outputs, **QUICK)
+    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(show, inputs, outputs, **QUICK)

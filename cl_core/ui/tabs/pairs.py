@@ -13,6 +13,7 @@ from cl_core.data.decoding import decode_picture
 from cl_core.data.views import ViewConfig, ViewRecord, apply_record, sample_record
 from cl_core.ui import library, pictures
 from cl_core.ui.components import pair_view, picture_upload
+from cl_core.ui.events import QUICK
 from cl_core.ui.notices import noticed
 from cl_core.ui.text import text
 
@@ -113,16 +114,10 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             view = pair_view(elem_id="pairs-view")
     seed = gr.Number(1, visible=False, precision=0)
     inputs = [model, choice, upload, seed, crop, flip, jitter, grey, blur]
-    quick: dict[str, Any] = {
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_visibility": "private",
-        "queue": False,
-    }
     for slider in (crop, flip, jitter, grey, blur):
-        slider.change(show, inputs, view, **quick)
+        slider.change(show, inputs, view, **QUICK)
     # Notices travel through the queue, which sliders go past to be quick.
-    gr.on([choice.change, upload.change], show, inputs, view, **(quick | {"queue": True}))
-    choice.input(lambda: None, None, upload, **quick)  # a choice takes the upload's place
-    again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **quick).then(show, inputs, view, **quick)
+    gr.on([choice.change, upload.change], show, inputs, view, **(QUICK | {"queue": True}))
+    choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place
+    again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **QUICK).then(show, inputs, view, **QUICK)
     gr.on([model.change, start.load], choices, model, choice, show_progress="hidden", api_visibility="private")

@@ -16,6 +16,7 @@ from cl_core.ui import pictures
 from cl_core.ui.batch import draw_batch
 from cl_core.ui.components import figure_view, log_slider
 from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
 from cl_core.ui.notices import noticed
 from cl_core.ui.text import text, texts
 
@@ -112,12 +113,6 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             curve = figure_view(elem_id="temperature-curve")
     seed = gr.Number(1, visible=False, precision=0)
     inputs, outputs = [model, slider, anchor, weights, seed], [rows, curve, summary]
-    quick: dict[str, Any] = {
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_visibility": "private",
-        "queue": False,
-    }
-    gr.on([tab.select, model.change, anchor.change, weights.change], show, inputs, outputs, **quick)
-    slider.slide(partial(show, with_pictures=False), inputs, outputs, **quick)
-    again.click(lambda value: int(value) + 1, seed, seed, **quick).then(show, inputs, outputs, **quick)
+    gr.on([tab.select, model.change, anchor.change, weights.change], show, inputs, outputs, **QUICK)
+    slider.slide(partial(show, with_pictures=False), inputs, outputs, **QUICK)
+    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(show, inputs, outputs, **QUICK)
