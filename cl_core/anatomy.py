@@ -1,4 +1,8 @@
-"""The losses taken apart for showing; tests hold every number equal to what `losses/` computes."""
+"""The losses taken apart for showing; tests hold every number equal to what `losses/` computes.
+
+Every loss compares rows (anchors) with columns (candidates). Its anatomy is one set of matrices,
+from the cosines to each pair's share of the loss, whatever the loss.
+"""
 
 from __future__ import annotations
 
@@ -8,48 +12,222 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.losses.nt_xent import positive_index, scaled_similarities
+from cl_core.losses.nt_xent import false_negatives
+from cl_core.losses.similarity import at_least_float32, check_temperature, masked, self_pairs, similarities
+from cl_core.losses.sup_con import SupConForm, positive_pairs
 
 
 @dataclasses.dataclass(frozen=True)
-class NTXentAnatomy:
-    """Every intermediate of NT-Xent over M = 2N views, stacked `[first views; second views]`.
+class Anatomy:
+    """Every intermediate of a loss over R anchors and C candidates, all (R, C) unless said otherwise.
 
-    cosines: (M, M), including the self pairs on the diagonal.
-    logits: (M, M), cosines / temperature, self pairs -inf.
-    probabilities: (M, M), softmax of each row; 0 for self pairs.
-    positive: (M,) int64, column of each row's positive.
-    terms: (M,), -log probability of the positive; the loss is their mean.
-    gradient: (M, M), derivative of a row's own term by each of its cosines: (probability - 1) /
-        temperature for the positive (negative: a pull), probability / temperature for a negative (a push).
-    loss: the mean of `terms`.
+    cosines: before anything is done to them (dot products where a loss takes those).
+    scaled: divided by the temperature; for NCE also less log Z and log(k q).
+    positive, negative: bool; a pair that is neither is not compared (a view with itself, say).
+    logits: `scaled`, -inf where a pair is not compared.
+    log_probabilities: log of the share of a pair in its anchor's denominator; for NCE log of the
+        probability of being classified rightly, for a loss without denominator 0. -inf where not compared.
+    terms: (R,), each anchor's own loss; 0 for anchors that are left out.
+    share: what each pair contributes to the loss; they sum to it.
+    gradient: derivative of the anchor's own term by the cosine: below 0 pulls together, above 0 pushes apart.
+    left_out: anchors without a positive.
+    loss: the mean of `terms` over the anchors that are not left out.
     """
 
     cosines: Tensor
-    logits: Tensor
-    probabilities: Tensor
+    scaled: Tensor
     positive: Tensor
+    negative: Tensor
+    logits: Tensor
+    log_probabilities: Tensor
     terms: Tensor
+    share: Tensor
     gradient: Tensor
+    left_out: int
     loss: float
 
+    @property
+    def probabilities(self) -> Tensor:
+        """(R, C), 0 where not compared."""
+        return self.log_probabilities.exp()
 
-def nt_xent_anatomy(z1: Tensor, z2: Tensor, temperature: float) -> NTXentAnatomy:
-    """Take `losses.nt_xent(z1, z2, temperature)` apart. z1, z2: (N, D)."""
-    z = torch.cat([z1, z2])
-    unit = F.normalize(z if z.dtype == torch.float64 else z.float(), dim=1)
-    logits = scaled_similarities(z, temperature)
-    log_probabilities = logits.log_softmax(1)
-    probabilities = log_probabilities.exp()
-    positive = positive_index(len(z1), z.device)
-    terms = -log_probabilities.gather(1, positive[:, None])[:, 0]
-    target = F.one_hot(positive, len(z)).to(probabilities.dtype)
-    return NTXentAnatomy(
-        cosines=unit @ unit.T,
-        logits=logits,
-        probabilities=probabilities,
+    @property
+    def denominators(self) -> Tensor:
+        """(R,), sum of exp over the compared pairs, as one would write it by hand: overflows at low temperatures."""
+        return self.logits.exp().sum(1)
+
+
+def _assemble(
+    cosines: Tensor,
+    scaled: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    log_probabilities: Tensor,
+    pair_terms: Tensor,
+) -> Anatomy:
+    """Put an anatomy together; `pair_terms` (R, C) sum over a row to its own term, and hang on `cosines`' graph."""
+    terms = pair_terms.sum(1)
+    gradient = torch.autograd.grad(terms.sum(), cosines)[0]
+    anchors = positive.any(1)
+    count = max(1, int(anchors.sum()))
+    compared = positive | negative
+    return Anatomy(
+        cosines=cosines.detach(),
+        scaled=scaled.detach(),
         positive=positive,
-        terms=terms,
-        gradient=(probabilities - target) / temperature,
-        loss=terms.mean().item(),
+        negative=negative,
+        logits=masked(scaled.detach(), ~compared),
+        log_probabilities=masked(log_probabilities.detach(), ~compared),
+        terms=terms.detach(),
+        share=pair_terms.detach() / count,
+        gradient=gradient,
+        left_out=len(terms) - int(anchors.sum()),
+        loss=float(terms.detach().sum() / count),
     )
+
+
+def _leaf(values: Tensor) -> Tensor:
+    return values.detach().requires_grad_()
+
+
+@torch.enable_grad()
+def _softmax(cosines: Tensor, temperature: float, positive: Tensor, negative: Tensor, form: SupConForm = "out") -> Anatomy:
+    """A softmax over each anchor's positives and negatives."""
+    check_temperature(temperature)
+    cosines = _leaf(cosines)
+    scaled = cosines / temperature
+    logits = masked(scaled, ~(positive | negative))
+    log_probabilities = logits.log_softmax(1)
+    count = positive.sum(1, keepdim=True).clamp(min=1)
+    kept = log_probabilities.masked_fill(~positive, 0)
+    if form == "out":
+        pair_terms = -kept / count
+    else:
+        # Anchors without a positive go through with zeros: -inf alone in a row would become NaN.
+        has_positive = positive.any(1, keepdim=True)
+        inside = masked(log_probabilities, ~positive & has_positive).masked_fill(~has_positive, 0)
+        top = inside.logsumexp(1, keepdim=True)
+        term = -top + (count.to(top.dtype).log() if form == "in" else 0)
+        # One log for all positives: each gets the part of it that its probability has in their sum.
+        pair_terms = (term * (inside - top).exp().detach()).masked_fill(~positive, 0)
+    return _assemble(cosines, scaled, positive, negative, log_probabilities, pair_terms)
+
+
+def _partners(pairs: int, device: torch.device) -> Tensor:
+    return self_pairs(2 * pairs, device).roll(pairs, 1)
+
+
+def nt_xent_anatomy(z1: Tensor, z2: Tensor, temperature: float, labels: Tensor | None = None) -> Anatomy:
+    """`losses.nt_xent`: rows and columns are the 2N views, stacked `[first; second]`."""
+    z = torch.cat([z1, z2])
+    positive = _partners(len(z1), z.device)
+    negative = ~positive & ~self_pairs(len(z), z.device)
+    if labels is not None:
+        negative &= ~false_negatives(labels)
+    return _softmax(similarities(z, z), temperature, positive, negative)
+
+
+def sup_con_anatomy(z: Tensor, labels: Tensor, temperature: float, form: SupConForm = "out", normalise: bool = True) -> Anatomy:
+    """`losses.sup_con`: rows and columns are the M views."""
+    return _softmax(similarities(z, z, normalise), temperature, positive_pairs(labels), labels[:, None] != labels[None], form)
+
+
+def info_nce_anatomy(
+    query: Tensor, positive: Tensor, negatives: Tensor, temperature: float, left_out: Tensor | None = None
+) -> Anatomy:
+    """`losses.info_nce`: rows are the N queries, columns the N positive keys and then the K negatives.
+
+    A query is compared with its own key and with the negatives, not with the other queries' keys.
+    """
+    count = len(query)
+    own = self_pairs(count, query.device)
+    others = torch.ones(count, len(negatives), dtype=torch.bool, device=query.device)
+    if left_out is not None:
+        others &= ~left_out
+    return _softmax(
+        similarities(query, torch.cat([positive, negatives])),
+        temperature,
+        torch.cat([own, torch.zeros_like(others)], 1),
+        torch.cat([torch.zeros_like(own), others], 1),
+    )
+
+
+def cross_entropy_anatomy(logits: Tensor, labels: Tensor) -> Anatomy:
+    """Softmax cross-entropy: rows are views, columns classes; there is no cosine and no temperature."""
+    positive = F.one_hot(labels, logits.shape[1]).bool()
+    return _softmax(at_least_float32(logits), 1.0, positive, ~positive)
+
+
+@torch.enable_grad()
+def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
+    """`losses.info_nce_views`: rows and columns are the V N views; each positive has its own denominator.
+
+    A negative's log-probability is its mean over the anchor's denominators.
+    """
+    check_temperature(temperature)
+    rows = z.flatten(0, 1)
+    picture = torch.arange(z.shape[1], device=z.device).repeat(len(z))
+    same = picture[:, None] == picture[None]
+    positive = same & ~self_pairs(len(rows), z.device)
+    cosines = _leaf(similarities(rows, rows))
+    scaled = cosines / temperature
+    rest = masked(scaled, same).logsumexp(1, keepdim=True)
+    own = torch.logaddexp(scaled, rest)
+    count = positive.sum(1, keepdim=True)
+    mean_own = own.masked_fill(~positive, 0).sum(1, keepdim=True) / count
+    log_probabilities = scaled - torch.where(positive, own, mean_own)
+    pair_terms = ((own - scaled) / count).masked_fill(~positive, 0)
+    return _assemble(cosines, scaled, positive, ~same, log_probabilities, pair_terms)
+
+
+@torch.enable_grad()
+def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float) -> Anatomy:
+    """`losses.info_nce_ratio`: as NT-Xent, but the denominator holds the negatives only; a positive's share can pass 1."""
+    check_temperature(temperature)
+    z = torch.cat([z1, z2])
+    positive = _partners(len(z1), z.device)
+    negative = ~positive & ~self_pairs(len(z), z.device)
+    cosines = _leaf(similarities(z, z))
+    scaled = cosines / temperature
+    log_probabilities = scaled - masked(scaled, ~negative).logsumexp(1, keepdim=True)
+    return _assemble(cosines, scaled, positive, negative, log_probabilities, -log_probabilities.masked_fill(~positive, 0))
+
+
+@torch.enable_grad()
+def nce_anatomy(
+    query: Tensor,
+    positive: Tensor,
+    noise: Tensor,
+    temperature: float,
+    log_z: float,
+    log_kq: float,
+    left_out: Tensor | None = None,
+) -> Anatomy:
+    """`losses.nce` of cosines: rows are the N queries, columns their N keys and then the K noise samples.
+
+    The logit of a pair is cosine / temperature - log Z - log(k q); q is uniform.
+    """
+    check_temperature(temperature)
+    count = len(query)
+    own = self_pairs(count, query.device)
+    others = torch.ones(count, len(noise), dtype=torch.bool, device=query.device)
+    if left_out is not None:
+        others &= ~left_out
+    is_data = torch.cat([own, torch.zeros_like(others)], 1)
+    is_noise = torch.cat([torch.zeros_like(own), others], 1)
+    cosines = _leaf(similarities(query, torch.cat([positive, noise])))
+    scaled = cosines / temperature - log_z - log_kq
+    right = torch.where(is_data, F.logsigmoid(scaled), F.logsigmoid(-scaled))
+    return _assemble(cosines, scaled, is_data, is_noise, right, -right.masked_fill(~(is_data | is_noise), 0))
+
+
+@torch.enable_grad()
+def negative_cosine_anatomy(p1: Tensor, p2: Tensor, z1: Tensor, z2: Tensor) -> Anatomy:
+    """SimSiam's symmetric loss: rows are predictions p, columns projections z, both stacked `[first; second]`.
+
+    Only a picture's two views are compared, each prediction with the other view's projection.
+    """
+    positive = _partners(len(p1), p1.device)
+    cosines = _leaf(similarities(torch.cat([p1, p2]), torch.cat([z1, z2])))
+    pair_terms = -cosines.masked_fill(~positive, 0)
+    return _assemble(cosines, cosines, positive, torch.zeros_like(positive), torch.zeros_like(cosines), pair_terms)

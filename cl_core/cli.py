@@ -88,10 +88,12 @@ def _train(arguments: argparse.Namespace) -> int:
                 bar.set_postfix_str(f"loss {event.loss:.3f} (chance {event.chance:.2f}){last}")
             elif isinstance(event, Snapshot):
                 last = f", kNN {event.knn.accuracy:.1%}"
+                bar.write(f"epoch {event.epoch:.1f}: {event.words}; kNN {event.knn.accuracy:.1%}", file=sys.stderr)
     print(f"Finished: {arguments.run}")
-    if session.record.figures:
-        knn = session.record.figures["knn"]
-        print(f"kNN {knn['accuracy']:.1%}: {session.record.figures['protocol']}")
+    figures = session.record.figures
+    if "knn" in figures:
+        print(f"kNN {figures['knn']['accuracy']:.1%}: {figures['protocol']}")
+        print(f"It is {figures['health']['words']}")
     return 0
 
 
@@ -232,20 +234,12 @@ def _search(arguments: argparse.Namespace) -> int:
 def _project(arguments: argparse.Namespace) -> int:
     from cl_core.data.catalog import load_dataset
     from cl_core.maps import compute_maps
-    from cl_core.runs import load_run
+    from cl_core.runs import load_run, untrained_like
 
     run = load_run(arguments.checkpoint)
-    for projector in compute_maps(run, load_dataset(run.record.config.dataset)):
-        print(f"{run.name}: {projector} kept in {run.folder.path / 'projections'}")
-    return 0
-
-
-def _untrained(arguments: argparse.Namespace) -> int:
-    from cl_core.runs import find_run
-    from cl_core.training.session import write_untrained
-
-    write_untrained(arguments.run, find_run(arguments.like).read_record().config)
-    print(f"Untrained weights of {arguments.like}: {arguments.run}")
+    for each in (run, untrained_like(run)):
+        for projector in compute_maps(each, load_dataset(run.record.config.dataset)):
+            print(f"{each.name}: {projector} kept in {each.folder.path / 'projections'}")
     return 0
 
 
@@ -282,9 +276,6 @@ def _parser() -> argparse.ArgumentParser:
 
     project = command("project", _project, "Compute a run's maps (PCA, t-SNE, UMAP) ahead and keep them beside it.")
     project.add_argument("--checkpoint", required=True, metavar="NAME|DIR")
-    untrained = command("untrained", _untrained, "Keep the weights a run started from, for comparison.")
-    untrained.add_argument("--like", required=True, metavar="NAME|DIR")
-    untrained.add_argument("--run", type=Path, required=True, metavar="DIR")
     return parser
 
 

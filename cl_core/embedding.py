@@ -18,6 +18,26 @@ BATCH = 500
 
 
 @torch.no_grad()
+def embed_views(method: Method, views: Tensor, layer: Layer = "feature") -> Tensor:
+    """Features h or embeddings z of views, scaled to length 1, in float32 and with the statistics of training.
+
+    Args:
+        views: (N, 3, S, S) float in [0, 1], on the method's device.
+
+    Returns:
+        (N, D) float32 on the CPU. The method's train or eval mode is left as it was.
+    """
+    was_training = method.training
+    method.eval()
+    try:
+        values = method.encoder(views.contiguous(memory_format=torch.channels_last))
+        if layer == "embedding":
+            values = method.project(values)
+    finally:
+        method.train(was_training)
+    return F.normalize(values.float(), dim=1).cpu()
+
+
 def embed(
     method: Method,
     pictures: Tensor,
@@ -26,34 +46,20 @@ def embed(
     layer: Layer = "feature",
     progress: Callable[[float], None] | None = None,
 ) -> Tensor:
-    """Features h or embeddings z of whole pictures, scaled to length 1.
-
-    Runs in float32 whatever the training used, so that the same picture has the same feature everywhere.
+    """`embed_views` of whole pictures, in batches.
 
     Args:
         pictures: (N, 3, H, W) uint8.
         size: side the encoder was trained on, in pixels.
         layer: `feature` is what the encoder gives, `embedding` what the projection head makes of it.
         progress: called with the share done, 0 to 1.
-
-    Returns:
-        (N, D) float32 on the CPU. The method's train or eval mode is left as it was.
     """
-    was_training = method.training
-    method.eval()
     parts = []
-    try:
-        for start in range(0, len(pictures), BATCH):
-            views = plain_views(pictures[start : start + BATCH].to(device), size)
-            views = views.contiguous(memory_format=torch.channels_last)
-            values = method.encoder(views)
-            if layer == "embedding":
-                values = method.project(values)
-            parts.append(F.normalize(values.float(), dim=1).cpu())
-            if progress:
-                progress(min(1.0, (start + BATCH) / len(pictures)))
-    finally:
-        method.train(was_training)
+    for start in range(0, len(pictures), BATCH):
+        views = plain_views(pictures[start : start + BATCH].to(device), size)
+        parts.append(embed_views(method, views, layer))
+        if progress:
+            progress(min(1.0, (start + BATCH) / len(pictures)))
     return torch.cat(parts)
 
 

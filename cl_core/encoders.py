@@ -88,10 +88,10 @@ def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
     return Encoder(nn.Sequential(*layers), dim, statistics)
 
 
-def _resnet18(statistics: Statistics, small_stem: bool) -> Encoder:
-    from torchvision.models import resnet18
+def _resnet(name: str, statistics: Statistics, small_stem: bool) -> Encoder:
+    from torchvision import models
 
-    backbone = resnet18(weights=None)
+    backbone = getattr(models, name)(weights=None)
     dim = backbone.fc.in_features
     backbone.fc = nn.Identity()
     if small_stem:
@@ -102,18 +102,92 @@ def _resnet18(statistics: Statistics, small_stem: bool) -> Encoder:
 
 def resnet18(image_size: int, statistics: Statistics) -> Encoder:
     """torchvision's ResNet-18 with its ImageNet stem (7x7, stride 2, max pooling); 512 features."""
-    return _resnet18(statistics, small_stem=False)
+    return _resnet("resnet18", statistics, small_stem=False)
 
 
 def resnet18_32px(image_size: int, statistics: Statistics) -> Encoder:
     """ResNet-18 for pictures of about 32 px: 3x3 stem, stride 1, no pooling (SimCLR, appendix B.9)."""
-    return _resnet18(statistics, small_stem=True)
+    return _resnet("resnet18", statistics, small_stem=True)
+
+
+def resnet50(image_size: int, statistics: Statistics) -> Encoder:
+    """torchvision's ResNet-50 with its ImageNet stem; 2,048 features."""
+    return _resnet("resnet50", statistics, small_stem=False)
+
+
+def resnet50_32px(image_size: int, statistics: Statistics) -> Encoder:
+    """ResNet-50 with the 32 px stem of `resnet18_32px`."""
+    return _resnet("resnet50", statistics, small_stem=True)
+
+
+class VisionTransformer(nn.Module):
+    """Patches, learned positions, pre-norm blocks, mean of the tokens (Dosovitskiy et al. 2021, without class token)."""
+
+    def __init__(self, image_size: int, patch: int, dim: int, depth: int, heads: int) -> None:
+        super().__init__()
+        tokens = (image_size // patch) ** 2
+        self.patches = nn.Conv2d(3, dim, patch, patch)
+        self.positions = nn.Parameter(torch.randn(1, tokens, dim) * 0.02)
+        block = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        self.blocks = nn.TransformerEncoder(block, depth, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        tokens = self.patches(pictures).flatten(2).transpose(1, 2)
+        return self.blocks(tokens + self.positions).mean(1)
+
+
+def small_vit(image_size: int, statistics: Statistics) -> Encoder:
+    """A ViT of 0.8 M parameters: about 8 x 8 patches, 4 blocks, 4 heads; 128 features."""
+    dim = 128
+    return Encoder(VisionTransformer(image_size, max(1, image_size // 8), dim, depth=4, heads=4), dim, statistics)
+
+
+class Grey(nn.Module):
+    """The mean of the channels: (N, 3, H, W) -> (N, 1, H, W)."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures.mean(1, keepdim=True)
+
+
+def cnn(image_size: int, statistics: Statistics) -> Encoder:
+    """Two 3x3 convolutions of 16 and 32 channels on grey pictures, each pooled, and Linear to 128 (1,568 inputs at 28 px)."""
+    dim = 128
+    side = image_size // 4
+    backbone = nn.Sequential(
+        Grey(),
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * side**2, dim),
+    )
+    return Encoder(backbone, dim, statistics)
+
+
+def mlp(image_size: int, statistics: Statistics) -> Encoder:
+    """Fully connected on grey pictures: pixels (784 at 28 px), 128, 128."""
+    dim = 128
+    backbone = nn.Sequential(Grey(), nn.Flatten(), nn.Linear(image_size**2, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
+    return Encoder(backbone, dim, statistics)
+
+
+def table_mlp(columns: int, hidden: int = 10, outputs: int = 6) -> nn.Sequential:
+    """For rows of numbers: Linear, tanh, Linear; (N, columns) -> (N, outputs)."""
+    return nn.Sequential(nn.Linear(columns, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
 
 
 ENCODERS: dict[str, Callable[[int, Statistics], Encoder]] = {
     "small-resnet": small_resnet,
     "resnet18-32px": resnet18_32px,
     "resnet18": resnet18,
+    "resnet50-32px": resnet50_32px,
+    "resnet50": resnet50,
+    "small-vit": small_vit,
+    "cnn": cnn,
+    "mlp": mlp,
 }
 
 

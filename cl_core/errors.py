@@ -15,6 +15,8 @@ class UserError(Exception):
 def from_validation(error: ValidationError) -> UserError:
     """The first complaint of a settings check, in the user's terms."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    if not first["loc"]:  # settings that do not go together name themselves
+        return UserError(f"{first['msg'].removeprefix('Value error, ')}.")
+    name = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     return UserError(f"{name}: {message[0].lower()}{message[1:]}, but it was {first['input']!r}.")

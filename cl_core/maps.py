@@ -25,8 +25,10 @@ def map_points(run: Run, dataset: Dataset, projector: Projector) -> Tensor:
 
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:
     """Compute every map and keep it in the run's own folder; yields each projector when it is done."""
-    features = run_features(run, dataset.pictures[dataset.shown])
-    for projector in PROJECTORS:
+    missing = [p for p in PROJECTORS if projection.cached(run.folder.path, map_key(run, dataset), p) is None]
+    features = run_features(run, dataset.pictures[dataset.shown]) if missing else None
+    for projector in missing:
+        assert features is not None
         points = projection.COMPUTE[projector](features)
         projection.save(points, run.folder.path / "projections", map_key(run, dataset), projector)
         yield projector

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from functools import cache
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from cl_core.device import choose_device
@@ -13,11 +15,11 @@ from cl_core.embedding import embed
 from cl_core.encoders import build_encoder
 from cl_core.errors import UserError
 from cl_core.files import fingerprint
-from cl_core.methods import METHODS, Method
+from cl_core.methods import METHODS, DataShape, Method
 from cl_core.paths import CHECKPOINTS, RUNS
 from cl_core.training.run_folder import RunFolder, RunRecord
 
-UNTRAINED_SUFFIX = "-untrained"
+UNTRAINED = "untrained"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,7 @@ def open_run(folder: RunFolder) -> Run:
     record = folder.read_record()
     method = _empty_method(record)
     try:
-        method.load_state_dict(folder.read_model())
+        method.load_shown_state(folder.read_model())
     except RuntimeError:
         raise UserError(f"{folder.model_file} does not fit the settings in run.json: both must come from one run.") from None
     method.eval()
@@ -81,7 +83,7 @@ def open_run(folder: RunFolder) -> Run:
 
 def _empty_method(record: RunRecord) -> Method:
     encoder = build_encoder(record.config.encoder, record.image_size)
-    return METHODS[record.config.method](encoder, record.config)
+    return METHODS[record.config.method](encoder, record.config, DataShape(record.instances, record.classes))
 
 
 @cache
@@ -90,17 +92,32 @@ def load_run(name: str) -> Run:
     return open_run(find_run(name))
 
 
-def untrained_like(run: Run) -> Run:
-    """The weights `run` started from: shipped beside it, or drawn again from its seed."""
-    shipped = {folder.name for folder in shipped_runs()}
-    if run.folder.path.parent == CHECKPOINTS and run.name + UNTRAINED_SUFFIX in shipped:
-        return load_run(run.name + UNTRAINED_SUFFIX)
+@cache
+def _untrained(name: str) -> Run:
     from cl_core.data.catalog import load_dataset
     from cl_core.training.loop import build_method
 
+    run = load_run(name)
     method = build_method(run.record.config, load_dataset(run.record.config.dataset)).eval()
     record = run.record.model_copy(update={"state": "untrained", "step": 0})
-    return Run(RunFolder(run.folder.path.with_name(run.name + UNTRAINED_SUFFIX)), record, method, run.key + UNTRAINED_SUFFIX)
+    return Run(RunFolder(run.folder.path.with_name(UNTRAINED)), record, method, _digest(method.encoder))
+
+
+def untrained_like(run: Run) -> Run:
+    """The weights `run` started from, drawn again from its seed.
+
+    Its key names the encoder's weights alone: runs that started from the same encoder share what is
+    computed from its features.
+    """
+    name = run.name if run.folder.path.parent == CHECKPOINTS else str(run.folder.path)
+    return _untrained(name)
+
+
+def _digest(module: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for value in module.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    return f"{UNTRAINED}-{digest.hexdigest()[:16]}"
 
 
 def run_features(run: Run, pictures: Tensor) -> Tensor:

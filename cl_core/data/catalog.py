@@ -30,6 +30,7 @@ class Dataset:
     groups: (N,) int64, 0 to G - 1, none empty; pictures of one group show the same thing (an emoji in its skin tones), and
         neither count as each other's neighbour nor meet as negatives.
     train, test: int64 indices. Where there is no test part, a picture is tested against all others.
+    held_out: int64 indices of pictures whose labels no training sees; the test part, where there is one.
     shown: int64 indices of the pictures that maps and galleries show.
     ids, names: one a picture.
     """
@@ -41,6 +42,7 @@ class Dataset:
     groups: Tensor
     train: Tensor
     test: Tensor
+    held_out: Tensor
     shown: Tensor
     classes: list[str]
     family_names: list[str]
@@ -77,6 +79,40 @@ def _encode(values: list[Any]) -> tuple[Tensor, list[Any]]:
     return torch.tensor([index[value] for value in values]), distinct
 
 
+def every_fifth_group(labels: Tensor, groups: Tensor) -> Tensor:
+    """Rows of the fifth, tenth, ... group of each label: some of every label that has five."""
+    count = int(groups.max()) + 1
+    label_of = torch.zeros(count, dtype=torch.long).scatter_(0, groups, labels)
+    chosen = torch.zeros(count, dtype=torch.bool)
+    for label in label_of.unique():
+        chosen[(label_of == label).nonzero()[4::5, 0]] = True
+    return chosen[groups].nonzero()[:, 0]
+
+
+def training_rows(dataset: Dataset, with_labels: bool) -> Tensor:
+    """Rows a training may use: all of `train`, without `held_out` where the labels are read; int64."""
+    if not with_labels:
+        return dataset.train
+    return dataset.train[~torch.isin(dataset.train, dataset.held_out)]
+
+
+def instances(dataset: Dataset, with_labels: bool) -> tuple[Tensor, int]:
+    """The instance (group of pictures) that each row shows to a training, (N,) int64, and how many there are.
+
+    Rows the training does not use are -1.
+    """
+    rows = training_rows(dataset, with_labels)
+    distinct, instance = dataset.groups[rows].unique(return_inverse=True)
+    return torch.full((len(dataset),), -1).scatter_(0, rows, instance), len(distinct)
+
+
+def instance_rows(dataset: Dataset, with_labels: bool) -> Tensor:
+    """The first picture of each instance, (I,) int64."""
+    of_row, count = instances(dataset, with_labels)
+    used = (of_row >= 0).nonzero()[:, 0]
+    return torch.full((count,), len(dataset)).scatter_reduce(0, of_row[used], used, "amin")
+
+
 def read_sheet(folder: Path) -> tuple[Tensor, dict[str, Any]]:
     """Read one embedded data set as `assets/build.py` writes it: pictures (N, 3, H, W) uint8, description."""
     description = json.loads((folder / "items.json").read_text(encoding="utf-8"))
@@ -104,6 +140,7 @@ def _emoji() -> Dataset:
         groups=groups,
         train=everything,
         test=everything[:0],
+        held_out=every_fifth_group(labels, groups),
         shown=everything,
         classes=classes,
         family_names=family_names,
@@ -128,6 +165,7 @@ def _fashion() -> Dataset:
         groups=everything,
         train=train,
         test=test,
+        held_out=test,
         shown=test,
         classes=classes,
         family_names=classes,
@@ -155,6 +193,7 @@ def _digits() -> Dataset:
         groups=everything,
         train=everything[~is_test],
         test=everything[is_test],
+        held_out=everything[is_test],
         shown=everything,
         classes=[str(d) for d in range(10)],
         family_names=[str(d) for d in range(10)],

@@ -68,37 +68,56 @@ def knn_predict(
     return torch.cat(predictions)
 
 
-def evaluate_knn(features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1) -> KnnResult:
-    """kNN accuracy of features (N, D) of a whole data set.
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Which pictures are asked about, which are known: (Q,) and (G,) int64 rows."""
+
+    queries: Tensor
+    known: Tensor
+    rule: str
+    leave_one_out: bool = False
+
+
+def split_of(dataset: Dataset, labels_seen: bool) -> Split:
+    """How a data set is evaluated.
 
     With a test part: test against train. Without: every group's first picture against those of all
     other groups, so that neither a picture nor a variant of it (an emoji in another skin tone) is a hit.
+    Where a training has seen labels, only the held-out groups are asked about, against the others.
     """
-    features = F.normalize(features, dim=1)
     if len(dataset.test):
-        query = dataset.test
-        gallery = dataset.train
-        groups = None
-        rule = "test part against train part"
-    else:
-        query = gallery = group_representatives(dataset)
-        groups = dataset.groups[query]
-        rule = "one picture a group, leave one out"
+        return Split(dataset.test, dataset.train, "test part against train part")
+    pictures = group_representatives(dataset)
+    if not labels_seen:
+        return Split(pictures, pictures, "one picture a group, leave one out", leave_one_out=True)
+    held_out = torch.isin(pictures, dataset.held_out)
+    rule = "one picture a group, those whose labels no training saw against the others"
+    return Split(pictures[held_out], pictures[~held_out], rule)
+
+
+def evaluate_knn(
+    features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1, labels_seen: bool = False
+) -> KnnResult:
+    """kNN accuracy of features (N, D) of a whole data set, on the pictures that `split_of` says."""
+    features = F.normalize(features, dim=1)
+    split = split_of(dataset, labels_seen)
+    groups = dataset.groups[split.queries] if split.leave_one_out else None
     predicted = knn_predict(
-        features[query],
-        features[gallery],
-        dataset.labels[gallery],
+        features[split.queries],
+        features[split.known],
+        dataset.labels[split.known],
         len(dataset.classes),
         k,
         temperature,
         groups,
         groups,
     )
-    accuracy = (predicted == dataset.labels[query]).double().mean().item()
-    return KnnResult(accuracy, k, temperature, len(query), len(gallery), len(dataset.classes), dataset.label_kind, rule)
+    accuracy = (predicted == dataset.labels[split.queries]).double().mean().item()
+    count = len(split.queries)
+    return KnnResult(accuracy, k, temperature, count, len(split.known), len(dataset.classes), dataset.label_kind, split.rule)
 
 
-def evaluate_pixels(dataset: Dataset, size: int) -> KnnResult:
+def evaluate_pixels(dataset: Dataset, size: int, labels_seen: bool = False) -> KnnResult:
     """The same on raw pixels at `size`, the mean picture subtracted: what an encoder must beat."""
     pixels = pixel_features(dataset.pictures, size)
-    return evaluate_knn(pixels - pixels.mean(0), dataset)
+    return evaluate_knn(pixels - pixels.mean(0), dataset, labels_seen=labels_seen)

@@ -1,4 +1,4 @@
-"""How a training went: loss with its chance line, kNN accuracy, learning rate."""
+"""How a training went: loss with its chance line, kNN accuracy, the spread of its embeddings."""
 
 from __future__ import annotations
 
@@ -16,57 +16,71 @@ def _of_kind(metrics: Metrics, kind: str) -> Metrics:
     return [point for point in metrics if point["kind"] == kind]
 
 
-def curves_figure(runs: dict[str, Metrics], baselines: dict[str, float], words: dict[str, str]) -> go.Figure:
-    """Three panels over epochs.
+def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], words: dict[str, str]) -> go.Figure:
+    """Loss with its chance line, and the learning rate, over epochs.
 
     Args:
         runs: the points of `metrics.jsonl` by the name of the run.
-        baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name.
-        words: captions: `loss`, `chance`, `knn`, `lr`, `epoch`.
+        floors: the lowest value a run's loss can take, where there is one worth a line (SimSiam's -1).
+        words: captions: `loss`, `chance`, `floor`, `lr`, `epoch`.
     """
-    figure = make_subplots(
-        rows=3,
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.08,
-        row_heights=[0.46, 0.32, 0.22],
-        subplot_titles=[words["loss"], words["knn"], words["lr"]],
-    )
+    figure = _panels([words["loss"], words["lr"]], [0.72, 0.28], words["epoch"])
     for (name, metrics), colour in zip(runs.items(), CATEGORIES, strict=False):
-        losses, snapshots = _of_kind(metrics, "loss"), _of_kind(metrics, "snapshot")
+        losses = _of_kind(metrics, "loss")
         epochs = [p["epoch"] for p in losses]
         line = {"color": colour, "width": 2}
-        common = {"mode": "lines", "legendgroup": name, "line": line}
-        figure.add_scatter(x=epochs, y=[p["loss"] for p in losses], name=name, row=1, col=1, **common)
-        figure.add_scatter(
-            x=epochs,
-            y=[p["chance"] for p in losses],
-            name=words["chance"],
-            mode="lines",
-            line={"color": colour, "width": 1.5, "dash": "dot"},
-            row=1,
-            col=1,
-        )
-        figure.add_scatter(
-            x=[p["epoch"] for p in snapshots],
-            y=[p["knn"]["accuracy"] for p in snapshots],
-            name=name,
-            showlegend=False,
-            row=2,
-            col=1,
-            **(common | {"mode": "lines+markers"}),
-        )
-        figure.add_scatter(x=epochs, y=[p["lr"] for p in losses], name=name, showlegend=False, row=3, col=1, **common)
+        figure.add_scatter(x=epochs, y=[p["loss"] for p in losses], name=name, mode="lines", line=line, row=1, col=1)
+        levels = {"chance": ([p["chance"] for p in losses], "dot")}
+        if name in floors:
+            levels["floor"] = ([floors[name]] * len(losses), "dash")
+        for level, (values, dash) in levels.items():
+            thin = {"color": colour, "width": 1.5, "dash": dash}
+            figure.add_scatter(x=epochs, y=values, name=words[level], mode="lines", line=thin, row=1, col=1)
+        rates = [p["lr"] for p in losses]
+        figure.add_scatter(x=epochs, y=rates, name=name, showlegend=False, mode="lines", line=line, row=2, col=1)
+    figure.update_yaxes(exponentformat="power", nticks=4, row=2, col=1)
+    return figure
+
+
+def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words: dict[str, str]) -> go.Figure:
+    """kNN accuracy, spread of the outputs, and alignment with uniformity, over epochs.
+
+    Args:
+        baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name.
+        words: captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
+    """
+    figure = _panels([words["knn"], words["std"], words["geometry"]], [0.36, 0.28, 0.36], words["epoch"])
+    for (name, metrics), colour in zip(runs.items(), CATEGORIES, strict=False):
+        snapshots = _of_kind(metrics, "snapshot")
+        line = {"color": colour, "width": 2}
+        common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
+        accuracies = [p["knn"]["accuracy"] for p in snapshots]
+        figure.add_scatter(x=[p["epoch"] for p in snapshots], y=accuracies, row=1, **(common | {"showlegend": True}))
+        measured = [p for p in snapshots if "geometry" in p]
+        epochs = [p["epoch"] for p in measured]
+        if not measured:
+            continue
+        shapes = {key: [p["geometry"][key] for p in measured] for key in ("std", "dim", "alignment", "uniformity")}
+        figure.add_scatter(x=epochs, y=shapes["std"], row=2, **common)
+        even = [dim**-0.5 for dim in shapes["dim"]]
+        thin = {"color": colour, "width": 1.5, "dash": "dot"}
+        figure.add_scatter(x=epochs, y=even, name=words["even"], mode="lines", line=thin, row=2, col=1)
+        for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
+            named = {"name": f"{name}: {words[key]}", "line": line | {"dash": dash}}
+            figure.add_scatter(x=epochs, y=shapes[key], row=3, **(common | named))
     for (name, accuracy), colour in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
-        figure.add_hline(
-            y=accuracy,
-            line={"color": colour, "dash": "dash", "width": 1.5},
-            annotation_text=name,
-            row=2,
-            col=1,
-        )
-    figure.update_yaxes(tickformat=".0%", row=2, col=1)
-    figure.update_yaxes(exponentformat="power", nticks=4, row=3, col=1)
-    figure.update_xaxes(title_text=words["epoch"], row=3, col=1)
-    figure.update_layout(layout(height=680, hovermode="x unified", legend={"orientation": "h", "y": -0.1, "x": 0}))
+        line = {"color": colour, "dash": "dash", "width": 1.5}
+        figure.add_hline(y=accuracy, line=line, annotation_text=name, row=1, col=1)
+    figure.update_yaxes(tickformat=".0%", row=1, col=1)
+    figure.update_yaxes(rangemode="tozero", row=2, col=1)
+    return figure
+
+
+def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
+    figure = make_subplots(
+        rows=len(titles), cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=heights, subplot_titles=titles
+    )
+    figure.update_xaxes(title_text=axis, row=len(titles), col=1)
+    figure.update_annotations(font_size=13)
+    figure.update_layout(layout(height=680, hovermode="x unified", legend={"orientation": "h", "y": -0.12, "x": 0}))
     return figure

@@ -8,38 +8,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.losses.similarity import check_temperature, masked, same_shape, self_pairs, similarities, without_autocast
+
 
 def positive_index(pairs: int, device: torch.device | None = None) -> Tensor:
     """Row of each view's positive when views are stacked `[first views; second views]`: (2N,), int64."""
     return torch.arange(2 * pairs, device=device).roll(pairs)
 
 
-def scaled_similarities(z: Tensor, temperature: float) -> Tensor:
-    """Cosine similarities divided by the temperature, self pairs set to -inf.
+def false_negatives(labels: Tensor) -> Tensor:
+    """Views of other pictures that show the same class, (2N, 2N) bool, views stacked `[first; second]`.
 
     Args:
-        z: embeddings, (M, D), any floating dtype; rows need not be normalised.
-        temperature: > 0.
-
-    Returns:
-        (M, M), float32 (float64 for float64 input), so that half precision input neither
-        overflows nor rounds the logits. -inf, rather than a large negative number, masks
-        exactly in every dtype and takes no gradient.
+        labels: (N,) of the pictures.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0, not {temperature}")
-    z = F.normalize(z if z.dtype == torch.float64 else z.float(), dim=1)
-    logits = z @ z.T / temperature
-    self_pairs = torch.eye(len(z), dtype=torch.bool, device=z.device)
-    return logits.masked_fill(self_pairs, -torch.inf)
+    both = labels.repeat(2)
+    picture = torch.arange(len(labels), device=labels.device).repeat(2)
+    return (both[:, None] == both[None]) & (picture[:, None] != picture[None])
 
 
-def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
+@without_autocast
+def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | None = None) -> Tensor:
     """Mean over all 2N views of -log softmax of the positive among the 2N - 1 other views.
 
     Args:
-        z1, z2: embeddings of the first and second view of N pictures, (N, D), N >= 1.
+        z1, z2: embeddings of the first and second view of N pictures, (N, D), N >= 1; any floating
+            dtype, rows need not be normalised.
         temperature: > 0; the log-sum-exp keeps any value finite.
+        labels: (N,); where given, `false_negatives` are left out of the denominator.
 
     Returns:
         Scalar, float32 (float64 for float64 input), >= 0. With identical features it is
@@ -48,12 +44,14 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     Raises:
         ValueError: shapes differ or are not (N, D), or the temperature is not above 0.
     """
-    if z1.shape != z2.shape or z1.dim() != 2 or len(z1) == 0:
-        raise ValueError(f"both views need the same shape (N, D) with N >= 1, not {tuple(z1.shape)} and {tuple(z2.shape)}")
-    # Autocast would run the product in half precision, which costs two digits of each logit.
-    with torch.autocast(z1.device.type, enabled=False):
-        logits = scaled_similarities(torch.cat([z1, z2]), temperature)
-        return F.cross_entropy(logits, positive_index(len(z1), z1.device))
+    check_temperature(temperature)
+    same_shape(z1, z2)
+    z = torch.cat([z1, z2])
+    left_out = self_pairs(len(z), z.device)
+    if labels is not None:
+        left_out = left_out | false_negatives(labels)
+    logits = masked(similarities(z, z) / temperature, left_out)
+    return F.cross_entropy(logits, positive_index(len(z1), z1.device))
 
 
 def chance_level(pairs: int) -> float:

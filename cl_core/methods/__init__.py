@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from cl_core.methods.base import Method, MethodOutput
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings
+from cl_core.methods.cross_entropy import CrossEntropy
+from cl_core.methods.memory_bank import InfoNCEBank, NCEBank
+from cl_core.methods.moco import MoCo
 from cl_core.methods.simclr import SimCLR
+from cl_core.methods.simsiam import SimSiam
+from cl_core.methods.sup_con import SupCon
 
-METHODS: dict[str, type[Method]] = {"simclr": SimCLR}
+METHODS: dict[str, type[Method]] = {
+    "simclr": SimCLR,
+    "simsiam": SimSiam,
+    "moco": MoCo,
+    "nce-bank": NCEBank,
+    "infonce-bank": InfoNCEBank,
+    "supcon": SupCon,
+    "cross-entropy": CrossEntropy,
+}
 
-__all__ = ["METHODS", "Method", "MethodOutput"]
+__all__ = ["METHODS", "Comparison", "DataShape", "Method", "MethodOutput", "MethodSettings"]

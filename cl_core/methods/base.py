@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 
+from cl_core.anatomy import Anatomy
 from cl_core.encoders import Encoder
+from cl_core.losses import SupConForm
+
+ColumnKind = Literal["view", "bank", "queue", "class"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,33 +25,127 @@ class MethodOutput:
     chance: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a method's loss compares in one batch, for showing.
+
+    anatomy: its rows are the first R views of `[first; second]`.
+    kinds, ids: one a column: what stands there, and which (a view's position among the views, an
+        instance for bank and queue, -1 if the queue's entry is still random, a class).
+    chance: loss of a model that has learned nothing.
+    """
+
+    anatomy: Anatomy
+    kinds: list[ColumnKind]
+    ids: Tensor
+    chance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class DataShape:
+    """What a method must know of its data: how many instances (groups of pictures) it trains on, how many classes."""
+
+    instances: int = 0
+    classes: int = 0
+
+
 class MethodSettings(Protocol):
-    """The settings a method reads; a `RunConfig` has them all."""
+    """The settings methods read; a `RunConfig` has them all."""
 
     @property
     def projection_hidden(self) -> int: ...
     @property
     def projection_dim(self) -> int: ...
     @property
+    def projection_last_norm(self) -> bool: ...
+    @property
     def temperature(self) -> float: ...
+    @property
+    def exclude_false_negatives(self) -> bool: ...
+    @property
+    def sup_con_form(self) -> SupConForm: ...
+    @property
+    def stop_gradient(self) -> bool: ...
+    @property
+    def predictor(self) -> bool: ...
+    @property
+    def predictor_hidden(self) -> int: ...
+    @property
+    def negatives(self) -> int: ...
+    @property
+    def nce_correction(self) -> bool: ...
+    @property
+    def bank_momentum(self) -> float: ...
+    @property
+    def queue_size(self) -> int: ...
+    @property
+    def key_momentum(self) -> float: ...
+    @property
+    def batch_norm_splits(self) -> int: ...
 
 
 class Method(nn.Module, ABC):
-    """Networks and loss. `encoder` gives the feature h, `project` the embedding z the loss compares."""
+    """Networks and loss. `encoder` gives the feature h, `project` the embedding z.
 
-    def __init__(self, encoder: Encoder, settings: MethodSettings) -> None:
+    views: how many views of each picture a step takes.
+    training_only: parts of the state that a finished model does not need.
+    """
+
+    views: ClassVar[int] = 2
+    training_only: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__()
         self.encoder = encoder
+
+    @staticmethod
+    def uses_labels(settings: MethodSettings) -> bool:
+        """Whether the loss reads the pictures' labels."""
+        return False
 
     @abstractmethod
     def project(self, features: Tensor) -> Tensor:
         """h (N, encoder.dim) -> z (N, D)."""
 
     @abstractmethod
-    def forward(self, views: Sequence[Tensor], labels: Tensor, indices: Tensor) -> MethodOutput:
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         """Loss of one batch.
 
         Args:
             views: one tensor (N, 3, S, S) a view, float in [0, 1].
-            labels, indices: (N,) int64, the pictures' labels and positions in the data set.
+            labels, instances: (N,) int64, the pictures' labels, and which instance each shows.
+            generator: of whatever is drawn, on the views' device.
         """
+
+    @abstractmethod
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+        """Take the loss of one batch apart.
+
+        Args:
+            z: embeddings (2N, D) of two views of N pictures, stacked `[first; second]`.
+            labels, instances: (N,) int64, as in `forward`.
+            columns: at most so many stored keys are compared.
+        """
+
+    def after_step(self) -> None:
+        """What follows the optimiser's step: refresh a bank, fill a queue, move a key encoder."""
+
+    def shown_state(self) -> dict[str, Tensor]:
+        """The state without what only training needs."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(self.training_only or ("\0",))}
+
+    def load_shown_state(self, state: dict[str, Tensor]) -> None:
+        """Take up what `shown_state` gave.
+
+        Raises:
+            RuntimeError: it belongs to another network.
+        """
+        missing, unexpected = self.load_state_dict(state, strict=False)
+        missing = [name for name in missing if not name.startswith(self.training_only or ("\0",))]
+        if missing or unexpected:
+            raise RuntimeError(f"missing {missing}, unexpected {unexpected}")
+
+
+def view_columns(count: int) -> tuple[list[ColumnKind], Tensor]:
+    """The columns of a loss that compares views with views."""
+    return ["view"] * count, torch.arange(count)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cl_core.data.catalog import DATASETS, TABLES
 from cl_core.data.views import ViewConfig
 from cl_core.device import Precision
 from cl_core.encoders import ENCODERS
+from cl_core.losses import SupConForm
 from cl_core.methods import METHODS
+
+OptimizerName = Literal["adamw", "adam", "sgd", "lars"]
+ScheduleName = Literal["cosine", "constant", "plateau"]
 
 
 class RunConfig(BaseModel):
@@ -25,16 +29,39 @@ class RunConfig(BaseModel):
     image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes the pictures' own, 28 to 64")
     projection_hidden: int = Field(512, ge=1, le=8192, description="width of the projection head's hidden layer")
     projection_dim: int = Field(128, ge=1, le=4096, description="dimension of the embedding z")
+    projection_last_norm: bool = Field(False, description="end the projection head with a BatchNorm without parameters")
     temperature: float = Field(0.2, gt=0, le=100, description="divides the cosines in the loss")
+    exclude_false_negatives: bool = Field(False, description="simclr: views of the same class are no negatives (needs labels)")
+    sup_con_form: SupConForm = Field("out", description="supcon: where the sum over positives stands: out, in or in-sum")
+    stop_gradient: bool = Field(True, description="simsiam: no gradient through z; false shows a collapse")
+    predictor: bool = Field(True, description="simsiam: predict one view's z from the other's; false shows a collapse")
+    predictor_hidden: int = Field(64, ge=1, le=8192, description="simsiam: width of the predictor's bottleneck")
+    negatives: int = Field(1024, ge=1, le=1_000_000, description="nce-bank, infonce-bank: keys drawn from the bank a step")
+    nce_correction: bool = Field(True, description="nce-bank: subtract log(k q) and log Z; false is negative sampling")
+    bank_momentum: float = Field(0.5, ge=0, lt=1, description="nce-bank, infonce-bank: share of its old self a key keeps")
+    queue_size: int = Field(1024, ge=1, le=1_000_000, description="moco: keys in the queue, at least a batch")
+    key_momentum: float = Field(0.99, ge=0, le=1, description="moco: share of its old self the key encoder keeps at a step")
+    batch_norm_splits: int = Field(4, ge=1, le=64, description="moco: parts of the batch with batch statistics of their own")
     epochs: int = Field(40, ge=1, le=100_000, description="times every picture (or group) is seen")
     batch_size: int = Field(256, ge=2, le=65_536, description="pictures a step; each gives two views")
-    lr: float = Field(2e-3, gt=0, le=100, description="peak learning rate of AdamW")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay of AdamW")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises; then it falls as a cosine")
+    optimizer: OptimizerName = Field("adamw", description="adamw, adam, sgd or lars")
+    lr: float = Field(2e-3, gt=0, le=10_000, description="peak learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and lars")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="pull of the weights towards 0, decoupled in adamw")
+    schedule: ScheduleName = Field("cosine", description="after the warm-up: cosine (to 0), constant or plateau")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises to its peak")
+    plateau_patience: int = Field(5, ge=0, le=1000, description="plateau: epochs without a better loss before the rate falls")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the rate is multiplied by")
     snapshots: int = Field(12, ge=0, le=1000, description="moments at which features are kept and kNN is measured")
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, order and views")
     precision: Precision = Field("auto", description="arithmetic of the step: auto, bf16 or float32")
     views: ViewConfig = Field(default_factory=ViewConfig)
+
+    @model_validator(mode="after")
+    def _queue_holds_a_batch(self) -> RunConfig:
+        if self.method == "moco" and self.queue_size < self.batch_size:
+            raise ValueError(f"queue_size: must be at least the batch size, {self.batch_size}, but it was {self.queue_size}")
+        return self
 
     @field_validator("dataset")
     @classmethod
@@ -60,4 +87,4 @@ def _one_of(value: str, known: Iterable[str]) -> str:
     return value
 
 
-RunState = Literal["running", "stopped", "finished", "untrained"]
+RunState = Literal["running", "stopped", "finished", "diverged", "untrained"]

@@ -17,19 +17,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset
+from cl_core.data.catalog import Dataset, instances, training_rows
 from cl_core.data.views import make_views
 from cl_core.device import autocast
-from cl_core.embedding import embed
+from cl_core.embedding import embed, embed_views
 from cl_core.encoders import Statistics, build_encoder
 from cl_core.errors import UserError
+from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
-from cl_core.methods import METHODS, Method
+from cl_core.methods import METHODS, DataShape, Method
 from cl_core.training.config import RunConfig
+from cl_core.training.health import Verdict, judge, sentence
+from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 
 LOG_LINES = 500  # the most points a loss curve gets
 PROBE_SIZE = 256  # pictures whose embeddings are kept at every snapshot
 EPOCH_STREAM, STEP_STREAM = 0, 1
+PROBE_POSITION = 2**31 - 1  # no step comes this far: the probe's views are the same at every snapshot
+
+
+class DivergedError(UserError):
+    """The loss is no longer a number; the step that showed it was not made."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +54,17 @@ class Logged:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """Embeddings of the probe pictures, (P, D) float32 of length 1, and kNN accuracy at one moment."""
+    """Embeddings of the probe pictures, (P, D) float32 of length 1, and how good they are at one moment.
+
+    verdict, words: how the training goes, as a name and as a sentence.
+    """
 
     step: int
     epoch: float
     knn: KnnResult
+    geometry: Geometry
+    verdict: Verdict
+    words: str
     embeddings: Tensor
 
 
@@ -77,20 +91,22 @@ def picture_statistics(dataset: Dataset) -> Statistics:
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
+def uses_labels(config: RunConfig) -> bool:
+    """Whether a training with these settings reads labels."""
+    return METHODS[config.method].uses_labels(config)
+
+
+def data_shape(config: RunConfig, dataset: Dataset) -> DataShape:
+    _, count = instances(dataset, uses_labels(config))
+    return DataShape(count, len(dataset.classes))
+
+
 def build_method(config: RunConfig, dataset: Dataset) -> Method:
     """The method with fresh weights, drawn from the run's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         encoder = build_encoder(config.encoder, image_size(config, dataset), picture_statistics(dataset))
-        return METHODS[config.method](encoder, config)
-
-
-def learning_rate(config: RunConfig, step: int, total: int) -> float:
-    """Linear warm-up to the peak, then a cosine to zero, in steps: step is 0 to total - 1."""
-    warmup = int(config.warmup * total)
-    if step < warmup:
-        return config.lr * (step + 1) / warmup
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+        return METHODS[config.method](encoder, config, data_shape(config, dataset))
 
 
 def _generator(device: torch.device, seed: int, stream: int, position: int) -> torch.Generator:
@@ -111,23 +127,42 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
     return shuffled[first.sort().values]
 
 
+def _check_data(config: RunConfig, dataset: Dataset) -> None:
+    labelled = int((dataset.labels >= 0).sum()) > 0 and len(dataset.classes) > 1
+    if uses_labels(config) and not labelled:
+        raise UserError(
+            f"{config.method} with these settings learns from labels, and {dataset.name} has none: "
+            "choose a method without labels (simclr, simsiam, moco), or pictures in one folder a class."
+        )
+
+
 class Training:
-    """One training: networks, optimiser and position. `events()` moves it forward."""
+    """One training: networks, optimiser and position. `events()` moves it forward.
+
+    Raises:
+        UserError: the method needs labels and the data set has none.
+    """
 
     def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device) -> None:
+        _check_data(config, dataset)
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
-        groups = dataset.groups[dataset.train].unique().numel()
-        self.batch = min(config.batch_size, groups)
-        self.steps_per_epoch = groups // self.batch  # a short last batch would have fewer negatives: it is left out
+        self.labels_seen = uses_labels(config)
+        self.rows = training_rows(dataset, self.labels_seen)
+        instance, count = instances(dataset, self.labels_seen)
+        self.batch = min(config.batch_size, count)
+        self.steps_per_epoch = count // self.batch  # a short last batch would have fewer negatives: it is left out
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(
-            self.method.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=device.type == "cuda"
-        )
+        norms = [module for module in self.method.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+        self._norm_buffers = [buffer for norm in norms for buffer in norm.buffers()]
+        self.optimizer = build_optimizer(config, self.method, device)
+        self.plateau = Plateau(config)
         self.step = 0
-        self._loss_sum = torch.zeros((), device=device, dtype=torch.float64)
+        self._sums = {name: torch.zeros((), device=device, dtype=torch.float64) for name in ("line", "epoch")}
         self._loss_count = 0
+        self._last: tuple[float, float] | None = None  # loss and chance of the last line of the curve
+        self._instances = instance.to(device)
         self._pictures = dataset.pictures.to(device)
         self._labels = dataset.labels.to(device)
         shown = dataset.shown
@@ -148,7 +183,7 @@ class Training:
         """Train from the present step to the end.
 
         Raises:
-            UserError: the loss is no longer finite.
+            DivergedError: the loss is no longer finite; the weights are those before that step.
         """
         snapshots = self.snapshot_steps()
         log_every = max(1, math.ceil(self.total / LOG_LINES))
@@ -159,19 +194,17 @@ class Training:
         while self.step < self.total:
             epoch, position = divmod(self.step, self.steps_per_epoch)
             if epoch != order_epoch:
-                groups = self.dataset.groups[self.dataset.train]
-                order, order_epoch = self.dataset.train[epoch_order(groups, self.config, epoch)], epoch
-            lr = learning_rate(self.config, self.step, self.total)
+                order = self.rows[epoch_order(self.dataset.groups[self.rows], self.config, epoch)]
+                order_epoch = epoch
+            lr = learning_rate(self.config, self.step, self.total) * self.plateau.factor
             chance = self._step(order[position * self.batch : (position + 1) * self.batch], lr)
             pictures += self.batch
+            if position + 1 == self.steps_per_epoch:
+                self._epoch_done()
             if self.step % log_every == 0 or self.step == self.total:
-                loss = float(self._loss_sum / self._loss_count)
-                if not math.isfinite(loss):
-                    raise UserError(
-                        f"The loss became {loss} at step {self.step}: a lower learning rate than {self.config.lr:g} is needed."
-                    )
-                self._loss_sum.zero_()
-                self._loss_count = 0
+                loss = float(self._sums["line"]) / self._loss_count
+                self._sums["line"].zero_()
+                self._loss_count, self._last = 0, (loss, chance)
                 elapsed = time.perf_counter() - clock
                 yield Logged(self.step, self.epoch, loss, chance, lr, pictures / elapsed)
                 clock, pictures = time.perf_counter(), 0
@@ -188,30 +221,65 @@ class Training:
             group["lr"] = lr
         views = [
             make_views(pictures, self.config.views, self.size, generator)[0].contiguous(memory_format=torch.channels_last)
-            for _ in range(2)
+            for _ in range(self.method.views)
         ]
+        before = [buffer.clone() for buffer in self._norm_buffers]
         with autocast(self.device, self.config.precision):
-            output = self.method(views, self._labels[rows], rows)
+            output = self.method(views, self._labels[rows], self._instances[rows], generator)
+        loss = output.loss.detach()
+        if not math.isfinite(float(loss)):
+            for buffer, value in zip(self._norm_buffers, before, strict=True):
+                buffer.copy_(value)  # the forward pass has already averaged what was not a number
+            raise DivergedError(
+                f"The loss became {float(loss)} at step {self.step + 1:,} with learning rate {lr:.3g}; "
+                f"the state before it is kept; start again in a new folder with an lr below {self.config.lr:g}."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
         self.optimizer.step()
+        self.method.after_step()
         self.step += 1
-        self._loss_sum += output.loss.detach()
+        for total in self._sums.values():
+            total += loss
         self._loss_count += 1
         return output.chance
 
+    def _epoch_done(self) -> None:
+        if self.config.schedule == "plateau":
+            self.plateau.epoch_done(float(self._sums["epoch"]) / self.steps_per_epoch)
+        self._sums["epoch"].zero_()
+
     def snapshot(self) -> Snapshot:
         features = embed(self.method, self.dataset.pictures, self.size, self.device)
-        embeddings = embed(self.method, self.dataset.pictures[self.probe], self.size, self.device, "embedding")
-        return Snapshot(self.step, self.epoch, evaluate_knn(features, self.dataset), embeddings)
+        pictures = self.dataset.pictures[self.probe]
+        embeddings = embed(self.method, pictures, self.size, self.device, "embedding")
+        generator = _generator(self.device, self.config.seed, STEP_STREAM, PROBE_POSITION)
+        pair = [
+            embed_views(
+                self.method, make_views(pictures.to(self.device), self.config.views, self.size, generator)[0], "embedding"
+            )
+            for _ in range(2)
+        ]
+        geometry = measure_geometry(embeddings, *pair)
+        loss, chance = self._last or (None, 0.0)
+        verdict = judge(self.step, loss, chance, geometry)
+        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen)
+        words = sentence(verdict, loss, chance, geometry)
+        return Snapshot(self.step, self.epoch, knn, geometry, verdict, words, embeddings)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """All that resuming needs, as tensors and as text (the header of a safetensors file)."""
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
-        tensors["loss_sum"] = self._loss_sum
-        return tensors, {"position": json.dumps({"step": self.step, "loss_count": self._loss_count})}
+            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(v) for name, v in values.items() if v is not None}
+        tensors |= {f"sum.{name}": value for name, value in self._sums.items()}
+        position = {
+            "step": self.step,
+            "loss_count": self._loss_count,
+            "last": self._last,
+            "plateau": self.plateau.state(),
+        }
+        return tensors, {"position": json.dumps(position)}
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
         """Take up a state that `state` gave.
@@ -229,5 +297,7 @@ class Training:
                 moments.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self._loss_sum = tensors["loss_sum"].to(self.device)
+        self._sums = {name: tensors[f"sum.{name}"].to(self.device) for name in self._sums}
         self.step, self._loss_count = position["step"], position["loss_count"]
+        self._last = None if position["last"] is None else tuple(position["last"])
+        self.plateau.restore(position["plateau"])

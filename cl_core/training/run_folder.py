@@ -40,6 +40,8 @@ class RunRecord(BaseModel):
     step: int = Field(0, ge=0)
     total_steps: int = Field(0, ge=0)
     image_size: int = Field(ge=1, le=512)
+    instances: int = Field(0, ge=0)
+    classes: int = Field(0, ge=0)
     seconds: float = Field(0.0, ge=0)
     device: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -117,7 +119,7 @@ class RunFolder:
         write_bytes(self.metrics_file, "".join(json.dumps(point) + "\n" for point in points).encode())
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
-        """Matrices and kernels in half precision; biases, norms and statistics, which are few, as they are."""
+        """A method's `shown_state`: matrices and kernels in half precision; biases, norms and statistics as they are."""
         half = {
             n: (w.half() if w.is_floating_point() and w.dim() > 1 and "normalise" not in n else w) for n, w in weights.items()
         }

@@ -16,7 +16,7 @@ from cl_core.data.catalog import load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.knn import evaluate_pixels
 from cl_core.training.config import RunConfig, RunState
-from cl_core.training.loop import Event, Logged, Snapshot, StepDone, Training
+from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, data_shape
 from cl_core.training.run_folder import RunFolder, RunRecord, Snapshots
 
 SAVE_EVERY_S = 30.0
@@ -33,7 +33,8 @@ class Session:
     def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool) -> None:
         self.folder = folder
         self.training = Training(config, load_dataset(config.dataset), device)
-        self.record = RunRecord(config=config, image_size=self.training.size)
+        shape = data_shape(config, self.training.dataset)
+        self.record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
         self._kept: Snapshots | None = None
         self._seconds_before = 0.0
         self._started = time.monotonic()
@@ -79,16 +80,25 @@ class Session:
         except GeneratorExit:
             self.save("stopped")
             raise
+        except DivergedError as error:
+            self.record.figures["health"] = {"verdict": "diverged", "words": str(error)}
+            self.save("diverged")
+            raise
         if completed:
             # So that whoever opens the run sees what it had to beat.
-            pixels = evaluate_pixels(self.training.dataset, self.training.size)
+            pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
             self.record.figures["pixels"] = dataclasses.asdict(pixels)
             self.save("finished")
 
     def _keep(self, snapshot: Snapshot) -> None:
-        point: dict[str, Any] = {"step": snapshot.step, "epoch": snapshot.epoch, "knn": dataclasses.asdict(snapshot.knn)}
-        self.folder.append_metrics({"kind": "snapshot", **point})
-        self.record.figures = {"knn": point["knn"], "protocol": snapshot.knn.protocol(), "at": "last step"}
+        measured: dict[str, Any] = {
+            "knn": dataclasses.asdict(snapshot.knn),
+            "geometry": dataclasses.asdict(snapshot.geometry),
+            "health": {"verdict": snapshot.verdict, "words": snapshot.words},
+        }
+        self.folder.append_metrics({"kind": "snapshot", "step": snapshot.step, "epoch": snapshot.epoch, **measured})
+        protocols = {"protocol": snapshot.knn.protocol(), "geometry_protocol": snapshot.geometry.protocol()}
+        self.record.figures = measured | protocols | {"at": "last step"}
         embeddings = snapshot.embeddings.half()[None]
         before = self._kept
         steps = [*(before.steps if before else []), snapshot.step]
@@ -99,7 +109,7 @@ class Session:
     def save(self, state: RunState) -> None:
         """Write the state so that training goes on from this step; the resume file alone decides where."""
         self.folder.write_resume(*self.training.state())
-        self.folder.write_model(self.training.method.state_dict())
+        self.folder.write_model(self.training.method.shown_state())
         self._write_record(state)
 
     def _write_record(self, state: RunState) -> None:
@@ -134,28 +144,13 @@ def start(path: Path, settings: dict[str, Any], device: torch.device) -> Session
         )
     if record.state == "finished":
         return None
+    if record.state == "diverged":
+        raise UserError(
+            f"The run in {path} diverged at step {record.step + 1:,} with lr {record.config.lr:g}: "
+            "choose a new folder and a lower lr; its curves and last good state stay where they are."
+        )
     return Session(folder, record.config, device, resume=folder.resume_file.is_file())
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return base | {k: merge(base[k], v) if isinstance(v, dict) and k in base else v for k, v in changes.items()}
-
-
-def write_untrained(path: Path, config: RunConfig) -> None:
-    """A run that never took a step: the weights a training with these settings starts from."""
-    training = Training(config, load_dataset(config.dataset), torch.device("cpu"))
-    snapshot = training.snapshot()
-    figures = {"knn": dataclasses.asdict(snapshot.knn), "protocol": snapshot.knn.protocol(), "at": "untrained"}
-    folder = RunFolder(path)
-    folder.write_model(training.method.state_dict())
-    folder.write_record(
-        RunRecord(
-            config=config,
-            state="untrained",
-            total_steps=training.total,
-            image_size=training.size,
-            versions=versions(),
-            figures=figures,
-            device="cpu",
-        )
-    )

@@ -6,21 +6,24 @@ import dataclasses
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.data.catalog import instances, training_rows
 from cl_core.data.views import make_views
+from cl_core.methods import Comparison
 from cl_core.runs import Run
-from cl_core.training.loop import epoch_order
+from cl_core.training.loop import epoch_order, uses_labels
 from cl_core.ui import library
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """rows: (N,) int64 in the data set; views: (2N, 3, S, S) in [0, 1], stacked [first; second];
-    trained, untrained: (2N, D) embeddings z."""
+    """rows, labels, instances: (N,) int64, where the pictures are in the data set and what the method knows of them;
+    views: (2N, 3, S, S) in [0, 1], stacked [first; second]; trained, untrained: (2N, D) embeddings z."""
 
     rows: Tensor
+    labels: Tensor
+    instances: Tensor
     views: Tensor
     trained: Tensor
     untrained: Tensor
@@ -28,7 +31,7 @@ class Batch:
 
 @torch.no_grad()
 def _embed_views(run: Run, views: Tensor) -> Tensor:
-    return F.normalize(run.method.project(run.method.encoder(views)), dim=1)
+    return run.method.project(run.method.encoder(views))
 
 
 @lru_cache(maxsize=64)
@@ -36,9 +39,25 @@ def draw_batch(model: str, count: int, seed: int) -> Batch:
     """`count` pictures of different groups, augmented as the checkpoint was trained; the same for the same seed."""
     run, data = library.run(model), library.dataset(model)
     config = run.record.config.model_copy(update={"seed": seed})
-    rows = data.train[epoch_order(data.groups[data.train], config, 0)][:count]
+    with_labels = uses_labels(config)
+    usable = training_rows(data, with_labels)
+    rows = usable[epoch_order(data.groups[usable], config, 0)][:count]
     generator = torch.Generator().manual_seed(seed)
     pair = [make_views(data.pictures[rows], config.views, run.size, generator)[0] for _ in range(2)]
     views = torch.cat(pair)
-    untrained = library.untrained(model)
-    return Batch(rows, views, _embed_views(run, views), _embed_views(untrained, views))
+    return Batch(
+        rows,
+        data.labels[rows],
+        instances(data, with_labels)[0][rows],
+        views,
+        _embed_views(run, views),
+        _embed_views(library.untrained(model), views),
+    )
+
+
+@torch.no_grad()
+def compare(model: str, batch: Batch, columns: int) -> tuple[Comparison, Comparison]:
+    """What the model's method compares in a batch: untrained, trained; at most `columns` stored keys."""
+    runs = ((library.untrained(model), batch.untrained), (library.run(model), batch.trained))
+    untrained, trained = (run.method.compare(z, batch.labels, batch.instances, columns) for run, z in runs)
+    return untrained, trained

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Literal, ParamSpec, TypeVar
 
-from cl_core.data.catalog import Dataset, load_dataset
+from cl_core.data.catalog import DATASETS, Dataset, load_dataset
+from cl_core.methods import METHODS
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
-from cl_core.runs import UNTRAINED_SUFFIX, Run, find_run, load_run, shipped_runs, untrained_like
+from cl_core.runs import Run, find_run, load_run, shipped_runs, untrained_like
 
 Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
@@ -36,8 +37,10 @@ def _once(function: Callable[P, R]) -> Callable[P, R]:
 
 @cache
 def checkpoint_names() -> list[str]:
-    """Shipped trained checkpoints, by name."""
-    return [folder.name for folder in shipped_runs() if not folder.name.endswith(UNTRAINED_SUFFIX)]
+    """Shipped checkpoints, those of one data set together, in the order of the methods."""
+    datasets, methods = list(DATASETS), list(METHODS)
+    configs = {folder.name: folder.read_record().config for folder in shipped_runs()}
+    return sorted(configs, key=lambda name: (datasets.index(configs[name].dataset), methods.index(configs[name].method), name))
 
 
 @_once
@@ -59,15 +62,37 @@ def dataset(name: str) -> Dataset:
 
 
 @_once
+def _trained_gallery(name: str) -> Gallery:
+    return run_gallery(run(name), dataset(name))
+
+
+@_once
+def _untrained_gallery(dataset_name: str, key: str) -> Gallery:
+    name = next(n for n in checkpoint_names() if dataset(n).name == dataset_name and untrained(n).key == key)
+    return run_gallery(untrained(name), dataset(name))
+
+
+@_once
+def _pixel_gallery(dataset_name: str, size: int) -> Gallery:
+    return pixel_gallery(load_dataset(dataset_name), size)
+
+
 def gallery(name: str, space: Space) -> Gallery:
-    """The checkpoint's data set in one of three spaces; the first call of each computes."""
+    """The checkpoint's data set in one of three spaces; the first call of each computes.
+
+    Checkpoints that started from the same weights, or take pictures of the same size, share theirs.
+    """
+    data = dataset(name)
     if space == "pixels":
-        return pixel_gallery(dataset(name), run(name).size)
-    return run_gallery(run(name) if space == "trained" else untrained(name), dataset(name))
+        return _pixel_gallery(data.name, run(name).size)
+    return _trained_gallery(name) if space == "trained" else _untrained_gallery(data.name, untrained(name).key)
 
 
 def warm_up() -> None:
-    """Open everything a first visitor would wait for, what is asked for first first."""
+    """Open what a first visitor would wait for: the first checkpoint, then one of each other data set."""
+    seen = set()
     for name in checkpoint_names():
-        for space in SPACES:
-            gallery(name, space)
+        if dataset(name).name not in seen:
+            seen.add(dataset(name).name)
+            for space in SPACES:
+                gallery(name, space)

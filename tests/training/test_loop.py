@@ -12,7 +12,8 @@ import torch
 from cl_core.data.catalog import load_dataset
 from cl_core.errors import UserError
 from cl_core.training.config import RunConfig
-from cl_core.training.loop import Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order, learning_rate
+from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
+from cl_core.training.optimizers import learning_rate
 from cl_core.training.run_folder import RunFolder
 from cl_core.training.session import start
 from tests.conftest import SMALL
@@ -78,11 +79,42 @@ def test_the_seed_decides() -> None:
     assert not same(one.state_dict(), other.state_dict())
 
 
-def test_a_diverging_run_stops_with_a_sentence() -> None:
-    training = make(lr=100, weight_decay=1, warmup=0, snapshots=0, epochs=40, precision="float32")
-    training.method.head[0].weight.data.fill_(torch.nan)  # type: ignore[index, union-attr, operator]
-    with pytest.raises(UserError, match="The loss became nan at step 1: a lower learning rate"):
+def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path) -> None:
+    """Plain SGD at a rate of 10,000: the sentence has step and value, the folder the weights before it."""
+    folder = tmp_path / "run"
+    settings = SMALL | {
+        "optimizer": "sgd",
+        "lr": 10_000,
+        "warmup": 0,
+        "precision": "float32",
+        "encoder": "mlp",
+        "method": "cross-entropy",
+    }
+    session = start(folder, settings, CPU)
+    assert session is not None
+    with pytest.raises(
+        UserError, match=r"The loss became (nan|inf) at step \d+ with learning rate 1e\+04; the state before it is kept"
+    ):
+        list(session.events())
+    run = RunFolder(folder)
+    record = run.read_record()
+    assert record.state == "diverged"
+    assert record.step == session.training.step >= 1
+    assert all(torch.isfinite(value).all() for value in run.read_model().values())
+    assert all(math.isfinite(point["loss"]) for point in run.read_metrics() if point["kind"] == "loss")
+    assert record.figures["health"]["verdict"] == "diverged"
+    with pytest.raises(UserError, match=f"diverged at step {record.step + 1} with lr 10000: choose a new folder and a lower lr"):
+        start(folder, settings, CPU)
+
+
+def test_a_forward_pass_that_is_not_a_number_leaves_no_trace() -> None:
+    """Batch statistics are averaged in the forward pass, before anyone sees the loss."""
+    training = make(snapshots=0)
+    training._pictures = training._pictures.float() * torch.nan
+    before = weights(training)
+    with pytest.raises(DivergedError, match="The loss became nan at step 1 "):
         list(training.events())
+    assert same(before, weights(training))
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:

@@ -60,16 +60,19 @@ function line(text, className) {
 }
 
 // What the card shows for a point: the tiles of its pictures, and lines of text.
-function cardContent(point) {
+function cardContent(point, figure) {
   const { card: kind, words } = props.value;
   if (kind === "matrix") {
     const [row, column] = [point.y, point.x];
-    const half = sprites.count / 2;
-    let role = "negative";
-    if (row === column) role = "self";
-    else if (row % half === column % half) role = "positive";
-    const lines = props.value.names.map((name, i) => `${name}: ${props.value.cosines[i][row][column].toFixed(3)}`);
-    return { tiles: [row, column], lines, role: words[role], roleName: role };
+    const { cells, names } = props.value;
+    const here = cells[figure];
+    const { sprite, caption, key } = here.columns[column];
+    // The other matrix says something about this pair only if it compares with the same thing.
+    const lines = names.flatMap((name, i) => cells[i].columns[column] && cells[i].columns[column].key === key
+      ? [`${name}: ${cells[i].values[row][column].toFixed(3)}`] : []);
+    const role = here.roles[row][column];
+    return { tiles: sprite < 0 ? [row] : [row, sprite], lines: caption ? [caption, ...lines] : lines,
+      role: words[role], roleName: role.split(".")[1].split("_")[0] };
   }
   if (kind === "row") {
     const item = props.value.items[point.pointIndex];
@@ -82,8 +85,8 @@ function cardContent(point) {
   return null;
 }
 
-function showCard(point, event) {
-  const content = cardContent(point);
+function showCard(point, event, figure) {
+  const content = cardContent(point, figure);
   if (!content) return;
   card.replaceChildren();
   const pictures = document.createElement("div");
@@ -129,7 +132,7 @@ async function draw() {
       root.dataset.drawn = String(turn);
       if (plot.dataset.wired) return;
       plot.dataset.wired = "1";
-      plot.on("plotly_hover", (event) => showCard(event.points[0], event.event));
+      plot.on("plotly_hover", (event) => showCard(event.points[0], event.event, i));
       plot.on("plotly_unhover", () => { card.hidden = true; });
       plot.on("plotly_click", (event) => {
         const point = event.points[0];

@@ -8,6 +8,7 @@ import gradio as gr
 import torch
 
 from cl_core.errors import UserError
+from cl_core.losses.negative_cosine import LOWEST
 from cl_core.projection import pca_axes
 from cl_core.runs import find_run
 from cl_core.training.run_folder import Snapshots
@@ -22,14 +23,17 @@ from cl_core.ui.text import text, texts
 @noticed
 def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
     """The curves of the chosen runs, and the protocol of the accuracy."""
-    from cl_core.figures.curves import curves_figure
+    from cl_core.figures.curves import loss_figure, quality_figure
 
     names = [model, *(name for name in others if name != model)]
     folders = {name: find_run(name) for name in names}
     record = folders[model].read_record()
     baselines = {text("curves.pixels"): record.figures["pixels"]["accuracy"]} if "pixels" in record.figures else {}
     metrics = {name: folder.read_metrics() for name, folder in folders.items()}
-    value = figures_value(curves_figure(metrics, baselines, texts("curves.figure")), label=text("curves.label"))
+    words = texts("curves.figure")
+    floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
+    figures = loss_figure(metrics, floors, words), quality_figure(metrics, baselines, words)
+    value = figures_value(*figures, label=text("curves.label"))
     config = record.config
     summary = text(
         "curves.summary",
@@ -43,6 +47,12 @@ def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
         knn=f"{record.figures['knn']['accuracy']:.1%}",
         protocol=record.figures["protocol"],
     )
+    health = record.figures.get("health")
+    if health:
+        geometry = record.figures["geometry"]
+        even = f"{geometry['dim'] ** -0.5:.3f}"
+        spread = {"std": f"{geometry['std']:.3f}", "even": even, "rank": f"{geometry['effective_rank']:.0f}"}
+        summary += "\n\n" + text(f"curves.health.{health['verdict'].replace(' ', '_')}", **spread)
     return value, summary
 
 

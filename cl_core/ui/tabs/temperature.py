@@ -51,7 +51,7 @@ def show(
     row = int(anchor) - 1
     order = parts.cosines[row].argsort(descending=True)
     order = order[order != row]
-    is_positive = order == parts.positive[row]
+    is_positive = parts.positive[row, order]
     probabilities, gradient = parts.probabilities[row, order], parts.gradient[row, order]
     words = texts("temperature.figure")
     items = [
@@ -83,7 +83,7 @@ def show(
     summary = text(
         "temperature.summary",
         t=f"{temperature:.3g}",
-        p=f"{float(parts.probabilities[row, parts.positive[row]]):.1%}",
+        p=f"{float(parts.probabilities[row, parts.positive[row]].sum()):.1%}",
         term=f"{float(parts.terms[row]):.2f}",
         loss=f"{parts.loss:.2f}",
         effective=f"{math.exp(entropy):.1f}",

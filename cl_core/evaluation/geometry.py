@@ -1,0 +1,76 @@
+"""The shape of a cloud of embeddings: do positives meet, is the sphere used, has it collapsed?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def alignment(z1: Tensor, z2: Tensor) -> float:
+    """Mean squared distance of positives on the unit sphere (Wang and Isola 2020, eq. 1, alpha 2): 0 (all meet) to 4.
+
+    Args:
+        z1, z2: (N, D), two views of N pictures.
+    """
+    return float((F.normalize(z1, dim=1) - F.normalize(z2, dim=1)).square().sum(1).mean())
+
+
+def uniformity(z: Tensor) -> float:
+    """log of the mean of exp(-2 squared distance) over pairs (Wang and Isola 2020, eq. 2, t 2).
+
+    0 where all points are one; below about -2 where they spread over a sphere of many dimensions (at least -4).
+
+    Args:
+        z: (N, D), N >= 2.
+    """
+    unit = F.normalize(z, dim=1)
+    return float(torch.pdist(unit).square().mul(-2).logsumexp(0)) - math.log(len(z) * (len(z) - 1) / 2)
+
+
+def output_std(z: Tensor) -> float:
+    """Mean over dimensions of the standard deviation of normalised outputs (SimSiam, section 4.1).
+
+    About 1 / sqrt(D) where they spread evenly, 0 where they have collapsed to one point.
+    """
+    return float(F.normalize(z, dim=1).std(0).mean())
+
+
+def effective_rank(z: Tensor) -> float:
+    """exp of the entropy of the singular values' shares (Roy and Vetterli 2007): 1 (a line) to min(N, D).
+
+    Of the centred, normalised rows; 1 where all points are one.
+    """
+    unit = F.normalize(z, dim=1).double()
+    values = torch.linalg.svdvals(unit - unit.mean(0))
+    if float(values.sum()) < 1e-12:
+        return 1.0
+    share = values / values.sum()
+    return math.exp(-float(torch.special.xlogy(share, share).sum()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """Of embeddings z of length 1 in `dim` dimensions; `pictures` tells of how many."""
+
+    alignment: float
+    uniformity: float
+    std: float
+    effective_rank: float
+    dim: int
+    pictures: int
+
+    def protocol(self) -> str:
+        """The protocol in one line."""
+        return (
+            f"embeddings z of {self.pictures:,} pictures, scaled to length 1; alignment between two augmented views, "
+            f"the rest of the whole pictures; std is to be held against 1/sqrt({self.dim}) = {self.dim**-0.5:.3f}"
+        )
+
+
+def measure_geometry(z: Tensor, z1: Tensor, z2: Tensor) -> Geometry:
+    """Args: z (P, D), embeddings of whole pictures; z1, z2 (P, D), of two views of each."""
+    return Geometry(alignment(z1, z2), uniformity(z), output_std(z), effective_rank(z), z.shape[1], len(z))

@@ -1,0 +1,127 @@
+"""InfoNCE (van den Oord et al. 2018, eq. 4) in the forms in which people meet it.
+
+All of them ask the same question, which of the candidates is the positive, and differ in where the
+candidates come from and in what the denominator holds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.losses.similarity import (
+    at_least_float32,
+    check_temperature,
+    masked,
+    same_shape,
+    self_pairs,
+    similarities,
+    without_autocast,
+)
+
+
+@without_autocast
+def info_nce(
+    query: Tensor, positive: Tensor, negatives: Tensor, temperature: float = 0.07, left_out: Tensor | None = None
+) -> Tensor:
+    """Against stored keys, a memory bank's or a queue's: -log softmax of the positive in [positive | negatives].
+
+    He et al. 2020 (MoCo), eq. 1.
+
+    Args:
+        query: (N, D). positive: (N, D), the key of each query. negatives: (K, D), shared by all queries, K >= 0.
+            Any floating dtype; rows need not be normalised.
+        temperature: > 0.
+        left_out: (N, K) bool, keys that are no negatives of a query, such as its own entry in a bank.
+
+    Returns:
+        Scalar, float32 (float64 for float64 input), >= 0; log(1 + K) where all keys are alike.
+
+    Raises:
+        ValueError: shapes do not agree, or the temperature is not above 0.
+    """
+    check_temperature(temperature)
+    same_shape(query, positive)
+    unit, key = F.normalize(at_least_float32(query), dim=1), F.normalize(at_least_float32(positive), dim=1)
+    own = (unit * key).sum(1, keepdim=True)
+    others = similarities(query, negatives)
+    if left_out is not None:
+        others = masked(others, left_out)
+    logits = torch.cat([own, others], 1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+
+
+@without_autocast
+def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
+    """Over V views a picture: each (anchor, positive) pair against the negatives, as logits [positive | negatives].
+
+    Negatives are the views of other pictures. An anchor's other positives are left out of the
+    denominator, so no positive is pushed away. With V = 2 this is NT-Xent.
+
+    Args:
+        z: (V, N, D), V >= 2, N >= 1. Any floating dtype; rows need not be normalised.
+        temperature: > 0.
+
+    Returns:
+        Scalar, the mean over all V (V - 1) N pairs, float32 (float64 for float64 input), >= 0.
+
+    Raises:
+        ValueError: fewer than two views, or the temperature is not above 0.
+    """
+    check_temperature(temperature)
+    if z.dim() != 3 or len(z) < 2 or z.shape[1] == 0:
+        raise ValueError(f"views need the shape (V, N, D) with V >= 2 and N >= 1, not {tuple(z.shape)}")
+    count, pictures = z.shape[0], z.shape[1]
+    rows = z.flatten(0, 1)
+    scaled = similarities(rows, rows) / temperature
+    picture = torch.arange(pictures, device=z.device).repeat(count)
+    same = picture[:, None] == picture[None]
+    rest = masked(scaled, same).logsumexp(1)
+    # log(exp(positive) + exp(rest)) of each pair: the whole denominator, in log space.
+    terms = torch.logaddexp(scaled, rest[:, None]) - scaled
+    positive = same & ~self_pairs(len(rows), z.device)
+    return terms[positive].mean()
+
+
+@without_autocast
+def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
+    """-log(positive / sum of negatives): NT-Xent with the positive left out of the denominator.
+
+    The decoupled form of Yeh et al. 2022, eq. 5. It falls below zero, without bound: log(b / a), where
+    NT-Xent is log(1 + b / a). See `ratio_chance_level` for its chance level.
+
+    Args:
+        z1, z2: (N, D), N >= 2, for there must be negatives. Any floating dtype.
+        temperature: > 0.
+
+    Returns:
+        Scalar, float32 (float64 for float64 input), any sign.
+
+    Raises:
+        ValueError: shapes differ, there is only one picture, or the temperature is not above 0.
+    """
+    check_temperature(temperature)
+    same_shape(z1, z2)
+    pairs = len(z1)
+    if pairs < 2:
+        raise ValueError("without the positive in the denominator at least 2 pictures are needed, not 1")
+    z = torch.cat([z1, z2])
+    scaled = similarities(z, z) / temperature
+    rows = torch.arange(2 * pairs, device=z.device)
+    partner = rows.roll(pairs)
+    positive = scaled[rows, partner]
+    same = self_pairs(2 * pairs, z.device)
+    return (masked(scaled, same | same[partner]).logsumexp(1) - positive).mean()
+
+
+def bank_chance_level(negatives: int) -> float:
+    """`info_nce` of a model that cannot tell keys apart: log(1 + K), in nats."""
+    return math.log(1 + negatives)
+
+
+def ratio_chance_level(pairs: int) -> float:
+    """`info_nce_ratio` of a model that cannot tell views apart: log(2N - 2), in nats."""
+    return math.log(2 * pairs - 2)

@@ -1,0 +1,68 @@
+"""Noise-contrastive estimation: is it data or noise? (Gutmann and Hyvärinen 2010, 2012)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.losses.similarity import at_least_float32, without_autocast
+
+
+@without_autocast
+def nce(
+    data: Tensor, noise: Tensor, data_log_kq: Tensor | float, noise_log_kq: Tensor | float, left_out: Tensor | None = None
+) -> Tensor:
+    """Binary cross-entropy of one datum against K noise samples, with the correction log(k q).
+
+    The odds that u is data are p(u) / (k q(u)), so the logit is log p(u) - log(k q(u)) (Gutmann and
+    Hyvärinen 2012, eq. 5 to 8). With it the scores estimate log-probabilities that normalise themselves.
+
+    Args:
+        data: (N,) scores log p of the data, any floating dtype. noise: (N, K) scores of the noise samples.
+        data_log_kq, noise_log_kq: log(k q) of the same items, broadcast to their shapes; q is the
+            probability of the item in the noise distribution.
+        left_out: (N, K) bool, noise samples that do not count.
+
+    Returns:
+        Scalar, the mean over data of -log s(data) - sum of log(1 - s(noise)), float32 (float64 for
+        float64 input), >= 0.
+
+    Raises:
+        ValueError: shapes do not agree.
+    """
+    if data.dim() != 1 or noise.dim() != 2 or len(noise) != len(data) or len(data) == 0:
+        raise ValueError(f"scores need the shapes (N,) and (N, K) with N >= 1, not {tuple(data.shape)} and {tuple(noise.shape)}")
+    is_data = F.softplus(-(at_least_float32(data) - data_log_kq))
+    is_noise = F.softplus(at_least_float32(noise) - noise_log_kq)
+    if left_out is not None:
+        is_noise = is_noise.masked_fill(left_out, 0)
+    return (is_data + is_noise.sum(1)).mean()
+
+
+def negative_sampling(data: Tensor, noise: Tensor, left_out: Tensor | None = None) -> Tensor:
+    """`nce` without the correction, as in word2vec (Mikolov et al. 2013, eq. 4).
+
+    The scores then estimate log(p / (k q)): good vectors, no probabilities.
+    """
+    return nce(data, noise, 0.0, 0.0, left_out)
+
+
+def nce_chance_level(noise: int) -> float:
+    """Both forms for a model whose logit is right on average and the same for everything.
+
+    With odds of 1 / K the loss is (K + 1) log(K + 1) - K log K, in nats.
+    """
+    return (noise + 1) * math.log(noise + 1) - noise * math.log(noise)
+
+
+def log_partition(scores: Tensor, candidates: int) -> Tensor:
+    """log Z estimated from scores of items drawn uniformly out of `candidates`: log(candidates * mean exp).
+
+    Args:
+        scores: any shape, unnormalised log p. Returns: scalar, float32 (float64 for float64 input).
+    """
+    values = at_least_float32(scores).flatten()
+    return torch.logsumexp(values, 0) + math.log(candidates) - math.log(len(values))

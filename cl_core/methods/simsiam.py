@@ -1,0 +1,41 @@
+"""SimSiam (Chen and He 2021): two views, a predictor, a stop-gradient, and no negatives at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cl_core.anatomy import negative_cosine_anatomy
+from cl_core.encoders import Encoder
+from cl_core.heads import predictor, projection_head
+from cl_core.losses import negative_cosine
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, view_columns
+
+
+class SimSiam(Method):
+    """`stop_gradient` and `predictor` switch off what keeps it from collapsing, so that collapse can be seen."""
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        dim = settings.projection_dim
+        self.head = projection_head(encoder.dim, settings.projection_hidden, dim, settings.projection_last_norm)
+        self.predictor: nn.Module = predictor(dim, settings.predictor_hidden) if settings.predictor else nn.Identity()
+        self.stop_gradient = settings.stop_gradient
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        # One pass a view, as in the paper: each view has its own batch statistics.
+        z1, z2 = (self.project(self.encoder(view)) for view in views)
+        p1, p2 = self.predictor(z1), self.predictor(z2)
+        if self.stop_gradient:
+            z1, z2 = z1.detach(), z2.detach()
+        loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
+        return MethodOutput(loss, chance=0.0)
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+        anatomy = negative_cosine_anatomy(*self.predictor(z).chunk(2), *z.chunk(2))
+        return Comparison(anatomy, *view_columns(len(z)), chance=0.0)

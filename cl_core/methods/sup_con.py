@@ -1,0 +1,47 @@
+"""SupCon (Khosla et al. 2020): as SimCLR, but all views of a class are positives of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cl_core.anatomy import sup_con_anatomy
+from cl_core.encoders import Encoder
+from cl_core.heads import projection_head
+from cl_core.losses import chance_level, sup_con
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, view_columns
+
+
+class SupCon(Method):
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = projection_head(
+            encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm
+        )
+        self.temperature = settings.temperature
+        self.form = settings.sup_con_form
+
+    @staticmethod
+    def uses_labels(settings: MethodSettings) -> bool:
+        return True
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def _chance(self, labels: Tensor) -> float:
+        """Identical embeddings: log(M - 1); where the positives are summed inside the log, less the log of their number."""
+        chance = chance_level(len(labels))
+        if self.form == "in-sum":
+            positives = 2 * (labels[:, None] == labels[None]).sum(1) - 1
+            chance -= float(positives.double().log().mean())
+        return chance
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        z = self.project(self.encoder(torch.cat(list(views))))
+        return MethodOutput(sup_con(z, labels.repeat(2), self.temperature, self.form), self._chance(labels))
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+        anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature, self.form)
+        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))
