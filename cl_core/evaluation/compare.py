@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
+from torch import Tensor
+
 from cl_core.data.catalog import Dataset
-from cl_core.evaluation.knn import KnnResult, evaluate_knn, evaluate_pixels
+from cl_core.device import choose_device
+from cl_core.embedding import pixel_features
+from cl_core.evaluation.clustering import ClusteringResult, evaluate_clustering
+from cl_core.evaluation.geometry import Geometry
+from cl_core.evaluation.knn import KnnResult, evaluate_knn
+from cl_core.evaluation.linear import LinearResult, evaluate_linear
 from cl_core.runs import Run, run_features, untrained_like
+from cl_core.training.loop import probe_geometry, uses_labels
 
 
-def compare_with_baselines(run: Run, dataset: Dataset) -> dict[str, KnnResult]:
-    """kNN of `trained`, `untrained` and `pixels` on one data set, by one protocol."""
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Everything measured in one space; pixels have no embedding z, so no geometry."""
+
+    knn: KnnResult
+    linear: LinearResult
+    clustering: list[ClusteringResult]
+    geometry: Geometry | None
+
+
+def compare_with_baselines(run: Run, dataset: Dataset, progress: Callable[[], None] = lambda: None) -> dict[str, Report]:
+    """Reports of `trained`, `untrained` and `pixels` on one data set, by one protocol.
+
+    Args:
+        progress: called after each of the nine measurements.
+    """
+    labels_seen = uses_labels(run.record.config)
+
+    def report(features: Tensor, network: Run | None) -> Report:
+        knn = evaluate_knn(features, dataset, labels_seen=labels_seen)
+        progress()
+        linear = evaluate_linear(features, dataset)
+        progress()
+        clustering = evaluate_clustering(features, dataset)
+        progress()
+        geometry = _geometry(network, dataset) if network else None
+        return Report(knn, linear, clustering, geometry)
+
+    pixels = pixel_features(dataset.pictures, run.size)
+    untrained = untrained_like(run)
     return {
-        "trained": evaluate_knn(run_features(run, dataset.pictures), dataset),
-        "untrained": evaluate_knn(run_features(untrained_like(run), dataset.pictures), dataset),
-        "pixels": evaluate_pixels(dataset, run.size),
+        "trained": report(run_features(run, dataset.pictures), run),
+        "untrained": report(run_features(untrained, dataset.pictures), untrained),
+        "pixels": report(pixels - pixels.mean(0), None),
     }
+
+
+def _geometry(run: Run, dataset: Dataset) -> Geometry:
+    device = choose_device()
+    return probe_geometry(run.method.to(device), run.record.config, dataset, run.size, device)[0]

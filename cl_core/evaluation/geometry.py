@@ -9,6 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.data.views import ViewConfig, make_views
+from cl_core.embedding import embed, embed_views
+from cl_core.methods import Method
+
 
 def alignment(z1: Tensor, z2: Tensor) -> float:
     """Mean squared distance of positives on the unit sphere (Wang and Isola 2020, eq. 1, alpha 2): 0 (all meet) to 4.
@@ -71,6 +75,14 @@ class Geometry:
         )
 
 
-def measure_geometry(z: Tensor, z1: Tensor, z2: Tensor) -> Geometry:
-    """Args: z (P, D), embeddings of whole pictures; z1, z2 (P, D), of two views of each."""
+def measure_geometry(
+    method: Method, pictures: Tensor, views: ViewConfig, size: int, generator: torch.Generator
+) -> tuple[Geometry, Tensor]:
+    """Geometry of pictures (P, 3, H, W) uint8 on the generator's device, and their embeddings z (P, D) of length 1."""
+    z = embed(method, pictures, size, generator.device, "embedding")
+    z1, z2 = (embed_views(method, make_views(pictures, views, size, generator)[0], "embedding") for _ in range(2))
+    return _geometry(z, z1, z2), z
+
+
+def _geometry(z: Tensor, z1: Tensor, z2: Tensor) -> Geometry:
     return Geometry(alignment(z1, z2), uniformity(z), output_std(z), effective_rank(z), z.shape[1], len(z))

@@ -20,7 +20,7 @@ from torch import Tensor
 from cl_core.data.catalog import Dataset, instances, training_rows
 from cl_core.data.views import make_views
 from cl_core.device import autocast
-from cl_core.embedding import embed, embed_views
+from cl_core.embedding import embed
 from cl_core.encoders import Statistics, build_encoder
 from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry, measure_geometry
@@ -127,6 +127,20 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
     return shuffled[first.sort().values]
 
 
+def probe_rows(dataset: Dataset) -> Tensor:
+    """The pictures that are looked at at every snapshot, (P,) int64."""
+    shown = dataset.shown
+    return shown[torch.linspace(0, len(shown) - 1, min(PROBE_SIZE, len(shown))).long()]
+
+
+def probe_geometry(
+    method: Method, config: RunConfig, dataset: Dataset, size: int, device: torch.device
+) -> tuple[Geometry, Tensor]:
+    """Geometry of the probe pictures, and their embeddings (P, D); the same views whenever it is asked."""
+    generator = _generator(device, config.seed, STEP_STREAM, PROBE_POSITION)
+    return measure_geometry(method, dataset.pictures[probe_rows(dataset)].to(device), config.views, size, generator)
+
+
 def _check_data(config: RunConfig, dataset: Dataset) -> None:
     labelled = int((dataset.labels >= 0).sum()) > 0 and len(dataset.classes) > 1
     if uses_labels(config) and not labelled:
@@ -165,8 +179,7 @@ class Training:
         self._instances = instance.to(device)
         self._pictures = dataset.pictures.to(device)
         self._labels = dataset.labels.to(device)
-        shown = dataset.shown
-        self.probe = shown[torch.linspace(0, len(shown) - 1, min(PROBE_SIZE, len(shown))).long()]
+        self.probe = probe_rows(dataset)
 
     @property
     def epoch(self) -> float:
@@ -251,16 +264,7 @@ class Training:
 
     def snapshot(self) -> Snapshot:
         features = embed(self.method, self.dataset.pictures, self.size, self.device)
-        pictures = self.dataset.pictures[self.probe]
-        embeddings = embed(self.method, pictures, self.size, self.device, "embedding")
-        generator = _generator(self.device, self.config.seed, STEP_STREAM, PROBE_POSITION)
-        pair = [
-            embed_views(
-                self.method, make_views(pictures.to(self.device), self.config.views, self.size, generator)[0], "embedding"
-            )
-            for _ in range(2)
-        ]
-        geometry = measure_geometry(embeddings, *pair)
+        geometry, embeddings = probe_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry)
         knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen)

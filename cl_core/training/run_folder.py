@@ -120,8 +120,10 @@ class RunFolder:
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
         """A method's `shown_state`: matrices and kernels in half precision; biases, norms and statistics as they are."""
+        limit = torch.finfo(torch.float16).max  # weights beyond it belong to a run that is blowing up
         half = {
-            n: (w.half() if w.is_floating_point() and w.dim() > 1 and "normalise" not in n else w) for n, w in weights.items()
+            n: (w.clamp(-limit, limit).half() if w.is_floating_point() and w.dim() > 1 and "normalise" not in n else w)
+            for n, w in weights.items()
         }
         self._write(self.model_file, half, {})
 

@@ -93,7 +93,7 @@ def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path) -> None:
     session = start(folder, settings, CPU)
     assert session is not None
     with pytest.raises(
-        UserError, match=r"The loss became (nan|inf) at step \d+ with learning rate 1e\+04; the state before it is kept"
+        UserError, match=r"The loss became (nan|inf) at step \d+ with learning rate .*; the state before it is kept"
     ):
         list(session.events())
     run = RunFolder(folder)

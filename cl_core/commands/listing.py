@@ -1,0 +1,59 @@
+"""`list`: what there is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from cl_core.errors import UserError
+
+
+def show_list(arguments: argparse.Namespace) -> int:
+    from cl_core.data.catalog import DATASETS, TABLES
+    from cl_core.encoders import ENCODERS
+    from cl_core.methods import METHODS
+    from cl_core.runs import local_runs, shipped_runs
+
+    listing: dict[str, list[dict[str, Any]]] = {
+        "datasets": [_describe_dataset(name) for name in [*DATASETS, *TABLES]],
+        "methods": [{"name": name} for name in METHODS],
+        "encoders": [{"name": name} for name in ENCODERS],
+        "checkpoints": [_describe_run(folder, folder.name) for folder in shipped_runs()],
+        "runs": [_describe_run(folder, str(folder.path)) for folder in local_runs(arguments.runs)],
+    }
+    if arguments.json:
+        print(json.dumps(listing, indent=2))
+        return 0
+    for heading, rows in listing.items():
+        print(heading)
+        for row in rows or [{"name": "(none)"}]:
+            name, *rest = (f"{value:.1%} kNN" if isinstance(value, float) else str(value) for value in row.values() if value)
+            print(f"  {name:<26}{'  '.join(rest)}")
+    return 0
+
+
+def _describe_dataset(name: str) -> dict[str, Any]:
+    from cl_core.data.catalog import TABLES, load_dataset
+
+    if name in TABLES:
+        table = TABLES[name]()
+        return {"name": name, "content": f"{len(table.values):,} rows x {table.values.shape[1]}", "licence": table.licence}
+    data = load_dataset(name)
+    return {"name": name, "content": f"{len(data):,} pictures {data.size}x{data.size}", "licence": data.licence}
+
+
+def _describe_run(folder: Any, name: str) -> dict[str, Any]:
+    try:
+        record = folder.read_record()
+    except UserError as error:
+        return {"name": name, "state": "damaged", "problem": str(error)}
+    accuracy = record.figures.get("knn", {}).get("accuracy")
+    return {
+        "name": name,
+        "state": record.state,
+        "dataset": record.config.dataset,
+        "method": record.config.method,
+        "steps": f"{record.step}/{record.total_steps}",
+        "knn": None if accuracy is None else round(accuracy, 4),
+    }
