@@ -29,7 +29,7 @@ def test_list(command: Command, small_run: Path) -> None:
     done = command("list", "--json", "--runs", small_run.parent)
     assert done.returncode == 0
     listing = json.loads(done.stdout)
-    assert [row["name"] for row in listing["datasets"]] == ["emoji", "fashion", "digits", "iris"]
+    assert [row["name"] for row in listing["datasets"]] == ["emoji", "fashion", "mnist", "digits", "iris"]
     assert {"emoji-simclr", "fashion-simclr"} <= {row["name"] for row in listing["checkpoints"]}
     assert listing["runs"][0]["name"] == str(small_run)
     assert listing["runs"][0]["state"] == "finished"
@@ -45,6 +45,11 @@ def test_evaluate(command: Command, small_run: Path) -> None:
         assert 0 < result["accuracy"] <= 1
         assert "359 queries against 1,438 pictures" in result["protocol"]
     assert answer["knn"]["trained"]["accuracy"] > answer["knn"]["untrained"]["accuracy"]
+    assert "frozen" in answer["linear"]["trained"]["protocol"]
+    assert answer["linear"]["trained"]["accuracy"] > 0.9
+    assert [result["method"] for result in answer["clustering"]["pixels"]] == ["k-means", "Gaussian mixture"]
+    assert answer["geometry"]["trained"]["dim"] == 128
+    assert answer["geometry"]["pixels"] is None
 
 
 def test_search_a_folder(command: Command, small_run: Path, queries: Path) -> None:
@@ -80,7 +85,10 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["train", "--run", "r", "--dataset", "cats"], "dataset: choose one of emoji, fashion, digits, but it was 'cats'."),
+        (
+            ["train", "--run", "r", "--dataset", "cats"],
+            "dataset: choose one of emoji, fashion, mnist, digits, but it was 'cats'.",
+        ),
         (["train", "--run", "r", "--dataset", "iris"], "dataset: iris is a table, choose a set of pictures"),
         (
             ["train", "--run", "r", "--method", "byol"],

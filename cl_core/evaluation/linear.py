@@ -47,7 +47,7 @@ def _standardise(known: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
     known, queries = (known - mean) * scale, (queries - mean) * scale
     if known.shape[1] > len(known):  # the penalty sees only what the known pictures span
         values, vectors = torch.linalg.eigh((known @ known.T).double())
-        kept = values > values[-1] * 1e-9
+        kept = values > values[-1] * 1e-6
         basis = (vectors[:, kept] / values[kept].sqrt()).float()
         known, queries = known @ (known.T @ basis), queries @ (known.T @ basis)
     return known, queries

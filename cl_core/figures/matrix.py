@@ -62,7 +62,7 @@ def similarity_figure(cosines: Tensor, positive: Tensor, compared: Tensor, title
             "layout": layout(
                 title={"text": title, "x": 0.02, "font": {"size": 14}},
                 margin={"l": 12, "r": 8, "t": 40, "b": 12},
-                height=420,
+                height=round(60 + 360 * min(1.0, max(0.4, rows / columns))),
                 xaxis=axis | {"range": [-0.5, columns - 0.5]},
                 yaxis=axis | {"range": [rows - 0.5, -0.5], "scaleanchor": "x"},
             ),

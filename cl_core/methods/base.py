@@ -42,6 +42,14 @@ class Comparison:
 
 
 @dataclasses.dataclass(frozen=True)
+class StoredKeys:
+    """Keys (K, D) that a bank or queue holds, and the instances (K,) they show; -1 where a key is still random."""
+
+    instances: Tensor
+    keys: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
 class DataShape:
     """What a method must know of its data: how many instances (groups of pictures) it trains on, how many classes."""
 
@@ -88,10 +96,12 @@ class Method(nn.Module, ABC):
     """Networks and loss. `encoder` gives the feature h, `project` the embedding z.
 
     views: how many views of each picture a step takes.
+    has_temperature: whether the loss divides by one.
     training_only: parts of the state that a finished model does not need.
     """
 
     views: ClassVar[int] = 2
+    has_temperature: ClassVar[bool] = True
     training_only: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
@@ -118,14 +128,18 @@ class Method(nn.Module, ABC):
         """
 
     @abstractmethod
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         """Take the loss of one batch apart.
 
         Args:
             z: embeddings (2N, D) of two views of N pictures, stacked `[first; second]`.
             labels, instances: (N,) int64, as in `forward`.
-            columns: at most so many stored keys are compared.
+            stored: what `stored_keys` gives, where the method keeps keys.
         """
+
+    def stored_keys(self, instances: Tensor, count: int) -> StoredKeys | None:
+        """The kept keys a batch of these instances (N,) is compared with, at most `count` of them as negatives."""
+        return None
 
     def after_step(self) -> None:
         """What follows the optimiser's step: refresh a bank, fill a queue, move a key encoder."""

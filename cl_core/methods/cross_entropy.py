@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from cl_core.anatomy import cross_entropy_anatomy
 from cl_core.encoders import Encoder
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
 
 
 class CrossEntropy(Method):
     """`project` gives the logits, one a class."""
 
     views = 1
+    has_temperature = False
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
@@ -34,7 +35,7 @@ class CrossEntropy(Method):
         logits = self.project(self.encoder(views[0])).float()
         return MethodOutput(F.cross_entropy(logits, labels), math.log(logits.shape[1]))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         """Views against the classes that occur in the batch."""
         present, position = labels.unique(return_inverse=True)
         anatomy = cross_entropy_anatomy(z[:, present], position.repeat(2))

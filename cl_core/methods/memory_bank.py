@@ -6,6 +6,7 @@ little work, but stale ones.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -17,7 +18,7 @@ from cl_core.anatomy import info_nce_anatomy, nce_anatomy
 from cl_core.encoders import Encoder
 from cl_core.heads import projection_head
 from cl_core.losses import bank_chance_level, info_nce, log_partition, nce, nce_chance_level, negative_sampling
-from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings
+from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
 
 LOG_Z_MOMENTUM = 0.9
 
@@ -73,12 +74,32 @@ class BankMethod(Method):
             self.bank.refresh(*self._seen)
             self._seen = None
 
-    def _columns(self, instances: Tensor, columns: int) -> tuple[list[ColumnKind], Tensor, Tensor]:
-        """Kinds and ids of the columns `[own keys | drawn keys]`, and the drawn instances."""
-        generator = torch.Generator().manual_seed(0)
-        drawn = self.bank.draw(min(columns, self.negatives), generator)
-        ids = torch.cat([instances, drawn])
-        return ["bank"] * len(ids), ids, drawn
+    def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
+        """The batch's own keys, then drawn ones."""
+        drawn = self.bank.draw(min(count, self.negatives), torch.Generator().manual_seed(0))
+        shown = torch.cat([instances, drawn])
+        return StoredKeys(shown, self.bank.keys[shown])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """Stored keys taken apart: the batch's own (N, D), the drawn ones (K, D), and which of those are a row's own (N, K)."""
+
+    own: Tensor
+    drawn: Tensor
+    left_out: Tensor
+
+
+def _parts(stored: StoredKeys | None, instances: Tensor) -> _Parts:
+    assert stored is not None
+    count = len(instances)
+    left_out = stored.instances[count:][None] == instances[:, None]
+    return _Parts(stored.keys[:count], stored.keys[count:], left_out)
+
+
+def _bank_columns(stored: StoredKeys | None) -> tuple[list[ColumnKind], Tensor]:
+    assert stored is not None
+    return ["bank"] * len(stored.instances), stored.instances
 
 
 class InfoNCEBank(BankMethod):
@@ -90,12 +111,10 @@ class InfoNCEBank(BankMethod):
         loss = info_nce(z, self.bank.keys[instances], self.bank.keys[drawn], self.temperature, own)
         return MethodOutput(loss, bank_chance_level(self.negatives))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
-        kinds, ids, drawn = self._columns(instances, columns)
-        own = drawn[None] == instances[:, None]
-        first = z.chunk(2)[0]
-        anatomy = info_nce_anatomy(first, self.bank.keys[instances], self.bank.keys[drawn], self.temperature, own)
-        return Comparison(anatomy, kinds, ids, bank_chance_level(len(drawn)))
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        parts = _parts(stored, instances)
+        anatomy = info_nce_anatomy(z.chunk(2)[0], parts.own, parts.drawn, self.temperature, parts.left_out)
+        return Comparison(anatomy, *_bank_columns(stored), bank_chance_level(len(parts.drawn)))
 
 
 class NCEBank(BankMethod):
@@ -132,17 +151,16 @@ class NCEBank(BankMethod):
             loss = negative_sampling(data, noise, own)
         return MethodOutput(loss, nce_chance_level(self.negatives))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
-        kinds, ids, drawn = self._columns(instances, columns)
-        own = drawn[None] == instances[:, None]
-        log_z, log_kq = (self._shown_log_z(z, drawn), self._log_kq(len(drawn))) if self.correction else (0.0, 0.0)
-        anatomy = nce_anatomy(
-            z.chunk(2)[0], self.bank.keys[instances], self.bank.keys[drawn], self.temperature, log_z, log_kq, own
-        )
-        return Comparison(anatomy, kinds, ids, nce_chance_level(len(drawn)))
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        parts, query = _parts(stored, instances), z.chunk(2)[0]
+        log_z, log_kq = 0.0, 0.0
+        if self.correction:
+            log_z, log_kq = self._shown_log_z(query, parts.drawn), self._log_kq(len(parts.drawn))
+        anatomy = nce_anatomy(query, parts.own, parts.drawn, self.temperature, log_z, log_kq, parts.left_out)
+        return Comparison(anatomy, *_bank_columns(stored), nce_chance_level(len(parts.drawn)))
 
-    def _shown_log_z(self, z: Tensor, drawn: Tensor) -> float:
+    def _shown_log_z(self, query: Tensor, drawn: Tensor) -> float:
         """The learned log Z; of a network that never took a step, the estimate its first step would make."""
         if not bool(self.log_z.isnan()):
             return float(self.log_z)
-        return float(log_partition(F.normalize(z, dim=1) @ self.bank.keys[drawn].T / self.temperature, len(self.bank)))
+        return float(log_partition(F.normalize(query, dim=1) @ F.normalize(drawn, dim=1).T / self.temperature, len(self.bank)))

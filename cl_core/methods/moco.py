@@ -13,7 +13,7 @@ from cl_core.anatomy import info_nce_anatomy
 from cl_core.encoders import Encoder
 from cl_core.heads import projection_head
 from cl_core.losses import bank_chance_level, info_nce
-from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings
+from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
 
 
 class MoCo(Method):
@@ -89,14 +89,18 @@ class MoCo(Method):
         self.key_encoder.load_state_dict(self.encoder.state_dict())
         self.key_head.load_state_dict(self.head.state_dict())
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+    def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
+        """The newest entries of the queue, the last one first."""
+        newest = (self.queue_position - 1 - torch.arange(min(count, len(self.queue)))) % len(self.queue)
+        return StoredKeys(self.queue_instances[newest], self.queue[newest])
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         """The keys are the second views through the trained encoder, which the key encoder has caught up with."""
+        assert stored is not None
         first, second = z.chunk(2)
-        # The newest entries, the last one first.
-        newest = (self.queue_position - 1 - torch.arange(min(columns, len(self.queue)))) % len(self.queue)
-        own = self.queue_instances[newest][None] == instances[:, None]
-        anatomy = info_nce_anatomy(first, second, self.queue[newest], self.temperature, own)
+        own = stored.instances[None] == instances[:, None]
+        anatomy = info_nce_anatomy(first, second, stored.keys, self.temperature, own)
         views: list[ColumnKind] = ["view"] * len(second)
-        queued: list[ColumnKind] = ["queue"] * len(newest)
-        ids = torch.cat([torch.arange(len(second)) + len(first), self.queue_instances[newest]])
-        return Comparison(anatomy, views + queued, ids, bank_chance_level(len(newest)))
+        queued: list[ColumnKind] = ["queue"] * len(stored.keys)
+        ids = torch.cat([torch.arange(len(second)) + len(first), stored.instances])
+        return Comparison(anatomy, views + queued, ids, bank_chance_level(len(stored.keys)))

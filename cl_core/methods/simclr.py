@@ -11,7 +11,7 @@ from cl_core.anatomy import nt_xent_anatomy
 from cl_core.encoders import Encoder
 from cl_core.heads import projection_head
 from cl_core.losses import chance_level, false_negatives, nt_xent
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, view_columns
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
 
 
 class SimCLR(Method):
@@ -46,7 +46,7 @@ class SimCLR(Method):
         z1, z2 = self.project(self.encoder(torch.cat(list(views)))).chunk(2)
         return MethodOutput(nt_xent(z1, z2, self.temperature, self._known(labels)), self._chance(labels))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         z1, z2 = z.chunk(2)
         anatomy = nt_xent_anatomy(z1, z2, self.temperature, self._known(labels))
         return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))

@@ -11,11 +11,13 @@ from cl_core.anatomy import negative_cosine_anatomy
 from cl_core.encoders import Encoder
 from cl_core.heads import predictor, projection_head
 from cl_core.losses import negative_cosine
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, view_columns
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
 
 
 class SimSiam(Method):
     """`stop_gradient` and `predictor` switch off what keeps it from collapsing, so that collapse can be seen."""
+
+    has_temperature = False
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
@@ -36,6 +38,6 @@ class SimSiam(Method):
         loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
         return MethodOutput(loss, chance=0.0)
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         anatomy = negative_cosine_anatomy(*self.predictor(z).chunk(2), *z.chunk(2))
         return Comparison(anatomy, *view_columns(len(z)), chance=0.0)

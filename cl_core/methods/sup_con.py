@@ -11,7 +11,7 @@ from cl_core.anatomy import sup_con_anatomy
 from cl_core.encoders import Encoder
 from cl_core.heads import projection_head
 from cl_core.losses import chance_level, sup_con
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, view_columns
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
 
 
 class SupCon(Method):
@@ -42,6 +42,6 @@ class SupCon(Method):
         z = self.project(self.encoder(torch.cat(list(views))))
         return MethodOutput(sup_con(z, labels.repeat(2), self.temperature, self.form), self._chance(labels))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, columns: int) -> Comparison:
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature, self.form)
         return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))

@@ -6,11 +6,12 @@ import dataclasses
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import instances, training_rows
-from cl_core.data.views import make_views
-from cl_core.methods import Comparison
+from cl_core.data.catalog import instance_rows, instances, training_rows
+from cl_core.data.views import make_views, plain_views
+from cl_core.methods import Comparison, StoredKeys
 from cl_core.runs import Run
 from cl_core.training.loop import epoch_order, uses_labels
 from cl_core.ui import library
@@ -56,8 +57,24 @@ def draw_batch(model: str, count: int, seed: int) -> Batch:
 
 
 @torch.no_grad()
-def compare(model: str, batch: Batch, columns: int) -> tuple[Comparison, Comparison]:
-    """What the model's method compares in a batch: untrained, trained; at most `columns` stored keys."""
-    runs = ((library.untrained(model), batch.untrained), (library.run(model), batch.trained))
-    untrained, trained = (run.method.compare(z, batch.labels, batch.instances, columns) for run, z in runs)
-    return untrained, trained
+def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Comparison]:
+    """What the model's method compares in a batch: untrained, trained; at most `count` stored keys as negatives.
+
+    An untrained network has stored nothing: it is shown with the keys it would have for the same pictures.
+    """
+    trained, untrained = library.run(model), library.untrained(model)
+    stored = trained.method.stored_keys(batch.instances, count)
+    before = None
+    if stored is not None:
+        plain = plain_views(key_pictures(model, stored.instances.clamp(min=0)), trained.size)
+        before = StoredKeys(stored.instances, F.normalize(_embed_views(untrained, plain), dim=1))
+    return (
+        untrained.method.compare(batch.untrained, batch.labels, batch.instances, before),
+        trained.method.compare(batch.trained, batch.labels, batch.instances, stored),
+    )
+
+
+def key_pictures(model: str, keys: Tensor) -> Tensor:
+    """The pictures (K, 3, H, W) uint8 that instances (K,) of a model's training show."""
+    data = library.dataset(model)
+    return data.pictures[instance_rows(data, uses_labels(library.run(model).record.config))[keys]]

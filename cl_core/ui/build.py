@@ -43,7 +43,7 @@ def build_app() -> gr.Blocks:
         with gr.Row(elem_classes="header"):
             with gr.Column(scale=3, min_width=280):
                 gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
-            with gr.Column(scale=1, min_width=220):
+            with gr.Column(scale=1, min_width=300):
                 model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             switch = gr.Button(text("app.theme"), size="sm", variant="secondary", elem_classes="theme-switch")
         with gr.Tabs():

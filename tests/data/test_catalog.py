@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cl_core.data.catalog import DATASETS, group_representatives, load_dataset, load_iris, picture_choices
+from cl_core.data.catalog import (
+    DATASETS,
+    group_representatives,
+    instance_rows,
+    instances,
+    load_dataset,
+    load_iris,
+    picture_choices,
+    training_rows,
+)
 from cl_core.errors import UserError
 from cl_core.paths import ASSETS
 
@@ -15,6 +24,7 @@ from cl_core.paths import ASSETS
     [
         ("emoji", 3786, 64, 99, 3786, 0),
         ("fashion", 12_000, 28, 10, 10_000, 2_000),
+        ("mnist", 10_000, 28, 10, 8_000, 2_000),
         ("digits", 1797, 8, 10, 1438, 359),
     ],
 )
@@ -53,6 +63,40 @@ def test_fashion_is_balanced() -> None:
     data = load_dataset("fashion")
     assert data.labels[data.train].bincount().tolist() == [1000] * 10
     assert data.labels[data.test].bincount().tolist() == [200] * 10
+
+
+def test_mnist_is_split_evenly_and_known_digits_look_so() -> None:
+    data = load_dataset("mnist")
+    assert data.labels[data.test].bincount().tolist() == [200] * 10
+    assert data.held_out.tolist() == data.test.tolist()
+    ink = [data.pictures[data.labels == digit].float().mean().item() for digit in (0, 1)]
+    assert ink[0] > 1.8 * ink[1]  # a nought takes more ink than a one
+    centre = [data.pictures[data.labels == digit][:, 0, 13:15, 13:15].float().mean().item() for digit in (0, 1)]
+    assert centre[1] > 5 * centre[0]  # and has a hole
+
+
+def test_every_fifth_emoji_of_a_class_is_held_out_whole() -> None:
+    data = load_dataset("emoji")
+    held = torch.isin(data.groups, data.groups[data.held_out])
+    assert held.nonzero()[:, 0].tolist() == data.held_out.tolist()  # with all its skin tones
+    representatives = group_representatives(data)
+    per_class = data.labels[representatives].bincount(minlength=99)
+    held_per_class = data.labels[representatives[torch.isin(representatives, data.held_out)]].bincount(minlength=99)
+    assert torch.equal(held_per_class, per_class // 5)
+    rows = training_rows(data, with_labels=True)
+    assert not set(rows.tolist()) & set(data.held_out.tolist())
+    assert len(training_rows(data, with_labels=False)) == 3786
+
+
+def test_instances_number_the_groups_of_a_training() -> None:
+    data = load_dataset("emoji")
+    of_row, count = instances(data, with_labels=True)
+    assert (of_row[data.held_out] == -1).all()
+    rows = instance_rows(data, with_labels=True)
+    assert len(rows) == count
+    assert torch.equal(of_row[rows], torch.arange(count))
+    thumbs = [row for row, code in enumerate(data.ids) if code.startswith("1F44D")]
+    assert instances(data, with_labels=False)[0][thumbs].unique().numel() == 1
 
 
 def test_iris_is_a_table() -> None:

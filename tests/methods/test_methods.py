@@ -206,7 +206,7 @@ def test_moco_leaves_a_picture_s_own_old_key_out() -> None:
     pair = views(method)
     method(pair, LABELS, ROWS, generator())
     method.after_step()
-    comparison = method.compare(torch.randn(2 * N, 8), LABELS, ROWS, 24)
+    comparison = method.compare(torch.randn(2 * N, 8), LABELS, ROWS, method.stored_keys(ROWS, 24))
     queue = [i for i, kind in enumerate(comparison.kinds) if kind == "queue"]
     for row in range(N):
         for column in queue:
@@ -272,7 +272,7 @@ def test_what_is_shown_is_what_the_loss_compares(name: str) -> None:
     pair = [torch.rand(N, 3, 16, 16) for _ in range(2)]
     with torch.no_grad():
         z = torch.cat([z_of(method, view) for view in pair])
-        comparison = method.compare(z, LABELS, ROWS, INSTANCES)
+        comparison = method.compare(z, LABELS, ROWS, method.stored_keys(ROWS, INSTANCES))
         rows, columns = comparison.anatomy.cosines.shape
         assert rows in (N, 2 * N)
         assert len(comparison.kinds) == len(comparison.ids) == columns

@@ -14,6 +14,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from benchmarks.interruptions import check_method
+from cl_core.methods import METHODS
 from cl_core.training.run_folder import RunFolder
 from tests.conftest import ROOT
 
@@ -66,6 +68,13 @@ def check_equal(folder: Path, uninterrupted: Path) -> None:
     assert a.steps == b.steps
     assert torch.equal(a.embeddings, b.embeddings)
     assert mine.read_record().figures == theirs.read_record().figures
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_survives_a_kill(tmp_path: Path, method: str) -> None:
+    """At a random moment; `benchmarks/interruptions.py` does it twenty times."""
+    report = check_method(method, kills=1, root=tmp_path, seed=1)
+    assert report["equal"] == 1, report
 
 
 @pytest.mark.parametrize("step", [1, 9])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from cl_core.data.catalog import load_dataset
 from cl_core.errors import UserError
 from cl_core.training.config import RunConfig
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
-from cl_core.training.optimizers import learning_rate
 from cl_core.training.run_folder import RunFolder
 from cl_core.training.session import start
 from tests.conftest import SMALL
@@ -115,16 +113,6 @@ def test_a_forward_pass_that_is_not_a_number_leaves_no_trace() -> None:
     with pytest.raises(DivergedError, match="The loss became nan at step 1 "):
         list(training.events())
     assert same(before, weights(training))
-
-
-def test_learning_rate_rises_then_falls_to_zero() -> None:
-    config = RunConfig(lr=1.0, warmup=0.1)
-    rates = [learning_rate(config, step, 100) for step in range(100)]
-    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
-    assert max(rates) == pytest.approx(1.0)
-    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
-    assert rates[-1] < 0.001
-    assert learning_rate(config, 55, 100) == pytest.approx(0.5)
 
 
 def test_an_epoch_visits_each_group_once() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from cl_core.errors import UserError
 from cl_core.losses.negative_cosine import LOWEST
+from cl_core.methods import METHODS
 from cl_core.projection import pca_axes
 from cl_core.runs import find_run
 from cl_core.training.run_folder import Snapshots
@@ -41,7 +42,8 @@ def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
         epochs=config.epochs,
         batch=config.batch_size,
         encoder=config.encoder,
-        t=f"{config.temperature:g}",
+        method=config.method,
+        temperature=text("curves.temperature", t=f"{config.temperature:g}") if METHODS[config.method].has_temperature else "",
         minutes=f"{record.seconds / 60:.0f}",
         device=record.device,
         knn=f"{record.figures['knn']['accuracy']:.1%}",

@@ -13,7 +13,7 @@ from cl_core.data.views import plain_views
 from cl_core.methods import Comparison
 from cl_core.training.loop import uses_labels
 from cl_core.ui import library, pictures
-from cl_core.ui.batch import Batch, compare, draw_batch
+from cl_core.ui.batch import Batch, compare, draw_batch, key_pictures
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
@@ -92,7 +92,7 @@ def show(model: str, count: float, seed: float) -> tuple[dict[str, Any], str]:
         )
     pictures_shown = [batch.views]
     if stored:
-        pictures_shown.append(plain_views(data.pictures[first_pictures[torch.tensor(stored)]], run.size))
+        pictures_shown.append(plain_views(key_pictures(model, torch.tensor(stored)), run.size))
     value = figures_value(
         *(
             similarity_figure(c.anatomy.cosines, c.anatomy.positive, c.anatomy.positive | c.anatomy.negative, title)

@@ -1,0 +1,94 @@
+"""EM step by step: what each step may and may not do, and scikit-learn as judge."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
+
+from cl_core.data.catalog import load_dataset
+from cl_core.evaluation.clustering import evaluate_clustering, kmeans_start, kmeans_steps, mixture_steps
+from tests.evaluation.conftest import Small
+
+
+@pytest.fixture
+def points() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.cat([torch.randn(40, 3) + shift for shift in (0.0, 4.0, 8.0)])
+
+
+def test_kmeans_steps_alternate_and_never_get_worse(points: torch.Tensor) -> None:
+    steps = list(kmeans_steps(points, kmeans_start(points, 3, 0)))
+    assert [step.kind for step in steps[:4]] == ["assign", "move", "assign", "move"][: len(steps)]
+    assert all(a.inertia >= b.inertia - 1e-3 for a, b in itertools.pairwise(steps))
+    for before, after in itertools.pairwise(steps):
+        if after.kind == "assign":
+            assert torch.equal(before.centres, after.centres)
+        else:
+            assert torch.equal(before.assignment, after.assignment)
+            for cluster in range(3):
+                assert torch.allclose(after.centres[cluster], points[after.assignment == cluster].mean(0), atol=1e-5)
+
+
+def test_kmeans_ends_where_scikit_learn_does(points: torch.Tensor) -> None:
+    start = kmeans_start(points, 3, 1)
+    *_, last = kmeans_steps(points, start)
+    judge = KMeans(3, init=start.numpy(), n_init=1, algorithm="lloyd", tol=0).fit(points.numpy())
+    assert last.inertia == pytest.approx(judge.inertia_, rel=1e-4)
+    assert last.assignment.tolist() == judge.labels_.tolist()
+
+
+def test_an_empty_cluster_keeps_its_centre(points: torch.Tensor) -> None:
+    start = torch.cat([points[:2], torch.full((1, 3), 1000.0)])
+    *_, last = kmeans_steps(points, start)
+    assert torch.equal(last.centres[2], start[2])
+
+
+def test_mixture_likelihood_never_falls(points: torch.Tensor) -> None:
+    torch.manual_seed(1)
+    steps = list(mixture_steps(points, torch.rand(120, 3).softmax(1), rounds=30))
+    likelihoods = [step.log_likelihood for step in steps if step.kind == "expect"]
+    assert all(b >= a - 1e-4 for a, b in itertools.pairwise(likelihoods))
+    for step in steps:
+        assert torch.allclose(step.responsibilities.sum(1), torch.ones(120), atol=1e-4)
+        assert float(step.weights.sum()) == pytest.approx(1, abs=1e-4)
+
+
+def test_mixture_is_scikit_learns_after_the_same_steps(points: torch.Tensor) -> None:
+    first = F.one_hot(torch.arange(120) // 40, 3).double()
+    steps = list(mixture_steps(points.double(), first, rounds=6, tolerance=-1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        judge = GaussianMixture(3, covariance_type="diag", max_iter=5, tol=0, reg_covar=1e-6)
+        start = steps[0]
+        judge.weights_init, judge.means_init = start.weights.numpy(), start.means.numpy()
+        judge.precisions_init = (1 / start.variances).numpy()
+        judge.fit(points.double().numpy())
+    ours = [step for step in steps if step.kind == "maximise"][5]
+    assert torch.allclose(ours.means, torch.from_numpy(judge.means_), atol=1e-5)
+    assert torch.allclose(ours.variances, torch.from_numpy(judge.covariances_), atol=1e-5)
+
+
+def test_far_points_do_not_underflow() -> None:
+    points = torch.cat([torch.zeros(5, 50), torch.full((5, 50), 1e3)])
+    *_, last = mixture_steps(points, F.one_hot(torch.arange(10) // 5, 2).float())
+    assert torch.isfinite(last.responsibilities).all()
+    assert last.responsibilities.argmax(1).tolist() == [0] * 5 + [1] * 5
+
+
+def test_against_labels(small: Small) -> None:
+    data = load_dataset("digits")
+    torch.manual_seed(0)
+    learned, noise = evaluate_clustering(small.features, data), evaluate_clustering(torch.randn(len(data), 16), data)
+    for result, chance in zip(learned, noise, strict=True):
+        assert result.method == chance.method
+        assert result.nmi > 0.6
+        assert result.ari > 0.4
+        assert abs(chance.ari) < 0.05
+        assert "10 clusters" in result.protocol()
+        assert "359 pictures" in result.protocol()

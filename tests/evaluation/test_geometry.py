@@ -1,0 +1,60 @@
+"""Alignment, uniformity, spread and rank against closed forms and plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cl_core.data.catalog import load_dataset
+from cl_core.evaluation.geometry import alignment, effective_rank, output_std, uniformity
+from cl_core.runs import open_run
+from cl_core.training.loop import probe_geometry
+from cl_core.training.run_folder import RunFolder
+from tests.evaluation.conftest import Small
+
+
+def test_alignment() -> None:
+    z = torch.eye(3)
+    assert alignment(z, 5 * z) == pytest.approx(0)
+    assert alignment(z, -z) == pytest.approx(4)
+    assert alignment(z, z.roll(1, 0)) == pytest.approx(2)
+
+
+def test_uniformity_is_the_formula() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(9, 5)
+    unit = F.normalize(z.double(), dim=1)
+    pairs = [math.exp(-2 * float((unit[i] - unit[j]).square().sum())) for i in range(9) for j in range(i)]
+    assert uniformity(z) == pytest.approx(math.log(sum(pairs) / len(pairs)), abs=1e-5)
+    assert uniformity(torch.ones(4, 3)) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_even_spread_has_std_one_over_root_d() -> None:
+    torch.manual_seed(0)
+    for dim in (16, 128):
+        assert output_std(torch.randn(4000, dim)) == pytest.approx(dim**-0.5, rel=0.03)
+    assert output_std(torch.ones(10, 8)) == pytest.approx(0, abs=1e-7)
+
+
+def test_effective_rank() -> None:
+    assert effective_rank(torch.ones(10, 6)) == 1
+    line = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).repeat(4, 1)
+    assert effective_rank(line) == pytest.approx(1)
+    cross = torch.cat([torch.eye(6), -torch.eye(6)])
+    assert effective_rank(cross) == pytest.approx(6)
+
+
+def test_of_a_run(small: Small) -> None:
+    run, data = open_run(RunFolder(small.folder)), load_dataset("digits")
+    geometry, z = probe_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
+    again, _ = probe_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
+    assert geometry == again
+    assert z.norm(dim=1) == pytest.approx(torch.ones(len(z)), abs=1e-5)
+    recorded = run.record.figures["geometry"]
+    # The model on disk is in half precision.
+    assert recorded["std"] == pytest.approx(geometry.std, rel=0.01)
+    assert recorded["alignment"] == pytest.approx(geometry.alignment, rel=0.02)
+    assert "1/sqrt(128) = 0.088" in geometry.protocol()

@@ -1,0 +1,79 @@
+"""How it goes, in words; and a real collapse, which the loss does not show."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from cl_core.evaluation.geometry import Geometry
+from cl_core.training.health import judge, sentence
+from cl_core.training.run_folder import RunFolder
+from cl_core.training.session import start
+from tests.conftest import SMALL
+
+HEALTHY = Geometry(alignment=0.4, uniformity=-3.5, std=0.088, effective_rank=40, dim=128, pictures=256)
+COLLAPSED = dataclasses.replace(HEALTHY, std=0.001, uniformity=0.0)
+LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
+
+
+@pytest.mark.parametrize(
+    ("step", "loss", "chance", "geometry", "expected"),
+    [
+        (0, None, 0.0, HEALTHY, "untrained"),
+        (50, 5.5, math.log(255), HEALTHY, "at chance"),
+        (50, 3.0, math.log(255), HEALTHY, "learning"),
+        (50, math.log(255), math.log(255), COLLAPSED, "collapsed"),
+        (50, -1.0, 0.0, COLLAPSED, "collapsed"),
+        (50, -0.9, 0.0, LINE, "collapsed"),
+        (50, -0.8, 0.0, HEALTHY, "learning"),
+        (50, 0.0, 0.0, HEALTHY, "at chance"),
+        (50, math.nan, 5.0, HEALTHY, "diverged"),
+    ],
+)
+def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geometry, expected: str) -> None:
+    verdict = judge(step, loss, chance, geometry)
+    assert verdict == expected
+    words = sentence(verdict, loss, chance, geometry)
+    assert words.startswith("not trained yet" if expected == "untrained" else expected)
+
+
+COLLAPSING = SMALL | {
+    "method": "simsiam",
+    "encoder": "cnn",
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "projection_hidden": 64,
+    "projection_dim": 32,
+    "batch_size": 64,
+    "epochs": 4,
+}
+
+
+def trained(folder: Path, **changes: object) -> RunFolder:
+    session = start(folder, COLLAPSING | changes, torch.device("cpu"))
+    assert session is not None
+    for _ in session.events():
+        pass
+    return RunFolder(folder)
+
+
+def test_simsiam_without_stop_gradient_collapses_and_is_told_so(tmp_path: Path) -> None:
+    """The loss goes to -1, its best value, while all pictures get the same embedding (SimSiam, figure 2)."""
+    run = trained(tmp_path / "collapsing", stop_gradient=False, predictor=False)
+    last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
+    loss = [point for point in run.read_metrics() if point["kind"] == "loss"][-1]["loss"]
+    assert loss < -0.95
+    assert last["geometry"]["std"] < 0.1 / math.sqrt(32)
+    assert last["health"]["verdict"] == "collapsed"
+    assert "whatever the loss says" in run.read_record().figures["health"]["words"]
+
+
+def test_simsiam_with_both_does_not(tmp_path: Path) -> None:
+    run = trained(tmp_path / "healthy", projection_last_norm=True)
+    last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
+    assert last["health"]["verdict"] == "learning"
+    assert last["geometry"]["std"] > 0.5 / math.sqrt(32)

@@ -1,0 +1,163 @@
+"""Every method learns on a small set, keeps what it must across a resume, and says what is wrong with its input."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from cl_core.data.catalog import Dataset, load_dataset
+from cl_core.errors import UserError, from_validation
+from cl_core.methods import METHODS
+from cl_core.methods.memory_bank import NCEBank
+from cl_core.methods.moco import MoCo
+from cl_core.training.config import RunConfig
+from cl_core.training.loop import Logged, Snapshot, StepDone, Training
+from cl_core.training.run_folder import RunFolder
+from cl_core.training.session import start
+
+CPU = torch.device("cpu")
+TINY = {
+    "dataset": "digits",
+    "image_size": 16,
+    "encoder": "cnn",
+    "batch_size": 64,
+    "epochs": 6,
+    "snapshots": 2,
+    "projection_hidden": 64,
+    "projection_dim": 32,
+    "queue_size": 256,
+    "negatives": 512,
+    "temperature": 0.2,
+    "views": {"flip": 0.0, "crop_scale_min": 0.5, "jitter": 0.0, "grey": 0.0, "blur": 0.0},
+}
+
+
+def settings(method: str, **changes: object) -> dict[str, object]:
+    own = {"projection_last_norm": True, "optimizer": "sgd", "lr": 0.1} if method == "simsiam" else {}
+    return TINY | {"method": method} | own | changes
+
+
+def training(method: str, data: Dataset | None = None, **changes: object) -> Training:
+    config = RunConfig.model_validate(settings(method, **changes))
+    return Training(config, data or load_dataset("digits"), CPU)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_learns(method: str) -> None:
+    """The loss is below chance, the embeddings stay spread, and neighbours are no worse than at the start."""
+    events = list(training(method).events())
+    losses = [event for event in events if isinstance(event, Logged)]
+    first, last = [event for event in events if isinstance(event, Snapshot)]
+    assert last.verdict == "learning", last.words
+    assert losses[-1].loss < losses[-1].chance - 0.5
+    assert last.knn.accuracy > first.knn.accuracy - 0.02
+    assert last.geometry.alignment < 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_goes_on_bit_for_bit(method: str) -> None:
+    whole = training(method, epochs=1, snapshots=0)
+    list(whole.events())
+    first = training(method, epochs=1, snapshots=0)
+    for event in first.events():
+        if isinstance(event, StepDone) and event.step == 9:
+            break
+    tensors, header = first.state()
+    second = training(method, epochs=1, snapshots=0)
+    second.restore({name: value.clone() for name, value in tensors.items()}, header)
+    list(second.events())
+    one, other = whole.state()[0], second.state()[0]
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_resumed_moco_has_its_queue(tmp_path: Path) -> None:
+    """Through the files: queue, its place, and the key encoder, which differs from the encoder."""
+    session = start(tmp_path / "run", settings("moco"), CPU)
+    assert session is not None
+    events = session.events()
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 7:
+            events.close()
+    resumed = start(tmp_path / "run", {}, CPU)
+    assert resumed is not None
+    before, after = session.training.method, resumed.training.method
+    assert isinstance(before, MoCo)
+    assert isinstance(after, MoCo)
+    assert int(after.queue_position) == 7 * 64 % 256
+    assert (after.queue_instances >= 0).all()
+    assert torch.equal(before.queue, after.queue)
+    key, query = after.key_encoder.state_dict(), after.encoder.state_dict()
+    assert all(torch.equal(key[name], value) for name, value in before.key_encoder.state_dict().items())
+    assert any(not torch.equal(key[name], query[name]) for name in key)
+
+
+def test_z_follows_the_training() -> None:
+    """Estimated once, it would stay at its first value (CMC #23)."""
+    run = training("nce-bank", epochs=3)
+    seen = []
+    for event in run.events():
+        if isinstance(event, StepDone):
+            assert isinstance(run.method, NCEBank)
+            seen.append(float(run.method.log_z))
+    assert len(set(seen)) == len(seen)
+    assert abs(seen[-1] - seen[0]) > 0.05
+
+
+def test_labels_are_held_back_where_they_are_read() -> None:
+    data = load_dataset("emoji")
+    for method, reads in (("supcon", True), ("cross-entropy", True), ("simclr", False)):
+        run = training(method, data, dataset="emoji", image_size=28)
+        overlap = set(run.rows.tolist()) & set(data.held_out.tolist())
+        assert bool(overlap) != reads
+    assert training("simclr", data, dataset="emoji", exclude_false_negatives=True).labels_seen
+
+
+@pytest.mark.parametrize("method", ["supcon", "cross-entropy"])
+def test_labels_that_are_missing(method: str) -> None:
+    data = load_dataset("digits")
+    unlabelled = dataclasses.replace(data, labels=torch.full_like(data.labels, -1), classes=[])
+    with pytest.raises(UserError, match=f"{method} with these settings learns from labels, and digits has none"):
+        training(method, unlabelled)
+    training("simclr", unlabelled)
+
+
+@pytest.mark.parametrize("method", ["supcon", "cross-entropy"])
+def test_a_class_with_one_member(method: str) -> None:
+    """Its two views are each other's only positives; training goes on."""
+    data = load_dataset("digits")
+    labels = data.labels.clone()
+    labels[data.train[0]] = 10
+    odd = dataclasses.replace(data, labels=labels, classes=[*data.classes, "odd"])
+    events = list(training(method, odd, epochs=1, snapshots=0).events())
+    assert all(event.loss == event.loss for event in events if isinstance(event, Logged))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"batch_size": 1}, "batch_size: input should be greater than or equal to 2, but it was 1."),
+        ({"temperature": 0}, "temperature: input should be greater than 0, but it was 0."),
+        ({"temperature": -0.1}, "temperature: input should be greater than 0, but it was -0.1."),
+        ({"method": "moco", "queue_size": 63}, "queue_size: must be at least the batch size, 64, but it was 63."),
+        ({"optimizer": "adagrad"}, "optimizer: input should be 'adamw', 'adam', 'sgd' or 'lars', but it was 'adagrad'."),
+        ({"sup_con_form": "both"}, "sup_con_form: input should be 'out', 'in' or 'in-sum', but it was 'both'."),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        start(tmp_path / "run", TINY | changes, CPU)
+    assert str(from_validation(caught.value)) == sentence
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_is_asked_for_than_there_is() -> None:
+    """A batch or a draw larger than the data set is the whole data set."""
+    small = training("infonce-bank", batch_size=5000, negatives=100_000)
+    assert small.batch == len(small.rows) == 1438
+    assert small.method.negatives == 1437
+    assert RunFolder(Path("nowhere")).read_metrics() == []

@@ -1,0 +1,97 @@
+"""LARS against its formula, rates against theirs, and plateau across a resume."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from cl_core.training.config import RunConfig
+from cl_core.training.optimizers import LARS, LARS_TRUST, Plateau, build_optimizer, learning_rate
+
+
+def test_lars_by_hand() -> None:
+    torch.manual_seed(0)
+    weight, bias = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3))
+    start, start_bias = weight.detach().clone(), bias.detach().clone()
+    gradients = [torch.randn(4, 3) for _ in range(2)]
+    optimizer = LARS([weight, bias], lr=0.5, momentum=0.9, weight_decay=0.1)
+    expected, momentum = start.clone(), torch.zeros(4, 3)
+    for gradient in gradients:
+        weight.grad, bias.grad = gradient.clone(), torch.ones(3)
+        optimizer.step()
+        update = gradient + 0.1 * expected
+        momentum = 0.9 * momentum + update * LARS_TRUST * expected.norm() / update.norm()
+        expected = expected - 0.5 * momentum
+    assert torch.allclose(weight, expected, atol=1e-6)
+    assert torch.allclose(bias, start_bias - 0.5 * (1 + 1.9), atol=1e-6)
+
+
+def test_a_lars_step_has_the_size_of_the_weights() -> None:
+    """Whatever the scale of the gradient: what it is for."""
+    steps = []
+    for scale in (1e-3, 1e3):
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(8, 8))
+        before = weight.detach().clone()
+        optimizer = LARS([weight], lr=1.0, momentum=0.0, weight_decay=0.0)
+        weight.grad = torch.ones(8, 8) * scale
+        optimizer.step()
+        steps.append(float((weight.detach() - before).norm()))
+    assert steps[0] == pytest.approx(steps[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD), ("lars", LARS)]
+)
+def test_names(name: str, kind: type) -> None:
+    method = nn.Linear(3, 3)
+    method.bias.requires_grad_(False)
+    optimizer = build_optimizer(RunConfig.model_validate({"optimizer": name, "lr": 0.3}), method, torch.device("cpu"))
+    assert type(optimizer) is kind
+    assert optimizer.param_groups[0]["lr"] == 0.3
+    assert len(optimizer.param_groups[0]["params"]) == 1
+
+
+def test_the_rate_rises_then_falls_to_zero() -> None:
+    config = RunConfig(lr=1.0, warmup=0.1)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert max(rates) == pytest.approx(1.0)
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert rates[-1] < 0.001
+    assert learning_rate(config, 55, 100) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+def test_the_rate_stays_at_its_peak(schedule: str) -> None:
+    config = RunConfig.model_validate({"lr": 1.0, "warmup": 0.1, "schedule": schedule})
+    assert [learning_rate(config, step, 100) for step in (4, 9, 50, 99)] == pytest.approx([0.5, 1, 1, 1])
+
+
+def test_plateau_halves_the_rate_when_the_loss_stands_still() -> None:
+    plateau = Plateau(RunConfig(schedule="plateau", plateau_patience=1, plateau_factor=0.5))
+    factors = []
+    for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0):
+        plateau.epoch_done(loss)
+        factors.append(plateau.factor)
+    assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_plateau_remembers_through_json() -> None:
+    config = RunConfig(schedule="plateau", plateau_patience=2)
+    whole, first, second = Plateau(config), Plateau(config), Plateau(config)
+    losses = [3.0, 2.5, 2.6, 2.7, 2.8, 2.9, 2.4, 2.5, 2.6, 2.7]
+    second.restore(json.loads(json.dumps(first.state())))  # before any epoch: the best loss is infinite
+    for position, loss in enumerate(losses):
+        whole.epoch_done(loss)
+        if position < 4:
+            first.epoch_done(loss)
+    second.restore(json.loads(json.dumps(first.state())))
+    for loss in losses[4:]:
+        second.epoch_done(loss)
+    assert second.state() == whole.state()
+    assert second.factor < 1
