@@ -19,7 +19,7 @@ from cl_core.embedding import pixel_features
 from cl_core.errors import UserError
 from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
-from cl_core.runs import Run
+from cl_core.runs import Run, on_device
 
 QUERY_BATCH = 256
 Embedder = Callable[[Tensor], Tensor]
@@ -92,7 +92,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
         progress: called with the share done, 0 to 1, where they must be computed.
     """
     device = choose_device()
-    method = run.method.to(device)
+    method = on_device(run, device)
     file = cache_dir() / "descriptors" / f"{dataset.name}-{run.key}.safetensors"
     descriptors = _cached(file, len(dataset))
     if descriptors is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from functools import cache
@@ -120,7 +121,12 @@ def _digest(module: torch.nn.Module) -> str:
     return f"{UNTRAINED}-{digest.hexdigest()[:16]}"
 
 
+def on_device(run: Run, device: torch.device) -> Method:
+    """The run's method on a device; a copy where that is not the CPU, for others look at the run's own."""
+    return run.method if device.type == "cpu" else copy.deepcopy(run.method).to(device)
+
+
 def run_features(run: Run, pictures: Tensor) -> Tensor:
     """Features h of length 1 of whole pictures (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
     device = choose_device()
-    return embed(run.method.to(device), pictures, run.size, device)
+    return embed(on_device(run, device), pictures, run.size, device)

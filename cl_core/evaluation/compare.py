@@ -14,7 +14,7 @@ from cl_core.evaluation.clustering import ClusteringResult, evaluate_clustering
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.evaluation.linear import LinearResult, evaluate_linear
-from cl_core.runs import Run, run_features, untrained_like
+from cl_core.runs import Run, on_device, run_features, untrained_like
 from cl_core.training.loop import probe_geometry, uses_labels
 
 
@@ -57,4 +57,4 @@ def compare_with_baselines(run: Run, dataset: Dataset, progress: Callable[[], No
 
 def _geometry(run: Run, dataset: Dataset) -> Geometry:
     device = choose_device()
-    return probe_geometry(run.method.to(device), run.record.config, dataset, run.size, device)[0]
+    return probe_geometry(on_device(run, device), run.record.config, dataset, run.size, device)[0]

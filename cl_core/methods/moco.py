@@ -54,7 +54,8 @@ class MoCo(Method):
 
     def _in_parts(self, encoder: nn.Module, head: nn.Module, views: Tensor) -> Tensor:
         """Each part of the batch meets only its own batch statistics."""
-        return torch.cat([head(encoder(part)) for part in views.chunk(min(self.splits, max(1, len(views) // 2)))])
+        parts = views.tensor_split(min(self.splits, max(1, len(views) // 2)))  # of two pictures at least
+        return torch.cat([head(encoder(part)) for part in parts])
 
     @torch.no_grad()
     def _encode_keys(self, views: Tensor, generator: torch.Generator) -> Tensor:

@@ -148,6 +148,8 @@ def _check_data(config: RunConfig, dataset: Dataset) -> None:
             f"{config.method} with these settings learns from labels, and {dataset.name} has none: "
             "choose a method without labels (simclr, simsiam, moco), or pictures in one folder a class."
         )
+    if data_shape(config, dataset).instances < 2:
+        raise UserError(f"{dataset.name} has fewer than two pictures to train on: a batch needs at least two.")
 
 
 class Training:

@@ -10,8 +10,11 @@ from playwright.sync_api import Page, expect
 
 from cl_core.anatomy import nt_xent_anatomy
 from cl_core.data.catalog import load_dataset
+from cl_core.runs import find_run
 from cl_core.ui.batch import draw_batch
+from cl_core.ui.library import checkpoint_names
 from cl_core.ui.pictures import to_image
+from cl_core.ui.text import text
 from tests.browser.conftest import open_tab, screenshot
 
 DARK = "rgb(10, 15, 30)"
@@ -136,7 +139,55 @@ def test_curves(page: Page) -> None:
     page.locator("#curves-moment input[type=range]").fill("1")
     expect(page.get_by_text("After epoch 0.0.")).to_be_visible()
     page.get_by_label("fashion-simclr").check()
-    expect(page.locator("#curves-view .legendtext", has_text="fashion-simclr")).to_be_visible()
+    expect(page.locator("#curves-view .legendtext", has_text="fashion-simclr").first).to_be_visible()
+
+
+def choose(page: Page, model: str) -> None:
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name=model, exact=True).click()
+
+
+def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
+    """Method by method, what it compares is said in words and drawn."""
+    open_tab(page, "Similarity")
+    drawn(page, "matrix-view")
+    for model in checkpoint_names()[1:]:
+        before = page.locator("#matrix-view .cl-root").get_attribute("data-drawn") or ""
+        choose(page, model)
+        expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
+        name = text(f"methods.{find_run(model).read_record().config.method}").split("**")[1]
+        expect(page.locator(".summary:visible", has_text=name)).to_be_visible()
+
+
+def test_the_queue_of_moco_is_pointed_at(page: Page) -> None:
+    choose(page, "emoji-moco")
+    open_tab(page, "Similarity")
+    drawn(page, "matrix-view")
+    expect(page.locator(".summary:visible", has_text="MoCo")).to_be_visible()
+    plot = page.locator("#matrix-view .cl-plot .nsewdrag").nth(1)
+    box = plot.bounding_box()
+    assert box
+    cell = min(box["width"] / 48, box["height"] / 16)
+    left, top = box["x"] + (box["width"] - 48 * cell) / 2, box["y"] + (box["height"] - 16 * cell) / 2
+    card = page.locator("#matrix-view .cl-card")
+    page.mouse.move(left + 0.5 * cell, top + 0.5 * cell)
+    expect(card).to_contain_text("positive: two views of one picture")
+    page.mouse.move(left + 1.5 * cell, top + 0.5 * cell)
+    expect(card).to_contain_text("not compared by this method")
+    page.mouse.move(left + 30.5 * cell, top + 3.5 * cell)
+    expect(card).to_contain_text("in the queue")
+    expect(card.locator(".cl-tile")).to_have_count(2)
+    screenshot(page, "moco")
+
+
+def test_a_collapse_is_called_one(page: Page) -> None:
+    choose(page, "emoji-simsiam-no-stop-gradient")
+    open_tab(page, "Training")
+    drawn(page, "curves-view")
+    expect(page.get_by_text("It has collapsed:")).to_be_visible()
+    expect(page.locator("#curves-view .legendtext", has_text="lowest possible, −1")).to_be_visible()
+    expect(page.locator("#curves-view .legendtext", has_text="spread evenly, 1/√d")).to_be_visible()
+    screenshot(page, "collapse")
 
 
 def click_a_point(page: Page) -> None:

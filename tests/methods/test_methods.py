@@ -298,3 +298,11 @@ def test_a_finished_model_needs_only_its_shown_state(name: str) -> None:
     assert torch.equal(z_of(method.eval(), x), z_of(fresh.eval(), x))
     with pytest.raises(RuntimeError, match="missing"):
         fresh.load_shown_state({})
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7, 8])
+def test_every_part_of_a_moco_batch_has_statistics(count: int) -> None:
+    """A part of one picture has none: however the batch divides, each part gets two."""
+    method = moco(batch_norm_splits=4)
+    pair = [torch.rand(count, 3, 16, 16) for _ in range(2)]
+    assert torch.isfinite(method(pair, LABELS[:count], ROWS[:count], generator()).loss)
