@@ -3,7 +3,8 @@
     python -m benchmarks.interruptions --kills 20 [--methods moco nce-bank]
 
 Each run is trained in a process of its own and saves at every step; the kill comes at a moment drawn
-uniformly from the time the uninterrupted run took, so it hits steps, snapshots and half-written files alike.
+uniformly from the time the uninterrupted run took from its first file on, so it hits steps, snapshots and
+half-written files alike. A run that ended before its kill does not count and is drawn again.
 """
 
 from __future__ import annotations
@@ -79,39 +80,46 @@ def differences(one: Path, other: Path) -> list[str]:
 def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str, Any]:
     """Kill one run of `method` at each of `kills` moments, resume it to the end, and compare."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cl_core.training.session"])
+    context.set_forkserver_preload(["cl_core.training.session", "sklearn.datasets"])
 
     def begin(folder: Path) -> Any:
         process = context.Process(target=train, args=(folder, method))
         process.start()
         return process
 
+    def has_begun(process: Any, run: RunFolder) -> float:
+        while process.is_alive() and not run.exists():
+            time.sleep(0.002)
+        return time.monotonic()
+
     whole = root / method / "whole"
-    began = time.monotonic()
     process = begin(whole)
+    began = has_begun(process, RunFolder(whole))
     process.join()
     assert process.exitcode == 0
     duration = time.monotonic() - began
     moments = random.Random(f"{method} {seed}")
-    outcomes = []
-    for number in range(kills):
-        folder = root / method / f"killed-{number}"
+    outcomes: list[dict[str, Any]] = []
+    for attempt in range(10 * kills):
+        folder = root / method / f"killed-{attempt}"
         process = begin(folder)
-        process.join(moments.uniform(0.05, 0.98) * duration)
+        has_begun(process, RunFolder(folder))
+        process.join(moments.random() * duration)
         process.kill()
         process.join()
-        killed = process.exitcode == -signal.SIGKILL
-        run = RunFolder(folder)
-        step = run.read_record().step if run.exists() else 0
+        if process.exitcode != -signal.SIGKILL:
+            continue
+        step = RunFolder(folder).read_record().step
         again = begin(folder)
         again.join()
-        outcomes.append({"step": step, "killed": killed, "exit": again.exitcode, "differs": differences(folder, whole)})
+        outcomes.append({"step": step, "exit": again.exitcode, "differs": differences(folder, whole)})
+        if len(outcomes) == kills:
+            break
     return {
         "method": method,
-        "kills": sum(o["killed"] for o in outcomes),
+        "kills": len(outcomes),
         "steps": sorted(o["step"] for o in outcomes),
         "equal": sum(not o["differs"] and o["exit"] == 0 for o in outcomes),
-        "of": kills,
         "differs": sorted({name for o in outcomes for name in o["differs"]}),
     }
 

@@ -112,14 +112,14 @@ def experiments(mnist: Callable[[], Dataset] = lambda: load_dataset("mnist")) ->
 
 
 def train_encoder(
-    encoder: nn.Module, task: Task, experiment: Experiment, epochs: int, seed: int, progress: Callable[[float], None]
+    encoder: nn.Module, task: Task, experiment: Experiment, seed: int, progress: Callable[[float], None]
 ) -> list[float]:
     """SupCon on the labels, one view a row; batches in which no two rows share a label are passed over. Mean losses."""
     optimizer = torch.optim.SGD(encoder.parameters(), lr=experiment.lr)
     generator = torch.Generator().manual_seed(seed)
     losses = []
     encoder.train()
-    for _ in range(epochs):
+    for _ in range(experiment.epochs):
         total = 0.0
         batches = [
             rows
@@ -164,19 +164,18 @@ def train_head(encoder: nn.Module, task: Task, experiment: Experiment, seed: int
 
 
 def run_experiment(
-    experiment: Experiment, seeds: int, epochs: int | None, progress: Callable[[float], None]
+    experiment: Experiment, seeds: int, progress: Callable[[float], None]
 ) -> tuple[Outcome, Task, tuple[nn.Module, nn.Module]]:
     """Both encoders of each seed with their heads; also the last seed's task and encoders (trained, random).
 
     Args:
-        epochs: of the encoder; by default the experiment's own.
         progress: called with the loss after every epoch of an encoder.
     """
     outcome = Outcome([], [], [])
     for seed in range(seeds):
         task, encoder = experiment.prepare(seed)
         random = copy.deepcopy(encoder)
-        outcome.losses.append(train_encoder(encoder, task, experiment, epochs or experiment.epochs, seed, progress))
+        outcome.losses.append(train_encoder(encoder, task, experiment, seed, progress))
         outcome.trained.append(train_head(encoder, task, experiment, seed))
         outcome.random.append(train_head(random, task, experiment, seed))
     return outcome, task, (encoder, random)

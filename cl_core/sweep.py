@@ -51,7 +51,7 @@ def plan(root: Path, grid: Mapping[str, Sequence[Any]], settings: dict[str, Any]
         given = dict(zip(grid, combination, strict=True))
         config = RunConfig.model_validate(settings | given)
         values = {name: getattr(config, name) for name in grid}
-        name = ",".join(f"{key}={value:g}" for key, value in values.items())
+        name = ",".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())
         cells.append(Cell(values, root / name))
     if len({cell.name for cell in cells}) < len(cells):
         raise UserError("A value of the sweep is there twice: give each once.")
@@ -63,14 +63,10 @@ def run_cell(cell: Cell, settings: dict[str, Any], device: torch.device) -> Gene
 
     Closing this generator saves the cell; the next call goes on from there.
     """
-    folder = RunFolder(cell.folder)
-    if folder.exists() and folder.read_record().state == "diverged":
-        return
-    session = sessions.start(cell.folder, settings | cell.values, device)
-    if session is None:
-        return
     try:
-        yield from session.events()
+        session = sessions.start(cell.folder, settings | cell.values, device)
+        if session is not None:
+            yield from session.events()
     except DivergedError:
         return  # its folder says so
 

@@ -22,7 +22,7 @@ from cl_core.paths import cache_dir
 
 def test_iris_is_ahead_by_the_published_margin() -> None:
     chosen = experiments()["iris"]
-    outcome, task, _ = run_experiment(chosen, seeds=2, epochs=200, progress=lambda loss: None)
+    outcome, task, _ = run_experiment(dataclasses.replace(chosen, epochs=200), seeds=2, progress=lambda loss: None)
     assert (len(task.train), len(task.test), task.classes) == (120, 30, 3)
     trained, random = outcome.after(1)
     assert chosen.source_random is not None
@@ -42,7 +42,7 @@ def test_mnist_on_a_part(name: str) -> None:
         return dataclasses.replace(task, **known, test=task.test[::4], test_labels=task.test_labels[::4]), encoder
 
     outcome, task, (encoder, random_encoder) = run_experiment(
-        dataclasses.replace(chosen, prepare=small), seeds=1, epochs=4, progress=lambda loss: None
+        dataclasses.replace(chosen, prepare=small, epochs=4), seeds=1, progress=lambda loss: None
     )
     trained, random = outcome.after(1)
     assert trained > random + 0.1

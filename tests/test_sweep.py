@@ -28,6 +28,8 @@ def test_every_combination_is_checked_before_anything_is_trained(tmp_path: Path)
         "lr=0.01,batch_size=64",
         "lr=0.01,batch_size=128",
     ]
+    words = plan(tmp_path, {"method": ["simclr", "moco"]}, SETTINGS)
+    assert [cell.name for cell in words] == ["method=simclr", "method=moco"]
     with pytest.raises(ValueError, match="greater than 0"):
         plan(tmp_path, {"lr": ["1e-3", "0"]}, SETTINGS)
     with pytest.raises(UserError, match="there twice"):
@@ -59,6 +61,8 @@ def test_a_cell_that_diverges_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [result(cell).state for cell in cells] == ["diverged", "finished"]
     assert result(cells[0]).accuracy is None
     assert not list(run_cell(cells[0], settings, torch.device("cpu")))
+    with pytest.raises(UserError, match="started with epochs = 4, not 5"):
+        list(run_cell(cells[0], settings | {"epochs": 5}, torch.device("cpu")))
 
 
 def test_the_command(command: Command, tmp_path: Path) -> None:
@@ -91,4 +95,10 @@ def test_the_experiment_command(command: Command, tmp_path: Path) -> None:
     assert "91.0%" in done.stdout
     answer = json.loads((tmp_path / "e" / "result.json").read_text())
     assert len(answer["trained"][0]) == len(answer["random"][0]) == 10
-    assert {file.name for file in (tmp_path / "e").iterdir()} == {"result.json", "trained.html", "random.html", "plotly.min.js"}
+    assert {file.name for file in (tmp_path / "e").iterdir()} == {
+        "settings.json",
+        "result.json",
+        "trained.html",
+        "random.html",
+        "plotly.min.js",
+    }

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cl_core.errors import UserError
+
 NAMES = ("iris", "mnist-cnn", "mnist-mlp")
 MAP_ROWS = 2000
 
@@ -22,6 +24,10 @@ def experiment(arguments: argparse.Namespace) -> int:
     from cl_core.files import write_json
 
     chosen = experiments(full_mnist if arguments.full else lambda: load_dataset("mnist"))[arguments.name]
+    if arguments.full and arguments.name == "iris":
+        raise UserError("--full is for mnist-cnn and mnist-mlp: iris has 150 rows.")
+    folder: Path = arguments.out or Path("runs") / chosen.name
+    write_json(folder / "settings.json", {"experiment": chosen.name, "settings": chosen.settings()})  # now, not after the work
     seeds = arguments.seeds or (5 if arguments.name == "iris" else 1)
     epochs = arguments.epochs or chosen.epochs
     chosen = dataclasses.replace(chosen, epochs=epochs)
@@ -31,8 +37,7 @@ def experiment(arguments: argparse.Namespace) -> int:
             bar.update(1)
             bar.set_postfix_str(f"loss {loss:.3f}")
 
-        outcome, task, encoders = run_experiment(chosen, seeds, epochs, progress)
-    folder: Path = arguments.out or Path("runs") / chosen.name
+        outcome, task, encoders = run_experiment(chosen, seeds, progress)
     last = chosen.head_epochs
     answer: dict[str, Any] = {
         "experiment": chosen.name,

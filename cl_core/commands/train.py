@@ -50,6 +50,6 @@ def train(arguments: argparse.Namespace) -> int:
     print(f"Finished: {arguments.run}")
     figures = session.record.figures
     if "knn" in figures:
-        print(f"kNN {figures['knn']['accuracy']:.1%}: {figures['protocol']}")
+        print(f"kNN {figures['knn']['accuracy']:.1%} on feature h: {figures['protocol']}")
         print(f"It is {figures['health']['words']}")
     return 0

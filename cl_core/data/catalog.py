@@ -25,7 +25,7 @@ class Dataset:
     """Named pictures with labels.
 
     pictures: (N, 3, H, W) uint8; grey pictures repeat their channel.
-    labels: (N,) int64, index into `classes`.
+    labels: (N,) int64, index into `classes`; -1 where there is none.
     families: (N,) int64, index into `family_names`: coarser labels, few enough to have a colour each.
     groups: (N,) int64, 0 to G - 1, none empty; pictures of one group show the same thing (an emoji in its skin tones), and
         neither count as each other's neighbour nor meet as negatives.
@@ -90,10 +90,11 @@ def every_fifth_group(labels: Tensor, groups: Tensor) -> Tensor:
 
 
 def training_rows(dataset: Dataset, with_labels: bool) -> Tensor:
-    """Rows a training may use: all of `train`, without `held_out` where the labels are read; int64."""
+    """Rows a training may use: all of `train`; where labels are read, those that have one and are not `held_out`; int64."""
     if not with_labels:
         return dataset.train
-    return dataset.train[~torch.isin(dataset.train, dataset.held_out)]
+    usable = ~torch.isin(dataset.train, dataset.held_out) & (dataset.labels[dataset.train] >= 0)
+    return dataset.train[usable]
 
 
 def instances(dataset: Dataset, with_labels: bool) -> tuple[Tensor, int]:

@@ -26,7 +26,7 @@ def alignment(z1: Tensor, z2: Tensor) -> float:
 def uniformity(z: Tensor) -> float:
     """log of the mean of exp(-2 squared distance) over pairs (Wang and Isola 2020, eq. 2, t 2).
 
-    0 where all points are one; below about -2 where they spread over a sphere of many dimensions (at least -4).
+    0 where all points are one; below about -2 where they spread over a sphere of many dimensions.
 
     Args:
         z: (N, D), N >= 2.

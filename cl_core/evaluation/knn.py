@@ -85,9 +85,12 @@ def split_of(dataset: Dataset, labels_seen: bool) -> Split:
     other groups, so that neither a picture nor a variant of it (an emoji in another skin tone) is a hit.
     Where a training has seen labels, only the held-out groups are asked about, against the others.
     """
+    labelled = dataset.labels >= 0
     if len(dataset.test):
-        return Split(dataset.test, dataset.train, "test part against train part")
+        test, train = (part[labelled[part]] for part in (dataset.test, dataset.train))
+        return Split(test, train, "test part against train part")
     pictures = group_representatives(dataset)
+    pictures = pictures[labelled[pictures]]
     if not labels_seen:
         return Split(pictures, pictures, "one picture a group, leave one out", leave_one_out=True)
     held_out = torch.isin(pictures, dataset.held_out)

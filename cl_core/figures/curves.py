@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import plotly.graph_objects as go
@@ -25,7 +26,7 @@ def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], words: dict[
         words: captions: `loss`, `chance`, `floor`, `lr`, `epoch`.
     """
     figure = _panels([words["loss"], words["lr"]], [0.72, 0.28], words["epoch"])
-    for (name, metrics), colour in zip(runs.items(), CATEGORIES, strict=False):
+    for (name, metrics), colour in zip(runs.items(), cycle(CATEGORIES), strict=False):
         losses = _of_kind(metrics, "loss")
         epochs = [p["epoch"] for p in losses]
         line = {"color": colour, "width": 2}
@@ -50,7 +51,7 @@ def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words:
         words: captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
     """
     figure = _panels([words["knn"], words["std"], words["geometry"]], [0.36, 0.28, 0.36], words["epoch"])
-    for (name, metrics), colour in zip(runs.items(), CATEGORIES, strict=False):
+    for (name, metrics), colour in zip(runs.items(), cycle(CATEGORIES), strict=False):
         snapshots = _of_kind(metrics, "snapshot")
         line = {"color": colour, "width": 2}
         common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
@@ -66,7 +67,7 @@ def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words:
         thin = {"color": colour, "width": 1.5, "dash": "dot"}
         figure.add_scatter(x=epochs, y=even, name=words["even"], mode="lines", line=thin, row=2, col=1)
         for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
-            named = {"name": f"{name}: {words[key]}", "line": line | {"dash": dash}}
+            named = {"name": f"{name}: {words[key]}", "line": line | {"dash": dash}, "connectgaps": True}
             figure.add_scatter(x=epochs, y=shapes[key], row=3, **(common | named))
     for (name, accuracy), colour in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
         line = {"color": colour, "dash": "dash", "width": 1.5}

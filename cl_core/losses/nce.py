@@ -51,7 +51,7 @@ def negative_sampling(data: Tensor, noise: Tensor, left_out: Tensor | None = Non
 
 
 def nce_chance_level(noise: int) -> float:
-    """Both forms for a model whose logit is right on average and the same for everything.
+    """`nce` for a model whose logit is right on average and the same for everything.
 
     With odds of 1 / K the loss is (K + 1) log(K + 1) - K log K, in nats.
     """

@@ -19,8 +19,7 @@ def without_autocast(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        first = args[0]
-        assert isinstance(first, Tensor)
+        first = next(value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
         with torch.autocast(first.device.type, enabled=False):
             return function(*args, **kwargs)
 

@@ -25,7 +25,7 @@ def left_out_anchors(labels: Tensor) -> int:
 def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConForm = "out", normalise: bool = True) -> Tensor:
     """Mean over the anchors that have a positive; `left_out_anchors` counts the others.
 
-    There is no factor temperature / base temperature: identical features give exactly log(M - 1).
+    There is no factor temperature / base temperature: identical features give exactly log(M - 1), `in-sum` less log |P|.
 
     Args:
         z: embeddings of all views, (M, D), any floating dtype. labels: (M,).

@@ -81,8 +81,6 @@ class MethodSettings(Protocol):
     @property
     def negatives(self) -> int: ...
     @property
-    def nce_correction(self) -> bool: ...
-    @property
     def bank_momentum(self) -> float: ...
     @property
     def queue_size(self) -> int: ...
@@ -146,7 +144,7 @@ class Method(nn.Module, ABC):
 
     def shown_state(self) -> dict[str, Tensor]:
         """The state without what only training needs."""
-        return {name: value for name, value in self.state_dict().items() if not name.startswith(self.training_only or ("\0",))}
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(self.training_only)}
 
     def load_shown_state(self, state: dict[str, Tensor]) -> None:
         """Take up what `shown_state` gave.
@@ -155,7 +153,7 @@ class Method(nn.Module, ABC):
             RuntimeError: it belongs to another network.
         """
         missing, unexpected = self.load_state_dict(state, strict=False)
-        missing = [name for name in missing if not name.startswith(self.training_only or ("\0",))]
+        missing = [name for name in missing if not name.startswith(self.training_only)]
         if missing or unexpected:
             raise RuntimeError(f"missing {missing}, unexpected {unexpected}")
 

@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from cl_core.anatomy import info_nce_anatomy, nce_anatomy
 from cl_core.encoders import Encoder
 from cl_core.heads import projection_head
-from cl_core.losses import bank_chance_level, info_nce, log_partition, nce, nce_chance_level, negative_sampling
+from cl_core.losses import (
+    bank_chance_level,
+    info_nce,
+    log_partition,
+    nce,
+    nce_chance_level,
+)
 from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
 
 LOG_Z_MOMENTUM = 0.9
@@ -129,7 +135,6 @@ class NCEBank(BankMethod):
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.register_buffer("log_z", torch.tensor(torch.nan))
-        self.correction = settings.nce_correction
 
     def _log_kq(self, noise: int) -> float:
         return math.log(noise / len(self.bank))
@@ -141,21 +146,16 @@ class NCEBank(BankMethod):
         data = (unit * self.bank.keys[instances]).sum(1) / self.temperature
         with torch.autocast(unit.device.type, enabled=False):
             noise = unit @ self.bank.keys[drawn].T / self.temperature
-        if self.correction:
-            estimate = log_partition(noise.detach(), len(self.bank))
-            moved = LOG_Z_MOMENTUM * self.log_z + (1 - LOG_Z_MOMENTUM) * estimate
-            self.log_z.copy_(torch.where(self.log_z.isnan(), estimate, moved))
-            log_kq = self._log_kq(self.negatives)
-            loss = nce(data - self.log_z, noise - self.log_z, log_kq, log_kq, own)
-        else:
-            loss = negative_sampling(data, noise, own)
+        estimate = log_partition(noise.detach(), len(self.bank))
+        moved = LOG_Z_MOMENTUM * self.log_z + (1 - LOG_Z_MOMENTUM) * estimate
+        self.log_z.copy_(torch.where(self.log_z.isnan(), estimate, moved))
+        log_kq = self._log_kq(self.negatives)
+        loss = nce(data - self.log_z, noise - self.log_z, log_kq, log_kq, own)
         return MethodOutput(loss, nce_chance_level(self.negatives))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         parts, query = _parts(stored, instances), z.chunk(2)[0]
-        log_z, log_kq = 0.0, 0.0
-        if self.correction:
-            log_z, log_kq = self._shown_log_z(query, parts.drawn), self._log_kq(len(parts.drawn))
+        log_z, log_kq = self._shown_log_z(query, parts.drawn), self._log_kq(len(parts.drawn))
         anatomy = nce_anatomy(query, parts.own, parts.drawn, self.temperature, log_z, log_kq, parts.left_out)
         return Comparison(anatomy, *_bank_columns(stored), nce_chance_level(len(parts.drawn)))
 

@@ -39,7 +39,7 @@ class SimCLR(Method):
         if not self.exclude_false_negatives:
             return chance_level(len(labels))
         candidates = 2 * len(labels) - 1 - false_negatives(labels).sum(1)
-        return float(candidates.double().log().mean())
+        return float(candidates.float().log().mean())
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # One pass for both views: their batch statistics are shared, as in the paper.

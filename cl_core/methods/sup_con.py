@@ -35,7 +35,7 @@ class SupCon(Method):
         chance = chance_level(len(labels))
         if self.form == "in-sum":
             positives = 2 * (labels[:, None] == labels[None]).sum(1) - 1
-            chance -= float(positives.double().log().mean())
+            chance -= float(positives.float().log().mean())
         return chance
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:

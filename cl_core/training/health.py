@@ -10,7 +10,7 @@ from cl_core.evaluation.geometry import Geometry
 Verdict = Literal["untrained", "at chance", "learning", "collapsed", "diverged"]
 
 COLLAPSED_STD = 0.1  # of 1 / sqrt(D)
-COLLAPSED_RANK = 2.0
+COLLAPSED_RANK = 1.5  # in few dimensions less: a healthy circle has 2
 CHANCE_MARGIN = 0.02  # of the chance level, at least in nats
 
 
@@ -24,7 +24,9 @@ def judge(step: int, loss: float | None, chance: float, geometry: Geometry) -> V
         return "untrained"
     if not math.isfinite(loss):
         return "diverged"
-    if geometry.std < COLLAPSED_STD / math.sqrt(geometry.dim) or geometry.effective_rank < COLLAPSED_RANK:
+    if geometry.std < COLLAPSED_STD / math.sqrt(geometry.dim) or geometry.effective_rank < min(
+        COLLAPSED_RANK, 1 + 0.1 * (geometry.dim - 1)
+    ):
         return "collapsed"
     if loss > chance - max(CHANCE_MARGIN, CHANCE_MARGIN * abs(chance)):
         return "at chance"

@@ -36,13 +36,17 @@ EPOCH_STREAM, STEP_STREAM = 0, 1
 PROBE_POSITION = 2**31 - 1  # no step comes this far: the probe's views are the same at every snapshot
 
 
+KEEP_EVERY = 10  # steps between the states that a run which blows up can go back to
+State = tuple[dict[str, Tensor], dict[str, str]]
+
+
 class DivergedError(UserError):
-    """The loss is no longer a number; the step that showed it was not made."""
+    """The loss is no longer a number, or was none when the run stopped before."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Logged:
-    """Means since the last line of the curve; `chance` is the loss of a model that learned nothing."""
+    """Means since the last line of the curve; `chance` is the loss of a model that learned nothing, for the last batch."""
 
     step: int
     epoch: float
@@ -170,12 +174,11 @@ class Training:
         self.steps_per_epoch = count // self.batch  # a short last batch would have fewer negatives: it is left out
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        norms = [module for module in self.method.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
-        self._norm_buffers = [buffer for norm in norms for buffer in norm.buffers()]
         self.optimizer = build_optimizer(config, self.method, device)
         self.plateau = Plateau(config)
         self.step = 0
-        self._sums = {name: torch.zeros((), device=device, dtype=torch.float64) for name in ("line", "epoch")}
+        self._sums = {"line": 0.0, "epoch": 0.0}
+        self._good: State | None = None  # the newest kept state whose loss was a number
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance of the last line of the curve
         self._instances = instance.to(device)
@@ -198,7 +201,8 @@ class Training:
         """Train from the present step to the end.
 
         Raises:
-            DivergedError: the loss is no longer finite; the weights are those before that step.
+            DivergedError: the loss or the features are no longer finite; the state is the last good one, at most
+                `KEEP_EVERY` steps back.
         """
         snapshots = self.snapshot_steps()
         log_every = max(1, math.ceil(self.total / LOG_LINES))
@@ -217,9 +221,8 @@ class Training:
             if position + 1 == self.steps_per_epoch:
                 self._epoch_done()
             if self.step % log_every == 0 or self.step == self.total:
-                loss = float(self._sums["line"]) / self._loss_count
-                self._sums["line"].zero_()
-                self._loss_count, self._last = 0, (loss, chance)
+                loss = self._sums["line"] / self._loss_count
+                self._sums["line"], self._loss_count, self._last = 0.0, 0, (loss, chance)
                 elapsed = time.perf_counter() - clock
                 yield Logged(self.step, self.epoch, loss, chance, lr, pictures / elapsed)
                 clock, pictures = time.perf_counter(), 0
@@ -238,34 +241,33 @@ class Training:
             make_views(pictures, self.config.views, self.size, generator)[0].contiguous(memory_format=torch.channels_last)
             for _ in range(self.method.views)
         ]
-        before = [buffer.clone() for buffer in self._norm_buffers]
+        state = self._copy() if self.step % KEEP_EVERY == 0 else None
         with autocast(self.device, self.config.precision):
             output = self.method(views, self._labels[rows], self._instances[rows], generator)
-        loss = output.loss.detach()
-        if not math.isfinite(float(loss)):
-            for buffer, value in zip(self._norm_buffers, before, strict=True):
-                buffer.copy_(value)  # the forward pass has already averaged what was not a number
-            raise DivergedError(
-                f"The loss became {float(loss)} at step {self.step + 1:,} with learning rate {lr:.3g}; "
-                f"the state before it is kept; start again in a new folder with an lr below {self.config.lr:g}."
-            )
+        loss = float(output.loss.detach())
+        if not math.isfinite(loss):
+            self._good = self._good or state
+            raise self._diverged(f"The loss became {loss}", lr)
+        self._good = state or self._good
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
         self.optimizer.step()
         self.method.after_step()
         self.step += 1
-        for total in self._sums.values():
-            total += loss
+        for name in self._sums:
+            self._sums[name] += loss
         self._loss_count += 1
         return output.chance
 
     def _epoch_done(self) -> None:
         if self.config.schedule == "plateau":
-            self.plateau.epoch_done(float(self._sums["epoch"]) / self.steps_per_epoch)
-        self._sums["epoch"].zero_()
+            self.plateau.epoch_done(self._sums["epoch"] / self.steps_per_epoch)
+        self._sums["epoch"] = 0.0
 
     def snapshot(self) -> Snapshot:
         features = embed(self.method, self.dataset.pictures, self.size, self.device)
+        if not features.isfinite().all():
+            raise self._diverged("The features became not a number", learning_rate(self.config, self.step, self.total))
         geometry, embeddings = probe_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry)
@@ -273,14 +275,28 @@ class Training:
         words = sentence(verdict, loss, chance, geometry)
         return Snapshot(self.step, self.epoch, knn, geometry, verdict, words, embeddings)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def _copy(self) -> State:
+        tensors, header = self.state()
+        return {name: value.clone() for name, value in tensors.items()}, header
+
+    def _diverged(self, what: str, lr: float) -> DivergedError:
+        """Go back to the last good state, and say so."""
+        at = self.step + 1
+        if self._good is not None:
+            self.restore(*self._good)
+        return DivergedError(
+            f"{what} at step {at:,} with learning rate {lr:.3g}; the state after step {self.step:,}, the last good one, "
+            f"is kept; start again in a new folder with an lr below {self.config.lr:g}."
+        )
+
+    def state(self) -> State:
         """All that resuming needs, as tensors and as text (the header of a safetensors file)."""
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(v) for name, v in values.items() if v is not None}
-        tensors |= {f"sum.{name}": value for name, value in self._sums.items()}
         position = {
             "step": self.step,
+            "sums": self._sums,
             "loss_count": self._loss_count,
             "last": self._last,
             "plateau": self.plateau.state(),
@@ -303,7 +319,7 @@ class Training:
                 moments.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self._sums = {name: tensors[f"sum.{name}"].to(self.device) for name in self._sums}
+        self._sums = dict(position["sums"])
         self.step, self._loss_count = position["step"], position["loss_count"]
         self._last = None if position["last"] is None else tuple(position["last"])
         self.plateau.restore(position["plateau"])

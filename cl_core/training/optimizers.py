@@ -15,7 +15,7 @@ LARS_TRUST = 1e-3
 
 
 class LARS(torch.optim.Optimizer):
-    """Momentum SGD whose step is scaled, matrix by matrix, to the size of the weights (You et al. 2017, algorithm 1).
+    """Momentum SGD whose step is scaled, matrix by matrix, to the size of the weights (after You et al. 2017).
 
     Vectors (biases, norms) take plain steps without weight decay, as in SimCLR (appendix B.9).
     """
@@ -73,12 +73,15 @@ def learning_rate(config: RunConfig, step: int, total: int) -> float:
 
 
 class Plateau:
-    """The factor that falls when an epoch's mean loss stops falling: torch's ReduceLROnPlateau on a rate of 1."""
+    """The factor that falls when an epoch's mean loss stops falling, by torch's ReduceLROnPlateau on a rate of 1.
+
+    Gains are compared as they are, not relative to the loss, which may be below zero (SimSiam's).
+    """
 
     def __init__(self, config: RunConfig) -> None:
         self._rate = torch.optim.SGD([torch.zeros(1)], lr=1.0)
         self._schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self._rate, factor=config.plateau_factor, patience=config.plateau_patience, min_lr=0.0, eps=0.0
+            self._rate, factor=config.plateau_factor, patience=config.plateau_patience, threshold_mode="abs", eps=0.0
         )
 
     @property

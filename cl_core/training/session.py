@@ -14,7 +14,8 @@ import torch
 from cl_core import __version__
 from cl_core.data.catalog import load_dataset
 from cl_core.errors import UserError
-from cl_core.evaluation.knn import evaluate_pixels
+from cl_core.evaluation.geometry import Geometry
+from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.training.config import RunConfig, RunState
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, data_shape
 from cl_core.training.run_folder import RunFolder, RunRecord, Snapshots
@@ -53,6 +54,10 @@ class Session:
             self.training.restore(tensors, header)
         except (KeyError, ValueError, RuntimeError):
             raise UserError(f"{self.folder.resume_file} belongs to another run: restore it, or start in a new folder.") from None
+        # A kill may come between the resume file and run.json: the curves know the last snapshot.
+        snapshots = [p for p in self.folder.read_metrics() if p["kind"] == "snapshot" and p["step"] <= self.training.step]
+        if snapshots:
+            self._take_figures(snapshots[-1])
         self._seconds_before = self.record.seconds
         kept = self.folder.read_snapshots()
         if kept is not None:
@@ -62,22 +67,24 @@ class Session:
     def events(self, save_every_s: float = SAVE_EVERY_S) -> Generator[Event]:
         """Pass on the training's events after recording them.
 
-        Closing this generator after any event saves the run as stopped; it resumes at that step.
+        Closing this generator after any event saves the run as stopped, its present step done to the end.
         """
         saved = time.monotonic()
         completed = False
+        events = self.training.events()
+        event: Event | None = None
         try:
-            for event in self.training.events():
-                if isinstance(event, Logged):
-                    self.folder.append_metrics({"kind": "loss", **dataclasses.asdict(event)})
-                elif isinstance(event, Snapshot):
-                    self._keep(event)
-                elif isinstance(event, StepDone) and time.monotonic() - saved > save_every_s:
+            for event in events:
+                self._record(event)
+                if isinstance(event, StepDone) and time.monotonic() - saved > save_every_s:
                     self.save("running")
                     saved = time.monotonic()
                 yield event
             completed = True
         except GeneratorExit:
+            while event is not None and not isinstance(event, StepDone):
+                event = next(events)
+                self._record(event)
             self.save("stopped")
             raise
         except DivergedError as error:
@@ -90,6 +97,12 @@ class Session:
             self.record.figures["pixels"] = dataclasses.asdict(pixels)
             self.save("finished")
 
+    def _record(self, event: Event) -> None:
+        if isinstance(event, Logged):
+            self.folder.append_metrics({"kind": "loss", **dataclasses.asdict(event)})
+        elif isinstance(event, Snapshot):
+            self._keep(event)
+
     def _keep(self, snapshot: Snapshot) -> None:
         measured: dict[str, Any] = {
             "knn": dataclasses.asdict(snapshot.knn),
@@ -97,14 +110,20 @@ class Session:
             "health": {"verdict": snapshot.verdict, "words": snapshot.words},
         }
         self.folder.append_metrics({"kind": "snapshot", "step": snapshot.step, "epoch": snapshot.epoch, **measured})
-        protocols = {"protocol": snapshot.knn.protocol(), "geometry_protocol": snapshot.geometry.protocol()}
-        self.record.figures = measured | protocols | {"at": "last step"}
+        self._take_figures(measured)
         embeddings = snapshot.embeddings.half()[None]
         before = self._kept
         steps = [*(before.steps if before else []), snapshot.step]
         stacked = torch.cat([before.embeddings, embeddings]) if before else embeddings
         self._kept = Snapshots(self.training.probe, steps, stacked)
         self.folder.write_snapshots(self._kept)
+
+    def _take_figures(self, point: dict[str, Any]) -> None:
+        """The figures of the run are those of its last snapshot, a line of the curves."""
+        knn, geometry = KnnResult(**point["knn"]), Geometry(**point["geometry"])
+        measured = {key: point[key] for key in ("knn", "geometry", "health")}
+        protocols = {"protocol": knn.protocol(), "geometry_protocol": geometry.protocol()}
+        self.record.figures = measured | protocols | {"at": "last step"}
 
     def save(self, state: RunState) -> None:
         """Write the state so that training goes on from this step; the resume file alone decides where."""
@@ -145,9 +164,14 @@ def start(path: Path, settings: dict[str, Any], device: torch.device) -> Session
     if record.state == "finished":
         return None
     if record.state == "diverged":
+        raise DivergedError(
+            f"The run in {path} diverged with lr {record.config.lr:g}: choose a new folder and a lower lr; "
+            f"its curves and its last good state, after step {record.step:,}, stay where they are."
+        )
+    if record.step > 0 and not folder.resume_file.is_file():
         raise UserError(
-            f"The run in {path} diverged at step {record.step + 1:,} with lr {record.config.lr:g}: "
-            "choose a new folder and a lower lr; its curves and last good state stay where they are."
+            f"{folder.resume_file} is missing, so this run cannot go on from step {record.step:,}: "
+            "restore it, or start in a new folder."
         )
     return Session(folder, record.config, device, resume=folder.resume_file.is_file())
 

@@ -107,3 +107,9 @@ def test_temperature_must_be_positive(temperature: float) -> None:
 def test_shapes_must_agree(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="same shape"):
         nt_xent(torch.randn(shapes[0]), torch.randn(shapes[1]))
+
+
+def test_by_keyword() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(2, 4, 3)
+    assert nt_xent(z1=z[0], z2=z[1], temperature=0.3).item() == nt_xent(z[0], z[1], 0.3).item()

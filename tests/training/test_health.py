@@ -32,6 +32,7 @@ LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
         (50, -0.8, 0.0, HEALTHY, "learning"),
         (50, 0.0, 0.0, HEALTHY, "at chance"),
         (50, math.nan, 5.0, HEALTHY, "diverged"),
+        (50, -0.9, 0.0, dataclasses.replace(HEALTHY, dim=2, std=0.7, effective_rank=1.998), "learning"),  # a circle
     ],
 )
 def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geometry, expected: str) -> None:
@@ -61,9 +62,10 @@ def trained(folder: Path, **changes: object) -> RunFolder:
     return RunFolder(folder)
 
 
-def test_simsiam_without_stop_gradient_collapses_and_is_told_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("switch", ["stop_gradient", "predictor"])
+def test_simsiam_without_either_collapses_and_is_told_so(tmp_path: Path, switch: str) -> None:
     """The loss goes to -1, its best value, while all pictures get the same embedding (SimSiam, figure 2)."""
-    run = trained(tmp_path / "collapsing", stop_gradient=False, predictor=False)
+    run = trained(tmp_path / "collapsing", **{switch: False})
     last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
     loss = [point for point in run.read_metrics() if point["kind"] == "loss"][-1]["loss"]
     assert loss < -0.95
@@ -73,7 +75,8 @@ def test_simsiam_without_stop_gradient_collapses_and_is_told_so(tmp_path: Path) 
 
 
 def test_simsiam_with_both_does_not(tmp_path: Path) -> None:
-    run = trained(tmp_path / "healthy", projection_last_norm=True)
+    """The same settings but for the switch."""
+    run = trained(tmp_path / "healthy")
     last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
     assert last["health"]["verdict"] == "learning"
     assert last["geometry"]["std"] > 0.5 / math.sqrt(32)

@@ -74,7 +74,7 @@ def check_equal(folder: Path, uninterrupted: Path) -> None:
 def test_every_method_survives_a_kill(tmp_path: Path, method: str) -> None:
     """At a random moment; `benchmarks/interruptions.py` does it twenty times."""
     report = check_method(method, kills=1, root=tmp_path, seed=1)
-    assert report["equal"] == 1, report
+    assert (report["kills"], report["equal"]) == (1, 1), report
 
 
 @pytest.mark.parametrize("step", [1, 9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from cl_core.data.catalog import load_dataset
 from cl_core.errors import UserError
+from cl_core.methods import METHODS
 from cl_core.training.config import RunConfig
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
 from cl_core.training.run_folder import RunFolder
@@ -77,42 +79,102 @@ def test_the_seed_decides() -> None:
     assert not same(one.state_dict(), other.state_dict())
 
 
-def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path) -> None:
-    """Plain SGD at a rate of 10,000: the sentence has step and value, the folder the weights before it."""
+BLOWING_UP = {"optimizer": "sgd", "lr": 10_000, "warmup": 0, "precision": "float32", "encoder": "mlp", "method": "cross-entropy"}
+
+
+@pytest.mark.parametrize("snapshots", [2, 1000])
+def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path, snapshots: int) -> None:
+    """Plain SGD at a rate of 10,000, noticed in a step or in a snapshot: the kept weights give a finite loss."""
     folder = tmp_path / "run"
-    settings = SMALL | {
-        "optimizer": "sgd",
-        "lr": 10_000,
-        "warmup": 0,
-        "precision": "float32",
-        "encoder": "mlp",
-        "method": "cross-entropy",
-    }
+    settings = SMALL | BLOWING_UP | {"snapshots": snapshots}
     session = start(folder, settings, CPU)
     assert session is not None
-    with pytest.raises(
-        UserError, match=r"The loss became (nan|inf) at step \d+ with learning rate .*; the state before it is kept"
-    ):
+    sentence = (
+        r"The (loss became (nan|inf)|features became not a number) at step \d+ with learning rate .*; the state after step \d+"
+    )
+    with pytest.raises(DivergedError, match=sentence):
         list(session.events())
     run = RunFolder(folder)
     record = run.read_record()
     assert record.state == "diverged"
-    assert record.step == session.training.step >= 1
-    assert all(torch.isfinite(value).all() for value in run.read_model().values())
+    assert record.step == session.training.step
     assert all(math.isfinite(point["loss"]) for point in run.read_metrics() if point["kind"] == "loss")
     assert record.figures["health"]["verdict"] == "diverged"
-    with pytest.raises(UserError, match=f"diverged at step {record.step + 1} with lr 10000: choose a new folder and a lower lr"):
+    kept = make(**(BLOWING_UP | {"lr": 1e-9, "snapshots": 0, "epochs": 3}))
+    kept.restore(*run.read_resume())
+    after = [event.loss for event in itertools.islice((e for e in kept.events() if isinstance(e, Logged)), 5)]
+    assert len(after) == 5
+    assert all(math.isfinite(loss) for loss in after)
+    with pytest.raises(UserError, match="diverged with lr 10000: choose a new folder and a lower lr"):
         start(folder, settings, CPU)
 
 
-def test_a_forward_pass_that_is_not_a_number_leaves_no_trace() -> None:
-    """Batch statistics are averaged in the forward pass, before anyone sees the loss."""
-    training = make(snapshots=0)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_that_is_not_a_number_leaves_no_trace(method: str) -> None:
+    """Batch statistics and log Z are averaged in the forward pass, before anyone sees the loss."""
+    training = make(method=method, epochs=2, snapshots=0, encoder="cnn", negatives=64, queue_size=128)
+    events = training.events()
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 10:
+            before = {name: value.clone() for name, value in training.state()[0].items()}
+        elif isinstance(event, StepDone) and event.step == 11:  # its loss was a number: the weights of step 10 are good
+            break
     training._pictures = training._pictures.float() * torch.nan
-    before = weights(training)
-    with pytest.raises(DivergedError, match="The loss became nan at step 1 "):
-        list(training.events())
-    assert same(before, weights(training))
+    with pytest.raises(DivergedError, match=r"The loss became nan at step 12 .* the state after step 10, the last good one"):
+        list(events)
+    after = training.state()[0]
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("kind", [Snapshot, Logged, StepDone])
+def test_closing_after_any_event_loses_nothing(tmp_path: Path, kind: type) -> None:
+    folder = tmp_path / "run"
+    session = start(folder, SMALL | {"epochs": 1, "snapshots": 3, "encoder": "cnn"}, CPU)
+    assert session is not None
+    events = session.events()
+    for event in events:
+        if isinstance(event, kind) and event.step >= (0 if kind is Snapshot else 3):
+            events.close()
+    resumed = start(folder, {}, CPU)
+    assert resumed is not None
+    list(resumed.events())
+    points = RunFolder(folder).read_metrics()
+    assert [p["step"] for p in points if p["kind"] == "snapshot"] == [0, 3, 11]
+    assert [p["step"] for p in points if p["kind"] == "loss"] == list(range(1, 12))
+
+
+def test_a_kill_between_two_files_of_the_last_save(tmp_path: Path) -> None:
+    """The resume file is at the last step, run.json not yet: the figures are still those of the last snapshot."""
+    settings = SMALL | {"epochs": 1, "snapshots": 3, "encoder": "cnn"}
+    folders = []
+    for name in ("whole", "killed"):
+        session = start(tmp_path / name, settings, CPU)
+        assert session is not None
+        for event in session.events():
+            if name == "killed" and isinstance(event, StepDone) and event.step == session.training.total:
+                session.folder.write_resume(*session.training.state())
+                break
+        folders.append(session.folder)
+    resumed = start(tmp_path / "killed", {}, CPU)
+    assert resumed is not None
+    list(resumed.events())
+    assert folders[1].read_record().figures == folders[0].read_record().figures
+
+
+def test_a_run_without_its_resume_file_is_not_started_over(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    session = start(folder, SMALL | {"epochs": 1, "snapshots": 0, "encoder": "cnn"}, CPU)
+    assert session is not None
+    events = session.events()
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 4:
+            events.close()
+    run = RunFolder(folder)
+    run.resume_file.unlink()
+    with pytest.raises(UserError, match="is missing, so this run cannot go on from step 4"):
+        start(folder, {}, CPU)
+    assert len(run.read_metrics()) == 4
 
 
 def test_an_epoch_visits_each_group_once() -> None:

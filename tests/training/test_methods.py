@@ -123,7 +123,19 @@ def test_labels_that_are_missing(method: str) -> None:
     unlabelled = dataclasses.replace(data, labels=torch.full_like(data.labels, -1), classes=[])
     with pytest.raises(UserError, match=f"{method} with these settings learns from labels, and digits has none"):
         training(method, unlabelled)
-    training("simclr", unlabelled)
+    list(training("simclr", unlabelled, epochs=1, snapshots=0).events())
+
+
+def test_pictures_without_a_label_are_left_out_where_labels_are_read() -> None:
+    data = load_dataset("digits")
+    labels = data.labels.clone()
+    labels[::2] = -1
+    half = dataclasses.replace(data, labels=labels)
+    for method in ("supcon", "cross-entropy"):
+        run = training(method, half, epochs=1, snapshots=2)
+        assert (half.labels[run.rows] >= 0).all()
+        snapshots = [event for event in run.events() if isinstance(event, Snapshot)]
+        assert snapshots[-1].knn.queries == int((labels[data.test] >= 0).sum())
 
 
 @pytest.mark.parametrize("method", ["supcon", "cross-entropy"])

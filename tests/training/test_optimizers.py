@@ -81,6 +81,14 @@ def test_plateau_halves_the_rate_when_the_loss_stands_still() -> None:
     assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
+def test_plateau_works_below_zero() -> None:
+    """SimSiam's loss: what is relative to a negative best would take standing still for a gain."""
+    plateau = Plateau(RunConfig(schedule="plateau", plateau_patience=0))
+    for _ in range(4):
+        plateau.epoch_done(-0.9)
+    assert plateau.factor == 0.5**3
+
+
 def test_plateau_remembers_through_json() -> None:
     config = RunConfig(schedule="plateau", plateau_patience=2)
     whole, first, second = Plateau(config), Plateau(config), Plateau(config)
