@@ -156,14 +156,14 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
         choose(page, model)
         expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
         name = text(f"methods.{find_run(model).read_record().config.method}").split("**")[1]
-        expect(page.locator(".summary:visible", has_text=name)).to_be_visible()
+        expect(page.locator(".prose.summary:visible", has_text=name)).to_be_visible()
 
 
 def test_the_queue_of_moco_is_pointed_at(page: Page) -> None:
     choose(page, "emoji-moco")
     open_tab(page, "Similarity")
     drawn(page, "matrix-view")
-    expect(page.locator(".summary:visible", has_text="MoCo")).to_be_visible()
+    expect(page.locator(".prose.summary:visible", has_text="MoCo")).to_be_visible()
     plot = page.locator("#matrix-view .cl-plot .nsewdrag").nth(1)
     box = plot.bounding_box()
     assert box
