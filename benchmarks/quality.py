@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import cache
 from typing import Any
 
 from torch import Tensor
@@ -23,26 +24,42 @@ from cl_core.runs import load_run, run_features, shipped_runs, untrained_like
 from cl_core.training.loop import uses_labels
 
 
-def measure(name: str) -> dict[str, Any]:
-    """kNN (leave one out where no labels were read; held out), and linear probe, in three spaces."""
-    run = load_run(name)
-    data = load_dataset(run.record.config.dataset)
-    pixels = pixel_features(data.pictures, run.size)
-    spaces: dict[str, Tensor] = {
-        "trained": run_features(run, data.pictures),
-        "untrained": run_features(untrained_like(run), data.pictures),
-        "pixels": pixels - pixels.mean(0),
+@cache
+def pixel_figures(dataset: str, size: int) -> dict[str, float]:
+    pixels = pixel_features(load_dataset(dataset).pictures, size)
+    return figures_of(pixels - pixels.mean(0), dataset)
+
+
+@cache
+def untrained_figures(dataset: str, key: str, name: str) -> dict[str, float]:
+    return figures_of(run_features(untrained_like(load_run(name)), load_dataset(dataset).pictures), dataset)
+
+
+def figures_of(features: Tensor, dataset: str) -> dict[str, float]:
+    """kNN over everything and on the held-out part, and the linear probe, which is always on the held-out part."""
+    data = load_dataset(dataset)
+    measured = {
+        "knn": evaluate_knn(features, data).accuracy,
+        "held_out": evaluate_knn(features, data, labels_seen=True).accuracy,
+        "linear": evaluate_linear(features, data).accuracy,
     }
-    labels = uses_labels(run.record.config)
-    figures: dict[str, Any] = {"checkpoint": name, "verdict": run.record.figures.get("health", {}).get("verdict", "")}
-    for space, features in spaces.items():
-        held_out = evaluate_knn(features, data, labels_seen=True)
-        figures[space] = {
-            "knn": None if labels else round(evaluate_knn(features, data).accuracy, 4),
-            "held_out": round(held_out.accuracy, 4),
-            "linear": round(evaluate_linear(features, data).accuracy, 4),
-        }
-    figures["protocol"] = held_out.protocol()
+    return {key: round(value, 4) for key, value in measured.items()}
+
+
+def measure(name: str, first_of: dict[str, str]) -> dict[str, Any]:
+    """Figures in three spaces; `first_of` remembers a checkpoint for each untrained network, which several share."""
+    run = load_run(name)
+    dataset = run.record.config.dataset
+    key = untrained_like(run).key
+    figures: dict[str, Any] = {
+        "checkpoint": name,
+        "verdict": run.record.figures["health"]["verdict"],
+        "trained": figures_of(run_features(run, load_dataset(dataset).pictures), dataset),
+        "untrained": untrained_figures(dataset, key, first_of.setdefault(key, name)),
+        "pixels": pixel_figures(dataset, run.size),
+    }
+    if uses_labels(run.record.config):
+        figures["trained"]["knn"] = None  # its labels were seen
     return figures
 
 
@@ -61,9 +78,10 @@ def as_markdown(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoints", nargs="+", default=[folder.name for folder in shipped_runs()])
-    rows = []
+    rows: list[dict[str, Any]] = []
+    first_of: dict[str, str] = {}
     for name in parser.parse_args().checkpoints:
-        rows.append(measure(name))
+        rows.append(measure(name, first_of))
         print(json.dumps(rows[-1]), flush=True)
     print(as_markdown(rows))
 

@@ -155,7 +155,7 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
         before = page.locator("#matrix-view .cl-root").get_attribute("data-drawn") or ""
         choose(page, model)
         expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
-        name = text(f"methods.{find_run(model).read_record().config.method}").split("**")[1]
+        name = text(f"methods.{find_run(model).read_record().config.method}", t="").split("**")[1]
         expect(page.locator(".prose.summary:visible", has_text=name)).to_be_visible()
 
 
