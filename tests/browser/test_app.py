@@ -136,7 +136,7 @@ def test_curves(page: Page) -> None:
     expect(page.get_by_text("queries against 1,911 pictures")).to_be_visible()
     screenshot(page, "curves")
     drawn(page, "moment-view")
-    page.locator("#curves-moment input[type=range]").fill("1")
+    page.locator("#curves-moment input[type=range]").fill("0")
     expect(page.get_by_text("After epoch 0.0.")).to_be_visible()
     page.get_by_label("fashion-simclr").check()
     expect(page.locator("#curves-view .legendtext", has_text="fashion-simclr").first).to_be_visible()

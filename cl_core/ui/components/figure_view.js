@@ -66,6 +66,8 @@ function cardContent(point, figure) {
     const [row, column] = [point.y, point.x];
     const { cells, names } = props.value;
     const here = cells[figure];
+    // New numbers arrive before the new drawing: the pointer may still be on a cell that is no more.
+    if (!here || !here.roles[row] || !here.columns[column]) return null;
     const { sprite, caption, key } = here.columns[column];
     // The other matrix says something about this pair only if it compares with the same thing.
     const lines = names.flatMap((name, i) => cells[i].columns[column] && cells[i].columns[column].key === key

@@ -60,13 +60,13 @@ def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
 
 @noticed
 def show_moment(model: str, moment: float) -> tuple[dict[str, Any], str]:
-    """The probe pictures' embeddings at one snapshot, in the basis of the last."""
+    """The probe pictures' embeddings at the snapshot `moment` percent of the way, in the basis of the last."""
     from cl_core.figures.scatter import map_figure
 
     data, snapshots = library.dataset(model), _snapshots(model)
     mean, axes = pca_axes(snapshots.embeddings[-1].float())
     points = (snapshots.embeddings.float() - mean) @ axes
-    index = min(int(moment), len(snapshots.steps)) - 1
+    index = round(float(moment) / 100 * (len(snapshots.steps) - 1))
     position = {row: i for i, row in enumerate(data.shown.tolist())}
     record = find_run(model).read_record()
     epoch = f"{snapshots.steps[index] / record.total_steps * record.config.epochs:.1f}"
@@ -94,11 +94,6 @@ def _snapshots(model: str) -> Snapshots:
     return snapshots
 
 
-def _moments(model: str) -> dict[str, Any]:
-    count = len(_snapshots(model).steps)
-    return gr.update(maximum=count, value=count)
-
-
 def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
@@ -122,10 +117,8 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
         trigger_mode="always_last",
         api_visibility="private",
     )
-    moment = gr.Slider(1, 12, 12, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
+    # In percent, so that it fits runs with any number of snapshots.
+    moment = gr.Slider(0, 100, 100, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
     moment_summary = gr.Markdown(elem_classes="summary")
     moment_view = figure_view(elem_id="moment-view")
-    gr.on([tab.select, model.change], _moments, model, moment, **QUICK).then(
-        show_moment, [model, moment], [moment_view, moment_summary], **QUICK
-    )
-    moment.change(show_moment, [model, moment], [moment_view, moment_summary], **QUICK)
+    gr.on([tab.select, model.change, moment.change], show_moment, [model, moment], [moment_view, moment_summary], **QUICK)
