@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cl_core.anatomy import Anatomy
 from cl_core.encoders import Encoder
+from cl_core.heads import projection_head
 from cl_core.losses import SupConForm
 
 ColumnKind = Literal["view", "bank", "queue", "class"]
@@ -156,6 +157,11 @@ class Method(nn.Module, ABC):
         missing = [name for name in missing if not name.startswith(self.training_only)]
         if missing or unexpected:
             raise RuntimeError(f"missing {missing}, unexpected {unexpected}")
+
+
+def head_for(encoder: Encoder, settings: MethodSettings) -> nn.Sequential:
+    """The projection head that the settings describe."""
+    return projection_head(encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm)
 
 
 def view_columns(count: int) -> tuple[list[ColumnKind], Tensor]:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from cl_core.anatomy import info_nce_anatomy, nce_anatomy
 from cl_core.encoders import Encoder
-from cl_core.heads import projection_head
 from cl_core.losses import (
     bank_chance_level,
     info_nce,
@@ -24,7 +23,7 @@ from cl_core.losses import (
     nce,
     nce_chance_level,
 )
-from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
+from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, head_for
 
 LOG_Z_MOMENTUM = 0.9
 
@@ -59,9 +58,7 @@ class BankMethod(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = projection_head(
-            encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm
-        )
+        self.head = head_for(encoder, settings)
         self.bank = MemoryBank(data.instances, settings.projection_dim, settings.bank_momentum)
         self.temperature = settings.temperature
         self.negatives = min(settings.negatives, max(1, data.instances - 1))

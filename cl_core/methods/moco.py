@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from cl_core.anatomy import info_nce_anatomy
 from cl_core.encoders import Encoder
-from cl_core.heads import projection_head
 from cl_core.losses import bank_chance_level, info_nce
-from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
+from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, head_for
 
 
 class MoCo(Method):
@@ -32,9 +31,7 @@ class MoCo(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = projection_head(
-            encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm
-        )
+        self.head = head_for(encoder, settings)
         self.key_encoder, self.key_head = copy.deepcopy(self.encoder), copy.deepcopy(self.head)
         for parameter in self._key_parameters():
             parameter.requires_grad_(False)

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from cl_core.anatomy import nt_xent_anatomy
 from cl_core.encoders import Encoder
-from cl_core.heads import projection_head
 from cl_core.losses import chance_level, false_negatives, nt_xent
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, head_for, view_columns
 
 
 class SimCLR(Method):
@@ -19,9 +18,7 @@ class SimCLR(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = projection_head(
-            encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm
-        )
+        self.head = head_for(encoder, settings)
         self.temperature = settings.temperature
         self.exclude_false_negatives = settings.exclude_false_negatives
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from cl_core.anatomy import negative_cosine_anatomy
 from cl_core.encoders import Encoder
-from cl_core.heads import predictor, projection_head
+from cl_core.heads import predictor
 from cl_core.losses import negative_cosine
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, head_for, view_columns
 
 
 class SimSiam(Method):
@@ -22,7 +22,7 @@ class SimSiam(Method):
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         dim = settings.projection_dim
-        self.head = projection_head(encoder.dim, settings.projection_hidden, dim, settings.projection_last_norm)
+        self.head = head_for(encoder, settings)
         self.predictor: nn.Module = predictor(dim, settings.predictor_hidden) if settings.predictor else nn.Identity()
         self.stop_gradient = settings.stop_gradient
 

@@ -9,17 +9,14 @@ from torch import Tensor
 
 from cl_core.anatomy import sup_con_anatomy
 from cl_core.encoders import Encoder
-from cl_core.heads import projection_head
 from cl_core.losses import chance_level, sup_con
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, head_for, view_columns
 
 
 class SupCon(Method):
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = projection_head(
-            encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm
-        )
+        self.head = head_for(encoder, settings)
         self.temperature = settings.temperature
         self.form = settings.sup_con_form
 
