@@ -25,7 +25,7 @@ def map_points(run: Run, dataset: Dataset, projector: Projector) -> Tensor:
 
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:
     """Compute every map and keep it in the run's own folder; yields each projector when it is done."""
-    missing = [p for p in PROJECTORS if projection.cached(run.folder.path, map_key(run, dataset), p) is None]
+    missing = [p for p in PROJECTORS if not projection.is_kept(run.folder.path, map_key(run, dataset), p)]
     features = run_features(run, dataset.pictures[dataset.shown]) if missing else None
     for projector in missing:
         assert features is not None

@@ -66,6 +66,11 @@ def _file(folder: Path, key: str, projector: Projector) -> Path:
     return folder / f"{projector}-{key}.safetensors"
 
 
+def is_kept(run_folder: Path, key: str, projector: Projector) -> bool:
+    """Whether the points lie beside the run itself; the cache may hold them and be emptied."""
+    return _file(run_folder / "projections", key, projector).is_file()
+
+
 def cached(run_folder: Path, key: str, projector: Projector) -> Tensor | None:
     """Points computed before for the features called `key`, beside the run or in the cache."""
     for folder in (run_folder / "projections", cache_dir() / "projections"):

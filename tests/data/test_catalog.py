@@ -107,7 +107,7 @@ def test_iris_is_a_table() -> None:
 
 
 def test_an_unknown_name_gets_a_sentence() -> None:
-    with pytest.raises(UserError, match="no data set 'cats': choose one of emoji, fashion, digits"):
+    with pytest.raises(UserError, match="no data set 'cats': choose one of emoji, fashion, mnist, digits"):
         load_dataset("cats")
 
 
