@@ -24,7 +24,9 @@ def choose_device(name: str = "auto") -> torch.device:
         available.insert(0, "cuda")
     if name == "auto":
         return torch.device(available[0])
-    if name.split(":")[0] not in available:
+    kind, _, index = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in available or (index and not (index.isdecimal() and int(index) < count)):
         raise UserError(f"This machine has no device {name!r}: choose auto or one of {', '.join(available)}.")
     return torch.device(name)
 

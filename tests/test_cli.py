@@ -95,6 +95,7 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
             "supcon, cross-entropy, but it was 'byol'.",
         ),
         (["train", "--run", "r", "--lr", "-1"], "lr: input should be greater than 0, but it was '-1'."),
+        (["train", "--run", "r", "--image-size", "2"], "image_size: must be 0 or at least 8, but it was '2'."),
         (["train", "--run", "r", "--epochs", "many"], "epochs: input should be a valid integer"),
         (["train", "--run", "r", "--views.flip", "2"], "views.flip: input should be less than or equal to 1"),
         (["train", "--run", "r", "--device", "tpu"], "This machine has no device 'tpu': choose auto or one of"),

@@ -15,9 +15,10 @@ def test_the_fastest_there_is() -> None:
     assert choose_device("cpu").type == "cpu"
 
 
-def test_a_device_that_is_not_there() -> None:
-    with pytest.raises(UserError, match="This machine has no device 'tpu': choose auto or one of"):
-        choose_device("tpu")
+@pytest.mark.parametrize("name", ["tpu", "cpu:foo", "cpu:7", "cuda:99"])
+def test_a_device_that_is_not_there(name: str) -> None:
+    with pytest.raises(UserError, match=f"This machine has no device '{name}': choose auto or one of"):
+        choose_device(name)
 
 
 def test_precision() -> None:

@@ -16,6 +16,7 @@ from cl_core.methods import METHODS
 
 OptimizerName = Literal["adamw", "adam", "sgd", "lars"]
 ScheduleName = Literal["cosine", "constant", "plateau"]
+SMALLEST_VIEW = 8  # pixels; below it some encoder has nothing left after its strides
 
 
 class RunConfig(BaseModel):
@@ -61,6 +62,13 @@ class RunConfig(BaseModel):
         if self.method == "moco" and self.queue_size < self.batch_size:
             raise ValueError(f"queue_size: must be at least the batch size, {self.batch_size}, but it was {self.queue_size}")
         return self
+
+    @field_validator("image_size")
+    @classmethod
+    def _large_enough(cls, value: int) -> int:
+        if 0 < value < SMALLEST_VIEW:
+            raise ValueError(f"must be 0 or at least {SMALLEST_VIEW}")
+        return value
 
     @field_validator("dataset")
     @classmethod

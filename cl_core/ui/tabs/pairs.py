@@ -114,8 +114,8 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             view = pair_view(elem_id="pairs-view")
     seed = gr.Number(1, visible=False, precision=0)
     inputs = [model, choice, upload, seed, crop, flip, jitter, grey, blur]
-    for slider in (crop, flip, jitter, grey, blur):
-        slider.change(show, inputs, view, **QUICK)
+    # One event for all of them: an answer on its way never overwrites a later one.
+    gr.on([slider.change for slider in (crop, flip, jitter, grey, blur)], show, inputs, view, **QUICK)
     # Notices travel through the queue, which sliders go past to be quick.
     gr.on([choice.change, upload.change], show, inputs, view, **(QUICK | {"queue": True}))
     choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place

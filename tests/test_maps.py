@@ -1,0 +1,31 @@
+"""Maps computed ahead go into the run's own folder, whatever the cache holds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from cl_core import projection
+from cl_core.data.catalog import load_dataset
+from cl_core.maps import compute_maps, map_key, map_points
+from cl_core.runs import open_run
+from cl_core.training.run_folder import RunFolder
+
+
+def test_the_cache_is_no_substitute(small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "COMPUTE", dict.fromkeys(projection.PROJECTORS, projection.pca))
+    folder = tmp_path / "run"
+    shutil.copytree(small_run, folder)
+    run, data = open_run(RunFolder(folder)), load_dataset("digits")
+    seen = map_points(run, data, "pca")  # as the app does: into the cache
+    assert not projection.is_kept(folder, map_key(run, data), "pca")
+    assert list(compute_maps(run, data)) == list(projection.PROJECTORS)
+    for projector in projection.PROJECTORS:
+        assert projection.is_kept(folder, map_key(run, data), projector)
+    kept = projection.cached(folder, map_key(run, data), "pca")
+    assert kept is not None
+    assert torch.allclose(kept / kept.abs().max(), seen / seen.abs().max(), atol=1e-3)
+    assert list(compute_maps(run, data)) == []
