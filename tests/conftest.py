@@ -12,6 +12,7 @@ import pytest
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one test process a core
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
     "dataset": "digits",
