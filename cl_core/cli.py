@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cl_core.commands import words
 from cl_core.commands.evaluate import evaluate as run_evaluate
 from cl_core.commands.experiment import NAMES
 from cl_core.commands.experiment import experiment as run_experiment
@@ -68,7 +69,40 @@ def _parser() -> argparse.ArgumentParser:
 
     project = command("project", run_project, "Compute a run's maps (PCA, t-SNE, UMAP) ahead and keep them beside it.")
     project.add_argument("--checkpoint", required=True, metavar="NAME|DIR")
+    _add_words(commands)
     return parser
+
+
+def _add_words(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from cl_core.words.config import PRESETS, WordConfig
+
+    text = "Word vectors by noise-contrastive estimation: train them, ask them."
+    questions = commands.add_parser("words", help=text, description=text).add_subparsers(dest="question", required=True)
+
+    def question(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = questions.add_parser(name, help=text, description=text)
+        sub.set_defaults(call=run)
+        return sub
+
+    train = question("train", words.train, "Learn word vectors from a text; goes on with an unfinished run.")
+    train.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder the run is kept in")
+    train.add_argument("--preset", choices=PRESETS, help="settings to start from; options given here come on top")
+    train.add_argument("--save-every", type=float, default=30, metavar="S", help="seconds between saves (default: 30)")
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add_settings(train, WordConfig)
+
+    similar = question("similar", words.similar, "The words most like a word, or the cosine of two.")
+    similar.add_argument("words", nargs="+", metavar="WORD")
+    similar.add_argument("--each", action="store_true", help="of two words, too, list the words like each")
+    analogy = question("analogy", words.analogy, "A word by arithmetic, such as: king - man + woman.")
+    analogy.add_argument("terms", nargs="+", metavar="WORD|SIGN")
+    evaluate = question("evaluate", words.evaluate, "log Z over contexts, and agreement with people's judgements.")
+    evaluate.add_argument("--pairs", type=Path, nargs="+", default=[], metavar="FILE", help="two words and a number a line")
+    for sub in (similar, analogy):
+        sub.add_argument("--top", type=_positive, default=10, help="answers (default: 10)")
+    for sub in (similar, analogy, evaluate):
+        sub.add_argument("--checkpoint", default="words-wordnet", metavar="NAME|DIR", help="default: words-wordnet")
+        sub.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _positive(text: str) -> int:

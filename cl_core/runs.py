@@ -18,7 +18,7 @@ from cl_core.errors import UserError
 from cl_core.files import fingerprint
 from cl_core.methods import METHODS, DataShape, Method
 from cl_core.paths import CHECKPOINTS, RUNS
-from cl_core.training.run_folder import RunFolder, RunRecord
+from cl_core.training.run_folder import RunFolder, RunRecord, run_paths
 
 UNTRAINED = "untrained"
 
@@ -43,13 +43,13 @@ class Run:
 
 
 def shipped_runs() -> list[RunFolder]:
-    """Folders below `checkpoints/`, by name."""
-    return [RunFolder(file.parent) for file in sorted(CHECKPOINTS.glob("*/run.json"))]
+    """Folders of runs on pictures below `checkpoints/`, by name."""
+    return [RunFolder(folder) for folder in run_paths(CHECKPOINTS, "pictures")]
 
 
 def local_runs(root: Path = RUNS) -> list[RunFolder]:
-    """Folders below `root` (by default `runs/` where the command is called), by path."""
-    return [RunFolder(file.parent) for file in sorted(root.glob("**/run.json"))]
+    """Folders of runs on pictures below `root` (by default `runs/` where the command is called), by path."""
+    return [RunFolder(folder) for folder in run_paths(root, "pictures")]
 
 
 def find_run(name: str) -> RunFolder:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from cl_core.commands.options import given_settings
-from cl_core.commands.stop import StopRequest
 
 
 def train(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
+    from cl_core.commands.follow import follow
     from cl_core.device import choose_device
     from cl_core.training import session as sessions
     from cl_core.training.config import RunConfig
-    from cl_core.training.loop import Logged, Snapshot, StepDone
+    from cl_core.training.loop import Logged, Snapshot
 
     settings = given_settings(arguments, RunConfig)
     if arguments.like:
@@ -26,27 +25,18 @@ def train(arguments: argparse.Namespace) -> int:
     if session is None:
         print(f"The run in {arguments.run} is finished; choose another folder to train again.")
         return 0
-    stop = StopRequest()
-    training = session.training
     last = ""
-    with tqdm(total=training.total, initial=training.step, unit="step", file=sys.stderr) as bar:
-        events = session.events(arguments.save_every)
-        for event in events:
-            if isinstance(event, StepDone):
-                bar.update(event.step - bar.n)
-                if stop.requested and event.step < training.total:
-                    events.close()
-                    bar.close()
-                    print(
-                        f"\nStopped at step {event.step:,} of {training.total:,}; the same command goes on from there.",
-                        file=sys.stderr,
-                    )
-                    return 130
-            elif isinstance(event, Logged):
-                bar.set_postfix_str(f"loss {event.loss:.3f} (chance {event.chance:.2f}){last}")
-            elif isinstance(event, Snapshot):
-                last = f", kNN {event.knn.accuracy:.1%}"
-                bar.write(f"epoch {event.epoch:.1f}: {event.words}; kNN {event.knn.accuracy:.1%}", file=sys.stderr)
+
+    def report(bar: Any, event: Any) -> None:
+        nonlocal last
+        if isinstance(event, Logged):
+            bar.set_postfix_str(f"loss {event.loss:.3f} (chance {event.chance:.2f}){last}", refresh=False)
+        elif isinstance(event, Snapshot):
+            last = f", kNN {event.knn.accuracy:.1%}"
+            bar.write(f"epoch {event.epoch:.1f}: {event.words}; kNN {event.knn.accuracy:.1%}", file=sys.stderr)
+
+    if not follow(session.events(arguments.save_every), session.training, report):
+        return 130
     print(f"Finished: {arguments.run}")
     figures = session.record.figures
     if "knn" in figures:

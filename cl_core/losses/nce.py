@@ -33,13 +33,23 @@ def nce(
     Raises:
         ValueError: shapes do not agree.
     """
+    is_data, is_noise = nce_terms(data, noise, data_log_kq, noise_log_kq, left_out)
+    return (is_data + is_noise.sum(1)).mean()
+
+
+@without_autocast
+def nce_terms(
+    data: Tensor, noise: Tensor, data_log_kq: Tensor | float, noise_log_kq: Tensor | float, left_out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The terms that `nce` adds up: -log s(data), (N,), and -log(1 - s(noise)), (N, K), left-out ones 0.
+
+    Arguments and errors are those of `nce`.
+    """
     if data.dim() != 1 or noise.dim() != 2 or len(noise) != len(data) or len(data) == 0:
         raise ValueError(f"scores need the shapes (N,) and (N, K) with N >= 1, not {tuple(data.shape)} and {tuple(noise.shape)}")
     is_data = F.softplus(-(at_least_float32(data) - data_log_kq))
     is_noise = F.softplus(at_least_float32(noise) - noise_log_kq)
-    if left_out is not None:
-        is_noise = is_noise.masked_fill(left_out, 0)
-    return (is_data + is_noise.sum(1)).mean()
+    return is_data, is_noise if left_out is None else is_noise.masked_fill(left_out, 0)
 
 
 def negative_sampling(data: Tensor, noise: Tensor, left_out: Tensor | None = None) -> Tensor:

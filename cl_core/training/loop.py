@@ -27,21 +27,17 @@ from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.methods import METHODS, DataShape, Method
 from cl_core.training.config import RunConfig
+from cl_core.training.events import DivergedError, State, StepDone
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
+from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
 LOG_LINES = 500  # the most points a loss curve gets
 PROBE_SIZE = 256  # pictures whose embeddings are kept at every snapshot
-EPOCH_STREAM, STEP_STREAM = 0, 1
 PROBE_POSITION = 2**31 - 1  # no step comes this far: the probe's views are the same at every snapshot
 
 
 KEEP_EVERY = 10  # steps between the states that a run which blows up can go back to
-State = tuple[dict[str, Tensor], dict[str, str]]
-
-
-class DivergedError(UserError):
-    """The loss is no longer a number, or was none when the run stopped before."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +66,6 @@ class Snapshot:
     verdict: Verdict
     words: str
     embeddings: Tensor
-
-
-@dataclasses.dataclass(frozen=True)
-class StepDone:
-    """One optimiser step was made; the state may be saved here."""
-
-    step: int
 
 
 Event = Logged | Snapshot | StepDone
@@ -113,17 +102,12 @@ def build_method(config: RunConfig, dataset: Dataset) -> Method:
         return METHODS[config.method](encoder, config, data_shape(config, dataset))
 
 
-def _generator(device: torch.device, seed: int, stream: int, position: int) -> torch.Generator:
-    # Distinct for every (seed, stream, position) with seed < 2**31, stream < 2, position < 2**31.
-    return torch.Generator(device).manual_seed((seed << 32) | (stream << 31) | position)
-
-
 def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
     """Rows to visit in one epoch: one random member of each group, in random order, (G,) int64.
 
     Pictures of one group show the same thing; as each other's negatives they would be false ones.
     """
-    generator = _generator(torch.device("cpu"), config.seed, EPOCH_STREAM, epoch)
+    generator = seeded_generator(torch.device("cpu"), config.seed, EPOCH_STREAM, epoch)
     shuffled = torch.randperm(len(groups), generator=generator)
     _, group = groups[shuffled].unique(return_inverse=True)
     first = torch.full((int(group.max()) + 1,), len(groups))
@@ -141,7 +125,7 @@ def probe_geometry(
     method: Method, config: RunConfig, dataset: Dataset, size: int, device: torch.device
 ) -> tuple[Geometry, Tensor]:
     """Geometry of the probe pictures, and their embeddings (P, D); the same views whenever it is asked."""
-    generator = _generator(device, config.seed, STEP_STREAM, PROBE_POSITION)
+    generator = seeded_generator(device, config.seed, STEP_STREAM, PROBE_POSITION)
     return measure_geometry(method, dataset.pictures[probe_rows(dataset)].to(device), config.views, size, generator)
 
 
@@ -175,7 +159,7 @@ class Training:
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(config, self.method, device)
-        self.plateau = Plateau(config)
+        self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self.step = 0
         self._sums = {"line": 0.0, "epoch": 0.0}
         self._good: State | None = None  # the newest kept state whose loss was a number
@@ -233,7 +217,7 @@ class Training:
 
     def _step(self, rows: Tensor, lr: float) -> float:
         rows = rows.to(self.device)
-        pictures, generator = self._pictures[rows], _generator(self.device, self.config.seed, STEP_STREAM, self.step)
+        pictures, generator = self._pictures[rows], seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
         self.method.train()
         for group in self.optimizer.param_groups:
             group["lr"] = lr

@@ -78,10 +78,10 @@ class Plateau:
     Gains are compared as they are, not relative to the loss, which may be below zero (SimSiam's).
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, patience: int, factor: float) -> None:
         self._rate = torch.optim.SGD([torch.zeros(1)], lr=1.0)
         self._schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self._rate, factor=config.plateau_factor, patience=config.plateau_patience, threshold_mode="abs", eps=0.0
+            self._rate, factor=factor, patience=patience, threshold_mode="abs", eps=0.0
         )
 
     @property

@@ -6,6 +6,7 @@
     snapshots.safetensors  embeddings of the probe pictures over time
     resume.safetensors     exact weights, optimiser and position; not part of a shipped checkpoint
 
+A run of words (`cl_core/words`) is the same with other contents.
 JSON and safetensors only: opening someone's run cannot run their code.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import safetensors.torch
 import torch
@@ -29,23 +30,35 @@ from cl_core.training.config import RunConfig, RunState
 FORMAT = 1
 
 
-class RunRecord(BaseModel):
-    """What `run.json` holds."""
+Kind = Literal["pictures", "words"]
+
+
+class Record(BaseModel):
+    """What `run.json` holds of any run; `config` comes with what is learned."""
 
     model_config = ConfigDict(extra="forbid")
 
     format: int = Field(FORMAT, ge=1, le=FORMAT)
-    config: RunConfig
     state: RunState = "running"
     step: int = Field(0, ge=0)
     total_steps: int = Field(0, ge=0)
-    image_size: int = Field(ge=1, le=512)
-    instances: int = Field(0, ge=0)
-    classes: int = Field(0, ge=0)
     seconds: float = Field(0.0, ge=0)
     device: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     figures: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunRecord(Record):
+    """A run on pictures."""
+
+    kind: Literal["pictures"] = "pictures"
+    config: RunConfig
+    image_size: int = Field(ge=1, le=512)
+    instances: int = Field(0, ge=0)
+    classes: int = Field(0, ge=0)
+
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,15 +70,30 @@ class Snapshots:
     embeddings: Tensor
 
 
-class RunFolder:
-    """The files of one run. Reading raises `UserError` with what is wrong with which file."""
+def kind_of(record_file: Path) -> Kind:
+    """What a run learned from; a file that cannot be read counts as pictures, and its reader says what is wrong."""
+    try:
+        return "words" if json.loads(record_file.read_bytes()).get("kind") == "words" else "pictures"
+    except (ValueError, OSError, AttributeError):
+        return "pictures"
+
+
+def run_paths(root: Path, kind: Kind) -> list[Path]:
+    """Folders of runs below `root`, at any depth, by path."""
+    return [file.parent for file in sorted(root.glob("**/run.json")) if kind_of(file) == kind]
+
+
+class Folder(Generic[R]):
+    """The files that every run has. Reading raises `UserError` with what is wrong with which file."""
+
+    kind: ClassVar[Kind]
+    record_model: type[R]
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record_file = path / "run.json"
         self.metrics_file = path / "metrics.jsonl"
         self.model_file = path / "model.safetensors"
-        self.snapshots_file = path / "snapshots.safetensors"
         self.resume_file = path / "resume.safetensors"
 
     @property
@@ -75,16 +103,20 @@ class RunFolder:
     def exists(self) -> bool:
         return self.record_file.is_file()
 
-    def read_record(self) -> RunRecord:
+    def read_record(self) -> R:
         if not self.exists():
             raise UserError(f"{self.path} is not a run: it has no run.json; give the folder that train --run wrote.")
+        found = kind_of(self.record_file)
+        if found != self.kind:
+            where = "python -m cl_core words" if found == "words" else "python -m cl_core without words"
+            raise UserError(f"{self.path} is a run on {found}, not on {self.kind}: use {where}.")
         try:
-            return RunRecord.model_validate_json(self.record_file.read_bytes())
+            return self.record_model.model_validate_json(self.record_file.read_bytes())
         except ValidationError as error:
             reason = from_validation(error)
             raise UserError(f"{self.record_file} is damaged or of another program: {reason}") from None
 
-    def write_record(self, record: RunRecord) -> None:
+    def write_record(self, record: R) -> None:
         write_json(self.record_file, record.model_dump(mode="json"))
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -137,19 +169,6 @@ class RunFolder:
     def read_resume(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         return self._read(self.resume_file)
 
-    def write_snapshots(self, snapshots: Snapshots) -> None:
-        tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": snapshots.embeddings}
-        self._write(self.snapshots_file, tensors, {})
-
-    def read_snapshots(self) -> Snapshots | None:
-        if not self.snapshots_file.is_file():
-            return None
-        tensors, _ = self._read(self.snapshots_file)
-        try:
-            return Snapshots(tensors["rows"], tensors["steps"].tolist(), tensors["embeddings"])
-        except KeyError as error:
-            raise UserError(f"{self.snapshots_file} has no {error}: delete it, training writes it again.") from None
-
     @staticmethod
     def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
         contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -164,3 +183,27 @@ class RunFolder:
             raise UserError(f"{path} is missing: the run was not saved whole, or the file was moved.") from None
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path} is cut off or not a safetensors file ({error}): copy it again.") from None
+
+
+class RunFolder(Folder[RunRecord]):
+    """The files of a run on pictures."""
+
+    kind = "pictures"
+    record_model = RunRecord
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.snapshots_file = path / "snapshots.safetensors"
+
+    def write_snapshots(self, snapshots: Snapshots) -> None:
+        tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": snapshots.embeddings}
+        self._write(self.snapshots_file, tensors, {})
+
+    def read_snapshots(self) -> Snapshots | None:
+        if not self.snapshots_file.is_file():
+            return None
+        tensors, _ = self._read(self.snapshots_file)
+        try:
+            return Snapshots(tensors["rows"], tensors["steps"].tolist(), tensors["embeddings"])
+        except KeyError as error:
+            raise UserError(f"{self.snapshots_file} has no {error}: delete it, training writes it again.") from None

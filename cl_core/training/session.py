@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Generator
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+from pydantic import BaseModel
 
 from cl_core import __version__
 from cl_core.data.catalog import load_dataset
@@ -17,8 +19,9 @@ from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.training.config import RunConfig, RunState
-from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, data_shape
-from cl_core.training.run_folder import RunFolder, RunRecord, Snapshots
+from cl_core.training.events import DivergedError, State, StepDone
+from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
+from cl_core.training.run_folder import Folder, R, RunFolder, RunRecord, Snapshots
 
 SAVE_EVERY_S = 30.0
 
@@ -28,51 +31,67 @@ def versions() -> dict[str, str]:
     return {"contrastive-explorer": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
-class Session:
-    """A `Training` and the folder it is kept in."""
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+C = TypeVar("C", bound=BaseModel)
 
-    def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool) -> None:
-        self.folder = folder
-        self.training = Training(config, load_dataset(config.dataset), device)
-        shape = data_shape(config, self.training.dataset)
-        self.record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
-        self._kept: Snapshots | None = None
-        self._seconds_before = 0.0
+
+class Trains(Protocol[E_co]):
+    """What a session asks of a training."""
+
+    step: int
+    total: int
+
+    def events(self) -> Iterator[E_co]: ...
+
+    def state(self) -> State: ...
+
+    def restore(self, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None: ...
+
+
+class Recording(ABC, Generic[E, R]):
+    """A training and the folder it is kept in, whatever it learns."""
+
+    def __init__(self, folder: Folder[R], training: Trains[E], record: R, device: torch.device, resume: bool) -> None:
+        self.folder, self.record = folder, folder.read_record() if resume else record
+        self._training = training
+        self._seconds_before = self.record.seconds
         self._started = time.monotonic()
         if resume:
             self._restore()
-        self.record.total_steps = self.training.total
+        self.record.total_steps = training.total
         self.record.versions = versions()
         self.record.device = device.type
-        folder.cut_metrics(self.training.step if resume else -1)
+        folder.cut_metrics(training.step if resume else -1)
         self._write_record("running")
 
     def _restore(self) -> None:
-        self.record = self.folder.read_record()
         tensors, header = self.folder.read_resume()
         try:
-            self.training.restore(tensors, header)
+            self._training.restore(tensors, header)
         except (KeyError, ValueError, RuntimeError):
             raise UserError(f"{self.folder.resume_file} belongs to another run: restore it, or start in a new folder.") from None
-        # A kill may come between the resume file and run.json: the curves know the last snapshot.
-        snapshots = [p for p in self.folder.read_metrics() if p["kind"] == "snapshot" and p["step"] <= self.training.step]
-        if snapshots:
-            self._take_figures(snapshots[-1])
-        self._seconds_before = self.record.seconds
-        kept = self.folder.read_snapshots()
-        if kept is not None:
-            count = sum(step <= self.training.step for step in kept.steps)
-            self._kept = Snapshots(kept.rows, kept.steps[:count], kept.embeddings[:count])
 
-    def events(self, save_every_s: float = SAVE_EVERY_S) -> Generator[Event]:
+    @abstractmethod
+    def _record(self, event: E) -> None:
+        """Write down what the training said."""
+
+    @abstractmethod
+    def _weights(self) -> dict[str, torch.Tensor]:
+        """What goes into the model file."""
+
+    def _complete(self) -> None:
+        """Measure what is only asked of a finished run."""
+
+    def events(self, save_every_s: float = SAVE_EVERY_S) -> Generator[E]:
         """Pass on the training's events after recording them.
 
         Closing this generator after any event saves the run as stopped, its present step done to the end.
         """
         saved = time.monotonic()
         completed = False
-        events = self.training.events()
-        event: Event | None = None
+        events = self._training.events()
+        event: E | None = None
         try:
             for event in events:
                 self._record(event)
@@ -92,10 +111,52 @@ class Session:
             self.save("diverged")
             raise
         if completed:
-            # So that whoever opens the run sees what it had to beat.
-            pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
-            self.record.figures["pixels"] = dataclasses.asdict(pixels)
+            self._complete()
             self.save("finished")
+
+    def save(self, state: RunState) -> None:
+        """Write the state so that training goes on from this step; the resume file alone decides where."""
+        self.folder.write_resume(*self._training.state())
+        self.folder.write_model(self._weights())
+        self._write_record(state)
+
+    def _write_record(self, state: RunState) -> None:
+        self.record.state = state
+        self.record.step = self._training.step
+        self.record.seconds = round(self._seconds_before + time.monotonic() - self._started, 1)
+        self.folder.write_record(self.record)
+
+
+class Session(Recording[Event, RunRecord]):
+    """A `Training` on pictures and the folder it is kept in."""
+
+    folder: RunFolder
+
+    def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool) -> None:
+        self.training = Training(config, load_dataset(config.dataset), device)
+        shape = data_shape(config, self.training.dataset)
+        record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
+        self._kept: Snapshots | None = None
+        super().__init__(folder, self.training, record, device, resume)
+
+    def _restore(self) -> None:
+        super()._restore()
+        # A kill may come between the resume file and run.json: the curves know the last snapshot.
+        snapshots = [p for p in self.folder.read_metrics() if p["kind"] == "snapshot" and p["step"] <= self.training.step]
+        if snapshots:
+            self._take_figures(snapshots[-1])
+        kept = self.folder.read_snapshots()
+        if kept is not None:
+            count = sum(step <= self.training.step for step in kept.steps)
+            self._kept = Snapshots(kept.rows, kept.steps[:count], kept.embeddings[:count])
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return self.training.method.shown_state()
+
+    def _complete(self) -> None:
+        # So that whoever opens the run sees what it had to beat.
+        pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
+        self.record.figures["pixels"] = dataclasses.asdict(pixels)
 
     def _record(self, event: Event) -> None:
         if isinstance(event, Logged):
@@ -125,18 +186,6 @@ class Session:
         protocols = {"protocol": knn.protocol(), "geometry_protocol": geometry.protocol()}
         self.record.figures = measured | protocols | {"at": "last step"}
 
-    def save(self, state: RunState) -> None:
-        """Write the state so that training goes on from this step; the resume file alone decides where."""
-        self.folder.write_resume(*self.training.state())
-        self.folder.write_model(self.training.method.shown_state())
-        self._write_record(state)
-
-    def _write_record(self, state: RunState) -> None:
-        self.record.state = state
-        self.record.step = self.training.step
-        self.record.seconds = round(self._seconds_before + time.monotonic() - self._started, 1)
-        self.folder.write_record(self.record)
-
 
 def start(path: Path, settings: dict[str, Any], device: torch.device) -> Session | None:
     """Begin a run in `path`, or go on with the unfinished one there; None if it is finished.
@@ -148,13 +197,22 @@ def start(path: Path, settings: dict[str, Any], device: torch.device) -> Session
         UserError: the folder holds something else, or a run with other settings.
         ValidationError: a setting is out of range.
     """
-    folder = RunFolder(path)
+    begun = begin(RunFolder(path), RunConfig, settings)
+    return Session(RunFolder(path), begun[0], device, resume=begun[1]) if begun else None
+
+
+def begin(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tuple[C, bool] | None:
+    """The settings of the run that `folder` will hold or holds, and whether it is resumed; None if it is finished.
+
+    Raises: as `start`.
+    """
+    path = folder.path
     if not folder.exists():
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} exists and is not a run: give a new folder, or one that train --run wrote.")
-        return Session(folder, RunConfig.model_validate(settings), device, resume=False)
+        return model.model_validate(settings), False
     record = folder.read_record()
-    asked = RunConfig.model_validate(merge(record.config.model_dump(), settings))
+    asked = model.model_validate(merge(record.config.model_dump(), settings))
     if asked != record.config:
         old, new = record.config.model_dump(), asked.model_dump()
         name = next(key for key in old if old[key] != new[key])
@@ -173,7 +231,7 @@ def start(path: Path, settings: dict[str, Any], device: torch.device) -> Session
             f"{folder.resume_file} is missing, so this run cannot go on from step {record.step:,}: "
             "restore it, or start in a new folder."
         )
-    return Session(folder, record.config, device, resume=folder.resume_file.is_file())
+    return record.config, folder.resume_file.is_file()
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

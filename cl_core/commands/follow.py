@@ -1,0 +1,33 @@
+"""A training with a progress bar, stopped by Ctrl-C without losing a step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from typing import Any
+
+from cl_core.commands.stop import StopRequest
+from cl_core.training.events import StepDone
+from cl_core.training.session import Trains
+
+
+def follow(events: Generator[Any], training: Trains[Any], report: Callable[[Any, Any], None]) -> bool:
+    """Run to the end, and say whether it was reached; `report(bar, event)` gets what is not the end of a step."""
+    from tqdm import tqdm
+
+    stop = StopRequest()
+    with tqdm(total=training.total, initial=training.step, unit="step", file=sys.stderr) as bar:
+        for event in events:
+            if not isinstance(event, StepDone):
+                report(bar, event)
+                continue
+            bar.update(event.step - bar.n)
+            if stop.requested and event.step < training.total:
+                events.close()
+                bar.close()
+                print(
+                    f"\nStopped at step {event.step:,} of {training.total:,}; the same command goes on from there.",
+                    file=sys.stderr,
+                )
+                return False
+    return True

@@ -1,0 +1,104 @@
+"""Texts as sentences of word numbers: WordNet's entries, the sources' synthetic words, or the user's own text."""
+
+from __future__ import annotations
+
+import dataclasses
+import lzma
+import re
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cl_core.errors import UserError
+from cl_core.paths import ASSETS
+from cl_core.words.vocabulary import Vocabulary
+
+SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
+# A Han character is a word of its own: such texts have no spaces. Elsewhere letters, joined by - or '.
+WORD = re.compile(r"[㐀-鿿]|[^\W\d_㐀-鿿]+(?:['’-][^\W\d_㐀-鿿]+)*")
+EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
+
+Sentences = list[list[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """A text as numbers.
+
+    ids: (N,) int32, each word's place in the vocabulary; lengths: (S,) int32 of the sentences, adding up to N.
+    total: words of the text before rare ones were left out.
+    """
+
+    vocabulary: Vocabulary
+    ids: Tensor
+    lengths: Tensor
+    total: int
+
+
+def split_words(text: str) -> Sentences:
+    """Lower-case words, sentence by sentence; numbers and punctuation are left out."""
+    return [words for part in SENTENCE_END.split(text.lower()) if (words := WORD.findall(part))]
+
+
+def wordnet() -> Sentences:
+    """Every synset of WordNet 3.0: its words and their gloss, one sentence each."""
+    text = lzma.decompress((ASSETS / "wordnet" / "glosses.txt.xz").read_bytes()).decode()
+    return [WORD.findall(line) for line in text.lower().splitlines()]
+
+
+def zipf_probabilities(count: int, exponent: float = EXPONENT) -> Tensor:
+    """1 / rank ** exponent for ranks 1 to count, normalised: (count,) float64."""
+    weights = torch.arange(1, count + 1, dtype=torch.float64) ** -exponent
+    return weights / weights.sum()
+
+
+def synthetic(count: int, length: int, seed: int) -> Sentences:
+    """`length` words drawn from `count` with `zipf_probabilities`, as one sentence: frequencies without any meaning."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.multinomial(zipf_probabilities(count), length, replacement=True, generator=generator)
+    return [[f"word{rank}" for rank in (drawn + 1).tolist()]]
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 text file.
+
+    Raises:
+        UserError: there is no such file, or it holds something else than text.
+    """
+    try:
+        content = path.read_bytes()
+        if b"\0" in content:
+            raise UnicodeDecodeError("utf-8", b"", 0, 1, "a zero byte")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not a text in UTF-8: give a plain text file.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): give wordnet, synthetic, or a text file.") from None
+
+
+def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size: int, max_words: int) -> Corpus:
+    """Count the words, keep the frequent ones, and number them.
+
+    Rare words are taken out before windows are laid, as in word2vec, so their neighbours move together.
+
+    Raises:
+        UserError: the text is empty, has more than `max_words` words, or fewer than two that are frequent enough.
+    """
+    kept = list(sentences)
+    total = sum(map(len, kept))
+    if total == 0:
+        raise UserError("The text has no words: give one with at least two different words.")
+    if total > max_words:
+        raise UserError(f"The text has {total:,} words, more than max_words = {max_words:,}: shorten it, or raise max_words.")
+    vocabulary = Vocabulary.count(chain.from_iterable(kept), min_count, vocabulary_size)
+    if len(vocabulary) < 2:
+        found = "only one word that occurs" if len(vocabulary) else "no word that occurs"
+        raise UserError(f"The text has {found} {min_count} times or more: give a longer text, or a smaller min_count.")
+    index = vocabulary.index
+    numbered = [[index[word] for word in words if word in index] for words in kept]
+    lengths = torch.tensor([len(words) for words in numbered], dtype=torch.int32)
+    ids = torch.tensor(list(chain.from_iterable(numbered)), dtype=torch.int32)
+    return Corpus(vocabulary, ids, lengths[lengths > 0], total)

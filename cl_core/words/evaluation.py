@@ -1,0 +1,89 @@
+"""How good word vectors are: do scores normalise themselves, do cosines agree with people."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cl_core.errors import UserError
+from cl_core.words.corpus import read_text
+from cl_core.words.model import WordVectors
+from cl_core.words.questions import WordSpace
+
+CONTEXTS = 1000  # centre words that log Z is looked at for
+
+
+@dataclasses.dataclass(frozen=True)
+class LogPartition:
+    """log Z(c) = log of the sum over the vocabulary of exp(score(w, c)), over centre words c; 0 is normalised."""
+
+    mean: float
+    std: float
+    contexts: int
+
+    def protocol(self) -> str:
+        return f"log Z exact over the vocabulary, {self.contexts:,} centre words drawn by their frequency in the text"
+
+
+def log_partition_over_contexts(vectors: WordVectors, counts: Tensor, correction: Tensor | float = 0.0) -> LogPartition:
+    """Mean and standard deviation of log Z over centre words drawn by their frequency, the same at every call.
+
+    Args:
+        counts: (V,) of the words. correction: added to the scores, (V,); log(k q) turns those of
+            negative sampling, which estimate log(p / (k q)), into log-probabilities.
+    """
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.multinomial(counts.double().cpu(), CONTEXTS, replacement=True, generator=generator)
+    scores = vectors.all_scores(drawn.to(vectors.centre.device)) + correction
+    log_z = scores.double().logsumexp(1)
+    return LogPartition(float(log_z.mean()), float(log_z.std()), CONTEXTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """Spearman's rank correlation of cosines with people's judgements.
+
+    known: pairs whose words are both in the vocabulary; pairs: all in the file.
+    """
+
+    name: str
+    spearman: float
+    known: int
+    pairs: int
+
+
+def read_judgements(path: Path) -> list[tuple[str, str, float]]:
+    """Lines of two words and a number with tabs or commas between, such as WordSim-353's; a heading and # lines are left out.
+
+    Raises:
+        UserError: a line is something else.
+    """
+    found = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        parts = [part.strip() for part in line.replace(",", "\t").split("\t")]
+        if line.startswith("#") or not line.strip():
+            continue
+        try:
+            found.append((parts[0], parts[1], float(parts[2])))
+        except (IndexError, ValueError):
+            if found:
+                raise UserError(f"{path}, line {number}: a line needs two words and a number with tabs between.") from None
+    if not found:
+        raise UserError(f"{path} has no line of two words and a number with tabs between.")
+    return found
+
+
+def agreement(space: WordSpace, judgements: list[tuple[str, str, float]], name: str) -> Agreement:
+    """How the cosines of `space` rank the judged pairs. With fewer than three known pairs the correlation is nan."""
+    index = space.vocabulary.index
+    known = [(index[a.lower()], index[b.lower()], s) for a, b, s in judgements if a.lower() in index and b.lower() in index]
+    if len(known) < 3:
+        return Agreement(name, float("nan"), len(known), len(judgements))
+    from scipy.stats import spearmanr
+
+    first, second = (space.unit[[pair[i] for pair in known]] for i in (0, 1))
+    cosines = (first * second).sum(1)
+    return Agreement(name, float(spearmanr(cosines, [score for *_, score in known])[0]), len(known), len(judgements))

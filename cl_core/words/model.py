@@ -1,0 +1,108 @@
+"""Two tables of word vectors, scores between them, and the sparse gradient of those scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.words.config import WordConfig
+from cl_core.words.pairs import Pairs
+
+
+@dataclasses.dataclass
+class WordVectors:
+    """centre, context: (V, D) float32; bias: (V,) float32, of context words.
+
+    The score of context word w beside centre word c is context[w] . centre[c] + bias[w].
+    """
+
+    centre: Tensor
+    context: Tensor
+    bias: Tensor
+
+    def __len__(self) -> int:
+        return len(self.centre)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"centre": self.centre, "context": self.context, "bias": self.bias}
+
+    def all_scores(self, centres: Tensor) -> Tensor:
+        """Scores of every context word beside centre words (N,): (N, V)."""
+        return self.centre[centres] @ self.context.T + self.bias
+
+
+def fresh_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> WordVectors:
+    """Vectors at the start, drawn from the seed. counts: (V,) of the words.
+
+    `word2vec`: centres uniform within 0.5 / D, contexts 0; `xavier`: both uniform within sqrt(6 / (V + D)).
+    The bias starts at log(count / total), the best guess without any context, or stays 0.
+    """
+    generator = torch.Generator().manual_seed(config.seed)
+    size = (len(counts), config.dim)
+
+    def uniform(limit: float) -> Tensor:
+        return (2 * torch.rand(size, generator=generator) - 1) * limit
+
+    if config.init == "word2vec":
+        centre, context = uniform(0.5 / config.dim), torch.zeros(size)
+    else:
+        limit = math.sqrt(6 / sum(size))
+        centre, context = uniform(limit), uniform(limit)
+    bias = (counts.double() / counts.sum()).log().float() if config.bias else torch.zeros(len(counts))
+    return WordVectors(centre.to(device), context.to(device), bias.to(device))
+
+
+@dataclasses.dataclass(frozen=True)
+class RowGradient:
+    """Gradient of some rows of a table.
+
+    rows: (R,) int64, distinct; values: (R, D) or (R,), summed over what used the row; counts: (R,) int64, how often it was used.
+    """
+
+    rows: Tensor
+    values: Tensor
+    counts: Tensor
+
+
+def _sum_by_row(rows: Tensor, source: Tensor, sources: Tensor, weights: Tensor | None) -> RowGradient:
+    """For each distinct row: the sum of weights * source[sources] over its places, without a (places x D) matrix."""
+    ordered, order = rows.sort()
+    distinct, counts = torch.unique_consecutive(ordered, return_counts=True)
+    starts = counts.cumsum(0) - counts
+    chosen = None if weights is None else weights[order]
+    values = F.embedding_bag(sources[order], source, starts, mode="sum", per_sample_weights=chosen)
+    return RowGradient(distinct, values, counts)
+
+
+def scores(vectors: WordVectors, pairs: Pairs, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of the positives (B,) and of the noise words (G, K) of each group."""
+    centre = vectors.centre[pairs.centres]
+    positive = (F.embedding(pairs.contexts, vectors.context) * F.embedding(pairs.owner, centre)).sum(1)
+    against = torch.bmm(F.embedding(noise, vectors.context), centre[:, :, None])[:, :, 0]
+    return positive + vectors.bias[pairs.contexts], against + vectors.bias[noise]
+
+
+def gradients(
+    vectors: WordVectors, pairs: Pairs, noise: Tensor, of_positive: Tensor, of_noise: Tensor
+) -> tuple[RowGradient, RowGradient, RowGradient]:
+    """Gradients of centre, context and bias, from those of the scores.
+
+    Args:
+        of_positive: (B,) and of_noise: (G, K), derivatives of the loss by what `scores` gave.
+    """
+    groups = torch.arange(len(pairs.centres), device=noise.device)
+    centre = vectors.centre[pairs.centres]
+    starts = pairs.sizes.cumsum(0) - pairs.sizes
+    pull = F.embedding_bag(pairs.contexts, vectors.context, starts, mode="sum", per_sample_weights=of_positive)
+    push = F.embedding_bag(noise, vectors.context, mode="sum", per_sample_weights=of_noise)
+    by_centre = _sum_by_row(pairs.centres, pull + push, groups, None)
+    items = torch.cat([pairs.contexts, noise.flatten()])
+    weights = torch.cat([of_positive, of_noise.flatten()])
+    owners = torch.cat([pairs.owner, groups.repeat_interleave(noise.shape[1])])
+    by_context = _sum_by_row(items, centre, owners, weights)
+    bias = torch.zeros(len(vectors), device=noise.device).index_add_(0, items, weights)
+    return by_centre, by_context, RowGradient(by_context.rows, bias[by_context.rows], by_context.counts)

@@ -1,0 +1,119 @@
+"""The folder of a run on words: what every run has, and
+
+vocabulary.json     the words, the most frequent first, and their counts
+corpus.safetensors  the text as numbers, so that resuming needs no other file; not part of a shipped checkpoint
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from cl_core.errors import UserError
+from cl_core.files import fingerprint, write_bytes
+from cl_core.paths import CHECKPOINTS
+from cl_core.training.run_folder import Folder, Record, run_paths
+from cl_core.words.config import WordConfig
+from cl_core.words.corpus import Corpus
+from cl_core.words.model import WordVectors
+from cl_core.words.vocabulary import Vocabulary
+
+
+class WordRecord(Record):
+    """What `run.json` holds."""
+
+    kind: Literal["words"] = "words"
+    config: WordConfig
+    words: int = Field(0, ge=0, description="words of the text")
+
+
+class WordFolder(Folder[WordRecord]):
+    """The files of a run on words."""
+
+    kind = "words"
+    record_model = WordRecord
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.vocabulary_file = path / "vocabulary.json"
+        self.corpus_file = path / "corpus.safetensors"
+
+    def write_vocabulary(self, vocabulary: Vocabulary) -> None:
+        content = {"words": vocabulary.words, "counts": vocabulary.counts.tolist()}
+        write_bytes(self.vocabulary_file, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+
+    def read_vocabulary(self) -> Vocabulary:
+        try:
+            content = json.loads(self.vocabulary_file.read_bytes())
+            vocabulary = Vocabulary([str(word) for word in content["words"]], torch.tensor(content["counts"], dtype=torch.int64))
+        except OSError:
+            raise UserError(f"{self.vocabulary_file} is missing: the run was not saved whole, or the file was moved.") from None
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{self.vocabulary_file} is not a list of words with counts: copy it again.") from None
+        if len(vocabulary.words) != len(vocabulary.counts):
+            raise UserError(f"{self.vocabulary_file} has not one count a word: copy it again.")
+        return vocabulary
+
+    def write_corpus(self, corpus: Corpus) -> None:
+        self.write_vocabulary(corpus.vocabulary)
+        self._write(self.corpus_file, {"ids": corpus.ids, "lengths": corpus.lengths}, {"total": str(corpus.total)})
+
+    def read_corpus(self) -> Corpus:
+        tensors, header = self._read(self.corpus_file)
+        try:
+            return Corpus(self.read_vocabulary(), tensors["ids"], tensors["lengths"], int(header["total"]))
+        except (KeyError, ValueError):
+            raise UserError(f"{self.corpus_file} is not the text of a run: restore it, or start in a new folder.") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class WordRun:
+    """A run opened for looking, on the CPU."""
+
+    folder: WordFolder
+    record: WordRecord
+    vocabulary: Vocabulary
+    vectors: WordVectors
+    key: str
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def open_words(folder: WordFolder) -> WordRun:
+    """Load vocabulary and vectors.
+
+    Raises:
+        UserError: a file is missing, cut off, or does not belong to the others.
+    """
+    record, vocabulary, tensors = folder.read_record(), folder.read_vocabulary(), folder.read_model()
+    size = (len(vocabulary), record.config.dim)
+    expected = {"centre": size, "context": size, "bias": size[:1]}
+    if {name: tuple(value.shape) for name, value in tensors.items()} != expected:
+        raise UserError(f"{folder.model_file} does not fit the vocabulary beside it: both must come from one run.")
+    return WordRun(folder, record, vocabulary, WordVectors(**tensors), fingerprint(folder.model_file))
+
+
+def shipped_words() -> list[WordFolder]:
+    """Folders of runs on words below `checkpoints/`, by name."""
+    return [WordFolder(path) for path in run_paths(CHECKPOINTS, "words")]
+
+
+def find_words(name: str) -> WordFolder:
+    """A shipped checkpoint by its name, or a run by its folder.
+
+    Raises:
+        UserError: neither exists.
+    """
+    shipped = {folder.name: folder for folder in shipped_words()}
+    if name in shipped:
+        return shipped[name]
+    if Path(name).is_dir():
+        return WordFolder(Path(name))
+    raise UserError(f"There is no checkpoint or run folder {name!r}: choose one of {', '.join(shipped)}, or give a folder.")

@@ -1,0 +1,207 @@
+"""Training of word vectors: a generator of events, like the pictures' loop.
+
+Everything random in epoch e is drawn from a generator seeded with (seed, e), everything in step s from
+one seeded with (seed, s): a resumed run goes on bit for bit (on the same kind of device).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from cl_core.errors import UserError
+from cl_core.losses import nce_terms
+from cl_core.training.events import DivergedError, State, StepDone
+from cl_core.training.optimizers import Plateau
+from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
+from cl_core.words.config import WordConfig
+from cl_core.words.corpus import Corpus
+from cl_core.words.model import fresh_vectors, gradients, scores
+from cl_core.words.noise import AliasTable, draw_noise
+from cl_core.words.optimizers import build_word_optimizer, clip
+from cl_core.words.pairs import Pairs, Stream, count_pairs, pairs, read_epoch
+from cl_core.words.vocabulary import keep_probability, noise_distribution
+
+LOG_LINES = 500  # the most points a curve gets
+SMALLEST_BATCH, LARGEST_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_size 0 chooses between
+
+
+@dataclasses.dataclass(frozen=True)
+class WordsLogged:
+    """Means over the pairs since the last line of the curve.
+
+    loss = positive + negative, in nats a pair; accuracy: share of the k + 1 yes-or-no questions answered right;
+    recall: share of the positives taken for one.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    positive: float
+    negative: float
+    accuracy: float
+    recall: float
+    lr: float
+    words_per_s: float
+
+
+Event = WordsLogged | StepDone
+
+
+def log_kq(config: WordConfig, counts: Tensor) -> Tensor:
+    """What the loss subtracts from a score: log(k q) of the context word, (V,) float32; 0 with negative sampling."""
+    if config.loss == "negative-sampling":
+        return torch.zeros(len(counts))
+    return (noise_distribution(counts, config.noise_power) * config.noise_words).log().float()
+
+
+def check_words(config: WordConfig, corpus: Corpus) -> None:
+    """Raises UserError where the settings do not fit the text."""
+    if config.noise_words >= len(corpus.vocabulary):
+        raise UserError(
+            f"noise_words: {config.noise_words} noise words a pair need a larger vocabulary than the text's "
+            f"{len(corpus.vocabulary)} words: give a smaller noise_words, or a longer text."
+        )
+
+
+class WordTraining:
+    """One training of word vectors. `events()` moves it forward.
+
+    Raises:
+        UserError: the settings do not fit the text.
+    """
+
+    def __init__(self, config: WordConfig, corpus: Corpus, device: torch.device) -> None:
+        check_words(config, corpus)
+        self.config, self.corpus, self.device = config, corpus, device
+        counts = corpus.vocabulary.counts
+        self.vectors = fresh_vectors(config, counts, device)
+        self.optimizer = build_word_optimizer(config, self.vectors)
+        self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
+        self._keep = keep_probability(counts, config.subsample).to(device)
+        self._noise = AliasTable(noise_distribution(counts, config.noise_power).to(device))
+        self._log_kq = log_kq(config, counts).to(device)
+        self._stream, self._stream_epoch = self._read(0), 0
+        count = count_pairs(self._stream, config.window)
+        if count == 0:
+            raise UserError("No two words of this text stand in one sentence: give a longer text, or a smaller min_count.")
+        batch = config.batch_size or min(max(count // STEPS_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+        self.steps_per_epoch = math.ceil(count / batch)
+        self.total = self.steps_per_epoch * config.epochs
+        self.step = 0
+        # Positive loss, negative loss, positives and noise words told right, noise words, pairs.
+        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
+        self._epoch_sums = torch.zeros_like(self._sums)
+        self._good: State = self._copy()
+
+    @property
+    def epoch(self) -> float:
+        return self.step / self.steps_per_epoch
+
+    def _read(self, epoch: int) -> Stream:
+        generator = seeded_generator(self.device, self.config.seed, EPOCH_STREAM, epoch)
+        return read_epoch(self.corpus, self._keep, self.config.window, self.config.dynamic_window, generator)
+
+    def _batch(self) -> Pairs:
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        if epoch != self._stream_epoch:
+            self._stream, self._stream_epoch = self._read(epoch), epoch
+        start, stop = (i * len(self._stream) // self.steps_per_epoch for i in (position, position + 1))
+        drawn = pairs(self._stream, start, stop, self.config.window)
+        return drawn if self.config.shared_noise else drawn.alone()
+
+    def learning_rate(self) -> float:
+        share = max(1e-4, 1 - self.step / self.total) if self.config.schedule == "linear" else 1.0
+        return self.config.lr * share * self.plateau.factor
+
+    def events(self) -> Iterator[Event]:
+        """Train from the present step to the end.
+
+        Raises:
+            DivergedError: the loss is no longer a number; the state is that of the last line of the curve.
+        """
+        log_every = max(1, math.ceil(self.total / LOG_LINES))
+        clock, since = time.perf_counter(), self.step
+        while self.step < self.total:
+            lr = self.learning_rate()
+            self._step(lr)
+            if self.step % self.steps_per_epoch == 0:
+                self._epoch_done()
+            if self.step % log_every == 0 or self.step == self.total:
+                loss, positive, negative, accuracy, recall = self._means(lr)
+                words = (self.step - since) / self.steps_per_epoch * self.corpus.total
+                rate = words / (time.perf_counter() - clock)
+                yield WordsLogged(self.step, self.epoch, loss, positive, negative, accuracy, recall, lr, rate)
+                clock, since = time.perf_counter(), self.step
+            yield StepDone(self.step)
+
+    def _step(self, lr: float) -> None:
+        batch = self._batch()
+        self.step += 1
+        if len(batch) == 0:  # the words of this step stand alone in their sentences
+            return
+        generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
+        noise, left_out = draw_noise(self._noise, batch, self.config.noise_words, generator)
+        data, against = (value.requires_grad_() for value in scores(self.vectors, batch, noise))
+        noise_scores, data_log_kq = against[batch.owner], self._log_kq[batch.contexts]
+        noise_log_kq = self._log_kq[noise][batch.owner]
+        positive, negative = nce_terms(data, noise_scores, data_log_kq, noise_log_kq, left_out)
+        loss = (positive.sum() + negative.sum()) / len(batch)
+        found = gradients(self.vectors, batch, noise, *torch.autograd.grad(loss, (data, against)))
+        self.optimizer.step(clip(found, self.config.clip_norm), lr, len(batch))
+        with torch.no_grad():
+            hits, rejected = data > data_log_kq, (noise_scores <= noise_log_kq) & ~left_out
+            counts = torch.stack([hits.sum(), rejected.sum(), (~left_out).sum()]).double()
+            sums = torch.cat([torch.stack([positive.sum(), negative.sum()]).double(), counts, counts.new_tensor([len(batch)])])
+        self._sums += sums
+        self._epoch_sums += sums
+
+    def _means(self, lr: float) -> tuple[float, ...]:
+        """Loss, its two parts, accuracy and recall since the last line of the curve."""
+        positive, negative, hits, rejected, noise, count = self._sums.tolist()
+        if not math.isfinite(positive + negative):
+            at = self.step
+            self.restore(*self._good)
+            raise DivergedError(
+                f"The loss became {positive + negative} before step {at:,} with learning rate {lr:.3g}; the state after step "
+                f"{self.step:,}, the last good one, is kept; start again in a new folder with an lr below {self.config.lr:g}."
+            )
+        self._sums.zero_()
+        self._good = self._copy()
+        count = max(count, 1)
+        parts = positive / count, negative / count
+        return sum(parts), *parts, (hits + rejected) / max(1, count + noise), hits / count
+
+    def _epoch_done(self) -> None:
+        if self.config.schedule == "plateau":
+            positive, negative, *_, count = self._epoch_sums.tolist()
+            self.plateau.epoch_done((positive + negative) / max(1, count))
+        self._epoch_sums.zero_()
+
+    def _copy(self) -> State:
+        tensors, header = self.state()
+        return {name: value.clone() for name, value in tensors.items()}, header
+
+    def state(self) -> State:
+        """All that resuming needs, as tensors and as text (the header of a safetensors file)."""
+        tensors = self.vectors.tensors() | self.optimizer.state()
+        tensors |= {"sums": self._sums, "epoch_sums": self._epoch_sums}
+        return tensors, {"position": json.dumps({"step": self.step, "plateau": self.plateau.state()})}
+
+    def restore(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+        """Take up a state that `state` gave.
+
+        Raises:
+            KeyError, ValueError, RuntimeError: it does not belong to a run with these settings.
+        """
+        position = json.loads(header["position"])
+        for name, value in self.state()[0].items():
+            value.copy_(tensors[name])
+        self.step = position["step"]
+        self.plateau.restore(position["plateau"])
