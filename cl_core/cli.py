@@ -98,10 +98,12 @@ def _add_words(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     analogy.add_argument("terms", nargs="+", metavar="WORD|SIGN")
     evaluate = question("evaluate", words.evaluate, "log Z over contexts, and agreement with people's judgements.")
     evaluate.add_argument("--pairs", type=Path, nargs="+", default=[], metavar="FILE", help="two words and a number a line")
+    project = question("project", words.project, "Compute the map of the most frequent words ahead and keep it beside the run.")
     for sub in (similar, analogy):
         sub.add_argument("--top", type=_positive, default=10, help="answers (default: 10)")
-    for sub in (similar, analogy, evaluate):
+    for sub in (similar, analogy, evaluate, project):
         sub.add_argument("--checkpoint", default="words-wordnet", metavar="NAME|DIR", help="default: words-wordnet")
+    for sub in (similar, analogy, evaluate):
         sub.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -14,6 +14,8 @@ def show_list(arguments: argparse.Namespace) -> int:
     from cl_core.encoders import ENCODERS
     from cl_core.methods import METHODS
     from cl_core.runs import local_runs, shipped_runs
+    from cl_core.training.run_folder import run_paths
+    from cl_core.words.run_folder import WordFolder, shipped_words
 
     listing: dict[str, list[dict[str, Any]]] = {
         "datasets": [_describe_dataset(name) for name in [*DATASETS, *TABLES]],
@@ -21,6 +23,10 @@ def show_list(arguments: argparse.Namespace) -> int:
         "encoders": [{"name": name} for name in ENCODERS],
         "checkpoints": [_describe_run(folder, folder.name) for folder in shipped_runs()],
         "runs": [_describe_run(folder, str(folder.path)) for folder in local_runs(arguments.runs)],
+        "words": [
+            *(_describe_words(folder, folder.name) for folder in shipped_words()),
+            *(_describe_words(WordFolder(path), str(path)) for path in run_paths(arguments.runs, "words")),
+        ],
     }
     if arguments.json:
         print(json.dumps(listing, indent=2))
@@ -56,4 +62,19 @@ def _describe_run(folder: Any, name: str) -> dict[str, Any]:
         "method": record.config.method,
         "steps": f"{record.step}/{record.total_steps}",
         "knn": None if accuracy is None else round(accuracy, 4),
+    }
+
+
+def _describe_words(folder: Any, name: str) -> dict[str, Any]:
+    try:
+        record = folder.read_record()
+    except UserError as error:
+        return {"name": name, "state": "damaged", "problem": str(error)}
+    return {
+        "name": name,
+        "state": record.state,
+        "text": record.config.text,
+        "loss": record.config.loss,
+        "steps": f"{record.step}/{record.total_steps}",
+        "words": record.words,
     }

@@ -98,6 +98,15 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def project(arguments: argparse.Namespace) -> int:
+    from cl_core.words.maps import compute_word_maps
+
+    run = _open(arguments)
+    for projector in compute_word_maps(run):
+        print(f"{run.name}: {projector} kept in {run.folder.path / 'projections'}")
+    return 0
+
+
 def _open(arguments: argparse.Namespace) -> WordRun:
     from cl_core.words.run_folder import find_words, open_words
 

@@ -13,7 +13,7 @@ from cl_core.paths import ASSETS
 from cl_core.ui import library
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.pictures import sprite_folder
-from cl_core.ui.tabs import curves, map, matrix, pairs, search, temperature
+from cl_core.ui.tabs import curves, map, matrix, pairs, search, temperature, words
 from cl_core.ui.text import text
 from cl_core.ui.theme import theme
 
@@ -25,6 +25,7 @@ TABS = {
     "curves": curves,
     "map": map,
     "search": search,
+    "words": words,
 }
 UPLOADS_KEPT_S = 3600
 

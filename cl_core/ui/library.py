@@ -15,6 +15,9 @@ from cl_core.data.catalog import DATASETS, Dataset, load_dataset
 from cl_core.methods import METHODS
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
 from cl_core.runs import Run, find_run, load_run, shipped_runs, untrained_like
+from cl_core.words.maps import Clusters, clusters
+from cl_core.words.questions import WordSpace
+from cl_core.words.run_folder import WordRun, find_words, open_words, shipped_words
 
 Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
@@ -88,6 +91,30 @@ def gallery(name: str, space: Space) -> Gallery:
     return _trained_gallery(name) if space == "trained" else _untrained_gallery(data.name, untrained(name).key)
 
 
+@cache
+def word_names() -> list[str]:
+    """Shipped checkpoints of words."""
+    return [folder.name for folder in shipped_words()]
+
+
+@_once
+def words(name: str) -> WordRun:
+    """A shipped checkpoint of words."""
+    return open_words(find_words(name))
+
+
+@_once
+def word_space(name: str) -> WordSpace:
+    """Where the checkpoint `name` answers questions."""
+    return WordSpace.of(words(name).vocabulary, words(name).vectors)
+
+
+@_once
+def word_clusters(name: str) -> Clusters:
+    """The groups that colour the map of the checkpoint `name`."""
+    return clusters(words(name))
+
+
 def warm_up() -> None:
     """Open what a first visitor would wait for: the first checkpoint, then one of each other data set."""
     seen = set()
@@ -96,3 +123,5 @@ def warm_up() -> None:
             seen.add(dataset(name).name)
             for space in SPACES:
                 gallery(name, space)
+    for name in word_names():
+        word_clusters(name)

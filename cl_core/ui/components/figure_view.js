@@ -84,6 +84,10 @@ function cardContent(point, figure) {
     const id = point.customdata;
     return { tiles: [id], lines: [props.value.names[id]], role: "", roleName: "" };
   }
+  if (kind === "words") {
+    const id = point.customdata;
+    return { tiles: [], lines: [props.value.lines[id]], role: props.value.names[id], roleName: "" };
+  }
   return null;
 }
 
@@ -128,7 +132,7 @@ async function draw() {
     const height = figure.layout.height || 400;
     if (value.card === "matrix" && plot.clientWidth) figure.layout.height = Math.min(height, plot.clientWidth);
     plot.style.minHeight = `${figure.layout.height || 400}px`;
-    const config = { displaylogo: false, scrollZoom: value.card === "map",
+    const config = { displaylogo: false, scrollZoom: value.card === "map" || value.card === "words",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
     Plotly.react(plot, figure.data, themed(figure.layout), config).then(() => {
       root.dataset.drawn = String(turn);

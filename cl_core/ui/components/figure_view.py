@@ -33,8 +33,9 @@ def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> 
         figures: `plotly.graph_objects.Figure`, drawn side by side.
         label: what a screen reader says.
         card: what is shown under the pointer. `matrix`: `names`, `cosines` (one matrix a name), `words`.
-            `row`: `anchor`, `items` of {sprite, lines, role}, `words`. `map`: `names`, by customdata. All
-            with `sprites`, the sheet that tiles are cut from; without, the last one serves on. Empty: Plotly's own hover.
+            `row`: `anchor`, `items` of {sprite, lines, role}, `words`. `map`: `names`, by customdata. These
+            with `sprites`, the sheet that tiles are cut from; without, the last one serves on. `words`: `names`
+            and `lines`, by customdata. Empty: Plotly's own hover.
     """
     drawn = [json.loads(figure.to_json()) for figure in figures]
     plain = [{"data": figure["data"], "layout": _without_template(figure["layout"])} for figure in drawn]

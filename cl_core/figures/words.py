@@ -1,0 +1,180 @@
+"""Words: neighbourhood, curves, noise, one step, and what a softmax would cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from cl_core.figures.style import ACCENT, NEGATIVE, POSITIVE, TRAINED, UNTRAINED, layout
+
+BARE: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
+
+
+def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int]) -> go.Figure:
+    """Add names and rings at some points (M, 2) of a map; the first one stands out."""
+    if names:
+        colours = [NEGATIVE, *[TRAINED] * (len(names) - 1)]
+        figure.add_scatter(
+            x=points[:, 0].tolist(),
+            y=points[:, 1].tolist(),
+            text=names,
+            customdata=ids,
+            mode="markers+text",
+            textposition="top center",
+            textfont={"size": 14},
+            hoverinfo="none",
+            showlegend=False,
+            marker={"size": 13, "symbol": "circle-open", "color": colours, "line": {"width": 3}},
+        )
+    return figure
+
+
+def neighbourhood_figure(points: Tensor, names: list[str], cosines: list[float], words: dict[str, str]) -> go.Figure:
+    """A word and those like it: where they lie around it, and how near they are.
+
+    Args:
+        points: (M, 2), the asked one first. cosines: of the others with it, (M - 1), falling.
+        words: captions: `around`, `cosine`.
+    """
+    figure = make_subplots(1, 2, column_widths=[0.58, 0.42], subplot_titles=[words["around"], words["cosine"]])
+    colours = [NEGATIVE, *[TRAINED] * (len(names) - 1)]
+    figure.add_scatter(
+        x=points[:, 0].tolist(),
+        y=points[:, 1].tolist(),
+        text=names,
+        mode="markers+text",
+        textposition="top center",
+        hoverinfo="text",
+        marker={"size": 9, "color": colours},
+        row=1,
+        col=1,
+    )
+    reach = 1.25 * float(points.abs().max()) or 1.0
+    figure.update_xaxes(BARE | {"range": [-reach, reach]}, row=1, col=1)
+    figure.update_yaxes(BARE, row=1, col=1)
+    figure.add_bar(x=cosines[::-1], y=names[:0:-1], orientation="h", marker={"color": TRAINED}, hoverinfo="x+y", row=1, col=2)
+    figure.update_xaxes(range=[0, 1], row=1, col=2)
+    figure.update_yaxes(automargin=True, row=1, col=2)
+    figure.update_layout(layout(height=460, showlegend=False, bargap=0.25))
+    return figure
+
+
+def word_curves(metrics: list[dict[str, Any]], always_noise: float, words: dict[str, str]) -> go.Figure:
+    """Loss with its two parts, accuracy beside that of always saying noise, and the learning rate, over epochs.
+
+    Args:
+        always_noise: k / (k + 1).
+        words: captions: `loss`, `positive`, `negative`, `accuracy`, `recall`, `always_noise`, `lr`, `epoch`.
+    """
+    titles = [words["loss"], words["accuracy"], words["lr"]]
+    figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.45, 0.38, 0.17], subplot_titles=titles)
+    epochs = [point["epoch"] for point in metrics]
+    lines = (
+        ("loss", 1, TRAINED, "solid"),
+        ("positive", 1, POSITIVE, "solid"),
+        ("negative", 1, NEGATIVE, "solid"),
+        ("accuracy", 2, TRAINED, "solid"),
+        ("recall", 2, POSITIVE, "solid"),
+        ("lr", 3, UNTRAINED, "solid"),
+    )
+    for name, row, colour, dash in lines:
+        line = {"color": colour, "width": 2, "dash": dash}
+        values = [point[name] for point in metrics]
+        figure.add_scatter(x=epochs, y=values, name=words[name], mode="lines", line=line, showlegend=name != "lr", row=row, col=1)
+    line = {"color": ACCENT, "dash": "dash", "width": 1.5}
+    figure.add_hline(y=always_noise, line=line, annotation_text=words["always_noise"], row=2, col=1)
+    figure.update_yaxes(rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1], row=2, col=1)
+    figure.update_yaxes(rangemode="tozero", exponentformat="power", nticks=3, row=3, col=1)
+    figure.update_xaxes(title_text=words["epoch"], row=3, col=1)
+    figure.update_annotations(font_size=13)
+    figure.update_layout(layout(height=720, hovermode="x unified", legend={"orientation": "h", "y": -0.1, "x": 0}))
+    return figure
+
+
+def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: list[int], words: dict[str, str]) -> go.Figure:
+    """Word frequencies and the noise distribution by rank, both axes logarithmic.
+
+    Args:
+        frequencies, noise: (M,) probabilities at `ranks` (from 1); names: the words there.
+        words: captions: `frequency`, `noise`, `rank`, `probability`.
+    """
+    data = [
+        {
+            "type": "scatter",
+            "x": ranks,
+            "y": values.tolist(),
+            "text": names,
+            "name": words[key],
+            "mode": "lines",
+            "line": {"color": colour, "width": 2.5},
+            "hovertemplate": "%{text}: %{y:.2e}",
+        }
+        for key, values, colour in (("frequency", frequencies, UNTRAINED), ("noise", noise, NEGATIVE))
+    ]
+    axes = {
+        "xaxis": {"type": "log", "title": {"text": words["rank"]}, "dtick": 1},
+        "yaxis": {"type": "log", "title": {"text": words["probability"]}, "exponentformat": "power", "dtick": 1}
+        | {"range": [float(frequencies.min().log10()) - 0.3, 0]},
+    }
+    return go.Figure({"data": data, "layout": layout(height=420, hovermode="x unified", **axes)})
+
+
+def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, str]) -> go.Figure:
+    """The questions of one step as bars, side by side: score, probability, share of the loss, push.
+
+    Args:
+        names: the context word, then the noise words. columns: (K + 1,) each, by caption key.
+        words: captions by the keys of `columns`.
+    """
+    figure = make_subplots(
+        1, len(columns), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[words[k] for k in columns]
+    )
+    labels = [f"{i + 1}. {name}" for i, name in enumerate(names)]
+    colours = [POSITIVE, *[NEGATIVE] * (len(names) - 1)]
+    for number, (key, values) in enumerate(columns.items(), 1):
+        percent = key in ("probability", "share")
+        figure.add_bar(
+            x=values.tolist(),
+            y=labels,
+            orientation="h",
+            marker={"color": colours},
+            texttemplate="%{x:.0%}" if percent else "%{x:+.2f}",
+            textposition="auto",
+            hoverinfo="none",
+            row=1,
+            col=number,
+        )
+        low, high = (0.0, 1.0) if percent else (min(0.0, float(values.min())), max(0.0, float(values.max())))
+        room = 0.12 * (high - low) or 1.0
+        figure.update_xaxes(range=[low - (0 if percent else room), high + room], row=1, col=number, nticks=4)
+        if percent:
+            figure.update_xaxes(tickformat=".0%", row=1, col=number)
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_layout(layout(height=120 + 42 * len(names), showlegend=False, bargap=0.3))
+    return figure
+
+
+def cost_figure(sizes: list[int], softmax: list[float], nce: list[float], words: dict[str, str]) -> go.Figure:
+    """Microseconds a pair over the size of the vocabulary, both axes logarithmic.
+
+    words: captions: `softmax`, `nce`, `vocabulary`, `time`.
+    """
+    data = [
+        {"type": "scatter", "x": sizes, "y": values, "name": words[key], "mode": "lines+markers"}
+        | {"line": {"color": colour, "width": 2.5}, "marker": {"size": 8}, "hovertemplate": "%{y:.3g} µs"}
+        for key, values, colour in (("softmax", softmax, NEGATIVE), ("nce", nce, TRAINED))
+    ]
+    axes = {
+        "xaxis": {
+            "type": "log",
+            "title": {"text": words["vocabulary"]},
+            "tickvals": sizes,
+            "ticktext": [f"{s:,}" for s in sizes],
+        },
+        "yaxis": {"type": "log", "title": {"text": words["time"]}, "dtick": 1},
+    }
+    return go.Figure({"data": data, "layout": layout(height=420, hovermode="x unified", **axes)})

@@ -1,0 +1,25 @@
+"""Words: NCE where it began, in five views of one model."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from cl_core.ui import library
+from cl_core.ui.tabs.words import ask, cost, curves, noise, step
+from cl_core.ui.text import text
+
+VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cost}
+
+
+def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+    """Lay out the views; each is drawn when its tab opens. `model`, a model of pictures, has no say here."""
+    gr.Markdown(text("words.about"), elem_classes="about")
+    names = library.word_names()
+    if not names:
+        gr.Markdown(text("words.none"))
+        return
+    which = gr.Dropdown(names, value=names[0], label=text("words.model"), visible=len(names) > 1)
+    with gr.Tabs():
+        for position, (name, view) in enumerate(VIEWS.items()):
+            with gr.Tab(text(f"words.tabs.{name}"), id=f"words-{name}") as inner:
+                view.build(which, tab if position == 0 else inner)

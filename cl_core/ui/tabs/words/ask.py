@@ -1,0 +1,134 @@
+"""The map of words, and questions: a word, two words, or an analogy."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+import torch
+
+from cl_core.projection import Projector, pca
+from cl_core.ui import library
+from cl_core.ui.components import figure_view
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
+from cl_core.ui.notices import noticed
+from cl_core.ui.text import text, texts
+from cl_core.words.maps import SHOWN, word_map
+from cl_core.words.questions import Answer, parse_analogy
+
+NEIGHBOURS = 15
+ON_CARD = 5
+EXAMPLES = ["dog", "red", "violin", "dog cat", "king - man + woman"]
+
+
+def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
+    """What was asked, in words; the words asked with; and the answers.
+
+    `a` asks for the words like a, `a b` (or `a, b`) how alike two are, `a - b + c` for an analogy.
+
+    Raises:
+        UserError: a word is not known, or it is none of the three.
+    """
+    space = library.word_space(name)
+    terms = asked.replace(",", " ").split()
+    if len(terms) == 1:
+        found = space.similar(terms[0], NEIGHBOURS)
+        return text("words.answer.similar", word=terms[0].lower()), terms, found
+    if len(terms) == 2 and not set(terms) & {"+", "-"}:
+        cosine = space.cosine(*terms)
+        said = text("words.answer.cosine", first=terms[0].lower(), second=terms[1].lower(), cosine=f"{cosine:+.3f}")
+        return said, terms, space.similar(terms[0], NEIGHBOURS)
+    plus, minus = parse_analogy(terms)
+    found = space.analogy(plus, minus, NEIGHBOURS)
+    return text("words.answer.analogy", terms=" ".join(terms), word=found[0].word), [*plus, *minus], found
+
+
+@noticed
+def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
+    """The neighbourhood of what was asked, and the answer in words."""
+    from cl_core.figures.words import neighbourhood_figure
+
+    asked = asked if asked and asked.strip() else EXAMPLES[0]
+    space = library.word_space(name)
+    said, terms, found = question(name, asked)
+    shown = [space.vocabulary.words[space.vocabulary.number(terms[0])], *(each.word for each in found)]
+    vectors = space.unit[[space.vocabulary.number(word) for word in shown]]
+    points = pca(vectors)
+    points = points - points[0]
+    centre = space.unit[space.vocabulary.number(terms[0])]
+    listed = [each.cosine for each in found] if len(terms) != 1 else (vectors[1:] @ centre).tolist()
+    figure = neighbourhood_figure(points, shown, listed, texts("words.neighbourhood"))
+    return figures_value(figure, label=said), said
+
+
+@noticed
+def show_map(name: str, projector: Projector, asked: str | None) -> dict[str, Any]:
+    """The most frequent words as points, with what was asked for marked."""
+    from cl_core.figures.scatter import map_figure
+    from cl_core.figures.words import mark_words
+
+    run, space = library.words(name), library.word_space(name)
+    points, groups = word_map(run, projector), library.word_clusters(name)
+    figure = map_figure(points, groups.members, groups.names)
+    marked: list[int] = []
+    if asked and asked.strip():
+        _, terms, found = question(name, asked)
+        numbers = [space.vocabulary.number(word) for word in [*terms, *(each.word for each in found)]]
+        marked = [number for number in dict.fromkeys(numbers) if number < len(points)]
+    mark_words(figure, points[marked], [space.vocabulary.words[number] for number in marked], marked)
+    words = space.vocabulary.words[: len(points)]
+    return figures_value(figure, label=text("words.map.label"), card="words", lines=_cards(name), names=words)
+
+
+def _cards(name: str) -> list[str]:
+    """Beside each word of the map, its nearest words among all."""
+    space = library.word_space(name)
+    cosines = space.unit[:SHOWN] @ space.unit.T
+    cosines[torch.arange(len(cosines)), torch.arange(len(cosines))] = -2
+    nearest = cosines.topk(min(ON_CARD, cosines.shape[1] - 1)).indices.tolist()
+    return [", ".join(space.vocabulary.words[number] for number in row) for row in nearest]
+
+
+@noticed
+def clicked(name: str, event: gr.EventData) -> str:
+    """The word whose point was clicked."""
+    point = event._data["id"]
+    words = library.word_space(name).vocabulary.words
+    return words[point] if isinstance(point, int) and 0 <= point < len(words) else EXAMPLES[0]
+
+
+def build(which: gr.Dropdown, tab: gr.Tab) -> None:
+    """Lay out the view; it is drawn when its tab opens."""
+    with gr.Row(elem_classes="tools"):
+        asked = gr.Textbox(
+            EXAMPLES[0],
+            label=text("words.ask"),
+            info=text("words.ask_hint"),
+            placeholder=EXAMPLES[-1],
+            elem_id="words-ask",
+            scale=3,
+        )
+        projector = gr.Radio(
+            [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
+            value="tsne",
+            label=text("map.projector"),
+            info=text("words.map.hint", count=f"{SHOWN:,}"),
+            scale=2,
+        )
+    with gr.Row(elem_classes="chips"):
+        examples = [gr.Button(example, size="sm", variant="secondary", min_width=80) for example in EXAMPLES]
+    said = gr.Markdown(elem_classes="summary")
+    neighbourhood = figure_view(elem_id="words-neighbourhood")
+    gr.Markdown(text("words.map.about"), elem_classes="about")
+    view = figure_view(elem_id="words-map")
+    # Notices travel through the queue.
+    options = QUICK | {"queue": True}
+    question_asked: tuple[Any, Any, Any] = (answer, [which, asked], [neighbourhood, said])
+    gr.on([tab.select, which.change, asked.submit], *question_asked, **options)
+    gr.on([tab.select, which.change, projector.change, said.change], show_map, [which, projector, asked], view, **options)
+    for button, example in zip(examples, EXAMPLES, strict=True):
+        button.click(partial(str, example), None, asked, **QUICK).then(*question_asked, **options)
+    picked = view.point_click(clicked, which, asked, show_progress="hidden", api_visibility="private")
+    picked.then(*question_asked, **options)

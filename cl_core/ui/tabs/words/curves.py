@@ -1,0 +1,50 @@
+"""How the training of the words went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cl_core.ui import library
+from cl_core.ui.components import figure_view
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
+from cl_core.ui.notices import noticed
+from cl_core.ui.text import text, texts
+
+
+@noticed
+def show(name: str) -> tuple[dict[str, Any], str]:
+    """The curves, and the run in words."""
+    from cl_core.figures.words import word_curves
+
+    run = library.words(name)
+    config, figures = run.record.config, run.record.figures
+    metrics = [point for point in run.folder.read_metrics() if point["kind"] == "loss"]
+    always_noise = config.noise_words / (config.noise_words + 1)
+    value = figures_value(word_curves(metrics, always_noise, texts("words.curves.figure")), label=text("words.curves.label"))
+    summary = text(
+        "words.curves.summary",
+        model=name,
+        total=f"{run.record.words:,}",
+        known=f"{len(run.vocabulary):,}",
+        loss=text(f"words.loss.{config.loss}"),
+        k=config.noise_words,
+        dim=config.dim,
+        window=config.window,
+        epochs=config.epochs,
+        minutes=f"{run.record.seconds / 60:.0f}",
+        device=run.record.device,
+        log_z=f"{figures['log_z']['mean']:+.2f}",
+        spread=f"{figures['log_z']['std']:.2f}",
+    )
+    return value, summary
+
+
+def build(which: gr.Dropdown, tab: gr.Tab) -> None:
+    """Lay out the view; it is drawn when its tab opens."""
+    gr.Markdown(text("words.curves.about"), elem_classes="about")
+    summary = gr.Markdown(elem_classes="summary")
+    view = figure_view(elem_id="words-curves")
+    gr.on([tab.select, which.change], show, which, [view, summary], **QUICK)

@@ -1,0 +1,58 @@
+"""One training step taken apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cl_core.ui import library
+from cl_core.ui.components import figure_view
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
+from cl_core.ui.notices import noticed
+from cl_core.ui.text import text, texts
+from cl_core.words.anatomy import step_anatomy
+
+CENTRE, CONTEXT = "dog", "cat"
+
+
+@noticed
+def show(name: str, centre: str, context: str, seed: float) -> tuple[dict[str, Any], str]:
+    """The k + 1 questions of a pair, and the step in words."""
+    from cl_core.figures.words import step_figure
+
+    run = library.words(name)
+    numbers = [run.vocabulary.number(word) for word in (centre or CENTRE, context or CONTEXT)]
+    parts = step_anatomy(run.vectors, run.record.config, run.vocabulary, numbers[0], numbers[1], int(seed))
+    columns = {"score": parts.score, "logit": parts.logit, "probability": parts.probability}
+    columns |= {"share": parts.share, "push": parts.push}
+    figure = step_figure(parts.words, columns, texts("words.step.figure"))
+    summary = text(
+        "words.step.summary",
+        centre=parts.centre,
+        context=parts.words[0],
+        k=len(parts.words) - 1,
+        probability=f"{float(parts.probability[0]):.0%}",
+        loss=f"{parts.loss:.2f}",
+        positive=f"{float(parts.term[0]):.2f}",
+        negative=f"{float(parts.term[1:].sum()):.2f}",
+        all=f"{len(run.vocabulary):,}",
+    )
+    return figures_value(figure, label=text("words.step.label")), summary
+
+
+def build(which: gr.Dropdown, tab: gr.Tab) -> None:
+    """Lay out the view; it is drawn when its tab opens."""
+    gr.Markdown(text("words.step.about"), elem_classes="about")
+    with gr.Row(elem_classes="tools"):
+        centre = gr.Textbox(CENTRE, label=text("words.step.centre"), info=text("words.step.centre_hint"))
+        context = gr.Textbox(CONTEXT, label=text("words.step.context"), info=text("words.step.context_hint"))
+        again = gr.Button(text("words.step.again"), variant="primary")
+    summary = gr.Markdown(elem_classes="summary")
+    view = figure_view(elem_id="words-step")
+    seed = gr.Number(1, visible=False, precision=0)
+    inputs, outputs = [which, centre, context, seed], [view, summary]
+    options = QUICK | {"queue": True}  # notices travel through the queue
+    gr.on([tab.select, which.change, centre.submit, context.submit, centre.blur, context.blur], show, inputs, outputs, **options)
+    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(show, inputs, outputs, **options)

@@ -1,0 +1,73 @@
+"""What a step costs as the vocabulary grows: a softmax over all words beside k + 1 yes-or-no questions."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+
+from cl_core.losses import nce_terms
+from cl_core.words.corpus import zipf_probabilities
+from cl_core.words.model import WordVectors, gradients, scores
+from cl_core.words.noise import AliasTable, draw_noise
+from cl_core.words.pairs import Pairs
+
+SIZES = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Microseconds a pair, forward and backward without the update, medians."""
+
+    vocabulary: int
+    softmax: float
+    nce: float
+
+
+def softmax_step(vectors: WordVectors, batch: Pairs) -> None:
+    """Cross-entropy of each pair over the whole vocabulary, and its gradient."""
+    centre, context = vectors.centre[batch.centres].requires_grad_(), vectors.context.detach().requires_grad_()
+    loss = F.cross_entropy(centre @ context.T + vectors.bias, batch.contexts)
+    torch.autograd.grad(loss, (centre, context))
+
+
+def nce_step(vectors: WordVectors, batch: Pairs, table: AliasTable, noise_words: int, generator: torch.Generator) -> None:
+    """What a training step does but for the update: draw noise, score, differentiate."""
+    noise, left_out = draw_noise(table, batch, noise_words, generator)
+    data, against = (value.requires_grad_() for value in scores(vectors, batch, noise))
+    positive, negative = nce_terms(data, against, 0.0, 0.0, left_out)
+    loss = (positive.sum() + negative.sum()) / len(batch)
+    gradients(vectors, batch, noise, *torch.autograd.grad(loss, (data, against)))
+
+
+def _median_us(step: Callable[[], None], repeats: int, pairs: int) -> float:
+    step()  # the first pays for memory
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return 1e6 * statistics.median(times) / pairs
+
+
+def measure_cost(
+    sizes: tuple[int, ...] = SIZES, dim: int = 100, noise_words: int = 5, pairs: int = 256, repeats: int = 7
+) -> Iterator[Cost]:
+    """Measure both for each vocabulary size, on the CPU, with the functions that train."""
+    for size in sizes:
+        generator = torch.Generator().manual_seed(0)
+        centre, context = torch.randn(2, size, dim, generator=generator)
+        vectors = WordVectors(centre, context, torch.zeros(size))
+        centres, contexts = torch.randint(size, (2, pairs), generator=generator)
+        batch = Pairs(centres, torch.ones(pairs, dtype=torch.long), contexts)
+        table = AliasTable(zipf_probabilities(size))
+        yield Cost(
+            size,
+            _median_us(partial(softmax_step, vectors, batch), repeats, pairs),
+            _median_us(partial(nce_step, vectors, batch, table, noise_words, generator), repeats, pairs),
+        )
