@@ -11,6 +11,11 @@ from cl_core.methods import METHODS
 from cl_core.paths import CHECKPOINTS
 from cl_core.projection import PROJECTORS, cached
 from cl_core.runs import find_run, load_run, run_features, shipped_runs, untrained_like
+from cl_core.words.evaluation import log_partition_over_contexts
+from cl_core.words.maps import SHOWN
+from cl_core.words.maps import map_key as word_key
+from cl_core.words.questions import WordSpace
+from cl_core.words.run_folder import open_words, shipped_words
 
 SHIPPED = [folder.name for folder in shipped_runs()]
 COLLAPSED = ["emoji-simsiam-no-predictor", "emoji-simsiam-no-stop-gradient"]
@@ -55,10 +60,30 @@ def test_maps_are_computed_ahead(name: str) -> None:
 
 
 def test_models_are_small() -> None:
-    for file in CHECKPOINTS.rglob("model.safetensors"):
-        assert file.stat().st_size <= 4_000_000, file
-    kept = [file for pattern in ("model", "snapshots") for file in CHECKPOINTS.rglob(f"{pattern}.safetensors")]
+    for folder in shipped_runs():
+        assert folder.model_file.stat().st_size <= 4_000_000, folder.path
+    kept = [file for folder in shipped_runs() for file in (folder.model_file, folder.snapshots_file)]
     assert sum(file.stat().st_size for file in kept) <= 25_000_000
+
+
+def test_the_model_of_words() -> None:
+    (folder,) = shipped_words()
+    assert folder.name == "words-wordnet"
+    assert sum(file.stat().st_size for file in folder.path.rglob("*") if file.is_file()) <= 6_000_000
+    run = open_words(folder)
+    record = run.record
+    assert (record.state, record.step, record.config.loss) == ("finished", record.total_steps, "nce")
+    for projector in PROJECTORS:
+        points = cached(folder.path, word_key(run), projector)
+        assert points is not None, projector
+        assert points.shape == (SHOWN, 2)
+    lines = folder.read_metrics()
+    assert lines[-1]["loss"] < lines[0]["loss"] - 0.7
+    measured = log_partition_over_contexts(run.vectors, run.vocabulary.counts)
+    assert measured.mean == pytest.approx(record.figures["log_z"]["mean"], abs=0.01)  # kept in half precision
+    space = WordSpace.of(run.vocabulary, run.vectors)
+    for word, expected in (("dog", "hound"), ("red", "yellow"), ("violin", "flute"), ("disease", "infection")):
+        assert expected in [answer.word for answer in space.similar(word, 8)]
 
 
 @pytest.mark.parametrize("name", HEALTHY)

@@ -14,17 +14,17 @@ BARE: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": 
 
 
 def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int]) -> go.Figure:
-    """Add names and rings at some points (M, 2) of a map; the first one stands out."""
+    """Put rings around some points (M, 2) of a map; the first one stands out and has its name."""
     if names:
         colours = [NEGATIVE, *[TRAINED] * (len(names) - 1)]
         figure.add_scatter(
             x=points[:, 0].tolist(),
             y=points[:, 1].tolist(),
-            text=names,
+            text=[names[0], *[""] * (len(names) - 1)],
             customdata=ids,
             mode="markers+text",
             textposition="top center",
-            textfont={"size": 14},
+            textfont={"size": 16},
             hoverinfo="none",
             showlegend=False,
             marker={"size": 13, "symbol": "circle-open", "color": colours, "line": {"width": 3}},
@@ -32,34 +32,40 @@ def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[in
     return figure
 
 
-def neighbourhood_figure(points: Tensor, names: list[str], cosines: list[float], words: dict[str, str]) -> go.Figure:
-    """A word and those like it: where they lie around it, and how near they are.
-
-    Args:
-        points: (M, 2), the asked one first. cosines: of the others with it, (M - 1), falling.
-        words: captions: `around`, `cosine`.
-    """
-    figure = make_subplots(1, 2, column_widths=[0.58, 0.42], subplot_titles=[words["around"], words["cosine"]])
-    colours = [NEGATIVE, *[TRAINED] * (len(names) - 1)]
+def around_figure(points: Tensor, names: list[str], title: str) -> go.Figure:
+    """A word and those like it, where they lie around it. points: (M, 2), the asked one first."""
+    # Names above and below in turn, so that those of near points stay apart.
+    sides = ["top center" if rank % 2 else "bottom center" for rank in points[:, 1].argsort().argsort().tolist()]
+    figure = go.Figure()
     figure.add_scatter(
         x=points[:, 0].tolist(),
         y=points[:, 1].tolist(),
         text=names,
         mode="markers+text",
-        textposition="top center",
+        textposition=sides,
         hoverinfo="text",
-        marker={"size": 9, "color": colours},
-        row=1,
-        col=1,
+        marker={"size": 9, "color": [NEGATIVE, *[TRAINED] * (len(names) - 1)]},
     )
-    reach = 1.25 * float(points.abs().max()) or 1.0
-    figure.update_xaxes(BARE | {"range": [-reach, reach]}, row=1, col=1)
-    figure.update_yaxes(BARE, row=1, col=1)
-    figure.add_bar(x=cosines[::-1], y=names[:0:-1], orientation="h", marker={"color": TRAINED}, hoverinfo="x+y", row=1, col=2)
-    figure.update_xaxes(range=[0, 1], row=1, col=2)
-    figure.update_yaxes(automargin=True, row=1, col=2)
-    figure.update_layout(layout(height=460, showlegend=False, bargap=0.25))
+    reach = 1.3 * float(points.abs().max()) or 1.0
+    axis = BARE | {"range": [-reach, reach]}
+    figure.update_layout(
+        layout(height=440, title=_title(title), xaxis=axis, yaxis=axis, margin={"l": 8, "r": 8, "t": 44, "b": 8})
+    )
     return figure
+
+
+def cosine_figure(names: list[str], cosines: list[float], title: str) -> go.Figure:
+    """How like the asked word each of the others is, the most alike on top."""
+    figure = go.Figure()
+    figure.add_bar(x=cosines[::-1], y=names[::-1], orientation="h", marker={"color": TRAINED}, hoverinfo="x+y")
+    figure.update_layout(
+        layout(height=440, title=_title(title), bargap=0.25, xaxis={"range": [0, 1]}, yaxis={"automargin": True})
+    )
+    return figure
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "font": {"size": 14}, "x": 0.5, "xanchor": "center", "y": 0.97}
 
 
 def word_curves(metrics: list[dict[str, Any]], always_noise: float, words: dict[str, str]) -> go.Figure:
@@ -85,7 +91,9 @@ def word_curves(metrics: list[dict[str, Any]], always_noise: float, words: dict[
         values = [point[name] for point in metrics]
         figure.add_scatter(x=epochs, y=values, name=words[name], mode="lines", line=line, showlegend=name != "lr", row=row, col=1)
     line = {"color": ACCENT, "dash": "dash", "width": 1.5}
-    figure.add_hline(y=always_noise, line=line, annotation_text=words["always_noise"], row=2, col=1)
+    figure.add_hline(
+        y=always_noise, line=line, annotation_text=words["always_noise"], annotation_position="bottom right", row=2, col=1
+    )
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     figure.update_yaxes(tickformat=".0%", range=[0, 1], row=2, col=1)
     figure.update_yaxes(rangemode="tozero", exponentformat="power", nticks=3, row=3, col=1)
@@ -124,7 +132,7 @@ def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: li
 
 
 def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, str]) -> go.Figure:
-    """The questions of one step as bars, side by side: score, probability, share of the loss, push.
+    """Columns of the questions of one step as bars, side by side.
 
     Args:
         names: the context word, then the noise words. columns: (K + 1,) each, by caption key.
@@ -144,16 +152,19 @@ def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, s
             marker={"color": colours},
             texttemplate="%{x:.0%}" if percent else "%{x:+.2f}",
             textposition="auto",
+            textangle=0,
+            cliponaxis=False,
             hoverinfo="none",
             row=1,
             col=number,
         )
         low, high = (0.0, 1.0) if percent else (min(0.0, float(values.min())), max(0.0, float(values.max())))
-        room = 0.12 * (high - low) or 1.0
+        room = 0.3 * (high - low) or 1.0
         figure.update_xaxes(range=[low - (0 if percent else room), high + room], row=1, col=number, nticks=4)
         if percent:
             figure.update_xaxes(tickformat=".0%", row=1, col=number)
     figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_annotations(font_size=13)
     figure.update_layout(layout(height=120 + 42 * len(names), showlegend=False, bargap=0.3))
     return figure
 

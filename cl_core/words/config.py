@@ -33,11 +33,11 @@ class WordConfig(BaseModel):
     epochs: int = Field(10, ge=1, le=10_000, description="times the text is read")
     batch_size: int = Field(0, ge=0, le=1_000_000, description="pairs a step, about; 0: a hundredth of an epoch, 256 to 8,192")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="sgd (each row's step limited) or adam (sparse)")
-    lr: float = Field(0.05, gt=0, le=100, description="learning rate at the start; sgd: for each pair")
+    lr: float = Field(0.08, gt=0, le=100, description="learning rate at the start; sgd: for each pair")
     schedule: Literal["linear", "constant", "plateau"] = Field("linear", description="linear (to 0), constant, plateau (halved)")
     plateau_patience: int = Field(5, ge=0, le=1000, description="plateau: epochs without a better loss before the rate falls")
     plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the rate is multiplied by")
-    repeat_limit: float = Field(20, gt=0, le=1e6, description="sgd: a word met n times in a step moves as if n / (1 + n / limit)")
+    repeat_limit: float = Field(50, gt=0, le=1e6, description="sgd: a word met n times in a step moves as if n / (1 + n / limit)")
     clip_norm: float = Field(0, ge=0, le=1e6, description="longest gradient of a step's mean loss; 0 is no limit")
     seed: int = Field(0, ge=0, lt=2**31, description="of vectors, order, windows and noise")
 

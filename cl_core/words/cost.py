@@ -17,6 +17,7 @@ from cl_core.words.model import WordVectors, gradients, scores
 from cl_core.words.noise import AliasTable, draw_noise
 from cl_core.words.pairs import Pairs
 
+WARM_UP = 3
 SIZES = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 
 
@@ -46,7 +47,8 @@ def nce_step(vectors: WordVectors, batch: Pairs, table: AliasTable, noise_words:
 
 
 def _median_us(step: Callable[[], None], repeats: int, pairs: int) -> float:
-    step()  # the first pays for memory
+    for _ in range(WARM_UP):  # the first ones pay for memory and threads
+        step()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

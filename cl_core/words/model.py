@@ -60,22 +60,29 @@ def fresh_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> W
 class RowGradient:
     """Gradient of some rows of a table.
 
-    rows: (R,) int64, distinct; values: (R, D) or (R,), summed over what used the row; counts: (R,) int64, how often it was used.
+    rows: (R,) int64, distinct and ascending; values: (R, D) or (R,), summed over what used the row;
+    uses: (R,) float32, how many pairs used it (a noise word of a group is used by all its pairs).
     """
 
     rows: Tensor
     values: Tensor
-    counts: Tensor
+    uses: Tensor
 
 
-def _sum_by_row(rows: Tensor, source: Tensor, sources: Tensor, weights: Tensor | None) -> RowGradient:
-    """For each distinct row: the sum of weights * source[sources] over its places, without a (places x D) matrix."""
+def _sum_by_row(
+    rows: Tensor, source: Tensor, sources: Tensor, weights: Tensor | None, uses: Tensor
+) -> tuple[RowGradient, Tensor, Tensor]:
+    """For each distinct row: the sum of weights * source[sources] over its places, without a (places x D) matrix.
+
+    Also gives the order of the places by row, and the row each then belongs to.
+    """
     ordered, order = rows.sort()
-    distinct, counts = torch.unique_consecutive(ordered, return_counts=True)
-    starts = counts.cumsum(0) - counts
+    distinct, inverse, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
     chosen = None if weights is None else weights[order]
+    starts = counts.cumsum(0) - counts
     values = F.embedding_bag(sources[order], source, starts, mode="sum", per_sample_weights=chosen)
-    return RowGradient(distinct, values, counts)
+    used = source.new_zeros(len(distinct)).index_add_(0, inverse, uses[order].to(source.dtype))
+    return RowGradient(distinct, values, used), order, inverse
 
 
 def scores(vectors: WordVectors, pairs: Pairs, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,10 +106,11 @@ def gradients(
     starts = pairs.sizes.cumsum(0) - pairs.sizes
     pull = F.embedding_bag(pairs.contexts, vectors.context, starts, mode="sum", per_sample_weights=of_positive)
     push = F.embedding_bag(noise, vectors.context, mode="sum", per_sample_weights=of_noise)
-    by_centre = _sum_by_row(pairs.centres, pull + push, groups, None)
+    by_centre, _, _ = _sum_by_row(pairs.centres, pull + push, groups, None, pairs.sizes)
     items = torch.cat([pairs.contexts, noise.flatten()])
     weights = torch.cat([of_positive, of_noise.flatten()])
     owners = torch.cat([pairs.owner, groups.repeat_interleave(noise.shape[1])])
-    by_context = _sum_by_row(items, centre, owners, weights)
-    bias = torch.zeros(len(vectors), device=noise.device).index_add_(0, items, weights)
-    return by_centre, by_context, RowGradient(by_context.rows, bias[by_context.rows], by_context.counts)
+    uses = torch.cat([torch.ones_like(pairs.contexts), pairs.sizes.repeat_interleave(noise.shape[1])])
+    by_context, order, inverse = _sum_by_row(items, centre, owners, weights, uses)
+    of_bias = weights.new_zeros(len(by_context.rows)).index_add_(0, inverse, weights[order])
+    return by_centre, by_context, RowGradient(by_context.rows, of_bias, by_context.uses)

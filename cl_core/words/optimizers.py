@@ -39,8 +39,8 @@ class WordOptimizer(ABC):
 class RowSGD(WordOptimizer):
     """Gradient descent with `lr` for each pair, as in word2vec; a frequent word's many gradients do not all add up.
 
-    All pairs of a step see the same vectors, so a word used n times would leap n times as far as one
-    step is meant to go: its sum counts as if it had been used n / (1 + n / limit) times.
+    All pairs of a step see the same vectors, so a word that n pairs use would leap n times as far as one
+    step is meant to go: its sum counts as if n / (1 + n / limit) had used it.
     """
 
     def __init__(self, vectors: WordVectors, limit: float, with_bias: bool) -> None:
@@ -49,7 +49,7 @@ class RowSGD(WordOptimizer):
 
     def step(self, found: Found, lr: float, pairs: int) -> None:
         for table, gradient in zip(self._tables, found, strict=False):
-            share = pairs / (1 + gradient.counts / self._limit)
+            share = pairs / (1 + gradient.uses / self._limit)
             values = gradient.values * (share if gradient.values.dim() == 1 else share[:, None])
             table.index_add_(0, gradient.rows, values, alpha=-lr)
 

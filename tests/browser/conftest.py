@@ -106,14 +106,15 @@ def opened(browser: Browser, app_url: str, width: int, theme: str) -> Iterator[P
     assert not problems, problems
 
 
-def open_tab(page: Page, name: str) -> None:
+def open_tab(page: Page, name: str, within: str = "body") -> None:
     """Open a view by the name on its tab, from the overflow menu where the tab is hidden."""
-    tab = page.get_by_role("tab", name=re.compile(name))
+    tabs = page.locator(within)
+    tab = tabs.get_by_role("tab", name=re.compile(name))
     if tab.count() and tab.first.is_visible():
         tab.first.click()
     else:
-        page.locator(".overflow-menu button").first.click()
-        page.locator(".overflow-dropdown button", has_text=name).click()
+        tabs.locator(".overflow-menu > button").first.click()
+        tabs.locator(".overflow-dropdown button", has_text=name).first.click()
 
 
 def screenshot(page: Page, name: str) -> None:

@@ -15,10 +15,14 @@ from cl_core.ui.batch import draw_batch
 from cl_core.ui.library import checkpoint_names
 from cl_core.ui.pictures import to_image
 from cl_core.ui.text import text
+from cl_core.words.anatomy import step_anatomy
+from cl_core.words.questions import WordSpace
+from cl_core.words.run_folder import find_words, open_words
 from tests.browser.conftest import open_tab, screenshot
 
+WORDS = open_words(find_words("words-wordnet"))
 DARK = "rgb(10, 15, 30)"
-TABS = ["Views", "Similarity", "Temperature", "Training", "Map", "Search"]
+TABS = ["Views", "Similarity", "Temperature", "Training", "Map", "Search", "Words"]
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +273,76 @@ def test_everything_fits_a_phone(phone: Page) -> None:
     open_tab(phone, "Similarity")
     drawn(phone, "matrix-view")
     screenshot(phone, "phone")
+
+
+def test_words(page: Page) -> None:
+    open_tab(page, "Words")
+    drawn(page, "words-neighbourhood")
+    drawn(page, "words-map")
+    expect(page.get_by_text("Words most like “dog”")).to_be_visible()
+    space = WordSpace.of(WORDS.vocabulary, WORDS.vectors)
+    bars = page.locator("#words-neighbourhood .ytick text")
+    expect(bars.last).to_have_text(space.similar("dog", 1)[0].word)
+    screenshot(page, "words")
+    page.get_by_role("button", name="dog cat").click()
+    expect(page.get_by_text(f"is {space.cosine('dog', 'cat'):+.3f}")).to_be_visible()
+    page.get_by_label("Ask").fill("king - man + woman")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"king - man + woman ≈ {space.analogy(['king', 'woman'], ['man'], 1)[0].word}")).to_be_visible()
+    page.get_by_label("Ask").fill("volin")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This model does not know 'volin'; did you mean violin")).to_be_visible()
+    expect(page.get_by_text("king - man + woman ≈")).to_be_visible()
+
+
+def test_a_word_of_the_map_is_shown_and_asked_for(page: Page) -> None:
+    open_tab(page, "Words")
+    drawn(page, "words-map")
+    words = WORDS.vocabulary.words
+    page.locator("#words-map").scroll_into_view_if_needed()
+    plot = page.locator("#words-map .nsewdrag").first.bounding_box()
+    assert plot
+    card = page.locator("#words-map .cl-card")
+    for shift in range(0, 200, 3):  # a point is met sooner or later
+        page.mouse.move(plot["x"] + plot["width"] / 2 + shift, plot["y"] + plot["height"] / 2)
+        page.wait_for_timeout(30)
+        if card.is_visible():
+            break
+    expect(card).to_be_visible()
+    word = card.locator(".cl-role").inner_text()
+    assert word in words
+    near = [answer.word for answer in WordSpace.of(WORDS.vocabulary, WORDS.vectors).similar(word, 5)]
+    expect(card).to_contain_text(", ".join(near))
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_label("Ask")).to_have_value(word)
+    expect(page.get_by_text(f"Words most like “{word}”")).to_be_visible()
+
+
+def test_noise_step_and_cost_of_words(page: Page) -> None:
+    open_tab(page, "Words")
+    open_tab(page, "Training", "#words-views")
+    drawn(page, "words-curves")
+    log_z = WORDS.record.figures["log_z"]
+    expect(page.get_by_text(f"{log_z['mean']:+.2f} ± {log_z['std']:.2f}")).to_be_visible()
+    open_tab(page, "Noise", "#words-views")
+    drawn(page, "words-noise")
+    page.get_by_label("number input for Power").fill("0")
+    page.keyboard.press("Tab")
+    first, last = WORDS.vocabulary.words[0], WORDS.vocabulary.words[-1]
+    expect(page.get_by_text(f"“{first}” is drawn 1 times as often as “{last}”")).to_be_visible()
+    open_tab(page, "One step", "#words-views")
+    drawn(page, "words-step")
+    numbers = WORDS.vocabulary.number("dog"), WORDS.vocabulary.number("cat")
+    parts = step_anatomy(WORDS.vectors, WORDS.record.config, WORDS.vocabulary, *numbers, seed=1)
+    expect(page.get_by_text(f"The step costs {parts.loss:.2f} nats")).to_be_visible()
+    bars = page.locator("#words-step .cl-plot").first.locator(".bartext")
+    assert bars.nth(1).inner_text().replace("−", "-") == f"{float(parts.score[1]):+.2f}"
+    screenshot(page, "words-step")
+    page.get_by_label("Context word").fill("qwertz")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This model does not know 'qwertz'")).to_be_visible()
+    open_tab(page, "Cost", "#words-views")
+    expect(page.get_by_text("With 64,000 words, a pair takes")).to_be_visible()
+    drawn(page, "words-cost")
+    screenshot(page, "words-cost")

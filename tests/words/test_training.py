@@ -61,7 +61,8 @@ def test_sparse_gradients_are_autograds() -> None:
         whole = torch.zeros_like(expected).index_add_(0, gradient.rows, gradient.values)
         assert torch.allclose(whole, expected, atol=1e-5)
         assert gradient.rows.tolist() == gradient.rows.unique().tolist()
-    assert found[0].counts.tolist() == [2, 1]
+    assert found[0].uses.tolist() == [5, 1]
+    assert dict(zip(found[1].rows.tolist(), found[1].uses.tolist(), strict=True))[5] == 2 + 2 + 3
 
 
 def test_clipping() -> None:
@@ -80,7 +81,7 @@ def test_sgd_limits_what_a_repeated_word_moves() -> None:
     found = gradients(vectors, BATCH, NOISE, torch.ones_like(data) / 6, torch.ones_like(against) / 6)
     RowSGD(vectors, limit=2, with_bias=False).step(found, lr=0.1, pairs=6)
     row = found[1].rows.tolist().index(3)  # three times a positive
-    assert found[1].counts[row] == 3
+    assert found[1].uses[row] == 3
     expected = before.context[3] - 0.1 * 6 * found[1].values[row] / (1 + 3 / 2)
     assert torch.allclose(vectors.context[3], expected, atol=1e-6)
     assert torch.equal(vectors.bias, before.bias)

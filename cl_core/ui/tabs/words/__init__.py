@@ -19,7 +19,7 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
         gr.Markdown(text("words.none"))
         return
     which = gr.Dropdown(names, value=names[0], label=text("words.model"), visible=len(names) > 1)
-    with gr.Tabs():
+    with gr.Tabs(elem_id="words-views"):
         for position, (name, view) in enumerate(VIEWS.items()):
             with gr.Tab(text(f"words.tabs.{name}"), id=f"words-{name}") as inner:
                 view.build(which, tab if position == 0 else inner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import gradio as gr
@@ -14,7 +14,7 @@ from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.notices import noticed
-from cl_core.ui.text import text, texts
+from cl_core.ui.text import text
 from cl_core.words.maps import SHOWN, word_map
 from cl_core.words.questions import Answer, parse_analogy
 
@@ -48,7 +48,7 @@ def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
 @noticed
 def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     """The neighbourhood of what was asked, and the answer in words."""
-    from cl_core.figures.words import neighbourhood_figure
+    from cl_core.figures.words import around_figure, cosine_figure
 
     asked = asked if asked and asked.strip() else EXAMPLES[0]
     space = library.word_space(name)
@@ -59,8 +59,9 @@ def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     points = points - points[0]
     centre = space.unit[space.vocabulary.number(terms[0])]
     listed = [each.cosine for each in found] if len(terms) != 1 else (vectors[1:] @ centre).tolist()
-    figure = neighbourhood_figure(points, shown, listed, texts("words.neighbourhood"))
-    return figures_value(figure, label=said), said
+    around = around_figure(points, shown, text("words.neighbourhood.around"))
+    bars = cosine_figure(shown[1:], listed, text("words.neighbourhood.cosine"))
+    return figures_value(around, bars, label=said), said
 
 
 @noticed
@@ -82,6 +83,7 @@ def show_map(name: str, projector: Projector, asked: str | None) -> dict[str, An
     return figures_value(figure, label=text("words.map.label"), card="words", lines=_cards(name), names=words)
 
 
+@cache
 def _cards(name: str) -> list[str]:
     """Beside each word of the map, its nearest words among all."""
     space = library.word_space(name)

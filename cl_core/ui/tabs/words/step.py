@@ -25,9 +25,12 @@ def show(name: str, centre: str, context: str, seed: float) -> tuple[dict[str, A
     run = library.words(name)
     numbers = [run.vocabulary.number(word) for word in (centre or CENTRE, context or CONTEXT)]
     parts = step_anatomy(run.vectors, run.record.config, run.vocabulary, numbers[0], numbers[1], int(seed))
-    columns = {"score": parts.score, "logit": parts.logit, "probability": parts.probability}
-    columns |= {"share": parts.share, "push": parts.push}
-    figure = step_figure(parts.words, columns, texts("words.step.figure"))
+    groups = (
+        {"score": parts.score, "logit": parts.logit},
+        {"probability": parts.probability, "share": parts.share},
+        {"push": parts.push},
+    )
+    figures = [step_figure(parts.words, columns, texts("words.step.figure")) for columns in groups]
     summary = text(
         "words.step.summary",
         centre=parts.centre,
@@ -39,7 +42,7 @@ def show(name: str, centre: str, context: str, seed: float) -> tuple[dict[str, A
         negative=f"{float(parts.term[1:].sum()):.2f}",
         all=f"{len(run.vocabulary):,}",
     )
-    return figures_value(figure, label=text("words.step.label")), summary
+    return figures_value(*figures, label=text("words.step.label")), summary
 
 
 def build(which: gr.Dropdown, tab: gr.Tab) -> None:
