@@ -3,8 +3,8 @@
     python -m pip install gensim==4.4.0
     python -m benchmarks.words [--epochs 5 10] [--workers 2] [--json]
 
-Same text (WordNet's entries), vocabulary, dimension, window, k, subsampling and epochs. gensim has its own
-default learning rate, .025, and twice it, which is ours. Words a second count the whole text; reading it is
+Same text (WordNet's entries), vocabulary, dimension, window, k, subsampling and epochs. gensim runs with
+its own default learning rate, .025, and with twice it. Words a second count the whole text; reading it is
 left out on both sides. WordSim-353 and SimLex-999 are those that gensim ships.
 """
 
@@ -39,7 +39,7 @@ OURS: dict[str, dict[str, Any]] = {
 JUDGEMENTS = ("wordsim353.tsv", "simlex999.txt")
 
 
-def agreements(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, float]:
+def agreements(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, float | None]:
     """Spearman's correlation by file, for centre vectors alone and with contexts added."""
     found = {}
     for contexts in (False, True):

@@ -94,7 +94,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if "log_z_with_log_kq" in figures:
         print(f"log Z of score + log(k q) {log_p.mean:+.2f} ± {log_p.std:.2f}")
     for each in agreements:
-        print(f"{each.name}: Spearman {each.spearman:.3f} over {each.known} of {each.pairs} pairs (both words known)")
+        agreed = "too few known pairs" if each.spearman is None else f"Spearman {each.spearman:.3f}"
+        print(f"{each.name}: {agreed} ({each.known} of {each.pairs} pairs have both words known)")
     return 0
 
 

@@ -13,14 +13,14 @@ from cl_core.figures.style import ACCENT, NEGATIVE, POSITIVE, TRAINED, UNTRAINED
 BARE: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
 
 
-def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int]) -> go.Figure:
-    """Put rings around some points (M, 2) of a map; the first one stands out and has its name."""
+def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int], asked: int) -> go.Figure:
+    """Put rings around some points (M, 2) of a map; the first `asked` of them stand out and have their names."""
     if names:
-        colours = [NEGATIVE, *[TRAINED] * (len(names) - 1)]
+        colours = [NEGATIVE] * asked + [TRAINED] * (len(names) - asked)
         figure.add_scatter(
             x=points[:, 0].tolist(),
             y=points[:, 1].tolist(),
-            text=[names[0], *[""] * (len(names) - 1)],
+            text=names[:asked] + [""] * (len(names) - asked),
             customdata=ids,
             mode="markers+text",
             textposition="top center",

@@ -70,17 +70,17 @@ class Snapshots:
     embeddings: Tensor
 
 
-def kind_of(record_file: Path) -> Kind:
-    """What a run learned from; a file that cannot be read counts as pictures, and its reader says what is wrong."""
+def kind_of(record_file: Path) -> Kind | None:
+    """What a run learned from; None where the file cannot be read."""
     try:
         return "words" if json.loads(record_file.read_bytes()).get("kind") == "words" else "pictures"
     except (ValueError, OSError, AttributeError):
-        return "pictures"
+        return None
 
 
 def run_paths(root: Path, kind: Kind) -> list[Path]:
-    """Folders of runs below `root`, at any depth, by path."""
-    return [file.parent for file in sorted(root.glob("**/run.json")) if kind_of(file) == kind]
+    """Folders of runs below `root`, at any depth, by path. Damaged ones count as pictures."""
+    return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "pictures") == kind]
 
 
 class Folder(Generic[R]):
@@ -88,6 +88,7 @@ class Folder(Generic[R]):
 
     kind: ClassVar[Kind]
     record_model: type[R]
+    before_record: ClassVar[frozenset[str]] = frozenset({"metrics.jsonl"})  # files that are written before run.json
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -103,11 +104,20 @@ class Folder(Generic[R]):
     def exists(self) -> bool:
         return self.record_file.is_file()
 
+    def is_new(self) -> bool:
+        """Whether a run may begin here: the folder is missing, empty, or holds what a start that was cut off left."""
+        if not self.path.exists():
+            return True
+        if not self.path.is_dir():
+            return False
+        names = [entry.name for entry in self.path.iterdir()]
+        return all(name in self.before_record or (name.startswith(".") and name.endswith(".tmp")) for name in names)
+
     def read_record(self) -> R:
         if not self.exists():
             raise UserError(f"{self.path} is not a run: it has no run.json; give the folder that train --run wrote.")
         found = kind_of(self.record_file)
-        if found != self.kind:
+        if found not in (self.kind, None):
             where = "python -m cl_core words" if found == "words" else "python -m cl_core without words"
             raise UserError(f"{self.path} is a run on {found}, not on {self.kind}: use {where}.")
         try:

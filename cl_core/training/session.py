@@ -208,7 +208,7 @@ def begin(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tupl
     """
     path = folder.path
     if not folder.exists():
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not folder.is_new():
             raise UserError(f"{path} exists and is not a run: give a new folder, or one that train --run wrote.")
         return model.model_validate(settings), False
     record = folder.read_record()

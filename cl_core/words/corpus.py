@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import lzma
 import re
+import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -17,8 +19,6 @@ from cl_core.paths import ASSETS
 from cl_core.words.vocabulary import Vocabulary
 
 SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
-# A Han character is a word of its own: such texts have no spaces. Elsewhere letters, joined by - or '.
-WORD = re.compile(r"[㐀-鿿]|[^\W\d_㐀-鿿]+(?:['’-][^\W\d_㐀-鿿]+)*")
 EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
 
 Sentences = list[list[str]]
@@ -38,15 +38,28 @@ class Corpus:
     total: int
 
 
+@cache
+def _word() -> re.Pattern[str]:
+    """A Han character is a word of its own: such texts have no spaces. Elsewhere letters with their marks, joined by - or '."""
+    marks = "".join(map(chr, (code for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M")))
+    letters = rf"(?:[^\W\d_㐀-鿿][{marks}]*)+"
+    return re.compile(rf"[㐀-鿿]|{letters}(?:['’-]{letters})*")
+
+
+def find_words(text: str) -> list[str]:
+    """The words of a sentence, in lower case and composed (NFC); numbers and punctuation are left out."""
+    return _word().findall(unicodedata.normalize("NFC", text.lower()))
+
+
 def split_words(text: str) -> Sentences:
-    """Lower-case words, sentence by sentence; numbers and punctuation are left out."""
-    return [words for part in SENTENCE_END.split(text.lower()) if (words := WORD.findall(part))]
+    """`find_words`, sentence by sentence."""
+    return [words for part in SENTENCE_END.split(text) if (words := find_words(part))]
 
 
 def wordnet() -> Sentences:
     """Every synset of WordNet 3.0: its words and their gloss, one sentence each."""
     text = lzma.decompress((ASSETS / "wordnet" / "glosses.txt.xz").read_bytes()).decode()
-    return [WORD.findall(line) for line in text.lower().splitlines()]
+    return [find_words(line) for line in text.splitlines()]
 
 
 def zipf_probabilities(count: int, exponent: float = EXPONENT) -> Tensor:
@@ -70,13 +83,19 @@ def read_text(path: Path) -> str:
     """
     try:
         content = path.read_bytes()
-        if b"\0" in content:
-            raise UnicodeDecodeError("utf-8", b"", 0, 1, "a zero byte")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not a text in UTF-8: give a plain text file.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give wordnet, synthetic, or a text file.") from None
+    return decode_text(content, str(path))
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """UTF-8 as text. Raises UserError where it is something else; `name` says what was read."""
+    try:
+        if b"\0" not in content:  # which no text has
+            return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise UserError(f"{name} is not a text in UTF-8: give a plain text file.")
 
 
 def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size: int, max_words: int) -> Corpus:

@@ -14,6 +14,7 @@ from cl_core.words.model import WordVectors
 from cl_core.words.questions import WordSpace
 
 CONTEXTS = 1000  # centre words that log Z is looked at for
+BLOCK = 50  # of them at a time: the scores of a block are BLOCK x V
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,20 +38,20 @@ def log_partition_over_contexts(vectors: WordVectors, counts: Tensor, correction
     """
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(counts.double().cpu(), CONTEXTS, replacement=True, generator=generator)
-    scores = vectors.all_scores(drawn.to(vectors.centre.device)) + correction
-    log_z = scores.double().logsumexp(1)
+    blocks = drawn.to(vectors.centre.device).split(BLOCK)
+    log_z = torch.cat([(vectors.all_scores(block) + correction).logsumexp(1).cpu() for block in blocks])
     return LogPartition(float(log_z.mean()), float(log_z.std()), CONTEXTS)
 
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """Spearman's rank correlation of cosines with people's judgements.
+    """Spearman's rank correlation of cosines with people's judgements; None with fewer than three known pairs.
 
     known: pairs whose words are both in the vocabulary; pairs: all in the file.
     """
 
     name: str
-    spearman: float
+    spearman: float | None
     known: int
     pairs: int
 
@@ -77,11 +78,11 @@ def read_judgements(path: Path) -> list[tuple[str, str, float]]:
 
 
 def agreement(space: WordSpace, judgements: list[tuple[str, str, float]], name: str) -> Agreement:
-    """How the cosines of `space` rank the judged pairs. With fewer than three known pairs the correlation is nan."""
+    """How the cosines of `space` rank the judged pairs."""
     index = space.vocabulary.index
     known = [(index[a.lower()], index[b.lower()], s) for a, b, s in judgements if a.lower() in index and b.lower() in index]
     if len(known) < 3:
-        return Agreement(name, float("nan"), len(known), len(judgements))
+        return Agreement(name, None, len(known), len(judgements))
     from scipy.stats import spearmanr
 
     first, second = (space.unit[[pair[i] for pair in known]] for i in (0, 1))

@@ -71,10 +71,10 @@ class RowGradient:
 
 def _sum_by_row(
     rows: Tensor, source: Tensor, sources: Tensor, weights: Tensor | None, uses: Tensor
-) -> tuple[RowGradient, Tensor, Tensor]:
+) -> tuple[RowGradient, Tensor]:
     """For each distinct row: the sum of weights * source[sources] over its places, without a (places x D) matrix.
 
-    Also gives the order of the places by row, and the row each then belongs to.
+    Also gives the sums of the weights alone, (R,). By sorting and bags, so the same on CUDA at every call.
     """
     ordered, order = rows.sort()
     distinct, inverse, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
@@ -82,7 +82,8 @@ def _sum_by_row(
     starts = counts.cumsum(0) - counts
     values = F.embedding_bag(sources[order], source, starts, mode="sum", per_sample_weights=chosen)
     used = source.new_zeros(len(distinct)).index_add_(0, inverse, uses[order].to(source.dtype))
-    return RowGradient(distinct, values, used), order, inverse
+    alone = F.embedding_bag(torch.zeros_like(order), source.new_ones(1, 1), starts, mode="sum", per_sample_weights=chosen)
+    return RowGradient(distinct, values, used), alone[:, 0]
 
 
 def scores(vectors: WordVectors, pairs: Pairs, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,11 +107,10 @@ def gradients(
     starts = pairs.sizes.cumsum(0) - pairs.sizes
     pull = F.embedding_bag(pairs.contexts, vectors.context, starts, mode="sum", per_sample_weights=of_positive)
     push = F.embedding_bag(noise, vectors.context, mode="sum", per_sample_weights=of_noise)
-    by_centre, _, _ = _sum_by_row(pairs.centres, pull + push, groups, None, pairs.sizes)
+    by_centre, _ = _sum_by_row(pairs.centres, pull + push, groups, None, pairs.sizes)
     items = torch.cat([pairs.contexts, noise.flatten()])
     weights = torch.cat([of_positive, of_noise.flatten()])
     owners = torch.cat([pairs.owner, groups.repeat_interleave(noise.shape[1])])
     uses = torch.cat([torch.ones_like(pairs.contexts), pairs.sizes.repeat_interleave(noise.shape[1])])
-    by_context, order, inverse = _sum_by_row(items, centre, owners, weights, uses)
-    of_bias = weights.new_zeros(len(by_context.rows)).index_add_(0, inverse, weights[order])
+    by_context, of_bias = _sum_by_row(items, centre, owners, weights, uses)
     return by_centre, by_context, RowGradient(by_context.rows, of_bias, by_context.uses)

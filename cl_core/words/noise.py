@@ -13,8 +13,8 @@ REDRAWS = 50
 class AliasTable:
     """Draws from a discrete distribution by two lookups (Walker 1977, built as by Vose 1991)."""
 
-    def __init__(self, probabilities: Tensor) -> None:
-        """probabilities: (V,) >= 0 with sum 1, any floating dtype."""
+    def __init__(self, probabilities: Tensor, device: torch.device | None = None) -> None:
+        """probabilities: (V,) on the CPU, >= 0 with sum 1, any floating dtype. device: where to draw, by default the CPU."""
         count = len(probabilities)
         scaled = (probabilities.double() * count).tolist()
         alias = list(range(count))
@@ -27,7 +27,6 @@ class AliasTable:
             scaled[high] -= 1 - scaled[low]
             if scaled[high] < 1:
                 small.append(large.pop())
-        device = probabilities.device
         self._share = torch.tensor(share, dtype=torch.float32, device=device)
         self._alias = torch.tensor(alias, device=device)
 
@@ -44,6 +43,10 @@ def draw_noise(table: AliasTable, pairs: Pairs, count: int, generator: torch.Gen
 
     Where the positives of a group are nearly all words there are, a hit may remain after `REDRAWS` rounds;
     it does not count for the pair it hits.
+
+    word2vec and the sources redraw; the theory does not. For a pair whose positive w has probability
+    p(w | c) the other words are drawn a little more often than q says, so what NCE's scores tend to is
+    log p / (1 - p) rather than log p: log Z ends a little above 0.
 
     Returns:
         (G, count) int64 noise words, and (B, count) bool, what does not count.

@@ -11,7 +11,7 @@ from torch import Tensor
 from cl_core.words.config import WordConfig
 from cl_core.words.model import RowGradient, WordVectors
 
-Found = tuple[RowGradient, RowGradient, RowGradient]
+Found = tuple[RowGradient, ...]  # of the trained tables: centre, context, and where it is trained the bias
 
 
 def clip(found: Found, limit: float) -> Found:
@@ -20,8 +20,7 @@ def clip(found: Found, limit: float) -> Found:
         return found
     norm = torch.stack([gradient.values.norm() for gradient in found]).norm()
     factor = (limit / (norm + 1e-6)).clamp(max=1)
-    centre, context, bias = (dataclasses.replace(gradient, values=gradient.values * factor) for gradient in found)
-    return centre, context, bias
+    return tuple(dataclasses.replace(gradient, values=gradient.values * factor) for gradient in found)
 
 
 class WordOptimizer(ABC):
@@ -29,7 +28,7 @@ class WordOptimizer(ABC):
 
     @abstractmethod
     def step(self, found: Found, lr: float, pairs: int) -> None:
-        """found: gradients of the mean loss over `pairs` pairs, of centre, context and bias."""
+        """found: gradients of the mean loss over `pairs` pairs."""
 
     def state(self) -> dict[str, Tensor]:
         """Tensors that resuming needs, the optimiser's own and not copies."""
@@ -48,7 +47,7 @@ class RowSGD(WordOptimizer):
         self._limit = limit
 
     def step(self, found: Found, lr: float, pairs: int) -> None:
-        for table, gradient in zip(self._tables, found, strict=False):
+        for table, gradient in zip(self._tables, found, strict=True):
             share = pairs / (1 + gradient.uses / self._limit)
             values = gradient.values * (share if gradient.values.dim() == 1 else share[:, None])
             table.index_add_(0, gradient.rows, values, alpha=-lr)
@@ -66,7 +65,7 @@ class RowAdam(WordOptimizer):
 
     def step(self, found: Found, lr: float, pairs: int) -> None:
         self._adam.param_groups[0]["lr"] = lr
-        for table, gradient in zip(self._tables, found, strict=False):
+        for table, gradient in zip(self._tables, found, strict=True):
             self._adam.state[table]["step"] = int(self._steps)
             # The rows are distinct and ascending: nothing is left to add up.
             table.grad = torch.sparse_coo_tensor(

@@ -37,6 +37,7 @@ class WordFolder(Folder[WordRecord]):
 
     kind = "words"
     record_model = WordRecord
+    before_record = Folder.before_record | {"vocabulary.json", "corpus.safetensors"}
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -65,10 +66,15 @@ class WordFolder(Folder[WordRecord]):
 
     def read_corpus(self) -> Corpus:
         tensors, header = self._read(self.corpus_file)
+        vocabulary = self.read_vocabulary()
         try:
-            return Corpus(self.read_vocabulary(), tensors["ids"], tensors["lengths"], int(header["total"]))
+            corpus = Corpus(vocabulary, tensors["ids"], tensors["lengths"], int(header["total"]))
         except (KeyError, ValueError):
             raise UserError(f"{self.corpus_file} is not the text of a run: restore it, or start in a new folder.") from None
+        inside = len(corpus.ids) > 0 and int(corpus.ids.min()) >= 0 and int(corpus.ids.max()) < len(vocabulary)
+        if not inside or int(corpus.lengths.sum()) != len(corpus.ids):
+            raise UserError(f"{self.corpus_file} does not fit {self.vocabulary_file.name}: both must come from one run.")
+        return corpus
 
 
 @dataclasses.dataclass(frozen=True)

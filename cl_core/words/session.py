@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from cl_core.errors import UserError
+from cl_core.training.config import RunState
 from cl_core.training.session import Recording, begin
 from cl_core.words.config import WordConfig
-from cl_core.words.corpus import Corpus, Sentences, build_corpus, read_text, split_words, synthetic, wordnet
+from cl_core.words.corpus import Corpus, Sentences, build_corpus, decode_text, read_text, split_words, synthetic, wordnet
 from cl_core.words.evaluation import log_partition_over_contexts
 from cl_core.words.run_folder import WordFolder, WordRecord
-from cl_core.words.training import Event, WordsLogged, WordTraining, check_words
+from cl_core.words.training import Event, WordsLogged, WordTraining
 
 PASTED = "-"
 
@@ -25,6 +25,8 @@ class WordSession(Recording[Event, WordRecord]):
 
     def __init__(self, folder: WordFolder, config: WordConfig, corpus: Corpus, device: torch.device, resume: bool) -> None:
         self.training = WordTraining(config, corpus, device)
+        if not resume:
+            folder.write_corpus(corpus)
         super().__init__(folder, self.training, WordRecord(config=config, words=corpus.total), device, resume)
 
     def _record(self, event: Event) -> None:
@@ -35,6 +37,13 @@ class WordSession(Recording[Event, WordRecord]):
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.training.vectors.tensors()
+
+    def save(self, state: RunState) -> None:
+        """As for every run, but a state that has blown up never replaces a good one."""
+        if self.training.is_finite():
+            super().save(state)
+        else:
+            self._write_record(state)
 
     def _complete(self) -> None:
         vectors, counts = self.training.vectors, self.training.corpus.vocabulary.counts
@@ -48,7 +57,7 @@ def read_sentences(config: WordConfig, pasted: str | None = None) -> Sentences:
     if config.text == "synthetic":
         return synthetic(config.synthetic_vocabulary, config.synthetic_length, config.seed)
     if config.text == PASTED:
-        return split_words(sys.stdin.read() if pasted is None else pasted)
+        return split_words(decode_text(sys.stdin.buffer.read(), "Standard input") if pasted is None else pasted)
     return split_words(read_text(Path(config.text)))
 
 
@@ -71,11 +80,6 @@ def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: st
     if resume or folder.exists():
         corpus = folder.read_corpus()
     else:
-        try:
-            sentences = read_sentences(config, pasted)
-        except UnicodeDecodeError:
-            raise UserError("What came in on standard input is not a text in UTF-8: give a plain text.") from None
+        sentences = read_sentences(config, pasted)
         corpus = build_corpus(sentences, config.min_count, config.vocabulary_size, config.max_words)
-        check_words(config, corpus)
-        folder.write_corpus(corpus)
     return WordSession(folder, config, corpus, device, resume)

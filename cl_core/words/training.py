@@ -85,18 +85,21 @@ class WordTraining:
         self.optimizer = build_word_optimizer(config, self.vectors)
         self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self._keep = keep_probability(counts, config.subsample).to(device)
-        self._noise = AliasTable(noise_distribution(counts, config.noise_power).to(device))
+        self._noise = AliasTable(noise_distribution(counts, config.noise_power), device)
         self._log_kq = log_kq(config, counts).to(device)
         self._stream, self._stream_epoch = self._read(0), 0
         count = count_pairs(self._stream, config.window)
         if count == 0:
-            raise UserError("No two words of this text stand in one sentence: give a longer text, or a smaller min_count.")
+            after = " once frequent words are thinned out" if config.subsample else ""
+            remedy = ", or subsample 0" if config.subsample else ", or a smaller min_count"
+            raise UserError(f"No two words of this text stand in one sentence{after}: give a longer text{remedy}.")
         batch = config.batch_size or min(max(count // STEPS_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
         self.steps_per_epoch = math.ceil(count / batch)
         self.total = self.steps_per_epoch * config.epochs
         self.step = 0
         # Positive loss, negative loss, positives and noise words told right, noise words, pairs.
-        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
+        exact = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self._sums = torch.zeros(6, dtype=exact, device=device)
         self._epoch_sums = torch.zeros_like(self._sums)
         self._good: State = self._copy()
 
@@ -154,11 +157,13 @@ class WordTraining:
         positive, negative = nce_terms(data, noise_scores, data_log_kq, noise_log_kq, left_out)
         loss = (positive.sum() + negative.sum()) / len(batch)
         found = gradients(self.vectors, batch, noise, *torch.autograd.grad(loss, (data, against)))
-        self.optimizer.step(clip(found, self.config.clip_norm), lr, len(batch))
+        trained = found if self.config.bias else found[:2]
+        self.optimizer.step(clip(trained, self.config.clip_norm), lr, len(batch))
         with torch.no_grad():
             hits, rejected = data > data_log_kq, (noise_scores <= noise_log_kq) & ~left_out
-            counts = torch.stack([hits.sum(), rejected.sum(), (~left_out).sum()]).double()
-            sums = torch.cat([torch.stack([positive.sum(), negative.sum()]).double(), counts, counts.new_tensor([len(batch)])])
+            losses = torch.stack([positive.sum(), negative.sum()]).to(self._sums.dtype)
+            counts = torch.stack([hits.sum(), rejected.sum(), (~left_out).sum()]).to(self._sums.dtype)
+            sums = torch.cat([losses, counts, counts.new_tensor([len(batch)])])
         self._sums += sums
         self._epoch_sums += sums
 
@@ -205,3 +210,9 @@ class WordTraining:
             value.copy_(tensors[name])
         self.step = position["step"]
         self.plateau.restore(position["plateau"])
+        if self.is_finite():
+            self._good = self._copy()
+
+    def is_finite(self) -> bool:
+        """Whether vectors and losses are numbers, so that the state is worth keeping."""
+        return all(bool(value.isfinite().all()) for value in [*self.vectors.tensors().values(), self._sums])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
@@ -43,10 +44,11 @@ class Vocabulary:
         Raises:
             UserError: it is not in the vocabulary; near spellings are named.
         """
-        found = self.index.get(word.strip().lower())
+        asked = unicodedata.normalize("NFC", word.strip().lower())
+        found = self.index.get(asked)
         if found is not None:
             return found
-        near = difflib.get_close_matches(word.strip().lower(), self.words, NEAR)
+        near = difflib.get_close_matches(asked, self.words, NEAR)
         hint = f"did you mean {', '.join(near)}?" if near else "try another word."
         raise UserError(f"This model does not know {word.strip()!r}; {hint}")
 

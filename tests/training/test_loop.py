@@ -14,6 +14,7 @@ from cl_core.errors import UserError
 from cl_core.methods import METHODS
 from cl_core.training.config import RunConfig
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
+from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 from cl_core.training.run_folder import RunFolder
 from cl_core.training.session import start
 from tests.conftest import SMALL
@@ -221,3 +222,14 @@ def test_starting_twice_continues_and_then_is_finished(tmp_path: Path) -> None:
     assert snapshots is not None
     assert snapshots.steps == [0, resumed.training.total]
     assert snapshots.embeddings.shape == (2, 256, 128)
+
+
+def test_seeds_and_positions_have_generators_of_their_own() -> None:
+    """torch's CPU generator looks at the low 32 bits of its seed alone."""
+    drawn = {
+        (seed, stream, position): int(torch.randint(2**60, (), generator=seeded_generator(CPU, seed, stream, position)))
+        for seed in (0, 1, 2, 2**31 - 1)
+        for stream in (EPOCH_STREAM, STEP_STREAM)
+        for position in (0, 1, 100_000)
+    }
+    assert len(set(drawn.values())) == len(drawn)

@@ -19,7 +19,23 @@ from tests.conftest import ROOT
 from tests.words.conftest import two_topics
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-OPTIONS = ["--min-count", "1", "--dim", "8", "--noise-words", "3", "--epochs", "40", "--save-every", "0", "--device", "cpu"]
+OPTIONS = ["--min-count", "1", "--dim", "8", "--noise-words", "3", "--epochs", "15", "--subsample", "0"]
+OPTIONS += ["--save-every", "0", "--device", "cpu"]
+    "--min-count",
+    "1",
+    "--dim",
+    "8",
+    "--noise-words",
+    "3",
+    "--epochs",
+    "40",
+    "--subsample",
+    "0",
+    "--save-every",
+    "0",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +99,16 @@ def test_pasted_text_and_questions(command: Command, tmp_path: Path) -> None:
     assert not listing["runs"]
 
 
+def test_a_picture_is_no_text(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "cl_core", "words", "train", "--run", str(tmp_path / "run"), "--text", "-"]
+    done = subprocess.run(
+        arguments, input=b"\x89PNG abc \xff\xfe def", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode() == "error: Standard input is not a text in UTF-8: give a plain text file.\n"
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_shipped_words(command: Command) -> None:
     done = command("words", "similar", "dog", "cat")
     assert -1 <= float(done.stdout) <= 1
@@ -114,7 +140,7 @@ def test_a_run_knows_what_it_is(command: Command, topic_run: WordRun) -> None:
             "noise_words: 5 noise words a pair need a larger vocabulary than the text's 4 words",
         ),
         (["train", "--run", "r", "--max-words", "1000"], "The text has 1,741,985 words, more than max_words = 1,000"),
-        (["similar", "vilion"], "This model does not know 'vilion'; did you mean violin"),
+        (["similar", "vilion"], "This model does not know 'vilion'; did you mean vision, violin, violation?"),
         (["analogy", "king -"], "'king -' is no analogy: write words with + and - between"),
         (["evaluate", "--checkpoint", "nobody"], "There is no checkpoint or run folder 'nobody': choose one of words-wordnet"),
     ],

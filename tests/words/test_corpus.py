@@ -39,6 +39,11 @@ def test_chinese_text_needs_no_spaces() -> None:
     assert split_words("对比学习。学word") == [["对", "比", "学", "习"], ["学", "word"]]
 
 
+def test_marks_belong_to_their_letters() -> None:
+    assert split_words("हिन्दी भाषा") == [["हिन्दी", "भाषा"]]
+    assert split_words("re\u0301sume\u0301 résumé") == [["résumé", "résumé"]]
+
+
 def test_rare_words_are_left_out_before_windows_are_laid() -> None:
     corpus = build_corpus([["a", "x", "b"], ["a", "b", "a"], ["y"]], min_count=2, vocabulary_size=10, max_words=100)
     assert corpus.vocabulary.words == ["a", "b"]

@@ -20,6 +20,7 @@ from cl_core.words.pairs import Pairs
 from cl_core.words.run_folder import WordFolder, WordRun, open_words
 from cl_core.words.session import start
 from cl_core.words.training import WordsLogged, WordTraining, log_kq
+from cl_core.words.vocabulary import Vocabulary
 from tests.words.conftest import SETTINGS, TOPICS, two_topics
 
 CPU = torch.device("cpu")
@@ -72,6 +73,7 @@ def test_clipping() -> None:
     clipped = clip(found, 0.5)
     assert float(torch.cat([g.values.flatten() for g in clipped]).norm()) == pytest.approx(0.5, rel=1e-4)
     assert clip(found, 0) is found
+    assert float(clip(found[:2], 0.5)[0].values.norm()) > float(clipped[0].values.norm())  # what is not trained does not count
     assert torch.allclose(clip(found, 1e5)[0].values, found[0].values)
 
 
@@ -79,7 +81,7 @@ def test_sgd_limits_what_a_repeated_word_moves() -> None:
     vectors, before = random_vectors(), random_vectors()
     data, against = scores(vectors, BATCH, NOISE)
     found = gradients(vectors, BATCH, NOISE, torch.ones_like(data) / 6, torch.ones_like(against) / 6)
-    RowSGD(vectors, limit=2, with_bias=False).step(found, lr=0.1, pairs=6)
+    RowSGD(vectors, limit=2, with_bias=False).step(found[:2], lr=0.1, pairs=6)
     row = found[1].rows.tolist().index(3)  # three times a positive
     assert found[1].uses[row] == 3
     expected = before.context[3] - 0.1 * 6 * found[1].values[row] / (1 + 3 / 2)
@@ -189,6 +191,63 @@ def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path) -> None:
     assert session.training.vectors.centre.isfinite().all()
     with pytest.raises(DivergedError, match="choose a new folder and a lower lr"):
         start(tmp_path / "run", {}, CPU)
+
+
+def test_a_blow_up_after_resuming_goes_back_to_what_was_resumed(tmp_path: Path) -> None:
+    settings = SETTINGS | {"epochs": 60}  # a line of the curve every few steps
+    session = start(tmp_path / "run", settings, CPU, pasted=two_topics())
+    assert session is not None
+    events = session.events()
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 41:
+            events.close()
+    kept = WordFolder(tmp_path / "run").read_resume()[0]["centre"]
+    again = start(tmp_path / "run", settings, CPU)
+    assert again is not None
+    again.training.vectors.context.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="the state after step 41, the last good one, is kept"):
+        for _ in again.events(save_every_s=0):
+            pass
+    assert torch.equal(WordFolder(tmp_path / "run").read_resume()[0]["centre"], kept)
+
+
+def test_a_refused_start_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No two words of this text stand in one sentence: give a longer text, or a smaller"):
+        start(tmp_path / "run", SETTINGS | {"noise_words": 1}, CPU, pasted="cat. dog. cow.")
+    folder = WordFolder(tmp_path / "run")
+    folder.path.mkdir(exist_ok=True)
+    folder.write_corpus(build_corpus(split_words("cat dog"), 1, 10, 10))  # as a kill before the first save leaves it
+    session = start(tmp_path / "run", SETTINGS, CPU, pasted=two_topics())
+    assert session is not None
+    assert folder.read_corpus().total == 2400
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists and is not a run"):
+        start(tmp_path / "other", SETTINGS, CPU, pasted=two_topics())
+
+
+def test_a_text_that_thinning_out_empties() -> None:
+    corpus = build_corpus(split_words("the cat sat on the mat and the dog sat on the log"), 1, 100, 100)
+    with pytest.raises(UserError, match=r"stand in one sentence once frequent words are thinned out: .* or subsample 0"):
+        WordTraining(WordConfig.model_validate(SETTINGS | {"subsample": 1e-9}), corpus, CPU)
+
+
+def test_a_damaged_text_is_told(tmp_path: Path) -> None:
+    session = start(tmp_path / "run", SETTINGS, CPU, pasted=two_topics())
+    assert session is not None
+    folder = WordFolder(tmp_path / "run")
+    vocabulary = folder.read_vocabulary()
+    folder.write_vocabulary(Vocabulary(vocabulary.words[:3], vocabulary.counts[:3]))
+    with pytest.raises(UserError, match=r"corpus\.safetensors does not fit vocabulary\.json"):
+        start(tmp_path / "run", {}, CPU)
+    folder.record_file.write_text("{")
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        folder.read_record()
+
+
+def test_another_seed_is_another_training() -> None:
+    streams = [training(seed=seed)._read(0) for seed in (0, 1, 2)]
+    assert len({tuple(stream.ids.tolist()) for stream in streams}) == 3
 
 
 def test_more_noise_words_than_words() -> None:

@@ -53,14 +53,15 @@ def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     asked = asked if asked and asked.strip() else EXAMPLES[0]
     space = library.word_space(name)
     said, terms, found = question(name, asked)
+    rare = [term.lower() for term in terms if space.vocabulary.number(term) >= SHOWN]
+    if rare:
+        said += " " + text("words.answer.rare", words=", ".join(rare), count=f"{SHOWN:,}")
     shown = [space.vocabulary.words[space.vocabulary.number(terms[0])], *(each.word for each in found)]
     vectors = space.unit[[space.vocabulary.number(word) for word in shown]]
     points = pca(vectors)
     points = points - points[0]
-    centre = space.unit[space.vocabulary.number(terms[0])]
-    listed = [each.cosine for each in found] if len(terms) != 1 else (vectors[1:] @ centre).tolist()
     around = around_figure(points, shown, text("words.neighbourhood.around"))
-    bars = cosine_figure(shown[1:], listed, text("words.neighbourhood.cosine"))
+    bars = cosine_figure(shown[1:], [each.cosine for each in found], text("words.neighbourhood.cosine"))
     return figures_value(around, bars, label=said), said
 
 
@@ -73,12 +74,14 @@ def show_map(name: str, projector: Projector, asked: str | None) -> dict[str, An
     run, space = library.words(name), library.word_space(name)
     points, groups = word_map(run, projector), library.word_clusters(name)
     figure = map_figure(points, groups.members, groups.names)
-    marked: list[int] = []
+    marked, count = list[int](), 0
     if asked and asked.strip():
         _, terms, found = question(name, asked)
-        numbers = [space.vocabulary.number(word) for word in [*terms, *(each.word for each in found)]]
-        marked = [number for number in dict.fromkeys(numbers) if number < len(points)]
-    mark_words(figure, points[marked], [space.vocabulary.words[number] for number in marked], marked)
+        asked_for = dict.fromkeys(space.vocabulary.number(word) for word in terms)
+        others = dict.fromkeys(space.vocabulary.number(each.word) for each in found)
+        count = sum(number < len(points) for number in asked_for)
+        marked = [number for number in (asked_for | others) if number < len(points)]
+    mark_words(figure, points[marked], [space.vocabulary.words[number] for number in marked], marked, count)
     words = space.vocabulary.words[: len(points)]
     return figures_value(figure, label=text("words.map.label"), card="words", lines=_cards(name), names=words)
 

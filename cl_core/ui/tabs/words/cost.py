@@ -27,7 +27,7 @@ def measure(noise_words: float) -> Iterator[tuple[dict[str, Any], str]]:
             vocabulary=f"{cost.vocabulary:,}",
             softmax=f"{cost.softmax:,.1f}",
             nce=f"{cost.nce:,.1f}",
-            ratio=f"{cost.softmax / cost.nce:.0f}",
+            ratio=f"{cost.softmax / cost.nce:.1f}",
             growth=f"{cost.softmax / done[0].softmax:.1f}",
             nce_growth=f"{cost.nce / done[0].nce:.1f}",
             times=cost.vocabulary // done[0].vocabulary,

@@ -36,9 +36,10 @@ def show(name: str) -> tuple[dict[str, Any], str]:
         epochs=config.epochs,
         minutes=f"{run.record.seconds / 60:.0f}",
         device=run.record.device,
-        log_z=f"{figures['log_z']['mean']:+.2f}",
-        spread=f"{figures['log_z']['std']:.2f}",
     )
+    if "log_z" in figures:
+        found = {"mean": f"{figures['log_z']['mean']:+.2f}", "std": f"{figures['log_z']['std']:.2f}"}
+        summary += " " + text(f"words.log_z.{config.loss}", **found)
     return value, summary
 
 
@@ -47,4 +48,4 @@ def build(which: gr.Dropdown, tab: gr.Tab) -> None:
     gr.Markdown(text("words.curves.about"), elem_classes="about")
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-curves")
-    gr.on([tab.select, which.change], show, which, [view, summary], **QUICK)
+    gr.on([tab.select, which.change], show, which, [view, summary], **(QUICK | {"queue": True}))
