@@ -337,7 +337,7 @@ def test_noise_step_and_cost_of_words(page: Page) -> None:
     parts = step_anatomy(WORDS.vectors, WORDS.record.config, WORDS.vocabulary, *numbers, seed=1)
     expect(page.get_by_text(f"The step costs {parts.loss:.2f} nats")).to_be_visible()
     bars = page.locator("#words-step .cl-plot").first.locator(".bartext")
-    assert bars.nth(1).inner_text().replace("−", "-") == f"{float(parts.score[1]):+.2f}"
+    assert (bars.nth(1).text_content() or "").replace("−", "-") == f"{float(parts.score[1]):+.2f}"
     screenshot(page, "words-step")
     page.get_by_label("Context word").fill("qwertz")
     page.keyboard.press("Enter")

@@ -21,21 +21,6 @@ from tests.words.conftest import two_topics
 Command = Callable[..., subprocess.CompletedProcess[str]]
 OPTIONS = ["--min-count", "1", "--dim", "8", "--noise-words", "3", "--epochs", "15", "--subsample", "0"]
 OPTIONS += ["--save-every", "0", "--device", "cpu"]
-    "--min-count",
-    "1",
-    "--dim",
-    "8",
-    "--noise-words",
-    "3",
-    "--epochs",
-    "40",
-    "--subsample",
-    "0",
-    "--save-every",
-    "0",
-    "--device",
-    "cpu",
-]
 
 
 @pytest.fixture(scope="module")
