@@ -151,18 +151,18 @@ def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, s
             orientation="h",
             marker={"color": colours},
             texttemplate="%{x:.0%}" if percent else "%{x:+.2f}",
-            textposition="auto",
-            textangle=0,
+            textposition="outside",
             cliponaxis=False,
             hoverinfo="none",
             row=1,
             col=number,
         )
         low, high = (0.0, 1.0) if percent else (min(0.0, float(values.min())), max(0.0, float(values.max())))
-        room = 0.3 * (high - low) or 1.0
-        figure.update_xaxes(range=[low - (0 if percent else room), high + room], row=1, col=number, nticks=4)
+        room = 0.4 * (high - low) or 1.0
+        left = room if float(values.min()) < 0 else 0.0
+        figure.update_xaxes(range=[low - left, high + room], row=1, col=number, nticks=4)
         if percent:
-            figure.update_xaxes(tickformat=".0%", row=1, col=number)
+            figure.update_xaxes(tickformat=".0%", tickvals=[0, 0.5, 1], row=1, col=number)
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_annotations(font_size=13)
     figure.update_layout(layout(height=120 + 42 * len(names), showlegend=False, bargap=0.3))

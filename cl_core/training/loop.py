@@ -307,3 +307,4 @@ class Training:
         self.step, self._loss_count = position["step"], position["loss_count"]
         self._last = None if position["last"] is None else tuple(position["last"])
         self.plateau.restore(position["plateau"])
+        self._good = self._copy()

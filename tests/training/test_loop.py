@@ -178,6 +178,25 @@ def test_a_run_without_its_resume_file_is_not_started_over(tmp_path: Path) -> No
     assert len(run.read_metrics()) == 4
 
 
+def test_a_blow_up_after_resuming_goes_back_to_what_was_resumed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    session = start(folder, SMALL | {"epochs": 1, "snapshots": 0, "encoder": "cnn"}, CPU)
+    assert session is not None
+    events = session.events()
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 4:
+            events.close()
+    kept = RunFolder(folder).read_resume()[0]
+    again = start(folder, {}, CPU)
+    assert again is not None
+    for parameter in again.training.method.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="the state after step 4, the last good one, is kept"):
+        list(again.events())
+    left = RunFolder(folder).read_resume()[0]
+    assert all(torch.equal(left[name], kept[name]) for name in kept)
+
+
 def test_an_epoch_visits_each_group_once() -> None:
     groups = torch.tensor([0, 0, 0, 1, 2, 2])
     config = RunConfig()

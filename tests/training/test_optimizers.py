@@ -73,7 +73,7 @@ def test_the_rate_stays_at_its_peak(schedule: str) -> None:
 
 
 def test_plateau_halves_the_rate_when_the_loss_stands_still() -> None:
-    plateau = Plateau(RunConfig(schedule="plateau", plateau_patience=1, plateau_factor=0.5))
+    plateau = Plateau(patience=1, factor=0.5)
     factors = []
     for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0):
         plateau.epoch_done(loss)
@@ -83,7 +83,7 @@ def test_plateau_halves_the_rate_when_the_loss_stands_still() -> None:
 
 def test_plateau_works_below_zero() -> None:
     """SimSiam's loss: what is relative to a negative best would take standing still for a gain."""
-    plateau = Plateau(RunConfig(schedule="plateau", plateau_patience=0))
+    plateau = Plateau(patience=0, factor=0.5)
     for _ in range(4):
         plateau.epoch_done(-0.9)
     assert plateau.factor == 0.5**3
@@ -91,7 +91,7 @@ def test_plateau_works_below_zero() -> None:
 
 def test_plateau_remembers_through_json() -> None:
     config = RunConfig(schedule="plateau", plateau_patience=2)
-    whole, first, second = Plateau(config), Plateau(config), Plateau(config)
+    whole, first, second = (Plateau(config.plateau_patience, config.plateau_factor) for _ in range(3))
     losses = [3.0, 2.5, 2.6, 2.7, 2.8, 2.9, 2.4, 2.5, 2.6, 2.7]
     second.restore(json.loads(json.dumps(first.state())))  # before any epoch: the best loss is infinite
     for position, loss in enumerate(losses):

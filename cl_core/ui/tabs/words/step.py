@@ -57,5 +57,5 @@ def build(which: gr.Dropdown, tab: gr.Tab) -> None:
     seed = gr.Number(1, visible=False, precision=0)
     inputs, outputs = [which, centre, context, seed], [view, summary]
     options = QUICK | {"queue": True}  # notices travel through the queue
-    gr.on([tab.select, which.change, centre.submit, context.submit, centre.blur, context.blur], show, inputs, outputs, **options)
+    gr.on([tab.select, which.change, centre.submit, context.submit], show, inputs, outputs, **options)
     again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(show, inputs, outputs, **options)
