@@ -18,7 +18,7 @@ from cl_core.errors import UserError
 from cl_core.files import fingerprint
 from cl_core.methods import METHODS, DataShape, Method
 from cl_core.paths import CHECKPOINTS, RUNS
-from cl_core.training.run_folder import RunFolder, RunRecord, run_paths
+from cl_core.training.run_folder import RunFolder, RunRecord, find_folder, run_paths
 
 UNTRAINED = "untrained"
 
@@ -58,12 +58,7 @@ def find_run(name: str) -> RunFolder:
     Raises:
         UserError: neither exists.
     """
-    shipped = {folder.name: folder for folder in shipped_runs()}
-    if name in shipped:
-        return shipped[name]
-    if Path(name).is_dir():
-        return RunFolder(Path(name))
-    raise UserError(f"There is no checkpoint or run folder {name!r}: choose one of {', '.join(shipped)}, or give a folder.")
+    return find_folder(name, shipped_runs(), RunFolder)
 
 
 def open_run(folder: RunFolder) -> Run:

@@ -159,7 +159,7 @@ def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, s
         )
         low, high = (0.0, 1.0) if percent else (min(0.0, float(values.min())), max(0.0, float(values.max())))
         room = 0.4 * (high - low) or 1.0
-        left = room if float(values.min()) < 0 else 0.0
+        left = 2 * room if float(values.min()) < 0 else 0.0  # numbers beside the names
         figure.update_xaxes(range=[low - left, high + room], row=1, col=number, nticks=4)
         if percent:
             figure.update_xaxes(tickformat=".0%", tickvals=[0, 0.5, 1], row=1, col=number)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -193,6 +194,23 @@ class Folder(Generic[R]):
             raise UserError(f"{path} is missing: the run was not saved whole, or the file was moved.") from None
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path} is cut off or not a safetensors file ({error}): copy it again.") from None
+
+
+F = TypeVar("F", bound=Folder[Any])
+
+
+def find_folder(name: str, shipped: list[F], make: Callable[[Path], F]) -> F:
+    """One of `shipped` by its name, or the folder of that path.
+
+    Raises:
+        UserError: neither exists.
+    """
+    by_name = {folder.name: folder for folder in shipped}
+    if name in by_name:
+        return by_name[name]
+    if Path(name).is_dir():
+        return make(Path(name))
+    raise UserError(f"There is no checkpoint or run folder {name!r}: choose one of {', '.join(by_name)}, or give a folder.")
 
 
 class RunFolder(Folder[RunRecord]):

@@ -17,7 +17,7 @@ from pydantic import Field
 from cl_core.errors import UserError
 from cl_core.files import fingerprint, write_bytes
 from cl_core.paths import CHECKPOINTS
-from cl_core.training.run_folder import Folder, Record, run_paths
+from cl_core.training.run_folder import Folder, Record, find_folder, run_paths
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus
 from cl_core.words.model import WordVectors
@@ -117,9 +117,4 @@ def find_words(name: str) -> WordFolder:
     Raises:
         UserError: neither exists.
     """
-    shipped = {folder.name: folder for folder in shipped_words()}
-    if name in shipped:
-        return shipped[name]
-    if Path(name).is_dir():
-        return WordFolder(Path(name))
-    raise UserError(f"There is no checkpoint or run folder {name!r}: choose one of {', '.join(shipped)}, or give a folder.")
+    return find_folder(name, shipped_words(), WordFolder)
