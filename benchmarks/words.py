@@ -28,7 +28,7 @@ from cl_core.words.cost import measure_cost
 from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgements
 from cl_core.words.model import WordVectors
 from cl_core.words.questions import WordSpace
-from cl_core.words.training import WordTraining, log_kq
+from cl_core.words.training import WordTraining, noise_log_kq
 
 SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "noise_words": 5, "min_count": 8, "subsample": 1e-3}
 OURS: dict[str, dict[str, Any]] = {
@@ -89,7 +89,7 @@ def train_ours(corpus: Corpus, epochs: int, settings: dict[str, Any], folder: Pa
     log_z = log_partition_over_contexts(vectors, counts)
     found |= {"log Z": log_z.mean, "log Z std": log_z.std}
     if config.loss == "negative-sampling":
-        corrected = log_partition_over_contexts(vectors, counts, log_kq(config.model_copy(update={"loss": "nce"}), counts))
+        corrected = log_partition_over_contexts(vectors, counts, noise_log_kq(config, counts))
         found |= {"log Z with log(k q)": corrected.mean, "log Z with log(k q) std": corrected.std}
     return found
 

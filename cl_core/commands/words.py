@@ -65,7 +65,7 @@ def analogy(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgements
-    from cl_core.words.training import log_kq
+    from cl_core.words.training import noise_log_kq
 
     run = _open(arguments)
     space = _space(run)
@@ -80,8 +80,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         "log_z": dataclasses.asdict(log_z),
     }
     if run.record.config.loss == "negative-sampling":
-        corrected = run.record.config.model_copy(update={"loss": "nce"})
-        log_p = log_partition_over_contexts(run.vectors, run.vocabulary.counts, log_kq(corrected, run.vocabulary.counts))
+        counts = run.vocabulary.counts
+        log_p = log_partition_over_contexts(run.vectors, counts, noise_log_kq(run.record.config, counts))
         figures["log_z_with_log_kq"] = dataclasses.asdict(log_p)
     figures["agreement"] = [dataclasses.asdict(each) for each in agreements]
     if arguments.json:

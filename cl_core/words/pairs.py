@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.contexts)
 
-    @property
+    @cached_property
     def owner(self) -> Tensor:
         """The group of each pair, (B,) int64."""
         return torch.arange(len(self.centres), device=self.centres.device).repeat_interleave(

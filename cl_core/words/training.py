@@ -56,8 +56,11 @@ Event = WordsLogged | StepDone
 
 def log_kq(config: WordConfig, counts: Tensor) -> Tensor:
     """What the loss subtracts from a score: log(k q) of the context word, (V,) float32; 0 with negative sampling."""
-    if config.loss == "negative-sampling":
-        return torch.zeros(len(counts))
+    return torch.zeros(len(counts)) if config.loss == "negative-sampling" else noise_log_kq(config, counts)
+
+
+def noise_log_kq(config: WordConfig, counts: Tensor) -> Tensor:
+    """log(k q) of every word, (V,) float32, whatever the loss does with it."""
     return (noise_distribution(counts, config.noise_power) * config.noise_words).log().float()
 
 

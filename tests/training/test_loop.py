@@ -163,14 +163,19 @@ def test_a_kill_between_two_files_of_the_last_save(tmp_path: Path) -> None:
     assert folders[1].read_record().figures == folders[0].read_record().figures
 
 
-def test_a_run_without_its_resume_file_is_not_started_over(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+def stopped_after(step: int, folder: Path) -> Path:
+    """A run that was stopped."""
     session = start(folder, SMALL | {"epochs": 1, "snapshots": 0, "encoder": "cnn"}, CPU)
     assert session is not None
     events = session.events()
     for event in events:
-        if isinstance(event, StepDone) and event.step == 4:
+        if isinstance(event, StepDone) and event.step == step:
             events.close()
+    return folder
+
+
+def test_a_run_without_its_resume_file_is_not_started_over(tmp_path: Path) -> None:
+    folder = stopped_after(4, tmp_path / "run")
     run = RunFolder(folder)
     run.resume_file.unlink()
     with pytest.raises(UserError, match="is missing, so this run cannot go on from step 4"):
@@ -179,13 +184,7 @@ def test_a_run_without_its_resume_file_is_not_started_over(tmp_path: Path) -> No
 
 
 def test_a_blow_up_after_resuming_goes_back_to_what_was_resumed(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    session = start(folder, SMALL | {"epochs": 1, "snapshots": 0, "encoder": "cnn"}, CPU)
-    assert session is not None
-    events = session.events()
-    for event in events:
-        if isinstance(event, StepDone) and event.step == 4:
-            events.close()
+    folder = stopped_after(4, tmp_path / "run")
     kept = RunFolder(folder).read_resume()[0]
     again = start(folder, {}, CPU)
     assert again is not None
