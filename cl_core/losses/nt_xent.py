@@ -8,7 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.losses.similarity import check_temperature, masked, same_shape, self_pairs, similarities, without_autocast
+from cl_core.losses.blockwise import blockwise_pays, pair_logsumexp
+from cl_core.losses.similarity import (
+    at_least_float32,
+    check_temperature,
+    masked,
+    same_shape,
+    self_pairs,
+    similarities,
+    without_autocast,
+)
 
 
 def positive_index(pairs: int, device: torch.device | None = None) -> Tensor:
@@ -47,11 +56,28 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | N
     check_temperature(temperature)
     same_shape(z1, z2)
     z = torch.cat([z1, z2])
+    if blockwise_pays(len(z)):
+        return _blockwise(z, temperature, labels)
     left_out = self_pairs(len(z), z.device)
     if labels is not None:
         left_out = left_out | false_negatives(labels)
     logits = masked(similarities(z, z) / temperature, left_out)
     return F.cross_entropy(logits, positive_index(len(z1), z1.device))
+
+
+def _blockwise(z: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
+    """The same of views z (2N, D) without the matrix of their pairs."""
+    z = F.normalize(at_least_float32(z), dim=1)
+    pairs = len(z) // 2
+    left_out = None
+    if labels is not None:
+        both, picture = labels.repeat(2), torch.arange(pairs, device=labels.device).repeat(2)
+
+        def left_out(rows: slice, columns: slice) -> Tensor:
+            return (both[rows, None] == both[None, columns]) & (picture[rows, None] != picture[None, columns])
+
+    positive = (z[:pairs] * z[pairs:]).sum(1) / temperature
+    return (pair_logsumexp(z, temperature, left_out) - positive.repeat(2)).mean()
 
 
 def chance_level(pairs: int) -> float:

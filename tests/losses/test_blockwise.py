@@ -1,0 +1,120 @@
+"""Losses without the matrix of pairs: the same values and gradients as with it, and hardly any memory."""
+
+from __future__ import annotations
+
+import math
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from cl_core.losses import blockwise, nt_xent, sup_con
+from cl_core.losses.blockwise import BLOCKWISE_FROM, pair_logsumexp
+
+PAIRS = 125
+torch.manual_seed(0)
+PICTURE_LABELS = torch.randint(0, 7, (PAIRS,))
+VIEW_LABELS = torch.randint(0, 90, (2 * PAIRS,))  # some of them have no positive
+LOSSES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "nt-xent": lambda z, t: nt_xent(z[:PAIRS], z[PAIRS:], t),
+    "nt-xent without false negatives": lambda z, t: nt_xent(z[:PAIRS], z[PAIRS:], t, PICTURE_LABELS),
+    "supcon out": lambda z, t: sup_con(z, VIEW_LABELS, t, "out"),
+    "supcon in": lambda z, t: sup_con(z, VIEW_LABELS, t, "in"),
+    "supcon in-sum": lambda z, t: sup_con(z, VIEW_LABELS, t, "in-sum"),
+}
+
+
+def both_ways(loss: Callable[[Tensor, float], Tensor], z: Tensor, t: float, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """Value and gradient with the matrix, then without; blocks of 37 x 37 leave odd ones at the edges."""
+    monkeypatch.setitem(blockwise.BLOCK_BYTES, "cpu", z.dtype.itemsize * 37**2)
+    found = []
+    for threshold in (10**9, 1):
+        monkeypatch.setattr(blockwise, "BLOCKWISE_FROM", threshold)
+        leaf = z.clone().requires_grad_()
+        value = loss(leaf, t)
+        value.backward()
+        assert leaf.grad is not None
+        found += [value.detach(), leaf.grad]
+    return found
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.03, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("name", LOSSES)
+def test_equals_the_matrix(name: str, temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    z = torch.randn(2 * PAIRS, 16)
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        value, gradient, block_value, block_gradient = both_ways(LOSSES[name], z.to(dtype), temperature, monkeypatch)
+        assert value.dtype == block_value.dtype == dtype
+        assert block_value.item() == pytest.approx(value.item(), rel=tolerance, abs=tolerance)
+        assert float((block_gradient - gradient).abs().max()) <= tolerance * float(gradient.abs().max())
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.5])
+def test_gradient_is_right_where_rows_weigh_differently(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(blockwise.BLOCK_BYTES, "cpu", 8 * 3**2)
+    torch.manual_seed(0)
+    z = torch.nn.functional.normalize(torch.randn(7, 4, dtype=torch.float64), dim=1).requires_grad_()
+    weight = torch.rand(7, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda a: pair_logsumexp(a, temperature) * weight, (z,))
+
+
+def test_a_row_without_pairs_is_minus_infinity_and_moves_nothing() -> None:
+    z = torch.nn.functional.normalize(torch.randn(4, 3), dim=1).requires_grad_()
+    group = torch.tensor([0, 0, 1, 2])
+    values = pair_logsumexp(z, 0.1, lambda rows, columns: group[rows, None] != group[None, columns])
+    assert values.isinf().tolist() == [False, False, True, True]
+    values[:2].sum().backward()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
+
+
+def test_identical_features_give_the_chance_level_in_large_batches() -> None:
+    z = torch.ones(BLOCKWISE_FROM, 4, dtype=torch.float64)
+    assert nt_xent(z, z, 0.1).item() == pytest.approx(math.log(2 * BLOCKWISE_FROM - 1), abs=1e-12)
+
+
+@pytest.mark.parametrize(("views", "called"), [(BLOCKWISE_FROM - 2, False), (BLOCKWISE_FROM, True)])
+def test_the_size_of_the_batch_decides(views: int, called: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(z: Tensor, *rest: object) -> Tensor:
+        calls.append(len(z))
+        return pair_logsumexp(z, *rest)  # type: ignore[arg-type]
+
+    for module in ("cl_core.losses.nt_xent", "cl_core.losses.sup_con"):
+        monkeypatch.setattr(sys.modules[module], "pair_logsumexp", counted)
+    z = torch.randn(views, 4)
+    nt_xent(z[: views // 2], z[views // 2 :])
+    sup_con(z, torch.arange(views) % 5)
+    assert calls == ([views, views] if called else [])
+
+
+def test_supcon_by_dot_product_keeps_the_matrix() -> None:
+    """Without a bound on the products the sums of a block could overflow."""
+    z = 30 * torch.randn(BLOCKWISE_FROM, 4)
+    assert torch.isfinite(sup_con(z, torch.arange(len(z)) % 5, 0.1, normalise=False))
+
+
+SCRIPT = """
+import resource, torch
+from cl_core.losses import nt_xent
+torch.set_num_threads(1)
+z1, z2 = (torch.randn({pairs}, 32, requires_grad=True) for _ in range(2))
+warm = torch.randn(1024, 32, requires_grad=True)
+nt_xent(warm, warm, 0.1).backward()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+nt_xent(z1, z2, 0.1).backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_square_of_the_batch() -> None:
+    """6,144 pairs: their matrix has 151 million entries, 604 MB in float32 and several times that with autograd."""
+    assert sys.platform == "linux" and resource.getpagesize() > 0  # ru_maxrss is in kB there
+    run = subprocess.run([sys.executable, "-c", SCRIPT.format(pairs=6144)], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 60_000
