@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from cl_core.convolution import Conv2d, quick_on_small_maps
+
 # Mean and standard deviation of the pictures an encoder sees, per channel, in [0, 1].
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 NEUTRAL: Statistics = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -50,15 +52,15 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            Conv2d(inputs, outputs, 3, stride, 1, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            Conv2d(outputs, outputs, 3, 1, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
         same = inputs == outputs and stride == 1
         self.shortcut: nn.Module = (
-            nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            nn.Identity() if same else nn.Sequential(Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,7 +77,7 @@ def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
     """
     stem, widths, pooled = 32, (64, 128), 3
     layers: list[nn.Module] = [
-        nn.Conv2d(3, stem, 3, 2 if image_size > 32 else 1, 1, bias=False),
+        Conv2d(3, stem, 3, 2 if image_size > 32 else 1, 1, bias=False),
         nn.BatchNorm2d(stem),
         nn.ReLU(inplace=True),
     ]
@@ -97,7 +99,7 @@ def _resnet(name: str, statistics: Statistics, small_stem: bool) -> Encoder:
     if small_stem:
         backbone.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
         backbone.maxpool = nn.Identity()
-    return Encoder(backbone, dim, statistics)
+    return Encoder(quick_on_small_maps(backbone), dim, statistics)
 
 
 def resnet18(image_size: int, statistics: Statistics) -> Encoder:
