@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,7 @@ GREY_WEIGHTS = (0.2989, 0.587, 0.114)  # ITU-R 601, the weights torchvision uses
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 CROP_ATTEMPTS = 10
 CPU_CHUNK = 32  # pictures whose colours are changed together: small enough to stay in the cache
+COMPILED_FROM = 32  # pictures from which on the compiled kernel is worth loading it
 
 
 class ViewConfig(BaseModel):
@@ -140,6 +141,23 @@ def crop_and_resize(pictures: Tensor, box: Tensor, flipped: Tensor, size: int) -
     return out.transpose(1, 2)
 
 
+def picks_rows(device: torch.device) -> bool:
+    return device.type == "cpu"
+
+
+def _only(rows: Tensor, change: Callable[[Tensor, Tensor], Tensor], pictures: Tensor, amount: Tensor) -> Tensor:
+    """`change(pictures, amount)` for the rows where `rows` (N,) bool says so.
+
+    On the CPU only those are computed. An accelerator computes all: to pick some it would have to tell the host how many.
+    """
+    if not picks_rows(pictures.device):
+        return torch.where(rows[:, None, None, None], change(pictures, amount), pictures)
+    index = torch.nonzero(rows)[:, 0]
+    if len(index):
+        pictures[index] = change(pictures[index], amount[index])
+    return pictures
+
+
 def to_grey(pictures: Tensor) -> Tensor:
     """(N, 3, H, W) -> (N, 1, H, W), luma of ITU-R 601."""
     red, green, blue = pictures.unbind(1)
@@ -180,10 +198,8 @@ def jitter_colours(pictures: Tensor, factors: Tensor, order: Tensor) -> Tensor:
         other = other * (kind != BRIGHTNESS)[:, None, None, None]
         is_hue = kind == HUE
         blend = torch.where(is_hue[:, None, None, None], 1.0, amount)
-        turned = torch.nonzero(is_hue & (factors[:, HUE] != 0))[:, 0]
         pictures = torch.lerp(other, pictures, blend).clamp_(0, 1)
-        if len(turned):
-            pictures[turned] = shift_hue(pictures[turned], factors[turned, HUE])
+        pictures = _only(is_hue & (factors[:, HUE] != 0), shift_hue, pictures, factors[:, HUE])
     return pictures
 
 
@@ -214,13 +230,8 @@ def gaussian_blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 def _recolour(views: Tensor, record: ViewRecord) -> Tensor:
     views = jitter_colours(views, record.factors, record.order)
-    grey = torch.nonzero(record.grey)[:, 0]
-    if len(grey):
-        views[grey] = to_grey(views[grey]).expand(-1, 3, -1, -1)
-    blurred = torch.nonzero(record.sigma > 0)[:, 0]
-    if len(blurred):
-        views[blurred] = gaussian_blur(views[blurred], record.sigma[blurred])
-    return views
+    views = _only(record.grey, lambda rows, _: to_grey(rows).expand(-1, 3, -1, -1), views, record.sigma)
+    return _only(record.sigma > 0, lambda rows, sigma: gaussian_blur(rows, sigma.clamp(min=1e-3)), views, record.sigma)
 
 
 def _chunks(count: int, device: torch.device) -> Iterator[slice]:
@@ -239,6 +250,15 @@ def apply_record(pictures: Tensor, record: ViewRecord, size: int) -> Tensor:
     Returns:
         (N, 3, size, size) float32 in [0, 1].
     """
+    if pictures.device.type == "cpu" and len(pictures) >= COMPILED_FROM:
+        from cl_core.data.view_kernel import apply_on_cpu
+
+        return apply_on_cpu(pictures, record, size, blur_kernel_size(size))
+    return apply_by_tensors(pictures, record, size)
+
+
+def apply_by_tensors(pictures: Tensor, record: ViewRecord, size: int) -> Tensor:
+    """`apply_record` in tensor operations, on any device; on an accelerator the host never waits for it."""
     views = []
     for rows in _chunks(len(pictures), pictures.device):
         part = record[rows]
@@ -256,6 +276,8 @@ def make_views(pictures: Tensor, config: ViewConfig, size: int, generator: torch
 def plain_views(pictures: Tensor, size: int) -> Tensor:
     """The pictures themselves, whole, at the size the encoder was trained on: (N, 3, size, size) in [0, 1]."""
     count, _, height, width = pictures.shape
+    if height == width == size:
+        return pictures.float().div_(255)
     box = torch.tensor([0, 0, height, width], device=pictures.device).expand(count, 4)
     flipped = torch.zeros(count, dtype=torch.bool, device=pictures.device)
     return crop_and_resize(pictures.float().div_(255), box, flipped, size).clamp(0, 1)
