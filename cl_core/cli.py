@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cl_core.commands import words
+from cl_core.commands import data, words
 from cl_core.commands.evaluate import evaluate as run_evaluate
 from cl_core.commands.experiment import NAMES
 from cl_core.commands.experiment import experiment as run_experiment
@@ -34,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     train = command("train", run_train, "Train a model; goes on with an unfinished run.")
-    train.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder the run is kept in")
+    # torchrun takes --run for an option of its own, cut short.
+    train.add_argument("--run", "--run-dir", type=Path, required=True, metavar="DIR", help="folder the run is kept in")
     train.add_argument("--like", metavar="NAME|DIR", help="take the settings of this run; options given here come on top")
     train.add_argument("--save-every", type=float, default=30, metavar="S", help="seconds between saves (default: 30)")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
@@ -69,8 +70,27 @@ def _parser() -> argparse.ArgumentParser:
 
     project = command("project", run_project, "Compute a run's maps (PCA, t-SNE, UMAP) ahead and keep them beside it.")
     project.add_argument("--checkpoint", required=True, metavar="NAME|DIR")
+    _add_data(commands)
     _add_words(commands)
     return parser
+
+
+def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Bring pictures onto this machine, once, under a name to train on and search in."
+    actions = commands.add_parser("data", help=text, description=text).add_subparsers(dest="action", required=True)
+
+    get = actions.add_parser("get", help="fetch a public data set", description="Fetch a public data set (cifar10).")
+    get.add_argument("name", metavar="NAME")
+    get.set_defaults(call=data.get)
+
+    text = "Take the pictures of a folder or archive: a folder a class; train and test (or val) folders above them are parts."
+    add = actions.add_parser("add", help="take the pictures of a folder or archive", description=text)
+    add.add_argument("name", metavar="NAME", help="what to call them: small letters, digits, dots, dashes")
+    add.add_argument("pictures", type=Path, metavar="FOLDER|ARCHIVE", help="a folder, or a zip or tar archive")
+    add.add_argument("--title", default="", help="what to call them where figures are printed (default: the name)")
+    add.add_argument("--licence", default="", help="under which terms they may be used")
+    add.add_argument("--size", type=_side, default=0, metavar="PX", help="side they are kept at (default: their own, at most 64)")
+    add.set_defaults(call=data.add)
 
 
 def _add_words(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -110,6 +130,12 @@ def _add_words(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
+    return int(text)
+
+
+def _side(text: str) -> int:
+    if not text.isdigit() or not 8 <= int(text) <= 512:
+        raise argparse.ArgumentTypeError(f"a whole number of pixels from 8 to 512 is needed, not {text!r}")
     return int(text)
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.data.views import plain_views
+from cl_core.device import Precision, autocast
 from cl_core.methods import Method
 
 Layer = Literal["feature", "embedding"]
@@ -18,11 +19,12 @@ BATCH = 500
 
 
 @torch.no_grad()
-def embed_views(method: Method, views: Tensor, layer: Layer = "feature") -> Tensor:
-    """Features h or embeddings z of views, scaled to length 1, in float32 and with the statistics of training.
+def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precision: Precision = "float32") -> Tensor:
+    """Features h or embeddings z of views, scaled to length 1, with the statistics of training.
 
     Args:
         views: (N, 3, S, S) float in [0, 1], on the method's device.
+        precision: of the arithmetic; bf16 is up to three times as quick where the machine has it, to two or three digits.
 
     Returns:
         (N, D) float32 on the CPU. The method's train or eval mode is left as it was.
@@ -30,9 +32,10 @@ def embed_views(method: Method, views: Tensor, layer: Layer = "feature") -> Tens
     was_training = method.training
     method.eval()
     try:
-        values = method.encoder(views.contiguous(memory_format=torch.channels_last))
-        if layer == "embedding":
-            values = method.project(values)
+        with autocast(views.device, precision):
+            values = method.encoder(views.contiguous(memory_format=torch.channels_last))
+            if layer == "embedding":
+                values = method.project(values)
     finally:
         method.train(was_training)
     return F.normalize(values.float(), dim=1).cpu()
@@ -45,6 +48,7 @@ def embed(
     device: torch.device,
     layer: Layer = "feature",
     progress: Callable[[float], None] | None = None,
+    precision: Precision = "float32",
 ) -> Tensor:
     """`embed_views` of whole pictures, in batches.
 
@@ -57,7 +61,7 @@ def embed(
     parts = []
     for start in range(0, len(pictures), BATCH):
         views = plain_views(pictures[start : start + BATCH].to(device), size)
-        parts.append(embed_views(method, views, layer))
+        parts.append(embed_views(method, views, layer, precision))
         if progress:
             progress(min(1.0, (start + BATCH) / len(pictures)))
     return torch.cat(parts)

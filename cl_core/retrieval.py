@@ -78,7 +78,7 @@ class Gallery:
         cosines, groups = nearness.topk(min(top, available), dim=1)
         return [
             [
-                Neighbour(rank, row, data.ids[row], data.names[row], data.classes[int(data.labels[row])], round(cosine, 4))
+                Neighbour(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
                 for rank, (row, cosine) in enumerate(zip(shown[found].tolist(), values, strict=True), 1)
             ]
             for found, values in zip(groups, cosines.tolist(), strict=True)

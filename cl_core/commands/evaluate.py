@@ -8,6 +8,8 @@ import json
 import sys
 from typing import Any
 
+from cl_core.errors import UserError
+
 
 def evaluate(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
@@ -18,6 +20,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
     run = load_run(arguments.checkpoint)
     dataset = load_dataset(arguments.dataset or run.record.config.dataset)
+    if not dataset.labelled:
+        raise UserError(f"{dataset.name} has no labels to measure by: choose pictures with a folder a class.")
     with tqdm(total=9, unit="figure", desc="evaluate", file=sys.stderr, leave=False, delay=1) as bar:
         reports = compare_with_baselines(run, dataset, lambda: bar.update(1) and None)
     if arguments.json:

@@ -10,7 +10,7 @@ from cl_core.errors import UserError
 
 
 def show_list(arguments: argparse.Namespace) -> int:
-    from cl_core.data.catalog import DATASETS, TABLES
+    from cl_core.data.catalog import TABLES, dataset_names
     from cl_core.encoders import ENCODERS
     from cl_core.methods import METHODS
     from cl_core.runs import local_runs, shipped_runs
@@ -18,7 +18,7 @@ def show_list(arguments: argparse.Namespace) -> int:
     from cl_core.words.run_folder import WordFolder, shipped_words
 
     listing: dict[str, list[dict[str, Any]]] = {
-        "datasets": [_describe_dataset(name) for name in [*DATASETS, *TABLES]],
+        "datasets": [_describe_dataset(name) for name in [*dataset_names(), *TABLES]],
         "methods": [{"name": name} for name in METHODS],
         "encoders": [{"name": name} for name in ENCODERS],
         "checkpoints": [_describe_run(folder, folder.name) for folder in shipped_runs()],

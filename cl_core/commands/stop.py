@@ -15,6 +15,7 @@ class StopRequest:
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        # torchrun passes Ctrl-C on as a polite kill, so that one is no second wish.
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True

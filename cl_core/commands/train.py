@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from cl_core.commands.options import given_settings
+from cl_core.errors import EXIT_USER_ERROR, UserError
+
+if TYPE_CHECKING:
+    from cl_core.training.workers import Workers
 
 
 def train(arguments: argparse.Namespace) -> int:
+    from cl_core.training.workers import start_workers
+
+    with start_workers(arguments.device) as (workers, device):
+        try:
+            return _train(arguments, workers, device)
+        except (UserError, ValidationError):
+            if workers.first:
+                raise
+            return EXIT_USER_ERROR  # said once is enough
+
+
+def _train(arguments: argparse.Namespace, workers: Workers, device: str) -> int:
     from cl_core.commands.follow import follow
     from cl_core.device import choose_device
     from cl_core.training import session as sessions
@@ -21,9 +39,9 @@ def train(arguments: argparse.Namespace) -> int:
         from cl_core.runs import find_run
 
         settings = sessions.merge(find_run(arguments.like).read_record().config.model_dump(), settings)
-    session = sessions.start(arguments.run, settings, choose_device(arguments.device))
+    session = sessions.start(arguments.run, settings, choose_device(device), workers)
     if session is None:
-        print(f"The run in {arguments.run} is finished; choose another folder to train again.")
+        _say(workers, f"The run in {arguments.run} is finished; choose another folder to train again.")
         return 0
     last = ""
 
@@ -32,14 +50,20 @@ def train(arguments: argparse.Namespace) -> int:
         if isinstance(event, Logged):
             bar.set_postfix_str(f"loss {event.loss:.3f} (chance {event.chance:.2f}){last}", refresh=False)
         elif isinstance(event, Snapshot):
-            last = f", kNN {event.knn.accuracy:.1%}"
-            bar.write(f"epoch {event.epoch:.1f}: {event.words}; kNN {event.knn.accuracy:.1%}", file=sys.stderr)
+            last = f", kNN {event.knn.accuracy:.1%}" if event.knn else ""
+            bar.write(f"epoch {event.epoch:.1f}: {event.words}{last.replace(',', ';')}", file=sys.stderr)
 
-    if not follow(session.events(arguments.save_every), session.training, report):
+    if not follow(session.events(arguments.save_every), session.training, report, workers):
         return 130
-    print(f"Finished: {arguments.run}")
     figures = session.record.figures
+    _say(workers, f"Finished: {arguments.run}")
     if "knn" in figures:
-        print(f"kNN {figures['knn']['accuracy']:.1%} on feature h: {figures['protocol']}")
-        print(f"It is {figures['health']['words']}")
+        _say(workers, f"kNN {figures['knn']['accuracy']:.1%} on feature h: {figures['protocol']}")
+    if "health" in figures:
+        _say(workers, f"It is {figures['health']['words']}")
     return 0
+
+
+def _say(workers: Workers, text: str) -> None:
+    if workers.first:
+        print(text)

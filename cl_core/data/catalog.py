@@ -24,6 +24,7 @@ PICKS_PER_NAME = 10
 class Dataset:
     """Named pictures with labels.
 
+    title: what to call them where figures are printed.
     pictures: (N, 3, H, W) uint8; grey pictures repeat their channel.
     labels: (N,) int64, index into `classes`; -1 where there is none.
     families: (N,) int64, index into `family_names`: coarser labels, few enough to have a colour each.
@@ -36,6 +37,7 @@ class Dataset:
     """
 
     name: str
+    title: str
     pictures: Tensor
     labels: Tensor
     families: Tensor
@@ -58,6 +60,16 @@ class Dataset:
     def size(self) -> int:
         """Side of the pictures in pixels."""
         return int(self.pictures.shape[-1])
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are classes to tell apart."""
+        return len(self.classes) > 1 and bool((self.labels >= 0).any())
+
+    def label_name(self, row: int) -> str:
+        """The class of a picture, empty where it has none."""
+        label = int(self.labels[row])
+        return self.classes[label] if label >= 0 else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +147,7 @@ def _emoji() -> Dataset:
     everything = torch.arange(len(pictures))
     return Dataset(
         name="emoji",
+        title="Noto Emoji",
         pictures=pictures,
         labels=labels,
         families=families,
@@ -160,6 +173,7 @@ def _fashion() -> Dataset:
     train, test = everything[: description["train"]], everything[description["train"] :]
     return Dataset(
         name="fashion",
+        title="Fashion-MNIST",
         pictures=pictures,
         labels=labels,
         families=labels,
@@ -188,6 +202,7 @@ def _digits() -> Dataset:
     names = [f"digit {d}" for d in source.target]
     return Dataset(
         name="digits",
+        title="Digits, 8 x 8",
         pictures=grey[:, None].repeat(1, 3, 1, 1),
         labels=labels,
         families=labels,
@@ -210,6 +225,7 @@ def _mnist() -> Dataset:
     digits = description["items"]["class"]
     return digit_dataset(
         "mnist",
+        "MNIST (10,000 of its digits)",
         pictures,
         torch.tensor([int(d) for d in digits]),
         description["train"],
@@ -217,12 +233,13 @@ def _mnist() -> Dataset:
     )
 
 
-def digit_dataset(name: str, pictures: Tensor, labels: Tensor, train: int, licence: str) -> Dataset:
+def digit_dataset(name: str, title: str, pictures: Tensor, labels: Tensor, train: int, licence: str) -> Dataset:
     """Pictures (N, 3, H, W) uint8 of digits, labels (N,) int64; the first `train` are the training part."""
     everything = torch.arange(len(pictures))
     classes = [str(d) for d in range(10)]
     return Dataset(
         name=name,
+        title=title,
         pictures=pictures,
         labels=labels,
         families=labels,
@@ -259,18 +276,33 @@ DATASETS: dict[str, Callable[[], Dataset]] = {"emoji": _emoji, "fashion": _fashi
 TABLES: dict[str, Callable[[], Table]] = {"iris": load_iris}
 
 
+def dataset_names() -> list[str]:
+    """Sets of pictures that can be used now: those that come with the project, then those brought onto this machine."""
+    from cl_core.data.collections import collection_names
+
+    return [*DATASETS, *(name for name in collection_names() if name not in DATASETS)]
+
+
 @cache
 def load_dataset(name: str) -> Dataset:
     """The pictures called `name`, read once a process.
 
     Raises:
-        UserError: no such data set, or it is a table.
+        UserError: no such data set, it is not on this machine yet, or it is a table.
     """
+    from cl_core.data.collections import collection_names, read_collection
+    from cl_core.data.download import DOWNLOADS
+
+    if name in DATASETS:
+        return DATASETS[name]()
+    if name in collection_names():
+        return read_collection(name)
+    if name in DOWNLOADS:
+        raise UserError(DOWNLOADS[name].missing())
+    choices = ", ".join(dataset_names())
     if name in TABLES:
-        raise UserError(f"{name} is a table, and this needs pictures: choose one of {', '.join(DATASETS)}.")
-    if name not in DATASETS:
-        raise UserError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.")
-    return DATASETS[name]()
+        raise UserError(f"{name} is a table, and this needs pictures: choose one of {choices}.")
+    raise UserError(f"There is no data set {name!r}: choose one of {choices}, or bring your own with `data add {name} FOLDER`.")
 
 
 def group_representatives(dataset: Dataset) -> Tensor:

@@ -26,11 +26,13 @@ class KnnResult:
     classes: int
     label: str
     rule: str
+    data: str = ""  # title of the data set; runs from before it was kept have none
 
     def protocol(self) -> str:
         """The protocol in one line, to print beside the figure."""
+        data = f"{self.data}: " if self.data else ""
         return (
-            f"top-1 of {self.queries:,} queries against {self.gallery:,} pictures, label: {self.label} "
+            f"{data}top-1 of {self.queries:,} queries against {self.gallery:,} pictures, label: {self.label} "
             f"({self.classes} classes), cosine, k = {self.k}, votes weighted exp(cosine / {self.temperature:g}), {self.rule}"
         )
 
@@ -117,7 +119,8 @@ def evaluate_knn(
     )
     accuracy = (predicted == dataset.labels[split.queries]).double().mean().item()
     count = len(split.queries)
-    return KnnResult(accuracy, k, temperature, count, len(split.known), len(dataset.classes), dataset.label_kind, split.rule)
+    known, classes = len(split.known), len(dataset.classes)
+    return KnnResult(accuracy, k, temperature, count, known, classes, dataset.label_kind, split.rule, dataset.title)
 
 
 def evaluate_pixels(dataset: Dataset, size: int, labels_seen: bool = False) -> KnnResult:

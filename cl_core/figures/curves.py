@@ -55,8 +55,9 @@ def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words:
         snapshots = _of_kind(metrics, "snapshot")
         line = {"color": colour, "width": 2}
         common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
-        accuracies = [p["knn"]["accuracy"] for p in snapshots]
-        figure.add_scatter(x=[p["epoch"] for p in snapshots], y=accuracies, row=1, **(common | {"showlegend": True}))
+        judged = [p for p in snapshots if "knn" in p]
+        accuracies = [p["knn"]["accuracy"] for p in judged]
+        figure.add_scatter(x=[p["epoch"] for p in judged], y=accuracies, row=1, **(common | {"showlegend": True}))
         measured = [p for p in snapshots if "geometry" in p]
         epochs = [p["epoch"] for p in measured]
         if not measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
+from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Share, StoredKeys
 from cl_core.methods.cross_entropy import CrossEntropy
 from cl_core.methods.memory_bank import InfoNCEBank, NCEBank
 from cl_core.methods.moco import MoCo
@@ -20,4 +20,4 @@ METHODS: dict[str, type[Method]] = {
     "cross-entropy": CrossEntropy,
 }
 
-__all__ = ["METHODS", "Comparison", "DataShape", "Method", "MethodOutput", "MethodSettings", "StoredKeys"]
+__all__ = ["METHODS", "Comparison", "DataShape", "Method", "MethodOutput", "MethodSettings", "Share", "StoredKeys"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import torch
@@ -91,6 +91,19 @@ class MethodSettings(Protocol):
     def batch_norm_splits(self) -> int: ...
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """This process's part of a batch, where several train together.
+
+    gather: rows of a share -> rows of the whole batch, differentiable in the share's own. own: the share's rows of a
+    whole batch. parts: how many shares there are.
+    """
+
+    gather: Callable[[Tensor], Tensor] = lambda values: values
+    own: Callable[[Tensor], Tensor] = lambda values: values
+    parts: int = 1
+
+
 class Method(nn.Module, ABC):
     """Networks and loss. `encoder` gives the feature h, `project` the embedding z.
 
@@ -106,6 +119,7 @@ class Method(nn.Module, ABC):
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__()
         self.encoder = encoder
+        self.share = Share()
 
     @staticmethod
     def uses_labels(settings: MethodSettings) -> bool:
@@ -121,8 +135,8 @@ class Method(nn.Module, ABC):
         """Loss of one batch.
 
         Args:
-            views: one tensor (N, 3, S, S) a view, float in [0, 1].
-            labels, instances: (N,) int64, the pictures' labels, and which instance each shows.
+            views: one tensor (N, 3, S, S) a view, float in [0, 1]; where several processes train, this one's share.
+            labels, instances: (N,) int64, the labels of the whole batch's pictures, and which instance each shows.
             generator: of whatever is drawn, on the views' device.
         """
 

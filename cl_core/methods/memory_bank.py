@@ -68,7 +68,7 @@ class BankMethod(Method):
         return self.head(features)
 
     def _query(self, views: Sequence[Tensor], instances: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        z = self.project(self.encoder(views[0]))
+        z = self.share.gather(self.project(self.encoder(views[0])))
         self._seen = (instances, z.detach())
         return z, self.bank.draw(self.negatives, generator)
 

@@ -51,18 +51,20 @@ class MoCo(Method):
 
     def _in_parts(self, encoder: nn.Module, head: nn.Module, views: Tensor) -> Tensor:
         """Each part of the batch meets only its own batch statistics."""
-        parts = views.tensor_split(min(self.splits, max(1, len(views) // 2)))  # of two pictures at least
+        splits = max(1, self.splits // self.share.parts)
+        parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # of two pictures at least
         return torch.cat([head(encoder(part)) for part in parts])
 
     @torch.no_grad()
     def _encode_keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
+        views = self.share.gather(views)
         order = torch.randperm(len(views), generator=generator, device=views.device)
-        shuffled = views[order].contiguous(memory_format=torch.channels_last)
-        keys = self._in_parts(self.key_encoder, self.key_head, shuffled)
+        shuffled = views[self.share.own(order)].contiguous(memory_format=torch.channels_last)
+        keys = self.share.gather(self._in_parts(self.key_encoder, self.key_head, shuffled))
         return F.normalize(keys.float(), dim=1)[order.argsort()]
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        query = self._in_parts(self.encoder, self.head, views[0])
+        query = self.share.gather(self._in_parts(self.encoder, self.head, views[0]))
         keys = self._encode_keys(views[1], generator)
         own = self.queue_instances[None] == instances[:, None]
         loss = info_nce(query, keys, self.queue, self.temperature, own)

@@ -40,7 +40,7 @@ class SimCLR(Method):
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # One pass for both views: their batch statistics are shared, as in the paper.
-        z1, z2 = self.project(self.encoder(torch.cat(list(views)))).chunk(2)
+        z1, z2 = map(self.share.gather, self.project(self.encoder(torch.cat(list(views)))).chunk(2))
         return MethodOutput(nt_xent(z1, z2, self.temperature, self._known(labels)), self._chance(labels))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

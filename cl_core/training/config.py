@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cl_core.data.catalog import DATASETS, TABLES
+from cl_core.data.names import NAME
 from cl_core.data.views import ViewConfig
 from cl_core.device import Precision
 from cl_core.encoders import ENCODERS
@@ -24,7 +25,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str = Field("emoji", description=f"pictures to learn from: {', '.join(DATASETS)}")
+    dataset: str = Field("emoji", description=f"pictures to learn from: {', '.join(DATASETS)}, cifar10 or your own")
     method: str = Field("simclr", description=f"network and loss: {', '.join(METHODS)}")
     encoder: str = Field("small-resnet", description=f"picture -> feature h: {', '.join(ENCODERS)}")
     image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes the pictures' own, 28 to 64")
@@ -75,7 +76,9 @@ class RunConfig(BaseModel):
     def _known_dataset(cls, value: str) -> str:
         if value in TABLES:
             raise ValueError(f"{value} is a table, choose a set of pictures ({', '.join(DATASETS)})")
-        return _one_of(value, DATASETS)
+        if not NAME.fullmatch(value):  # whether it is on this machine is asked when it is needed
+            raise ValueError(f"choose one of {', '.join(DATASETS)}, or a collection of your own")
+        return value
 
     @field_validator("method")
     @classmethod

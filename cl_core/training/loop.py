@@ -18,19 +18,20 @@ import torch
 from torch import Tensor
 
 from cl_core.data.catalog import Dataset, instances, training_rows
-from cl_core.data.views import make_views
+from cl_core.data.views import apply_record, sample_record
 from cl_core.device import autocast
 from cl_core.embedding import embed
 from cl_core.encoders import Statistics, build_encoder
 from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
-from cl_core.methods import METHODS, DataShape, Method
+from cl_core.methods import METHODS, DataShape, Method, Share
 from cl_core.training.config import RunConfig
 from cl_core.training.events import DivergedError, State, StepDone
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
+from cl_core.training.workers import Workers, share_batch_statistics
 
 LOG_LINES = 500  # the most points a loss curve gets
 PROBE_SIZE = 256  # pictures whose embeddings are kept at every snapshot
@@ -38,6 +39,7 @@ PROBE_POSITION = 2**31 - 1  # no step comes this far: the probe's views are the 
 
 
 KEEP_EVERY = 10  # steps between the states that a run which blows up can go back to
+FETCH_EVERY = {"cpu": 1}  # steps between looks at the loss; an accelerator that is asked stands still, so it is asked less often
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +58,12 @@ class Logged:
 class Snapshot:
     """Embeddings of the probe pictures, (P, D) float32 of length 1, and how good they are at one moment.
 
-    verdict, words: how the training goes, as a name and as a sentence.
+    knn: None where the data set has no labels. verdict, words: how the training goes, as a name and as a sentence.
     """
 
     step: int
     epoch: float
-    knn: KnnResult
+    knn: KnnResult | None
     geometry: Geometry
     verdict: Verdict
     words: str
@@ -129,14 +131,18 @@ def probe_geometry(
     return measure_geometry(method, dataset.pictures[probe_rows(dataset)].to(device), config.views, size, generator)
 
 
-def _check_data(config: RunConfig, dataset: Dataset) -> None:
-    labelled = int((dataset.labels >= 0).sum()) > 0 and len(dataset.classes) > 1
-    if uses_labels(config) and not labelled:
+def _check_data(config: RunConfig, dataset: Dataset, workers: Workers) -> None:
+    if config.batch_size % workers.count:
+        raise UserError(
+            f"A batch of {config.batch_size} pictures cannot be shared evenly by {workers.count} processes: "
+            f"choose a batch_size that is a multiple of {workers.count}."
+        )
+    if uses_labels(config) and not dataset.labelled:
         raise UserError(
             f"{config.method} with these settings learns from labels, and {dataset.name} has none: "
             "choose a method without labels (simclr, simsiam, moco), or pictures in one folder a class."
         )
-    if data_shape(config, dataset).instances < 2:
+    if data_shape(config, dataset).instances < max(2, workers.count):
         raise UserError(f"{dataset.name} has fewer than two pictures to train on: a batch needs at least two.")
 
 
@@ -147,22 +153,27 @@ class Training:
         UserError: the method needs labels and the data set has none.
     """
 
-    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device) -> None:
-        _check_data(config, dataset)
+    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device, workers: Workers | None = None) -> None:
+        self.workers = workers or Workers()
+        _check_data(config, dataset, self.workers)
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
         self.labels_seen = uses_labels(config)
         self.rows = training_rows(dataset, self.labels_seen)
         instance, count = instances(dataset, self.labels_seen)
-        self.batch = min(config.batch_size, count)
+        self.batch = min(config.batch_size, count) // self.workers.count * self.workers.count
         self.steps_per_epoch = count // self.batch  # a short last batch would have fewer negatives: it is left out
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._share_batches()
         self.optimizer = build_optimizer(config, self.method, device)
         self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self.step = 0
         self._sums = {"line": 0.0, "epoch": 0.0}
         self._good: State | None = None  # the newest kept state whose loss was a number
+        self._kept: State | None = None  # the newest kept state
+        self._losses: list[Tensor] = []  # of the last steps, not yet looked at
+        self._fetch_every = FETCH_EVERY.get(device.type, KEEP_EVERY)
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance of the last line of the curve
         self._instances = instance.to(device)
@@ -173,6 +184,14 @@ class Training:
     @property
     def epoch(self) -> float:
         return self.step / self.steps_per_epoch
+
+    def _share_batches(self) -> None:
+        if self.workers.count == 1:
+            return
+        self.method.share = Share(self.workers.gather, lambda rows: rows[self.workers.share(len(rows))], self.workers.count)
+        # MoCo's parts of a batch must not share statistics; the processes' shares are such parts.
+        if not (self.config.method == "moco" and self.config.batch_norm_splits > 1):
+            share_batch_statistics(self.method, self.workers)
 
     def snapshot_steps(self) -> set[int]:
         """Steps after which features are kept: the start, then closer together early, where most happens."""
@@ -190,7 +209,7 @@ class Training:
         """
         snapshots = self.snapshot_steps()
         log_every = max(1, math.ceil(self.total / LOG_LINES))
-        if self.step == 0 and 0 in snapshots:
+        if self.step == 0 and 0 in snapshots and self.workers.first:
             yield self.snapshot()
         order, order_epoch = torch.empty(0), -1
         clock, pictures = time.perf_counter(), 0
@@ -202,60 +221,89 @@ class Training:
             lr = learning_rate(self.config, self.step, self.total) * self.plateau.factor
             chance = self._step(order[position * self.batch : (position + 1) * self.batch], lr)
             pictures += self.batch
+            if self.step % self._fetch_every == 0:
+                self._look_at_losses()
             if position + 1 == self.steps_per_epoch:
                 self._epoch_done()
             if self.step % log_every == 0 or self.step == self.total:
+                self._look_at_losses()
                 loss = self._sums["line"] / self._loss_count
                 self._sums["line"], self._loss_count, self._last = 0.0, 0, (loss, chance)
                 elapsed = time.perf_counter() - clock
                 yield Logged(self.step, self.epoch, loss, chance, lr, pictures / elapsed)
                 clock, pictures = time.perf_counter(), 0
-            if self.step in snapshots:
+            if self.step in snapshots and self.workers.first:
                 yield self.snapshot()
                 clock, pictures = time.perf_counter(), 0
             yield StepDone(self.step)
 
     def _step(self, rows: Tensor, lr: float) -> float:
         rows = rows.to(self.device)
-        pictures, generator = self._pictures[rows], seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
+        generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
         self.method.train()
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        views = [
-            make_views(pictures, self.config.views, self.size, generator)[0].contiguous(memory_format=torch.channels_last)
-            for _ in range(self.method.views)
-        ]
-        state = self._copy() if self.step % KEEP_EVERY == 0 else None
+        views = self._views(rows, generator)
+        if self.step % KEEP_EVERY == 0:
+            self._kept = self._copy()
         with autocast(self.device, self.config.precision):
             output = self.method(views, self._labels[rows], self._instances[rows], generator)
-        loss = float(output.loss.detach())
-        if not math.isfinite(loss):
-            self._good = self._good or state
-            raise self._diverged(f"The loss became {loss}", lr)
-        self._good = state or self._good
+        self._losses.append(output.loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
+        self.workers.sum_gradients(self.method.parameters())
         self.optimizer.step()
         self.method.after_step()
         self.step += 1
-        for name in self._sums:
-            self._sums[name] += loss
-        self._loss_count += 1
         return output.chance
 
+    def _views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """This process's share of each view of a batch; what happens to a picture does not depend on how many there are."""
+        own = self.workers.share(len(rows))
+        pictures = self._pictures[rows[own]]
+        height, width = pictures.shape[2:]
+        records = [sample_record(len(rows), height, width, self.config.views, generator) for _ in range(self.method.views)]
+        views = [apply_record(pictures, record[own], self.size) for record in records]
+        return [view.contiguous(memory_format=torch.channels_last) for view in views]
+
+    def _look_at_losses(self) -> None:
+        """Fetch the losses since the last look and add them up.
+
+        Raises:
+            DivergedError: one of them is not a number.
+        """
+        if not self._losses:
+            return
+        losses = torch.stack(self._losses).tolist()
+        first = self.step - len(losses)
+        self._losses = []
+        for step, loss in enumerate(losses, first):
+            if not math.isfinite(loss):
+                self._good = self._good or self._kept
+                raise self._diverged(f"The loss became {loss}", step)
+            if self._kept is not None:  # a state is good if a loss that came from it was a number
+                self._good, self._kept = self._kept, None
+            for name in self._sums:
+                self._sums[name] += loss
+            self._loss_count += 1
+
     def _epoch_done(self) -> None:
+        self._look_at_losses()
         if self.config.schedule == "plateau":
             self.plateau.epoch_done(self._sums["epoch"] / self.steps_per_epoch)
         self._sums["epoch"] = 0.0
 
     def snapshot(self) -> Snapshot:
-        features = embed(self.method, self.dataset.pictures, self.size, self.device)
+        self._look_at_losses()
+        # On the way quickly; at the end as whoever measures the finished run will.
+        precision = self.config.precision if self.step < self.total else "float32"
+        features = embed(self.method, self.dataset.pictures, self.size, self.device, precision=precision)
         if not features.isfinite().all():
-            raise self._diverged("The features became not a number", learning_rate(self.config, self.step, self.total))
+            raise self._diverged("The features became not a number", self.step)
         geometry, embeddings = probe_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry)
-        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen)
+        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labelled else None
         words = sentence(verdict, loss, chance, geometry)
         return Snapshot(self.step, self.epoch, knn, geometry, verdict, words, embeddings)
 
@@ -263,18 +311,23 @@ class Training:
         tensors, header = self.state()
         return {name: value.clone() for name, value in tensors.items()}, header
 
-    def _diverged(self, what: str, lr: float) -> DivergedError:
+    def _diverged(self, what: str, step: int) -> DivergedError:
         """Go back to the last good state, and say so."""
-        at = self.step + 1
+        lr = learning_rate(self.config, step, self.total) * self.plateau.factor
         if self._good is not None:
             self.restore(*self._good)
         return DivergedError(
-            f"{what} at step {at:,} with learning rate {lr:.3g}; the state after step {self.step:,}, the last good one, "
+            f"{what} at step {step + 1:,} with learning rate {lr:.3g}; the state after step {self.step:,}, the last good one, "
             f"is kept; start again in a new folder with an lr below {self.config.lr:g}."
         )
 
     def state(self) -> State:
-        """All that resuming needs, as tensors and as text (the header of a safetensors file)."""
+        """All that resuming needs, as tensors and as text (the header of a safetensors file).
+
+        Raises:
+            DivergedError: a loss since the last look at them was not a number.
+        """
+        self._look_at_losses()
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(v) for name, v in values.items() if v is not None}
@@ -303,8 +356,14 @@ class Training:
                 moments.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        for weight, kept in self.optimizer.state.items():
+            for key, value in kept.items():
+                if isinstance(value, Tensor) and value.shape == weight.shape:
+                    # A fused optimiser walks through memory: moments must lie there as their weights do.
+                    kept[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
         self._sums = dict(position["sums"])
         self.step, self._loss_count = position["step"], position["loss_count"]
         self._last = None if position["last"] is None else tuple(position["last"])
         self.plateau.restore(position["plateau"])
-        self._good = self._copy()
+        self._losses = []
+        self._good, self._kept = self._copy(), None

@@ -46,9 +46,9 @@ class LARS(torch.optim.Optimizer):
 
 
 def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """The optimiser over what is trained of a method; on CUDA in one kernel where torch has one."""
+    """The optimiser over what is trained of a method; in one kernel where torch has one (CUDA and CPU)."""
     parameters = [p for p in method.parameters() if p.requires_grad]
-    fused = device.type == "cuda"
+    fused = device.type in ("cuda", "cpu")
     lr, decay = config.lr, config.weight_decay
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=fused)

@@ -235,3 +235,20 @@ class RunFolder(Folder[RunRecord]):
             return Snapshots(tensors["rows"], tensors["steps"].tolist(), tensors["embeddings"])
         except KeyError as error:
             raise UserError(f"{self.snapshots_file} has no {error}: delete it, training writes it again.") from None
+
+
+class ReadOnly(RunFolder):
+    """The folder of a run in a process that only helps: another one writes."""
+
+    def append_metrics(self, point: dict[str, Any]) -> None:
+        pass
+
+    def cut_metrics(self, step: int) -> None:
+        pass
+
+    def write_record(self, record: RunRecord) -> None:
+        pass
+
+    @staticmethod
+    def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+        pass

@@ -21,7 +21,8 @@ from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.training.config import RunConfig, RunState
 from cl_core.training.events import DivergedError, State, StepDone
 from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
-from cl_core.training.run_folder import Folder, R, RunFolder, RunRecord, Snapshots
+from cl_core.training.run_folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots
+from cl_core.training.workers import Workers
 
 SAVE_EVERY_S = 30.0
 
@@ -132,12 +133,12 @@ class Session(Recording[Event, RunRecord]):
 
     folder: RunFolder
 
-    def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool) -> None:
-        self.training = Training(config, load_dataset(config.dataset), device)
+    def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool, workers: Workers) -> None:
+        self.training = Training(config, load_dataset(config.dataset), device, workers)
         shape = data_shape(config, self.training.dataset)
         record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
         self._kept: Snapshots | None = None
-        super().__init__(folder, self.training, record, device, resume)
+        super().__init__(folder if workers.first else ReadOnly(folder.path), self.training, record, device, resume)
 
     def _restore(self) -> None:
         super()._restore()
@@ -155,8 +156,9 @@ class Session(Recording[Event, RunRecord]):
 
     def _complete(self) -> None:
         # So that whoever opens the run sees what it had to beat.
-        pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
-        self.record.figures["pixels"] = dataclasses.asdict(pixels)
+        if self.training.dataset.labelled and self.training.workers.first:
+            pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
+            self.record.figures["pixels"] = dataclasses.asdict(pixels)
 
     def _record(self, event: Event) -> None:
         if isinstance(event, Logged):
@@ -166,10 +168,11 @@ class Session(Recording[Event, RunRecord]):
 
     def _keep(self, snapshot: Snapshot) -> None:
         measured: dict[str, Any] = {
-            "knn": dataclasses.asdict(snapshot.knn),
             "geometry": dataclasses.asdict(snapshot.geometry),
             "health": {"verdict": snapshot.verdict, "words": snapshot.words},
         }
+        if snapshot.knn:
+            measured["knn"] = dataclasses.asdict(snapshot.knn)
         self.folder.append_metrics({"kind": "snapshot", "step": snapshot.step, "epoch": snapshot.epoch, **measured})
         self._take_figures(measured)
         embeddings = snapshot.embeddings.half()[None]
@@ -181,24 +184,28 @@ class Session(Recording[Event, RunRecord]):
 
     def _take_figures(self, point: dict[str, Any]) -> None:
         """The figures of the run are those of its last snapshot, a line of the curves."""
-        knn, geometry = KnnResult(**point["knn"]), Geometry(**point["geometry"])
-        measured = {key: point[key] for key in ("knn", "geometry", "health")}
-        protocols = {"protocol": knn.protocol(), "geometry_protocol": geometry.protocol()}
-        self.record.figures = measured | protocols | {"at": "last step"}
+        measured: dict[str, Any] = {key: point[key] for key in ("knn", "geometry", "health") if key in point}
+        measured["geometry_protocol"] = Geometry(**point["geometry"]).protocol()
+        if "knn" in point:
+            measured["protocol"] = KnnResult(**point["knn"]).protocol()
+        self.record.figures = measured | {"at": "last step"}
 
 
-def start(path: Path, settings: dict[str, Any], device: torch.device) -> Session | None:
+def start(path: Path, settings: dict[str, Any], device: torch.device, workers: Workers | None = None) -> Session | None:
     """Begin a run in `path`, or go on with the unfinished one there; None if it is finished.
 
     Args:
         settings: those the user gave; where the folder holds a run they must agree with it.
+        workers: the processes that train together; the first of them writes.
 
     Raises:
         UserError: the folder holds something else, or a run with other settings.
         ValidationError: a setting is out of range.
     """
+    workers = workers or Workers()
     begun = begin(RunFolder(path), RunConfig, settings)
-    return Session(RunFolder(path), begun[0], device, resume=begun[1]) if begun else None
+    workers.wait()  # until all have looked: then the first may write
+    return Session(RunFolder(path), begun[0], device, resume=begun[1], workers=workers) if begun else None
 
 
 def begin(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tuple[C, bool] | None:

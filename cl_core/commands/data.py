@@ -1,0 +1,45 @@
+"""`data`: bring pictures onto this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def get(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from cl_core.data.download import get as fetch
+
+    with tqdm(total=100, unit="%", desc=arguments.name, file=sys.stderr) as bar:
+        new = fetch(arguments.name, lambda share: bar.update(round(100 * share) - bar.n))
+    print(f"{arguments.name} is ready: --dataset {arguments.name}" if new else f"{arguments.name} is on this machine already.")
+    return 0
+
+
+def add(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from cl_core.data.catalog import DATASETS, load_dataset
+    from cl_core.data.collections import add_collection
+    from cl_core.errors import UserError
+
+    if arguments.name in DATASETS:
+        raise UserError(f"{arguments.name} comes with the project: choose another name for your pictures.")
+    with tqdm(total=100, unit="%", desc=arguments.name, file=sys.stderr) as bar:
+        problems = add_collection(
+            arguments.name,
+            arguments.pictures,
+            arguments.title,
+            arguments.licence,
+            arguments.size,
+            lambda share: bar.update(round(100 * share) - bar.n),
+        )
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    data = load_dataset(arguments.name)
+    print(
+        f"{arguments.name}: {len(data):,} pictures of {data.size} px, {len(data.classes)} classes, "
+        f"{len(data.test):,} of them to test; use it as --dataset {arguments.name}"
+    )
+    return 0

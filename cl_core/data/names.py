@@ -1,0 +1,5 @@
+"""How a set of pictures may be called."""
+
+import re
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

@@ -1,0 +1,73 @@
+"""A few steps of every method, alone or as one of the processes of torchrun: `together.py OUT`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from cl_core.data.catalog import load_dataset
+from cl_core.methods import METHODS
+from cl_core.training.config import RunConfig
+from cl_core.training.events import StepDone
+from cl_core.training.loop import Training
+from cl_core.training.workers import Workers, start_workers
+
+SETTINGS = {
+    "dataset": "digits",
+    "encoder": "cnn",
+    "image_size": 8,
+    "batch_size": 24,
+    "optimizer": "sgd",
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "warmup": 0.0,
+    "schedule": "constant",
+    "lr": 0.5,
+    "snapshots": 0,
+    "precision": "float32",
+    "negatives": 50,
+    "queue_size": 48,
+    "batch_norm_splits": 2,
+    "projection_hidden": 16,
+    "projection_dim": 8,
+}
+STEPS = 3
+VARIANTS = {name: {"method": name} for name in METHODS} | {
+    "moco-one-part": {"method": "moco", "batch_norm_splits": 1},
+    "simclr-labels": {"method": "simclr", "exclude_false_negatives": True},
+    "supcon-in": {"method": "supcon", "sup_con_form": "in"},
+}
+
+
+def train(variant: str, workers: Workers) -> dict[str, Tensor]:
+    """The first gradient and the weights after `STEPS` steps."""
+    config = RunConfig.model_validate(SETTINGS | VARIANTS[variant])
+    training = Training(config, load_dataset("digits"), torch.device("cpu"), workers)
+    found: dict[str, Tensor] = {}
+    for event in training.events():
+        if not isinstance(event, StepDone):
+            continue
+        if event.step == 1:
+            gradients = {n: p.grad for n, p in training.method.named_parameters() if p.grad is not None}
+            found |= {f"{variant}/gradient/{n}": g.clone().contiguous() for n, g in gradients.items()}
+        if event.step == STEPS:
+            break
+    state = {n: v.float().clone(memory_format=torch.contiguous_format) for n, v in training.method.state_dict().items()}
+    return found | {f"{variant}/weight/{n}": v for n, v in state.items()}
+
+
+def main(out: Path) -> None:
+    torch.set_num_threads(1)
+    with start_workers("cpu") as (workers, _):
+        found: dict[str, Tensor] = {}
+        for variant in VARIANTS:
+            found |= train(variant, workers)
+        safetensors.torch.save_file(found, out / f"{workers.count}-{workers.rank}.safetensors")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
