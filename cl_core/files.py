@@ -6,14 +6,15 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cl_core.errors import UserError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside `path`, flush it to the disk, rename it.
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to the disk, rename it.
 
     Raises:
         UserError: the disk is full, or the folder may not be written.
@@ -21,9 +22,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        write(temporary)
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -32,6 +32,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise UserError(
             f"{path} could not be written ({error.strerror}); free some space or choose another folder; what was there is kept."
         ) from None
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """`replace_file` with `content`."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    replace_file(path, write)
 
 
 def write_json(path: Path, content: Any) -> None:

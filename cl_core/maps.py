@@ -13,7 +13,7 @@ from cl_core.runs import Run, run_features
 
 
 def map_key(run: Run, dataset: Dataset) -> str:
-    return f"{dataset.name}-{run.key}"
+    return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 
 
 def map_points(run: Run, dataset: Dataset, projector: Projector) -> Tensor:

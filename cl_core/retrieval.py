@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import safetensors.torch
@@ -12,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset, group_representatives
+from cl_core.data.catalog import Dataset, group_representatives, searched_rows
 from cl_core.descriptors import Whitening, describe
 from cl_core.device import choose_device
 from cl_core.embedding import pixel_features
 from cl_core.errors import UserError
-from cl_core.files import write_bytes
+from cl_core.files import replace_file
+from cl_core.maps import map_key
+from cl_core.nearest import Nearest, nearest
 from cl_core.paths import cache_dir
 from cl_core.runs import Run, on_device
 
@@ -43,15 +46,28 @@ class Neighbour:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Features (N, D) of all pictures of a data set, length 1, and the function that makes more of them.
+    """Features of a data set's pictures that can be searched, and the function that makes more of them.
 
     Pictures of one group (an emoji in its skin tones) are one answer: as near as the nearest of them,
     shown by the first, which has no modifier.
+
+    rows: (G,) int64, ascending, the pictures that are in the gallery. nearest: their features, length 1.
     """
 
     dataset: Dataset
-    features: Tensor
+    rows: Tensor
+    nearest: Nearest
     embedder: Embedder
+
+    @property
+    def features(self) -> Tensor:
+        """(G, D), of `rows`."""
+        return self.nearest.vectors
+
+    def feature(self, row: int) -> Tensor:
+        """The feature (1, D) of the data set's picture `row`."""
+        position = int(torch.searchsorted(self.rows, row))
+        return self.features[position : position + 1]
 
     def search(self, queries: Tensor, top: int, without: Tensor | None = None) -> list[list[Neighbour]]:
         """The groups most like each query, best first.
@@ -68,58 +84,79 @@ class Gallery:
         return answers
 
     def _search(self, queries: Tensor, top: int, without: Tensor | None) -> list[list[Neighbour]]:
-        data, shown = self.dataset, group_representatives(self.dataset)
-        nearness = torch.full((len(queries), len(shown)), -torch.inf)
-        nearness.scatter_reduce_(1, data.groups.expand(len(queries), -1), queries @ self.features.T, "amax")
-        available = len(shown)
-        if without is not None:
-            nearness.scatter_(1, without[:, None], -torch.inf)
-            available -= 1
-        cosines, groups = nearness.topk(min(top, available), dim=1)
-        return [
-            [
-                Neighbour(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
-                for rank, (row, cosine) in enumerate(zip(shown[found].tolist(), values, strict=True), 1)
-            ]
-            for found, values in zip(groups, cosines.tolist(), strict=True)
-        ]
+        groups = self.dataset.groups[self.rows]
+        # So many pictures that they belong to enough groups, the one left out not counted.
+        enough = (top + (without is not None)) * self._largest_group
+        cosines, found = self.nearest.search(queries, enough)
+        answers = []
+        for query, (values, positions) in enumerate(zip(cosines.tolist(), found, strict=True)):
+            best: dict[int, float] = {}
+            for group, cosine in zip(groups[positions].tolist(), values, strict=True):
+                if without is None or group != int(without[query]):
+                    best.setdefault(group, cosine)
+            answers.append([self._neighbour(rank, *item) for rank, item in enumerate(list(best.items())[:top], 1)])
+        return answers
+
+    @cached_property
+    def _largest_group(self) -> int:
+        return int(self.dataset.groups[self.rows].bincount().max())
+
+    @cached_property
+    def _representatives(self) -> Tensor:
+        return group_representatives(self.dataset)
+
+    def _neighbour(self, rank: int, group: int, cosine: float) -> Neighbour:
+        data, row = self.dataset, int(self._representatives[group])
+        return Neighbour(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
 
 
 def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None) -> Gallery:
-    """The data set in the run's search space; its descriptors are computed once and kept in the cache.
+    """The data set in the run's search space; what is computed for it is kept in the cache.
 
     Args:
-        progress: called with the share done, 0 to 1, where they must be computed.
+        progress: called with the share done, 0 to 1, where features must be computed.
     """
     device = choose_device()
     method = on_device(run, device)
-    file = cache_dir() / "descriptors" / f"{dataset.name}-{run.key}.safetensors"
-    descriptors = _cached(file, len(dataset))
-    if descriptors is None:
-        descriptors = describe(method, dataset.pictures, run.size, device, progress)
+    rows = searched_rows(dataset)
+    folder, name = cache_dir() / "galleries", map_key(run, dataset)
+    whitening, features = _stored(folder / f"{name}.safetensors", len(rows))
+    if whitening is None or features is None:
+        descriptors = describe(method, dataset.pictures[rows], run.size, device, progress)
+        # Variants of one picture would count several times.
+        whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
+        features = whitening(descriptors)
         with contextlib.suppress(UserError):  # a full cache costs time, not the answer
-            write_bytes(file, safetensors.torch.save({"descriptors": descriptors.half()}))
-    # Variants of one picture would count several times.
-    whitening = Whitening.fit(descriptors[group_representatives(dataset)])
-    return Gallery(dataset, whitening(descriptors), lambda pictures: whitening(describe(method, pictures, run.size, device)))
+            _store(folder / f"{name}.safetensors", whitening, features)
+    chosen = whitening
+    index = nearest(features, folder / f"{name}.usearch")
+    return Gallery(dataset, rows, index, lambda pictures: chosen(describe(method, pictures, run.size, device)))
 
 
-def _cached(file: Path, count: int) -> Tensor | None:
+def _store(file: Path, whitening: Whitening, features: Tensor) -> None:
+    content = {"features": features.contiguous(), "mean": whitening.mean, "matrix": whitening.matrix.contiguous()}
+    replace_file(file, lambda temporary: safetensors.torch.save_file(content, temporary))
+
+
+def _stored(file: Path, count: int) -> tuple[Whitening | None, Tensor | None]:
+    """What `_store` kept, memory-mapped: read as it is needed, shared by processes."""
     if not file.is_file():
-        return None
+        return None, None
     try:
-        descriptors = safetensors.torch.load_file(file)["descriptors"]
+        content = safetensors.torch.load_file(file)
+        whitening, features = Whitening(content["mean"], content["matrix"]), content["features"]
     except (safetensors.SafetensorError, KeyError, OSError):
-        return None
-    return descriptors.float() if len(descriptors) == count else None
+        return None, None
+    return (whitening, features) if len(features) == count else (None, None)
 
 
 def pixel_gallery(dataset: Dataset, size: int) -> Gallery:
     """The baseline: the data set as raw pixels, the mean picture subtracted, compared by cosine."""
-    pixels = pixel_features(dataset.pictures, size)
+    rows = searched_rows(dataset)
+    pixels = pixel_features(dataset.pictures[rows], size)
     mean = pixels.mean(0)
 
     def embedder(pictures: Tensor) -> Tensor:
         return F.normalize(pixel_features(pictures, size) - mean, dim=1)
 
-    return Gallery(dataset, F.normalize(pixels - mean, dim=1), embedder)
+    return Gallery(dataset, rows, nearest(F.normalize(pixels - mean, dim=1)), embedder)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cl_core.data import catalog
 from cl_core.data.catalog import load_dataset
 from cl_core.paths import cache_dir
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
@@ -46,23 +47,50 @@ def test_the_querys_own_group_can_be_left_out(emoji_pixels: Gallery) -> None:
     assert all(data.groups[n.row] != data.groups[0] for n in found)
 
 
-def test_descriptors_are_kept(small_run: Path) -> None:
+def test_features_are_kept(small_run: Path) -> None:
     run, data = load_run(str(small_run)), load_dataset("digits")
-    shutil.rmtree(cache_dir() / "descriptors", ignore_errors=True)
+    shutil.rmtree(cache_dir() / "galleries", ignore_errors=True)
     calls: list[float] = []
     first = run_gallery(run, data, calls.append)
     assert calls
     assert calls[-1] == 1.0
-    assert list((cache_dir() / "descriptors").glob("digits-*.safetensors"))
+    assert list((cache_dir() / "galleries").glob("digits-*.safetensors"))
     calls.clear()
     second = run_gallery(run, data, calls.append)
     assert not calls
-    assert (first.features * second.features).sum(1).min() > 0.999
+    assert torch.equal(first.features, second.features)
+    query = data.pictures[:3]
+    assert torch.equal(first.embedder(query), second.embedder(query))
 
 
 def test_a_damaged_cache_is_computed_again(small_run: Path) -> None:
     run, data = load_run(str(small_run)), load_dataset("digits")
     run_gallery(run, data)
-    for file in (cache_dir() / "descriptors").glob("digits-*.safetensors"):
+    for file in (cache_dir() / "galleries").glob("digits-*.safetensors"):
         file.write_bytes(b"damaged")
     assert run_gallery(run, data).features.shape[0] == len(data)
+
+
+def test_a_large_set_is_searched_in_its_test_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_dataset("fashion")
+    monkeypatch.setattr(catalog, "SEARCHED_WHOLE", 1000)
+    gallery = pixel_gallery(data, 8)
+    assert torch.equal(gallery.rows, data.test)
+    row = int(data.test[7])
+    found = gallery.search(gallery.feature(row), 4)[0]
+    assert found[0].row == row
+    assert all(n.row in data.test for n in found)
+    answers = gallery.search(gallery.feature(row), 4, data.groups[[row]])[0]
+    assert [n.row for n in answers][:3] == [n.row for n in found[1:]]
+
+
+def test_groups_are_found_as_if_all_were_compared(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    queries = emoji_pixels.features[[3, 700, 2000]]
+    for query, found in zip(queries, emoji_pixels.search(queries, 30), strict=True):
+        best: dict[int, float] = {}
+        for group, cosine in zip(data.groups.tolist(), (emoji_pixels.features @ query).tolist(), strict=True):
+            best[group] = max(best.get(group, -2), cosine)
+        expected = sorted(best.values(), reverse=True)[:30]
+        assert [n.cosine for n in found] == pytest.approx(expected, abs=1e-4)
+        assert [n.cosine for n in found] == pytest.approx([best[int(data.groups[n.row])] for n in found], abs=1e-4)

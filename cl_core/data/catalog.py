@@ -18,6 +18,7 @@ from cl_core.errors import UserError
 from cl_core.paths import ASSETS
 
 PICKS_PER_NAME = 10
+SEARCHED_WHOLE = 20_000  # pictures; of larger sets with a test part that part is what people search in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Dataset:
     held_out: int64 indices of pictures whose labels no training sees; the test part, where there is one.
     shown: int64 indices of the pictures that maps and galleries show.
     ids, names: one a picture.
+    digest: changes where pictures of the same name do; empty for those that come with the project.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Dataset:
     names: list[str]
     licence: str
     label_kind: str
+    digest: str = ""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -303,6 +306,12 @@ def load_dataset(name: str) -> Dataset:
     if name in TABLES:
         raise UserError(f"{name} is a table, and this needs pictures: choose one of {choices}.")
     raise UserError(f"There is no data set {name!r}: choose one of {choices}, or bring your own with `data add {name} FOLDER`.")
+
+
+def searched_rows(dataset: Dataset) -> Tensor:
+    """The pictures a gallery holds, (G,) int64, ascending: all; of a large data set with a test part, those that are shown."""
+    whole = len(dataset) <= SEARCHED_WHOLE or len(dataset.test) == 0
+    return torch.arange(len(dataset)) if whole else dataset.shown.sort().values
 
 
 def group_representatives(dataset: Dataset) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 from cl_core.data.archives import PictureFile, read_pictures
 from cl_core.data.catalog import Dataset, every_fifth_group
 from cl_core.data.decoding import decode_picture, to_tensor
-from cl_core.data.names import NAME
+from cl_core.data.names import NAME, PUBLIC
 from cl_core.errors import UserError
 from cl_core.files import write_bytes, write_json
 from cl_core.paths import cache_dir
@@ -34,6 +35,7 @@ class Description(BaseModel):
     classes: list[str]
     names: list[str]
     train: int
+    digest: str = ""
 
 
 def collections_dir() -> Path:
@@ -58,7 +60,8 @@ def write_collection(name: str, pictures: Tensor, labels: Tensor, description: D
     # The description comes last: a collection without one is not there yet.
     (folder / "description.json").unlink(missing_ok=True)
     write_bytes(folder / "pictures.safetensors", safetensors.torch.save(content))
-    write_json(folder / "description.json", description.model_dump())
+    digest = hashlib.sha256(content["pictures"].numpy().tobytes()).hexdigest()[:16]
+    write_json(folder / "description.json", description.model_copy(update={"digest": digest}).model_dump())
 
 
 def read_collection(name: str) -> Dataset:
@@ -98,6 +101,7 @@ def read_collection(name: str) -> Dataset:
         names=description.names,
         licence=description.licence,
         label_kind="class",
+        digest="" if name in PUBLIC else description.digest,
     )
 
 

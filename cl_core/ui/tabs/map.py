@@ -48,7 +48,7 @@ def neighbours(model: str, event: gr.EventData) -> dict[str, Any]:
     rows = []
     for space in ("trained", "untrained"):
         gallery = library.gallery(model, space)
-        found = gallery.search(gallery.features[row : row + 1], NEIGHBOURS, data.groups[row : row + 1])[0]
+        found = gallery.search(gallery.feature(row), NEIGHBOURS, data.groups[row : row + 1])[0]
         title = text("map.neighbours", name=data.names[row], space=text(f"spaces.{space}"))
         rows.append(neighbour_row(title, text("map.neighbours_hint"), data, found, first=row))
     return {"rows": rows}
