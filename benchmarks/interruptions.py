@@ -22,6 +22,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from cl_core.data.views import COMPILED_FROM, ViewConfig, make_views
 from cl_core.methods import METHODS
 from cl_core.training.run_folder import RunFolder
 
@@ -80,7 +81,9 @@ def differences(one: Path, other: Path) -> list[str]:
 def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str, Any]:
     """Kill one run of `method` at each of `kills` moments, resume it to the end, and compare."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cl_core.training.session", "sklearn.datasets"])
+    context.set_forkserver_preload(["cl_core.training.session", "cl_core.data.view_kernel", "sklearn.datasets"])
+    # Compiled once, before anything is timed.
+    make_views(torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8), ViewConfig(), 8, torch.Generator())
 
     def begin(folder: Path) -> Any:
         process = context.Process(target=train, args=(folder, method))

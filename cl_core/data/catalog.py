@@ -18,6 +18,7 @@ from cl_core.errors import UserError
 from cl_core.paths import ASSETS
 
 PICKS_PER_NAME = 10
+MOST_PICKS = 2_000  # choices a menu stays quick with
 SEARCHED_WHOLE = 20_000  # pictures; of larger sets with a test part that part is what people search in
 
 
@@ -321,7 +322,7 @@ def group_representatives(dataset: Dataset) -> Tensor:
 
 
 def picture_choices(dataset: Dataset) -> dict[str, int]:
-    """Pictures to pick from by name: one a group, or the first ten of a name that many share."""
+    """Pictures to pick from by name: one a group, or the first ten of a name that many share; at most `MOST_PICKS`."""
     seen: dict[str, int] = {}
     rows: dict[str, int] = {}
     for row in group_representatives(dataset).tolist():
@@ -329,4 +330,6 @@ def picture_choices(dataset: Dataset) -> dict[str, int]:
         seen[name] = seen.get(name, 0) + 1
         if seen[name] <= PICKS_PER_NAME:
             rows[name if seen[name] == 1 else f"{name} {seen[name]}"] = row
+        if len(rows) == MOST_PICKS:
+            break
     return rows

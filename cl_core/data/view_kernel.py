@@ -51,34 +51,37 @@ def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _crop(picture, box, flipped, view, wide, first, weights):  # type: ignore[no-untyped-def]
-    """picture (3, H, W) uint8 -> view (3, S, S) float32 in [0, 1]; wide (H, S), first (S,) and weights (K, S) are room."""
+def _crop(picture, box, flipped, view, columns, line, taps):  # type: ignore[no-untyped-def]
+    """picture (3, H, W) uint8 -> view (3, S, S) float32 in [0, 1], transposed: view[channel, x, y].
+
+    Both passes run along memory: down the picture's rows into columns (3, W, S), then across those. columns, line (W,)
+    and taps (first (2, S), weights (2, K, S)) are room to work in.
+    """
     size = view.shape[1]
     top, left, height, width = box
+    first, weights = taps
+    down = _taps(top, height, size, first[0], weights[0])
+    across = _taps(0, width, size, first[1], weights[1])
+    last = top + height - 1  # a point with fewer taps than others has weight 0 beyond its own
     for channel in range(3):
-        count = _taps(left, width, size, first, weights)
-        for y in range(top, top + height):
-            row, source = wide[y], picture[channel, y]
-            row[:] = F(0)
-            for k in range(count):
-                for i in range(size):
-                    at = min(first[i] + k, source.size - 1)  # beyond the last tap its weight is 0
-                    row[i] += weights[k, i] * F(source[at])
-            for i in range(size):
-                row[i] *= F(1 / 255)
-            if flipped:
-                for i in range(size // 2):
-                    row[i], row[size - 1 - i] = row[size - 1 - i], row[i]
-        count = _taps(top, height, size, first, weights)
         for i in range(size):
-            line = view[channel, i]
-            line[:] = F(0)
-            for k in range(count):
-                weight, source_row = weights[k, i], wide[min(first[i] + k, top + height - 1)]
-                for x in range(size):
-                    line[x] += weight * source_row[x]
-            for x in range(size):
-                line[x] = min(max(line[x], F(0)), F(1))
+            line[:width] = F(0)
+            for k in range(down):
+                weight = weights[0, k, i] * F(1 / 255)
+                source = picture[channel, min(first[0, i] + k, last), left : left + width]
+                for x in range(width):
+                    line[x] += weight * F(source[x])
+            for x in range(width):
+                columns[channel, x, i] = line[x]
+        for i in range(size):
+            target = view[channel, size - 1 - i if flipped else i]
+            target[:] = F(0)
+            for k in range(across):
+                weight, column = weights[1, k, i], columns[channel, min(first[1, i] + k, width - 1)]
+                for y in range(size):
+                    target[y] += weight * column[y]
+            for y in range(size):
+                target[y] = min(max(target[y], F(0)), F(1))
 
 
 @compiled
@@ -88,18 +91,18 @@ def _shift_hue(red, green, blue, shift):  # type: ignore[no-untyped-def]
         r, g, b = red[i], green[i], blue[i]
         value = max(r, max(g, b))
         chroma = value - min(r, min(g, b))
-        safe = chroma if chroma > F(0) else F(1)
-        by_red, by_green, by_blue = (g - b) / safe, F(2) + (b - r) / safe, F(4) + (r - g) / safe
+        scale = F(1) / (chroma if chroma > F(0) else F(1))
+        by_red, by_green, by_blue = (g - b) * scale, F(2) + (b - r) * scale, F(4) + (r - g) * scale
         hue = by_red if value == r else (by_green if value == g else by_blue)
         hue = hue + F(6) * shift
         k = hue + F(5)
-        k = k - F(6) * np.floor(k / F(6))
+        k = k - F(6) * np.floor(k * F(1 / 6))
         red[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
         k = hue + F(3)
-        k = k - F(6) * np.floor(k / F(6))
+        k = k - F(6) * np.floor(k * F(1 / 6))
         green[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
         k = hue + F(1)
-        k = k - F(6) * np.floor(k / F(6))
+        k = k - F(6) * np.floor(k * F(1 / 6))
         blue[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
 
 
@@ -175,18 +178,18 @@ def _views(pictures, box, flipped, factors, order, grey, sigma, kernel, out, sta
     height, width, size = pictures.shape[2], pictures.shape[3], out.shape[1]
     view = np.empty((3, size, size), np.float32)
     room = np.empty((size, size), np.float32)
-    wide = np.empty((height, size), np.float32)
-    first = np.empty(size, np.int64)
-    weights = np.empty((2 * (max(height, width) // size + 1) + 3, size), np.float32)
+    columns = np.empty((3, width, size), np.float32)
+    line = np.empty(width, np.float32)
+    taps = np.empty((2, size), np.int64), np.empty((2, 2 * (max(height, width) // size + 1) + 3, size), np.float32)
     for n in range(start, stop):
-        _crop(pictures[n], box[n], flipped[n], view, wide, first, weights)
+        _crop(pictures[n], box[n], flipped[n], view, columns, line, taps)
         _recolour(view[0].ravel(), view[1].ravel(), view[2].ravel(), factors[n], order[n], grey[n])
         if sigma[n] > F(0):
             _blur(view, sigma[n], kernel, room)
         for y in range(size):
             for x in range(size):
                 for channel in range(3):
-                    out[n, y, x, channel] = view[channel, y, x]
+                    out[n, y, x, channel] = view[channel, x, y]
 
 
 @cache

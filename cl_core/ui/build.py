@@ -10,7 +10,7 @@ import gradio as gr
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
 from cl_core.paths import ASSETS
-from cl_core.ui import library
+from cl_core.ui import library, missing_pictures
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.pictures import sprite_folder
 from cl_core.ui.tabs import curves, map, matrix, pairs, search, temperature, words
@@ -46,6 +46,8 @@ def build_app() -> gr.Blocks:
                 gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
             with gr.Column(scale=1, min_width=300):
                 model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
+                for dataset, waiting in library.waiting().items():
+                    missing_pictures.build(dataset, waiting, model)
             switch = gr.Button(text("app.theme"), size="sm", variant="secondary", elem_classes="theme-switch")
         with gr.Tabs():
             for name, view in TABS.items():

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Literal, ParamSpec, TypeVar
 
-from cl_core.data.catalog import DATASETS, Dataset, load_dataset
+from cl_core.data.catalog import DATASETS, Dataset, dataset_names, load_dataset
+from cl_core.data.download import DOWNLOADS, get
 from cl_core.methods import METHODS
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
 from cl_core.runs import Run, find_run, load_run, shipped_runs, untrained_like
+from cl_core.training.config import RunConfig
 from cl_core.words.maps import Clusters, clusters
 from cl_core.words.questions import WordSpace
 from cl_core.words.run_folder import WordRun, find_words, open_words, shipped_words
@@ -39,11 +41,41 @@ def _once(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @cache
-def checkpoint_names() -> list[str]:
-    """Shipped checkpoints, those of one data set together, in the order of the methods."""
-    datasets, methods = list(DATASETS), list(METHODS)
+def _configs() -> dict[str, RunConfig]:
+    """Settings of the shipped checkpoints, those of one data set together, in the order of the methods."""
+    datasets, methods = [*DATASETS, *DOWNLOADS], list(METHODS)
     configs = {folder.name: folder.read_record().config for folder in shipped_runs()}
-    return sorted(configs, key=lambda name: (datasets.index(configs[name].dataset), methods.index(configs[name].method), name))
+    order = sorted(configs, key=lambda name: (datasets.index(configs[name].dataset), methods.index(configs[name].method), name))
+    return {name: configs[name] for name in order}
+
+
+def checkpoint_names() -> list[str]:
+    """Shipped checkpoints whose pictures are on this machine."""
+    here = dataset_names()
+    return [name for name, config in _configs().items() if config.dataset in here]
+
+
+def waiting() -> dict[str, list[str]]:
+    """Shipped checkpoints whose pictures are not on this machine, by data set."""
+    here = dataset_names()
+    found: dict[str, list[str]] = {}
+    for name, config in _configs().items():
+        if config.dataset not in here:
+            found.setdefault(config.dataset, []).append(name)
+    return found
+
+
+_fetching = threading.Lock()
+
+
+def fetch(name: str, progress: Callable[[float], None]) -> None:
+    """Bring a data set onto this machine; of visitors who ask for it one fetches and the others wait.
+
+    Raises:
+        UserError: it cannot be fetched.
+    """
+    with _fetching:
+        get(name, progress)
 
 
 @_once

@@ -1,0 +1,28 @@
+"""What stands where checkpoints wait for pictures that do not come with the app: which, and a button to fetch them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cl_core.data.download import DOWNLOADS
+from cl_core.ui import library
+from cl_core.ui.notices import noticed
+from cl_core.ui.text import text
+
+
+def build(dataset: str, waiting: list[str], model: gr.Dropdown) -> None:
+    """A line and a button; once the pictures are here the model menu gets the checkpoints and both go away."""
+    download = DOWNLOADS[dataset]
+    with gr.Group(elem_classes="missing-pictures") as group:
+        gr.Markdown(text("missing.about", count=len(waiting), data=download.title))
+        button = gr.Button(text("missing.get", data=download.title, size=f"{download.size / 1e6:.0f}"), size="sm")
+
+    @noticed
+    def fetch(progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
+        library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
+        gr.Info(text("missing.here", data=download.title, first=waiting[0]))
+        return [gr.update(choices=library.checkpoint_names()), gr.update(visible=False)]
+
+    button.click(fetch, None, [model, group], show_progress_on=button, api_visibility="private")
