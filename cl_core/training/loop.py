@@ -7,6 +7,7 @@ changes nothing, and a run resumed at any step goes on bit for bit as if it had 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -21,7 +22,7 @@ from cl_core.data.catalog import Dataset, instances, training_rows
 from cl_core.data.views import apply_record, sample_record
 from cl_core.device import autocast
 from cl_core.embedding import embed
-from cl_core.encoders import Statistics, build_encoder
+from cl_core.encoders import Encoder, Statistics, build_encoder
 from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
@@ -131,6 +132,22 @@ def probe_geometry(
     return measure_geometry(method, dataset.pictures[probe_rows(dataset)].to(device), config.views, size, generator)
 
 
+@contextlib.contextmanager
+def compiler_named() -> Iterator[None]:
+    """Says what is missing where torch cannot compile.
+
+    Raises:
+        UserError: there is no compiler on this machine.
+    """
+    try:
+        yield
+    except torch._dynamo.exc.BackendCompilerFailed as error:
+        reason = str(error).splitlines()[-1]
+        raise UserError(
+            f"torch could not compile the encoder ({reason}): install a C++ compiler, or train without compile."
+        ) from None
+
+
 def _check_data(config: RunConfig, dataset: Dataset, workers: Workers) -> None:
     if config.batch_size % workers.count:
         raise UserError(
@@ -166,6 +183,10 @@ class Training:
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._share_batches()
+        if config.compile:
+            for network in self.method.modules():
+                if isinstance(network, Encoder):
+                    network.compile()  # in place: names of weights stay
         self.optimizer = build_optimizer(config, self.method, device)
         self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self.step = 0
@@ -246,7 +267,7 @@ class Training:
         views = self._views(rows, generator)
         if self.step % KEEP_EVERY == 0:
             self._kept = self._copy()
-        with autocast(self.device, self.config.precision):
+        with autocast(self.device, self.config.precision), compiler_named():
             output = self.method(views, self._labels[rows], self._instances[rows], generator)
         self._losses.append(output.loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
@@ -295,6 +316,10 @@ class Training:
 
     def snapshot(self) -> Snapshot:
         self._look_at_losses()
+        with torch.compiler.set_stance("force_eager"):  # whole pictures come in batches of all sizes
+            return self._measure()
+
+    def _measure(self) -> Snapshot:
         # On the way quickly; at the end as whoever measures the finished run will.
         precision = self.config.precision if self.step < self.total else "float32"
         features = embed(self.method, self.dataset.pictures, self.size, self.device, precision=precision)
