@@ -24,6 +24,13 @@ SMALL = {
 }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the views' kernel once, before several test processes would each do it."""
+    if not hasattr(config, "workerinput"):
+        warm = "import torch; from cl_core.data.views import *; p = torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8)"
+        subprocess.run([sys.executable, "-c", f"{warm}; make_views(p, ViewConfig(), 8, torch.Generator())"], cwd=ROOT, check=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Nothing a test computes is found or left in the user's cache."""

@@ -325,11 +325,12 @@ def picture_choices(dataset: Dataset) -> dict[str, int]:
     """Pictures to pick from by name: one a group, or the first ten of a name that many share; at most `MOST_PICKS`."""
     seen: dict[str, int] = {}
     rows: dict[str, int] = {}
-    for row in group_representatives(dataset).tolist():
+    choices = group_representatives(dataset)
+    if len(choices) > MOST_PICKS:  # some of every part: rows often stand class by class
+        choices = choices[torch.linspace(0, len(choices) - 1, MOST_PICKS).long()]
+    for row in choices.tolist():
         name = dataset.names[row]
         seen[name] = seen.get(name, 0) + 1
         if seen[name] <= PICKS_PER_NAME:
             rows[name if seen[name] == 1 else f"{name} {seen[name]}"] = row
-        if len(rows) == MOST_PICKS:
-            break
     return rows

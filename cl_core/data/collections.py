@@ -151,6 +151,11 @@ def add_collection(
     parted = any(map(_is_test, files)) and any(map(_is_train, files))
     train = _sorted(f for f in files if not parted or _is_train(f))
     test = _sorted(f for f in files if parted and _is_test(f))
+    if PUBLIC.get(name, (len(train), len(test))) != (len(train), len(test)):
+        expected = "{:,} pictures to train and {:,} to test".format(*PUBLIC[name])
+        raise UserError(
+            f"{name} has {expected}, and {source} holds {len(train):,} and {len(test):,}: choose another name for your pictures."
+        )
     class_of = {id(f): "/".join(f.folders[1:] if parted else f.folders) for f in files}
     classes = sorted({class_of[id(f)] for f in [*train, *test]} - {""})
     index = {label: i for i, label in enumerate(classes)}

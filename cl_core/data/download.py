@@ -93,7 +93,8 @@ def _watched(work: Callable[[], Any], file: Path, size: int, progress: Progress 
 
 
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".:") if str(error) else type(error).__name__
+    said = str(getattr(error, "reason", None) or error)  # urllib's own text stands in angle brackets
+    return said.splitlines()[0].rstrip(".:") if said else type(error).__name__
 
 
 def get(name: str, progress: Progress | None = None) -> bool:

@@ -3,4 +3,5 @@
 import re
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-PUBLIC = ("cifar10",)  # known by their names: whoever has them has the same pictures in the same order
+# Known by their names: whoever has them has the same pictures in the same order, so many to train and to test.
+PUBLIC = {"cifar10": (50_000, 10_000)}

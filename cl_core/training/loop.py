@@ -7,7 +7,6 @@ changes nothing, and a run resumed at any step goes on bit for bit as if it had 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -132,20 +131,17 @@ def probe_geometry(
     return measure_geometry(method, dataset.pictures[probe_rows(dataset)].to(device), config.views, size, generator)
 
 
-@contextlib.contextmanager
-def compiler_named() -> Iterator[None]:
-    """Says what is missing where torch cannot compile.
+def check_compiler(device: torch.device) -> None:
+    """Compile something small, so that a machine that cannot says so before anything is written.
 
     Raises:
-        UserError: there is no compiler on this machine.
+        UserError: torch finds no compiler.
     """
     try:
-        yield
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
     except torch._dynamo.exc.BackendCompilerFailed as error:
-        reason = str(error).splitlines()[-1]
-        raise UserError(
-            f"torch could not compile the encoder ({reason}): install a C++ compiler, or train without compile."
-        ) from None
+        reason = str(error.inner_exception).strip().splitlines()[0]
+        raise UserError(f"torch cannot compile here ({reason}): install a C++ compiler, or train without compile.") from None
 
 
 def _check_data(config: RunConfig, dataset: Dataset, workers: Workers) -> None:
@@ -184,6 +180,7 @@ class Training:
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._share_batches()
         if config.compile:
+            check_compiler(device)
             for network in self.method.modules():
                 if isinstance(network, Encoder):
                     network.compile()  # in place: names of weights stay
@@ -267,7 +264,7 @@ class Training:
         views = self._views(rows, generator)
         if self.step % KEEP_EVERY == 0:
             self._kept = self._copy()
-        with autocast(self.device, self.config.precision), compiler_named():
+        with autocast(self.device, self.config.precision):
             output = self.method(views, self._labels[rows], self._instances[rows], generator)
         self._losses.append(output.loss.detach())
         self.optimizer.zero_grad(set_to_none=True)

@@ -47,7 +47,7 @@ def build_app() -> gr.Blocks:
             with gr.Column(scale=1, min_width=300):
                 model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
                 for dataset, waiting in library.waiting().items():
-                    missing_pictures.build(dataset, waiting, model)
+                    missing_pictures.build(dataset, waiting, model, app)
             switch = gr.Button(text("app.theme"), size="sm", variant="secondary", elem_classes="theme-switch")
         with gr.Tabs():
             for name, view in TABS.items():

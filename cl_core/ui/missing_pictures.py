@@ -12,17 +12,24 @@ from cl_core.ui.notices import noticed
 from cl_core.ui.text import text
 
 
-def build(dataset: str, waiting: list[str], model: gr.Dropdown) -> None:
-    """A line and a button; once the pictures are here the model menu gets the checkpoints and both go away."""
+def build(dataset: str, waiting: list[str], model: gr.Dropdown, start: gr.Blocks) -> None:
+    """A line and a button; once the pictures are here the model menu gets the checkpoints and both go away.
+
+    A page that is opened after someone else fetched them shows neither.
+    """
     download = DOWNLOADS[dataset]
-    with gr.Group(elem_classes="missing-pictures") as group:
+    with gr.Column(elem_classes="missing-pictures") as note:
         gr.Markdown(text("missing.about", count=len(waiting), data=download.title))
         button = gr.Button(text("missing.get", data=download.title, size=f"{download.size / 1e6:.0f}"), size="sm")
+
+    def refreshed() -> list[Any]:
+        return [gr.update(choices=library.checkpoint_names()), gr.update(visible=dataset in library.waiting())]
 
     @noticed
     def fetch(progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
         library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
-        return [gr.update(choices=library.checkpoint_names()), gr.update(visible=False)]
+        return refreshed()
 
-    button.click(fetch, None, [model, group], show_progress_on=button, api_visibility="private")
+    button.click(fetch, None, [model, note], show_progress_on=button, api_visibility="private")
+    start.load(refreshed, None, [model, note], show_progress="hidden", api_visibility="private")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,7 +24,7 @@ def noticed(handler: Callable[P, R]) -> Callable[P, R | dict[str, Any]]:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            gr.Warning(str(error), duration=NOTICE_S)
+            gr.Warning(html.escape(str(error), quote=False), duration=NOTICE_S)
             return gr.skip()
 
     return wrapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -37,14 +38,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def app_url(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the app, started as a person starts it."""
+@contextlib.contextmanager
+def running_app(log: Path, command: list[str], environment: dict[str, str]) -> Iterator[str]:
+    """Address of the app, in a process of its own; fails if that printed a traceback."""
     port = free_port()
-    log = tmp_path_factory.mktemp("app") / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=os.environ
+            [sys.executable, *command, "--port", str(port)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         url = f"http://127.0.0.1:{port}/"
         try:
@@ -65,6 +65,13 @@ def app_url(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def app_url(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app, started as a person starts it."""
+    with running_app(tmp_path_factory.mktemp("app") / "log", ["app.py"], dict(os.environ)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

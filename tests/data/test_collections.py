@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import io
-import pickle
 import subprocess
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -24,6 +19,7 @@ from cl_core.data.collections import add_collection, collection_names, collectio
 from cl_core.data.download import get
 from cl_core.errors import UserError
 from cl_core.paths import cache_dir
+from tests.data.cifar import served
 
 COLOURS = {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250)}
 
@@ -169,6 +165,11 @@ def test_a_name_is_a_plain_one(name: str, tmp_path: Path) -> None:
         add_collection(name, as_folder(tmp_path))
 
 
+def test_a_public_name_is_for_the_public_set(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cifar10 has 50,000 pictures to train and 10,000 to test, and .* holds 3 and 2"):
+        add_collection("cifar10", as_folder(tmp_path))
+
+
 def test_a_damaged_collection_gets_a_sentence(tmp_path: Path) -> None:
     add_collection("mine", as_folder(tmp_path))
     file = collections_dir() / "mine" / "pictures.safetensors"
@@ -177,46 +178,15 @@ def test_a_damaged_collection_gets_a_sentence(tmp_path: Path) -> None:
         read_collection("mine")
 
 
-def cifar_part(first: int, labels: list[int]) -> bytes:
-    """A batch as CIFAR-10's archive holds it: every pixel of picture i is first + i."""
-    pixels = np.repeat(np.arange(first, first + len(labels), dtype=np.uint8)[:, None], 3072, axis=1)
-    return pickle.dumps({"data": pixels, "labels": labels})
-
-
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """CIFAR-10's archive on loopback, with two pictures a part."""
-    parts = {f"data_batch_{i}": cifar_part(2 * i, [9 - i, i]) for i in range(1, 6)} | {"test_batch": cifar_part(50, [3, 0])}
-    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-    parts["batches.meta"] = pickle.dumps({"label_names": names})
     folder = tmp_path / "server"
     folder.mkdir()
-    archive = folder / "cifar-10-python.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        for name, content in parts.items():
-            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    def md5(content: bytes) -> str:
-        return hashlib.md5(content).hexdigest()
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{httpd.server_port}/{archive.name}")
-    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive.read_bytes()))
-    monkeypatch.setattr(CIFAR10, "train_list", [(f"data_batch_{i}", md5(parts[f"data_batch_{i}"])) for i in range(1, 6)])
-    monkeypatch.setattr(CIFAR10, "test_list", [("test_batch", md5(parts["test_batch"]))])
-    monkeypatch.setattr(CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5(parts["batches.meta"])})
-    yield archive
-    httpd.shutdown()
+    with served(folder, [[9 - i, i] for i in range(1, 6)], [3, 0]) as (archive, settings):
+        for name, value in settings:
+            monkeypatch.setattr(CIFAR10, name, value)
+        yield archive
 
 
 def test_cifar10_is_fetched_once_and_ordered_by_class(server: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -265,3 +267,16 @@ def test_compiled_steps_are_the_same_steps(tmp_path: Path) -> None:
     assert ends[0].keys() == ends[1].keys()
     for name, expected in ends[0].items():
         torch.testing.assert_close(ends[1][name], expected, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_without_a_compiler_nothing_is_begun(
+    command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    done = command("train", "--run", "r", "--dataset", "digits", "--encoder", "mlp", "--image-size", 8, "--compile", "true")
+    assert done.returncode == 2
+    assert "error: torch cannot compile here (" in done.stderr
+    assert "install a C++ compiler, or train without compile." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()
