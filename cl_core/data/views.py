@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -89,6 +90,13 @@ def sample_crops(count: int, height: int, width: int, config: ViewConfig, genera
     return torch.stack([top, left, h, w], 1)
 
 
+@lru_cache(maxsize=64)
+def _jitter_range(config: ViewConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """How far factors move and where from, (4,) each; kept, for a host that hands numbers to an accelerator waits for it."""
+    strengths = torch.tensor([config.brightness, config.contrast, config.saturation, config.hue], device=device)
+    return strengths, torch.tensor([1.0, 1.0, 1.0, 0.0], device=device)
+
+
 def sample_record(count: int, height: int, width: int, config: ViewConfig, generator: torch.Generator) -> ViewRecord:
     """Draw what happens to `count` pictures of `height` x `width` pixels, on the generator's device."""
     device = generator.device
@@ -96,8 +104,7 @@ def sample_record(count: int, height: int, width: int, config: ViewConfig, gener
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, device=device)
 
-    strengths = torch.tensor([config.brightness, config.contrast, config.saturation, config.hue], device=device)
-    unchanged = torch.tensor([1.0, 1.0, 1.0, 0.0], device=device)
+    strengths, unchanged = _jitter_range(config, device)
     factors = unchanged + (2 * uniform(count, 4) - 1) * strengths
     jittered = uniform(count, 1) < config.jitter
     low, high = sorted((config.blur_sigma_min, config.blur_sigma_max))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -40,34 +41,48 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
         Scalar, float32 (float64 for float64 input).
 
     Raises:
-        ValueError: no anchor has a positive, shapes do not agree, or the temperature is not above 0.
+        ValueError: no anchor has a positive, shapes do not agree, or the temperature is not above 0. An accelerator is
+            not asked whether there is a positive, for the host would wait for the answer: there the loss is then NaN.
     """
     check_temperature(temperature)
     if z.dim() != 2 or labels.shape != z.shape[:1]:
         raise ValueError(f"embeddings need the shape (M, D) and labels (M,), not {tuple(z.shape)} and {tuple(labels.shape)}")
     blockwise = normalise and blockwise_pays(len(z))
     count = _positives(labels) if blockwise else positive_pairs(labels).sum(1)
-    if not bool(count.any()):
+    if z.device.type == "cpu" and not bool(count.any()):
         raise ValueError("no two views have the same label, so there is no positive pair; every class needs two views")
     if blockwise:
         return _blockwise(z, labels, count, temperature, form)
     positive = positive_pairs(labels)
     logits = masked(similarities(z, z, normalise) / temperature, self_pairs(len(z), z.device))
     log_probability = logits - logits.logsumexp(1, keepdim=True)
-    anchors = count > 0
+    anchors, at_least_one = count > 0, count.clamp(min=1)
     if form == "out":
-        terms = -log_probability.masked_fill(~positive, 0).sum(1)[anchors] / count[anchors]
+        terms = -log_probability.masked_fill(~positive, 0).sum(1) / at_least_one
     else:
-        terms = -masked(log_probability[anchors], ~positive[anchors]).logsumexp(1)
+        # A row without a positive keeps all its terms, so that its gradient is a number; it is left out of the mean.
+        terms = -masked(log_probability, ~positive & anchors[:, None]).logsumexp(1)
         if form == "in":
-            terms = terms + count[anchors].to(terms.dtype).log()
-    return terms.mean()
+            terms = terms + at_least_one.to(terms.dtype).log()
+    return _mean_over(anchors, terms)
+
+
+def _mean_over(anchors: Tensor, terms: Tensor) -> Tensor:
+    """Mean of the terms (M,) where `anchors` (M,) bool; picking them out would make an accelerator's host wait."""
+    return torch.where(anchors, terms, 0).sum() / anchors.sum()
+
+
+def _groups(labels: Tensor) -> Tensor:
+    """Labels (M,) as numbers from 0 to at most M - 1, (M,) int64; `unique` would make an accelerator's host wait."""
+    ordered, order = labels.sort()
+    first = torch.cat([ordered.new_zeros(1, dtype=torch.long), (ordered[1:] != ordered[:-1]).long()])
+    return torch.empty_like(order).scatter_(0, order, first.cumsum(0))
 
 
 def _positives(labels: Tensor) -> Tensor:
     """Positives of each anchor, (M,) int64, without the matrix of all pairs."""
-    _, group, size = labels.unique(return_inverse=True, return_counts=True)
-    return size[group] - 1
+    group = _groups(labels)
+    return torch.zeros_like(group).index_add_(0, group, torch.ones_like(group))[group] - 1
 
 
 def _blockwise(z: Tensor, labels: Tensor, count: Tensor, temperature: float, form: SupConForm) -> Tensor:
@@ -76,18 +91,18 @@ def _blockwise(z: Tensor, labels: Tensor, count: Tensor, temperature: float, for
     Outside the log, the mean over the positives is that of a linear term: the class's sum of embeddings serves all its anchors.
     """
     z = F.normalize(at_least_float32(z), dim=1)
-    anchors = count > 0
+    anchors, at_least_one = count > 0, count.clamp(min=1)
     everything = pair_logsumexp(z, temperature)
     if form == "out":
-        classes, group = labels.unique(return_inverse=True)
-        sums = z.new_zeros(len(classes), z.shape[1]).index_add(0, group, z)
-        mean = (z * (sums[group] - z)).sum(1) / count.clamp(min=1) / temperature
-        return (everything - mean)[anchors].mean()
+        group = _groups(labels)
+        sums = torch.zeros_like(z).index_add(0, group, z)
+        mean = (z * (sums[group] - z)).sum(1) / at_least_one / temperature
+        return _mean_over(anchors, everything - mean)
 
     def negative(rows: slice, columns: slice) -> Tensor:
         return labels[rows, None] != labels[None, columns]
 
-    terms = (everything - pair_logsumexp(z, temperature, negative))[anchors]
+    terms = everything - pair_logsumexp(z, temperature, negative)
     if form == "in":
-        terms = terms + count[anchors].to(terms.dtype).log()
-    return terms.mean()
+        terms = terms + at_least_one.to(terms.dtype).log()
+    return _mean_over(anchors, terms)

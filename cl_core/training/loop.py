@@ -234,7 +234,7 @@ class Training:
         while self.step < self.total:
             epoch, position = divmod(self.step, self.steps_per_epoch)
             if epoch != order_epoch:
-                order = self.rows[epoch_order(self.dataset.groups[self.rows], self.config, epoch)]
+                order = self.rows[epoch_order(self.dataset.groups[self.rows], self.config, epoch)].to(self.device)
                 order_epoch = epoch
             lr = learning_rate(self.config, self.step, self.total) * self.plateau.factor
             chance = self._step(order[position * self.batch : (position + 1) * self.batch], lr)
@@ -256,7 +256,6 @@ class Training:
             yield StepDone(self.step)
 
     def _step(self, rows: Tensor, lr: float) -> float:
-        rows = rows.to(self.device)
         generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
         self.method.train()
         for group in self.optimizer.param_groups:

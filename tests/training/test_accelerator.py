@@ -1,0 +1,83 @@
+"""A step on CUDA never makes the host wait: checked without a GPU, by torch's fake tensors.
+
+A fake CUDA tensor has a shape and a device but no numbers, so whatever needs to know one (`.item()`, `bool()`, picking
+rows by a mask) raises, and so does mixing devices. Backward needs a GPU; there the operations are torch's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+
+from cl_core.data import views as views_module
+from cl_core.data.views import apply_record, sample_record
+from cl_core.encoders import build_encoder
+from cl_core.losses import sup_con
+from cl_core.losses.blockwise import BLOCKWISE_FROM
+from cl_core.methods import METHODS, DataShape
+from cl_core.training.config import RunConfig
+
+CUDA = torch.device("cuda")
+
+
+class OnCuda(torch.Generator):
+    """A generator that says it draws on CUDA; fake tensors take any."""
+
+    device = CUDA  # type: ignore[assignment]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # A copied network must stay in the same fake world.
+    monkeypatch.setattr(FakeTensorMode, "__deepcopy__", lambda mode, memo: mode, raising=False)
+    views_module._jitter_range.cache_clear()
+    with FakeTensorMode():
+        yield
+    views_module._jitter_range.cache_clear()
+
+
+def a_step(config: RunConfig) -> None:
+    with CUDA:  # fake networks cannot be moved there
+        method = METHODS[config.method](build_encoder(config.encoder, 32), config, DataShape(500, 10))
+    pictures = torch.zeros(500, 3, 32, 32, dtype=torch.uint8, device=CUDA)
+    labels = torch.zeros(500, dtype=torch.long, device=CUDA)
+    rows, generator = torch.zeros(config.batch_size, dtype=torch.long, device=CUDA), OnCuda()
+    drawn = [sample_record(len(rows), 32, 32, config.views, generator) for _ in range(method.views)]
+    views = [apply_record(pictures[rows], record, 32).contiguous(memory_format=torch.channels_last) for record in drawn]
+    output = method(views, labels[rows], rows, generator)
+    method.after_step()
+    assert output.loss.device.type == "cuda"
+
+
+CASES = [
+    *({"method": name} for name in METHODS),
+    *({"encoder": name} for name in ("resnet18-32px", "resnet18", "small-vit", "cnn", "mlp")),
+    {"method": "simclr", "batch_size": BLOCKWISE_FROM // 2},
+    {"method": "supcon", "batch_size": BLOCKWISE_FROM // 2},
+]
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("settings", CASES, ids=lambda s: "-".join(map(str, s.values())))
+def test_no_step_makes_the_host_wait(settings: dict[str, object]) -> None:
+    a_step(RunConfig.model_validate({"batch_size": 64, "queue_size": 1024} | settings))
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("form", ["in", "in-sum"])
+def test_neither_does_supcon_inside_the_log(form: str) -> None:
+    for views in (32, BLOCKWISE_FROM):
+        z, labels = torch.zeros(views, 8, device=CUDA), torch.zeros(views, dtype=torch.long, device=CUDA)
+        assert sup_con(z, labels, 0.1, form).device.type == "cuda"  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_check_would_notice() -> None:
+    values = torch.zeros(4, device=CUDA)
+    with pytest.raises(DataDependentOutputException):
+        float(values.sum())
+    with pytest.raises(DynamicOutputShapeException):
+        values[values > 0]
