@@ -42,6 +42,12 @@ class Encoder(nn.Module):
         self.backbone = backbone
         self.dim = dim
 
+    @property
+    def statistics(self) -> Statistics:
+        """Mean and standard deviation it subtracts and divides by, per channel, in [0, 1]."""
+        mean, std = (values.flatten().tolist() for values in (self.normalise.mean, self.normalise.std))
+        return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
+
     def forward(self, pictures: Tensor) -> Tensor:
         return self.backbone(self.normalise(pictures))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cl_core.device import choose_device
 from cl_core.embedding import embed
-from cl_core.encoders import build_encoder
+from cl_core.encoders import NEUTRAL, Statistics, build_encoder
 from cl_core.errors import UserError
 from cl_core.files import fingerprint
 from cl_core.methods import METHODS, DataShape, Method
@@ -77,8 +77,8 @@ def open_run(folder: RunFolder) -> Run:
     return Run(folder, record, method, fingerprint(folder.model_file))
 
 
-def _empty_method(record: RunRecord) -> Method:
-    encoder = build_encoder(record.config.encoder, record.image_size)
+def _empty_method(record: RunRecord, statistics: Statistics = NEUTRAL) -> Method:
+    encoder = build_encoder(record.config.encoder, record.image_size, statistics)
     return METHODS[record.config.method](encoder, record.config, DataShape(record.instances, record.classes))
 
 
@@ -90,11 +90,10 @@ def load_run(name: str) -> Run:
 
 @cache
 def _untrained(name: str) -> Run:
-    from cl_core.data.catalog import load_dataset
-    from cl_core.training.loop import build_method
-
     run = load_run(name)
-    method = build_method(run.record.config, load_dataset(run.record.config.dataset)).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.record.config.seed)
+        method = _empty_method(run.record, run.method.encoder.statistics).eval()
     record = run.record.model_copy(update={"state": "untrained", "step": 0})
     return Run(RunFolder(run.folder.path.with_name(UNTRAINED)), record, method, _digest(method.encoder))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,11 @@ SMALL = {
 }
 
 
+# Nothing a test computes is found or left in the user's cache, nor is the user's data; set before anything is imported.
+CACHE = tempfile.TemporaryDirectory(prefix="contrastive-explorer-tests-")
+os.environ["CL_CACHE_DIR"] = CACHE.name
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the views' kernel once, before several test processes would each do it."""
     if not hasattr(config, "workerinput"):
@@ -31,12 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
         subprocess.run([sys.executable, "-c", f"{warm}; make_views(p, ViewConfig(), 8, torch.Generator())"], cwd=ROOT, check=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nothing a test computes is found or left in the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
-    os.environ["CL_CACHE_DIR"] = str(folder)
-    return folder
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Where this test process caches."""
+    return Path(CACHE.name)
 
 
 @pytest.fixture(scope="session")

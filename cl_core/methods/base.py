@@ -44,10 +44,14 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class StoredKeys:
-    """Keys (K, D) that a bank or queue holds, and the instances (K,) they show; -1 where a key is still random."""
+    """Keys (K, D) that a bank or queue holds, and the instances (K,) they show; -1 where a key is still random.
+
+    known: whether the keys are the training's; a large bank is not kept with a finished model.
+    """
 
     instances: Tensor
     keys: Tensor
+    known: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

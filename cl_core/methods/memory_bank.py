@@ -26,6 +26,7 @@ from cl_core.losses import (
 from cl_core.methods.base import ColumnKind, Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, head_for
 
 LOG_Z_MOMENTUM = 0.9
+KEYS_SHOWN = 10_000  # a finished model keeps a bank of so many keys; a larger one would be most of what it weighs
 
 
 class MemoryBank(nn.Module):
@@ -63,6 +64,7 @@ class BankMethod(Method):
         self.temperature = settings.temperature
         self.negatives = min(settings.negatives, max(1, data.instances - 1))
         self._seen: tuple[Tensor, Tensor] | None = None
+        self._knows_keys = True
 
     def project(self, features: Tensor) -> Tensor:
         return self.head(features)
@@ -77,11 +79,21 @@ class BankMethod(Method):
             self.bank.refresh(*self._seen)
             self._seen = None
 
+    def shown_state(self) -> dict[str, Tensor]:
+        state = super().shown_state()
+        if len(self.bank) > KEYS_SHOWN:
+            del state["bank.keys"]
+        return state
+
+    def load_shown_state(self, state: dict[str, Tensor]) -> None:
+        self._knows_keys = "bank.keys" in state
+        super().load_shown_state(state if self._knows_keys else state | {"bank.keys": self.bank.keys})
+
     def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
         """The batch's own keys, then drawn ones."""
         drawn = self.bank.draw(min(count, self.negatives), torch.Generator().manual_seed(0))
         shown = torch.cat([instances, drawn])
-        return StoredKeys(shown, self.bank.keys[shown])
+        return StoredKeys(shown, self.bank.keys[shown], self._knows_keys)
 
 
 @dataclasses.dataclass(frozen=True)

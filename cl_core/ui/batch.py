@@ -60,7 +60,8 @@ def draw_batch(model: str, count: int, seed: int) -> Batch:
 def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Comparison]:
     """What the model's method compares in a batch: untrained, trained; at most `count` stored keys as negatives.
 
-    An untrained network has stored nothing: it is shown with the keys it would have for the same pictures.
+    An untrained network has stored nothing, and of a large bank nothing is kept: they are shown with the keys they
+    would have for the same pictures.
     """
     trained, untrained = library.run(model), library.untrained(model)
     stored = trained.method.stored_keys(batch.instances, count)
@@ -68,6 +69,8 @@ def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Compariso
     if stored is not None:
         plain = plain_views(key_pictures(model, stored.instances.clamp(min=0)), trained.size)
         before = StoredKeys(stored.instances, F.normalize(_embed_views(untrained, plain), dim=1))
+        if not stored.known:
+            stored = StoredKeys(stored.instances, F.normalize(_embed_views(trained, plain), dim=1))
     return (
         untrained.method.compare(batch.untrained, batch.labels, batch.instances, before),
         trained.method.compare(batch.trained, batch.labels, batch.instances, stored),

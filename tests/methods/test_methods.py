@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cl_core import losses
 from cl_core.encoders import build_encoder
-from cl_core.methods import METHODS, DataShape, Method
+from cl_core.methods import METHODS, DataShape, Method, memory_bank
 from cl_core.methods.memory_bank import InfoNCEBank, NCEBank
 from cl_core.methods.moco import MoCo
 from cl_core.methods.simsiam import SimSiam
@@ -300,6 +300,25 @@ def test_a_finished_model_needs_only_its_shown_state(name: str) -> None:
     assert torch.equal(z_of(method.eval(), x), z_of(fresh.eval(), x))
     with pytest.raises(RuntimeError, match="missing"):
         fresh.load_shown_state({})
+
+
+@pytest.mark.parametrize("name", ["nce-bank", "infonce-bank"])
+def test_a_large_bank_is_not_kept_with_a_finished_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, small = build(name), build(name, seed=1)
+    small.load_shown_state(method.shown_state())
+    kept = small.stored_keys(ROWS, 4)
+    assert kept is not None
+    assert kept.known
+    monkeypatch.setattr(memory_bank, "KEYS_SHOWN", INSTANCES - 1)
+    shown = method.shown_state()
+    assert "bank.keys" not in shown
+    large = build(name, seed=1)
+    large.load_shown_state(shown)
+    missing = large.stored_keys(ROWS, 4)
+    assert missing is not None
+    assert not missing.known
+    assert torch.equal(missing.instances, kept.instances)
+    assert "bank.keys" in method.state_dict()  # resuming needs it
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 7, 8])
