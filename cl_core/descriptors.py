@@ -1,13 +1,16 @@
 """What search compares: one vector a picture, that changes little with how the picture is framed.
 
-A picture from elsewhere has other margins than those of the gallery. So both are framed alike before
-they are encoded (`framed`), at several zooms whose features are averaged, and the directions that all
-pictures share are scaled down (`Whitening`), as is usual in image retrieval (Jegou and Chum 2012).
+A picture from elsewhere has other margins than those of the gallery, is turned a little, or looks the other
+way. So both are framed alike before they are encoded (`framed`), several times, and the features are averaged;
+and the directions that all pictures share are scaled down (`Whitening`), as is usual in image retrieval (Jegou
+and Chum 2012).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -17,10 +20,22 @@ from torch import Tensor
 from cl_core.device import autocast
 from cl_core.methods import Method
 
-ZOOMS = (0.85, 1.0, 1.15)  # side of the frame over the side of the content
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """One way to look at a picture. zoom: side of the frame over the side of the content; degrees: clockwise turn."""
+
+    zoom: float = 1.0
+    degrees: float = 0.0
+    mirrored: bool = False
+
+
+FRAMES = (Frame(), Frame(zoom=0.85, degrees=8), Frame(zoom=1.15, degrees=-8), Frame(mirrored=True))
 SAME_COLOUR = 12  # channels that differ by at most this many of 255 count as one colour
 SHRINKAGE = 0.4  # of the mean variance, added before whitening: weak directions are mostly noise
 BATCH = 64
+# Names what is computed below: features kept under another key are of another kind.
+KEY = hashlib.sha256(repr((FRAMES, SHRINKAGE, SAME_COLOUR)).encode()).hexdigest()[:8]
 
 
 def content_boxes(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,14 +71,14 @@ def _extent(line: Tensor) -> tuple[Tensor, Tensor]:
     return first.float(), last.float()
 
 
-def framed(pictures: Tensor, size: int, zooms: Sequence[float] = ZOOMS) -> Tensor:
-    """Pictures cut to their content's square, once for each zoom, background around.
+def framed(pictures: Tensor, size: int, frames: Sequence[Frame] = FRAMES) -> Tensor:
+    """Pictures cut to their content's square, once for each frame, background around.
 
     Args:
         pictures: (N, 3, H, W) uint8, at about the size asked for: nothing is smoothed before sampling.
 
     Returns:
-        (len(zooms), N, 3, size, size) float32 in [0, 1].
+        (len(frames), N, 3, size, size) float32 in [0, 1].
     """
     height, width = pictures.shape[2:]
     box, background = content_boxes(pictures)
@@ -73,8 +88,11 @@ def framed(pictures: Tensor, size: int, zooms: Sequence[float] = ZOOMS) -> Tenso
     scale = box[:, 2:].flip(1) / shape
     shift = (2 * box[:, :2] + box[:, 2:]).flip(1) / shape - 1
     views = []
-    for zoom in zooms:
-        transform = torch.cat([torch.diag_embed(scale * zoom), shift[:, :, None]], 2)
+    for frame in frames:
+        cos, sin = math.cos(math.radians(frame.degrees)), math.sin(math.radians(frame.degrees))
+        across = -1 if frame.mirrored else 1
+        turn = torch.tensor([[across * cos, sin], [-across * sin, cos]], device=pictures.device) * frame.zoom
+        transform = torch.cat([scale[:, :, None] * turn, shift[:, :, None]], 2)
         grid = F.affine_grid(transform, [len(pictures), 3, size, size], align_corners=False)
         views.append((F.grid_sample(above_background, grid, align_corners=False) + fill).clamp(0, 1))
     return torch.stack(views)
@@ -88,7 +106,7 @@ def describe(
     device: torch.device,
     progress: Callable[[float], None] | None = None,
 ) -> Tensor:
-    """Features averaged over the zooms, before whitening: (N, D) float32 on the CPU.
+    """Features averaged over the frames, before whitening: (N, D) float32 on the CPU.
 
     Args:
         method: in eval mode, on `device`.
@@ -100,7 +118,7 @@ def describe(
         views = framed(part, size).flatten(0, 1).to(device, memory_format=torch.channels_last)
         with autocast(device, "auto"):
             features = F.normalize(method.encoder(views).float(), dim=1)
-        parts.append(features.view(len(ZOOMS), len(part), -1).mean(0).cpu())
+        parts.append(features.view(len(FRAMES), len(part), -1).mean(0).cpu())
         if progress:
             progress(min(1.0, (start + BATCH) / len(pictures)))
     return torch.cat(parts)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.data.catalog import Dataset, group_representatives, searched_rows
-from cl_core.descriptors import Whitening, describe
+from cl_core.descriptors import KEY, Whitening, describe
 from cl_core.device import choose_device
 from cl_core.embedding import pixel_features
 from cl_core.errors import UserError
@@ -119,7 +119,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     device = choose_device()
     method = on_device(run, device)
     rows = searched_rows(dataset)
-    folder, name = cache_dir() / "galleries", map_key(run, dataset)
+    folder, name = cache_dir() / "galleries", f"{map_key(run, dataset)}-{KEY}"
     whitening, features = _stored(folder / f"{name}.safetensors", len(rows))
     if whitening is None or features is None:
         descriptors = describe(method, dataset.pictures[rows], run.size, device, progress)

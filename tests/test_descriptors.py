@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cl_core.descriptors import Whitening, content_boxes, framed
+from cl_core.descriptors import Frame, Whitening, content_boxes, framed
 
 
 def square_on(background: int, top: int, left: int, side: int) -> torch.Tensor:
@@ -29,7 +29,7 @@ def test_without_a_plain_background_the_whole_picture_is_content() -> None:
     noise = torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8)
     noise[:, :, 0, 0], noise[:, :, -1, -1] = 0, 255
     assert content_boxes(noise)[0].tolist() == [[0, 0, 64, 64]] * 3
-    assert torch.allclose(framed(noise, 64, (1.0,))[0], noise.float() / 255, atol=1e-5)
+    assert torch.allclose(framed(noise, 64, [Frame()])[0], noise.float() / 255, atol=1e-5)
 
 
 def test_an_empty_picture_is_its_own_content() -> None:
@@ -44,9 +44,27 @@ def test_margins_do_not_matter() -> None:
 
 
 def test_a_frame_beyond_the_border_shows_background() -> None:
-    view = framed(square_on(255, 0, 8, 40), 64, (1.5,))[0, 0]
+    view = framed(square_on(255, 0, 8, 40), 64, [Frame(zoom=1.5)])[0, 0]
     assert view[:, 2, 2].tolist() == [1, 1, 1]
     assert view[0, 32, 32].item() < 0.6
+
+
+def test_a_frame_can_be_mirrored() -> None:
+    picture = square_on(255, 0, 0, 64)
+    picture[:, 1, :, :20] = 7
+    plain, mirrored = framed(picture, 64, [Frame(), Frame(mirrored=True)])
+    assert torch.allclose(mirrored, plain.flip(3), atol=1e-5)
+    assert not torch.allclose(mirrored, plain, atol=0.1)
+
+
+def test_a_frame_turns_clockwise_around_the_middle() -> None:
+    picture = torch.full((1, 3, 65, 65), 255, dtype=torch.uint8)
+    picture[:, :, 8:57, 8:57] = 200
+    picture[:, :, 8:20, 28:37] = 0  # a mark at the top
+    turned = framed(picture, 65, [Frame(degrees=90)])[0, 0, 0]
+    assert turned[32, 60] < 0.1 and turned[4, 32] > 0.7  # is at the right
+    ninety = framed(picture, 65, [Frame()])[0, 0, 0].rot90(-1)
+    assert torch.allclose(turned, ninety, atol=1e-3)
 
 
 def test_whitening_evens_the_spread() -> None:
