@@ -84,6 +84,19 @@ def run_paths(root: Path, kind: Kind) -> list[Path]:
     return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "pictures") == kind]
 
 
+def _line(point: dict[str, Any]) -> str:
+    """A point of the curves as a line of `metrics.jsonl`: seven digits, as float32 has; more would double the file."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, float):
+            return float(f"{value:.7g}")
+        if isinstance(value, dict):
+            return {key: rounded(each) for key, each in value.items()}
+        return [rounded(each) for each in value] if isinstance(value, list) else value
+
+    return json.dumps(rounded(point)) + "\n"
+
+
 class Folder(Generic[R]):
     """The files that every run has. Reading raises `UserError` with what is wrong with which file."""
 
@@ -150,7 +163,7 @@ class Folder(Generic[R]):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with self.metrics_file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(point) + "\n")
+                file.write(_line(point))
         except OSError as error:
             raise UserError(
                 f"{self.metrics_file} could not be written ({error.strerror}); free some space and start again."
@@ -159,7 +172,7 @@ class Folder(Generic[R]):
     def cut_metrics(self, step: int) -> None:
         """Forget points after `step`: a resumed run makes them again."""
         points = [point for point in self.read_metrics() if point["step"] <= step]
-        write_bytes(self.metrics_file, "".join(json.dumps(point) + "\n" for point in points).encode())
+        write_bytes(self.metrics_file, "".join(map(_line, points)).encode())
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
         """A method's `shown_state`: matrices and kernels in half precision; biases, norms and statistics as they are."""

@@ -86,6 +86,18 @@ def test_a_line_cut_by_a_kill_is_left_out(copy: RunFolder) -> None:
     assert copy.read_metrics() == whole[:-1]
 
 
+def test_metrics_keep_what_float32_holds(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    point = {"kind": "loss", "step": 123456789, "epoch": 1 / 3, "lr": 1e-9 / 3, "figures": {"all": [2 / 3, None, True]}}
+    folder.append_metrics(point)
+    (kept,) = folder.read_metrics()
+    assert kept["step"] == 123456789 and kept["figures"]["all"][1:] == [None, True]
+    assert kept["epoch"] == 0.3333333 and kept["figures"]["all"][0] == 0.6666667
+    assert kept["lr"] == pytest.approx(point["lr"], rel=1e-6)
+    folder.cut_metrics(123456789)
+    assert folder.read_metrics() == [kept]
+
+
 def test_foreign_metrics(copy: RunFolder) -> None:
     copy.metrics_file.write_text("hello\n")
     with pytest.raises(UserError, match="is not a record of a training"):
