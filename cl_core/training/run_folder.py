@@ -84,17 +84,17 @@ def run_paths(root: Path, kind: Kind) -> list[Path]:
     return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "pictures") == kind]
 
 
+def seven_digits(value: Any) -> Any:
+    """Numbers as `metrics.jsonl` keeps them, with what float32 holds; more would make a quarter more of the file."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {key: seven_digits(each) for key, each in value.items()}
+    return [seven_digits(each) for each in value] if isinstance(value, list) else value
+
+
 def _line(point: dict[str, Any]) -> str:
-    """A point of the curves as a line of `metrics.jsonl`: seven digits, as float32 has; more would double the file."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, float):
-            return float(f"{value:.7g}")
-        if isinstance(value, dict):
-            return {key: rounded(each) for key, each in value.items()}
-        return [rounded(each) for each in value] if isinstance(value, list) else value
-
-    return json.dumps(rounded(point)) + "\n"
+    return json.dumps(seven_digits(point)) + "\n"
 
 
 class Folder(Generic[R]):

@@ -21,7 +21,7 @@ from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.training.config import RunConfig, RunState
 from cl_core.training.events import DivergedError, State, StepDone
 from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
-from cl_core.training.run_folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots
+from cl_core.training.run_folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots, seven_digits
 from cl_core.training.workers import Workers
 
 SAVE_EVERY_S = 30.0
@@ -188,7 +188,7 @@ class Session(Recording[Event, RunRecord]):
         measured["geometry_protocol"] = Geometry(**point["geometry"]).protocol()
         if "knn" in point:
             measured["protocol"] = KnnResult(**point["knn"]).protocol()
-        self.record.figures = measured | {"at": "last step"}
+        self.record.figures = seven_digits(measured) | {"at": "last step"}
 
 
 def start(path: Path, settings: dict[str, Any], device: torch.device, workers: Workers | None = None) -> Session | None:
