@@ -13,6 +13,7 @@ from cl_core.commands import data, words
 from cl_core.commands.evaluate import evaluate as run_evaluate
 from cl_core.commands.experiment import NAMES
 from cl_core.commands.experiment import experiment as run_experiment
+from cl_core.commands.export import export as run_export
 from cl_core.commands.listing import show_list
 from cl_core.commands.options import add_settings
 from cl_core.commands.project import project as run_project
@@ -70,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     project = command("project", run_project, "Compute a run's maps (PCA, t-SNE, UMAP) ahead and keep them beside it.")
     project.add_argument("--checkpoint", required=True, metavar="NAME|DIR")
+
+    export = command("export", run_export, "Write a finished run to a folder fit to be shared: small, opened like any other.")
+    export.add_argument("--run", required=True, metavar="NAME|DIR", help="a run folder or a shipped checkpoint")
+    export.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to write; it must not exist yet")
     _add_data(commands)
     _add_words(commands)
     return parser
