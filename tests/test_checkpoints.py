@@ -24,8 +24,9 @@ HEALTHY = [name for name in SHIPPED if name not in COLLAPSED]
 
 def test_every_method_is_shipped() -> None:
     configs = {name: find_run(name).read_record().config for name in SHIPPED}
-    on = {dataset: {c.method for c in configs.values() if c.dataset == dataset} for dataset in ("emoji", "fashion")}
+    on = {dataset: {c.method for c in configs.values() if c.dataset == dataset} for dataset in ("emoji", "fashion", "cifar10")}
     assert on["emoji"] == set(METHODS)
+    assert on["cifar10"] >= {"simclr", "supcon", "moco", "simsiam", "nce-bank"}
     assert on["fashion"] >= {"supcon", "cross-entropy", "simclr"}
     assert not configs["emoji-simsiam-no-stop-gradient"].stop_gradient
     assert not configs["emoji-simsiam-no-predictor"].predictor
