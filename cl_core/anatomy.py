@@ -7,6 +7,7 @@ from the cosines to each pair's share of the loss, whatever the loss.
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +17,30 @@ from cl_core.losses.nt_xent import false_negatives
 from cl_core.losses.similarity import at_least_float32, check_temperature, masked, self_pairs, similarities
 from cl_core.losses.sup_con import SupConForm, positive_pairs
 
+FormKind = Literal["out", "in", "in-sum", "views", "ratio", "nce", "cosine"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a loss goes from cosines to numbers; with the masks it is all that is needed to do it again elsewhere.
+
+    kind: `out`: a softmax over positives and negatives, -log averaged over the positives (with one positive: NT-Xent,
+        InfoNCE). `in`, `in-sum`: their mean or sum inside the log. `views`: each positive against the negatives alone.
+        `ratio`: the denominator holds the negatives only. `nce`: a sigmoid a pair. `cosine`: the negative cosine itself.
+    log_z, log_kq: of `nce`.
+    """
+
+    kind: FormKind
+    temperature: float = 1.0
+    log_z: float = 0.0
+    log_kq: float = 0.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Anatomy:
     """Every intermediate of a loss over R anchors and C candidates, all (R, C) unless said otherwise.
 
+    form: which loss it is.
     cosines: before anything is done to them (dot products where a loss takes those).
     scaled: divided by the temperature; for NCE also less log Z and log(k q).
     positive, negative: bool; a pair that is neither is not compared (a view with itself, say).
@@ -34,6 +54,7 @@ class Anatomy:
     loss: the mean of `terms` over the anchors that are not left out.
     """
 
+    form: Form
     cosines: Tensor
     scaled: Tensor
     positive: Tensor
@@ -58,6 +79,7 @@ class Anatomy:
 
 
 def _assemble(
+    form: Form,
     cosines: Tensor,
     scaled: Tensor,
     positive: Tensor,
@@ -72,6 +94,7 @@ def _assemble(
     count = max(1, int(anchors.sum()))
     compared = positive | negative
     return Anatomy(
+        form=form,
         cosines=cosines.detach(),
         scaled=scaled.detach(),
         positive=positive,
@@ -110,7 +133,7 @@ def _softmax(cosines: Tensor, temperature: float, positive: Tensor, negative: Te
         term = -top + (count.to(top.dtype).log() if form == "in" else 0)
         # One log for all positives: each gets the part of it that its probability has in their sum.
         pair_terms = (term * (inside - top).exp().detach()).masked_fill(~positive, 0)
-    return _assemble(cosines, scaled, positive, negative, log_probabilities, pair_terms)
+    return _assemble(Form(form, temperature), cosines, scaled, positive, negative, log_probabilities, pair_terms)
 
 
 def _partners(pairs: int, device: torch.device) -> Tensor:
@@ -177,7 +200,7 @@ def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
     mean_own = own.masked_fill(~positive, 0).sum(1, keepdim=True) / count
     log_probabilities = scaled - torch.where(positive, own, mean_own)
     pair_terms = ((own - scaled) / count).masked_fill(~positive, 0)
-    return _assemble(cosines, scaled, positive, ~same, log_probabilities, pair_terms)
+    return _assemble(Form("views", temperature), cosines, scaled, positive, ~same, log_probabilities, pair_terms)
 
 
 @torch.enable_grad()
@@ -190,7 +213,8 @@ def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float) -> Anatom
     cosines = _leaf(similarities(z, z))
     scaled = cosines / temperature
     log_probabilities = scaled - masked(scaled, ~negative).logsumexp(1, keepdim=True)
-    return _assemble(cosines, scaled, positive, negative, log_probabilities, -log_probabilities.masked_fill(~positive, 0))
+    pair_terms = -log_probabilities.masked_fill(~positive, 0)
+    return _assemble(Form("ratio", temperature), cosines, scaled, positive, negative, log_probabilities, pair_terms)
 
 
 @torch.enable_grad()
@@ -218,7 +242,8 @@ def nce_anatomy(
     cosines = _leaf(similarities(query, torch.cat([positive, noise])))
     scaled = cosines / temperature - log_z - log_kq
     right = torch.where(is_data, F.logsigmoid(scaled), F.logsigmoid(-scaled))
-    return _assemble(cosines, scaled, is_data, is_noise, right, -right.masked_fill(~(is_data | is_noise), 0))
+    pair_terms = -right.masked_fill(~(is_data | is_noise), 0)
+    return _assemble(Form("nce", temperature, log_z, log_kq), cosines, scaled, is_data, is_noise, right, pair_terms)
 
 
 @torch.enable_grad()
@@ -230,4 +255,5 @@ def negative_cosine_anatomy(p1: Tensor, p2: Tensor, z1: Tensor, z2: Tensor) -> A
     positive = _partners(len(p1), p1.device)
     cosines = _leaf(similarities(torch.cat([p1, p2]), torch.cat([z1, z2])))
     pair_terms = -cosines.masked_fill(~positive, 0)
-    return _assemble(cosines, cosines, positive, torch.zeros_like(positive), torch.zeros_like(cosines), pair_terms)
+    nothing = torch.zeros_like(positive)
+    return _assemble(Form("cosine"), cosines, cosines, positive, nothing, torch.zeros_like(cosines), pair_terms)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cl_core.ui.text import FIRST, LANGUAGES
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "cl_core"
@@ -64,6 +65,18 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     assert exact <= texts.keys(), exact - texts.keys()
     unused = {key for key in texts if key not in exact and not any(key.startswith(start) for start in starts)}
     assert not unused
+
+
+def test_every_language_says_everything() -> None:
+    locales = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (PACKAGE / "ui" / "locales").glob("*.json")}
+    assert set(locales) == set(LANGUAGES)
+    first = locales[FIRST]
+    for language, texts in locales.items():
+        assert list(texts) == list(first), language
+        for key, text in texts.items():
+            # The same numbers and names go in, and emphasis is not lost.
+            assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", first[key])), (language, key)
+            assert text.strip(), (language, key)
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from cl_core.errors import UserError
 from cl_core.paths import ASSETS
 from cl_core.ui import library, missing_pictures
 from cl_core.ui.components.figure_view import plotly_script
+from cl_core.ui.links import one_of, restore, script
+from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
 from cl_core.ui.tabs import curves, map, matrix, pairs, search, temperature, words
-from cl_core.ui.text import text
+from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.theme import theme
 
 HERE = Path(__file__).parent
@@ -40,21 +44,58 @@ def build_app() -> gr.Blocks:
     if not names:
         raise UserError("The folder checkpoints/ is empty: restore it, or train a run into it with python -m cl_core train.")
     gr.set_static_paths([plotly_script(), sprite_folder()])
-    with gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=(UPLOADS_KEPT_S, UPLOADS_KEPT_S)) as app:
-        with gr.Row(elem_classes="header"):
-            with gr.Column(scale=3, min_width=280):
-                gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
-            with gr.Column(scale=1, min_width=300):
-                model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
-                for dataset, waiting in library.waiting().items():
-                    missing_pictures.build(dataset, waiting, model, app)
-            switch = gr.Button(text("app.theme"), size="sm", variant="secondary", elem_classes="theme-switch")
-        with gr.Tabs():
-            for name, view in TABS.items():
-                with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
-                    view.build(model, tab, app)
-        switch.click(None, js=(HERE / "theme_switch.js").read_text(encoding="utf-8"), api_visibility="private")
+    kept_s = (UPLOADS_KEPT_S, UPLOADS_KEPT_S)
+    with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
+        _lay_out(app, names, FIRST)
+    for language, name in LANGUAGES.items():
+        if language != FIRST:
+            with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
+                _lay_out(app, names, language)
     return app
+
+
+def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
+    """One language's page."""
+    with gr.Row(elem_classes="header"):
+        with gr.Column(scale=3, min_width=280):
+            gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
+        with gr.Column(scale=1, min_width=300):
+            model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
+            page = Page(language, app, model, [])
+            for dataset, waiting in library.waiting().items():
+                missing_pictures.build(dataset, waiting, page)
+        with gr.Column(scale=0, min_width=100, elem_classes="switches"):
+            for other, name in LANGUAGES.items():
+                if other != language:
+                    to_other = gr.Button(name, size="sm", elem_classes="language-switch")
+                    to_other.click(None, js=f"() => window.contrastiveLanguage('{other}')", api_visibility="private")
+            theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="theme-switch")
+    page.keep("model", model)
+    page.keep("tab", read=_read_tab)
+    with gr.Tabs():
+        for name, view in TABS.items():
+            with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
+                view.build(page, tab)
+            tab.select(None, js=_remember_tab(name), api_visibility="private")
+    theme_switch.click(None, js=(HERE / "theme_switch.js").read_text(encoding="utf-8"), api_visibility="private")
+    for kept in page.kept:
+        kept.wire()
+
+    def opened(request: gr.Request) -> list[Any]:
+        return restore(page.kept, request.query_params)
+
+    controls = [kept.component for kept in page.kept if kept.component is not None]
+    app.load(page.handles(opened), None, controls, show_progress="hidden", api_visibility="private")
+    titles = json.dumps({name: text(f"tabs.{name}") for name in TABS})
+    app.load(None, js=f"() => {{ window.contrastiveLink.openTab({titles}); return []; }}", api_visibility="private")
+
+
+def _read_tab(raw: str, _: Mapping[str, Any]) -> str:
+    return one_of(raw, list(TABS))
+
+
+def _remember_tab(name: str) -> str:
+    return f"() => window.contrastiveLink.keep('tab', '{name}', '{next(iter(TABS))}')"
 
 
 def launch_options() -> dict[str, Any]:
@@ -65,6 +106,7 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": MAX_BYTES,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
         "footer_links": [],
+        "head": f"<script>{script()}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "show_error": True,
     }

@@ -8,11 +8,11 @@ import gradio as gr
 
 from cl_core.data.download import DOWNLOADS
 from cl_core.ui import library
-from cl_core.ui.notices import noticed
+from cl_core.ui.page import Page
 from cl_core.ui.text import text
 
 
-def build(dataset: str, waiting: list[str], model: gr.Dropdown, start: gr.Blocks) -> None:
+def build(dataset: str, waiting: list[str], page: Page) -> None:
     """A line and a button; once the pictures are here the model menu gets the checkpoints and both go away.
 
     A page that is opened after someone else fetched them shows neither.
@@ -25,11 +25,10 @@ def build(dataset: str, waiting: list[str], model: gr.Dropdown, start: gr.Blocks
     def refreshed() -> list[Any]:
         return [gr.update(choices=library.checkpoint_names()), gr.update(visible=dataset in library.waiting())]
 
-    @noticed
     def fetch(progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
         library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
         return refreshed()
 
-    button.click(fetch, None, [model, note], show_progress_on=button, api_visibility="private")
-    start.load(refreshed, None, [model, note], show_progress="hidden", api_visibility="private")
+    button.click(page.handles(fetch), None, [page.model, note], show_progress_on=button, api_visibility="private")
+    page.app.load(refreshed, None, [page.model, note], show_progress="hidden", api_visibility="private")

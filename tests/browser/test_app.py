@@ -22,7 +22,7 @@ from tests.browser.conftest import open_tab, screenshot
 
 WORDS = open_words(find_words("words-wordnet"))
 DARK = "rgb(10, 15, 30)"
-TABS = ["Views", "Similarity", "Temperature", "Training", "Map", "Search", "Words"]
+TABS = ["Views", "Loss", "Temperature", "Training", "Map", "Search", "Words"]
 
 
 @pytest.fixture(scope="module")
@@ -97,29 +97,6 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
 
 
-def test_matrix(page: Page) -> None:
-    open_tab(page, "Similarity")
-    drawn(page, "matrix-view")
-    expect(page.locator("#matrix-view .cl-plot")).to_have_count(2)
-    plot = page.locator("#matrix-view .cl-plot .nsewdrag").nth(1)
-    box = plot.bounding_box()
-    assert box
-    cell = min(box["width"], box["height"]) / 32
-    left, top = box["x"] + (box["width"] - 32 * cell) / 2, box["y"] + (box["height"] - 32 * cell) / 2
-    page.mouse.move(left + 16.5 * cell, top + 0.5 * cell)
-    card = page.locator("#matrix-view .cl-card")
-    expect(card).to_be_visible()
-    expect(card).to_contain_text("positive: two views of one picture")
-    expect(card.locator(".cl-tile")).to_have_count(2)
-    batch = draw_batch("emoji-simclr", 16, 1)
-    z1, z2 = batch.trained.chunk(2)
-    cosine = nt_xent_anatomy(z1, z2, 1.0).cosines[0, 16].item()
-    expect(card).to_contain_text(f"Trained: {cosine:.3f}")
-    screenshot(page, "matrix")
-    page.mouse.move(left + 3.5 * cell, top + 9.5 * cell)
-    expect(card).to_contain_text("negative: views of two pictures")
-
-
 def test_temperature(page: Page) -> None:
     open_tab(page, "Temperature")
     drawn(page, "temperature-view")
@@ -153,7 +130,7 @@ def choose(page: Page, model: str) -> None:
 
 def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
     """Method by method, what it compares is said in words and drawn."""
-    open_tab(page, "Similarity")
+    open_tab(page, "Loss")
     drawn(page, "matrix-view")
     one_a_method = {find_run(name).read_record().config.method: name for name in reversed(checkpoint_names()[1:])}
     for model in one_a_method.values():
@@ -162,27 +139,6 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
         expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
         name = text(f"methods.{find_run(model).read_record().config.method}", t="").split("**")[1]
         expect(page.locator(".prose.summary:visible", has_text=name)).to_be_visible()
-
-
-def test_the_queue_of_moco_is_pointed_at(page: Page) -> None:
-    choose(page, "emoji-moco")
-    open_tab(page, "Similarity")
-    drawn(page, "matrix-view")
-    expect(page.locator(".prose.summary:visible", has_text="MoCo")).to_be_visible()
-    plot = page.locator("#matrix-view .cl-plot .nsewdrag").nth(1)
-    box = plot.bounding_box()
-    assert box
-    cell = min(box["width"] / 48, box["height"] / 16)
-    left, top = box["x"] + (box["width"] - 48 * cell) / 2, box["y"] + (box["height"] - 16 * cell) / 2
-    card = page.locator("#matrix-view .cl-card")
-    page.mouse.move(left + 0.5 * cell, top + 0.5 * cell)
-    expect(card).to_contain_text("positive: two views of one picture")
-    page.mouse.move(left + 1.5 * cell, top + 0.5 * cell)
-    expect(card).to_contain_text("not compared by this method")
-    page.mouse.move(left + 30.5 * cell, top + 3.5 * cell)
-    expect(card).to_contain_text("in the queue")
-    expect(card.locator(".cl-tile")).to_have_count(2)
-    screenshot(page, "moco")
 
 
 def test_a_collapse_is_called_one(page: Page) -> None:
@@ -252,7 +208,7 @@ def test_the_other_model(page: Page) -> None:
     page.get_by_label("Model").click()
     page.get_by_role("option", name="fashion-simclr").click()
     expect(page.locator("#pairs-view figcaption").first).not_to_have_text("grinning face")
-    open_tab(page, "Similarity")
+    open_tab(page, "Loss")
     drawn(page, "matrix-view")
 
 
@@ -260,7 +216,7 @@ def test_light_and_dark(page: Page) -> None:
     expect(page.locator("gradio-app")).to_have_css("background-color", "rgb(248, 250, 252)")
     page.get_by_role("button", name="Light / dark").click()
     expect(page.locator("gradio-app")).to_have_css("background-color", DARK)
-    open_tab(page, "Similarity")
+    open_tab(page, "Loss")
     drawn(page, "matrix-view")
     screenshot(page, "matrix-dark")
 
@@ -270,7 +226,7 @@ def test_everything_fits_a_phone(phone: Page) -> None:
         open_tab(phone, name)
         phone.wait_for_timeout(500)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name
-    open_tab(phone, "Similarity")
+    open_tab(phone, "Loss")
     drawn(phone, "matrix-view")
     screenshot(phone, "phone")
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
+import numpy as np
 import pytest
+import torch
 
 from cl_core.data.catalog import instance_rows, load_dataset
 from cl_core.runs import find_run
@@ -10,9 +14,12 @@ from cl_core.training.loop import uses_labels
 from cl_core.ui import library
 from cl_core.ui.batch import compare, draw_batch
 from cl_core.ui.tabs.matrix import cell_roles, show
-from cl_core.ui.text import texts
 
 COUNT = 8
+
+
+def numbers(packed: str, kind: type[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.frombuffer(base64.b64decode(packed), kind).copy())
 
 
 def roles(model: str) -> list[list[str]]:
@@ -24,16 +31,19 @@ def roles(model: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("model", library.checkpoint_names())
 def test_every_checkpoint_is_shown(model: str) -> None:
-    value, summary = show(model, COUNT, 1)
-    known = set(texts("roles"))
-    for cells, figure in zip(value["cells"], value["figures"], strict=True):
-        rows, columns = len(cells["values"]), len(cells["columns"])
-        assert all(len(line) == columns for line in cells["values"])
-        assert {role for line in cells["roles"] for role in line} <= known
-        assert all(-1 <= column["sprite"] < value["sprites"]["count"] for column in cells["columns"])
-        positives = sum(".positive" in role for line in cells["roles"] for role in line)
-        assert positives >= rows
-        assert len(figure["data"][-1]["x"]) == positives  # one green frame each
+    value, summary = show(model, "own", COUNT, 1)
+    pair = compare(model, draw_batch(model, COUNT, 1), 2 * COUNT)
+    for panel, comparison in zip(value["panels"], pair, strict=True):
+        parts = comparison.anatomy
+        assert (panel["rows"], len(panel["columns"])) == parts.cosines.shape
+        assert len(panel["rowNames"]) == panel["rows"]
+        assert torch.equal(numbers(panel["cosines"], np.float32).view_as(parts.cosines), parts.cosines.float())
+        named = [value["roles"][code] for code in numbers(panel["roles"], np.uint8).tolist()]
+        assert [".positive" in role for role in named] == parts.positive.flatten().tolist()
+        assert [".negative" in role for role in named] == parts.negative.flatten().tolist()
+        assert panel["form"]["kind"] == parts.form.kind
+        assert set(named) <= set(value["roleWords"])
+        assert all(-1 <= column["sprite"] < value["sprites"]["count"] for column in panel["columns"])
     chance = float(summary.rsplit(" ", 1)[1].rstrip("."))
     before, after = (float(part.split("**")[0]) for part in summary.split("Loss over this batch: **")[1].split(", **"))
     if "simsiam" not in model:
@@ -96,9 +106,10 @@ def test_the_queue_shown_is_the_one_that_was_shipped() -> None:
 def test_cross_entropy_compares_with_classes() -> None:
     data = load_dataset("emoji")
     batch = draw_batch("emoji-cross-entropy", COUNT, 1)
-    value, _ = show("emoji-cross-entropy", COUNT, 1)
-    names = [column["caption"] for column in value["cells"][1]["columns"]]
+    value, _ = show("emoji-cross-entropy", "own", COUNT, 1)
+    panel = value["panels"][1]
+    names = [column["caption"] for column in panel["columns"]]
     assert set(names) == {data.classes[label] for label in batch.labels.tolist()}
-    for row, line in enumerate(value["cells"][1]["roles"]):
+    for row, line in enumerate(numbers(panel["roles"], np.uint8).view(panel["rows"], -1).tolist()):
         own = data.classes[int(batch.labels[row % COUNT])]
-        assert [role.endswith("positive") for role in line] == [name == own for name in names]
+        assert [value["roles"][code].endswith("positive") for code in line] == [name == own for name in names]

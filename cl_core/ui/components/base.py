@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ def _script(module: Path) -> str:
     return module.with_suffix(".js").read_text(encoding="utf-8")
 
 
-def file_component(module: str, value: dict[str, Any] | None, **props: Any) -> gr.HTML:
-    """A `gr.HTML` whose JavaScript and CSS are the files beside `module` (after what they share,
-    `base.js`), drawn into an empty element.
+def file_component(module: str, value: Any, parts: Sequence[str] = (), **props: Any) -> gr.HTML:
+    """A `gr.HTML` whose JavaScript and CSS are the files beside `module`, drawn into an empty element.
+
+    The script comes after what all share, `base.js`, and after `parts`, the files of functions it needs.
 
     The template never changes and text reaches the page by `textContent`: names from outside cannot
     become markup. A function rather than a subclass, because Gradio writes a .pyi file beside the
@@ -25,7 +27,7 @@ def file_component(module: str, value: dict[str, Any] | None, **props: Any) -> g
         value=value,
         html_template='<div class="cl-root"></div>',
         css_template=source.with_suffix(".css").read_text(encoding="utf-8"),
-        js_on_load=_script(Path(__file__)) + _script(source),
+        js_on_load="".join(map(_script, [Path(__file__), *map(source.with_name, parts), source])),
         apply_default_css=False,
         **props,
     )

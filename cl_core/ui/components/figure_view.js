@@ -41,17 +41,6 @@ function themed(layout) {
   return { ...layout, ...axes, font, hoverlabel, modebar, paper_bgcolor: paper, plot_bgcolor: paper, autosize: true };
 }
 
-function tile(sprites, index, side) {
-  const picture = document.createElement("div");
-  picture.className = "cl-tile";
-  const x = index % sprites.columns;
-  const y = Math.floor(index / sprites.columns);
-  picture.style.cssText =
-    `width:${side}px;height:${side}px;background-image:url("${sprites.url}");` +
-    `background-size:${sprites.columns * side}px auto;background-position:-${x * side}px -${y * side}px`;
-  return picture;
-}
-
 function line(text, className) {
   const row = document.createElement("div");
   row.textContent = text;

@@ -14,4 +14,4 @@ def log_slider(value: float, low: float, high: float, label: str, hint: str, **p
 
     Its value is the number itself. Event `slide`: the value changed under the person's hand.
     """
-    return file_component(__file__, value, low=low, high=high, label=label, hint=hint, **props)  # type: ignore[arg-type]
+    return file_component(__file__, value, low=low, high=high, label=label, hint=hint, **props)

@@ -17,11 +17,10 @@ from cl_core.ui import library, pictures
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.notices import noticed
+from cl_core.ui.page import Page
 from cl_core.ui.text import text, texts
 
 
-@noticed
 def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
     """The curves of the chosen runs, and the protocol of the accuracy."""
     from cl_core.figures.curves import loss_figure, quality_figure
@@ -58,7 +57,6 @@ def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
     return value, summary
 
 
-@noticed
 def show_moment(model: str, moment: float) -> tuple[dict[str, Any], str]:
     """The probe pictures' embeddings at the snapshot `moment` percent of the way, in the basis of the last."""
     from cl_core.figures.scatter import map_figure
@@ -94,24 +92,24 @@ def _snapshots(model: str) -> Snapshots:
     return snapshots
 
 
-def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+def build(page: Page, tab: gr.Tab) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         others = gr.CheckboxGroup(library.checkpoint_names()[1:], label=text("curves.others"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="curves-view")
-    model.change(
+    page.model.change(
         lambda name: gr.update(choices=[n for n in library.checkpoint_names() if n != name], value=[]),
-        model,
+        page.model,
         others,
         show_progress="hidden",
         api_visibility="private",
     )
     gr.on(
-        [tab.select, model.change, others.change],
-        show,
-        [model, others],
+        [tab.select, page.model.change, others.change],
+        page.handles(show),
+        [page.model, others],
         [view, summary],
         show_progress="hidden",
         trigger_mode="always_last",
@@ -121,4 +119,10 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     moment = gr.Slider(0, 100, 100, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
     moment_summary = gr.Markdown(elem_classes="summary")
     moment_view = figure_view(elem_id="moment-view")
-    gr.on([tab.select, model.change, moment.change], show_moment, [model, moment], [moment_view, moment_summary], **QUICK)
+    gr.on(
+        [tab.select, page.model.change, moment.change],
+        page.handles(show_moment),
+        [page.model, moment],
+        [moment_view, moment_summary],
+        **QUICK,
+    )

@@ -13,13 +13,12 @@ from cl_core.ui.components import figure_view, picture_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.library import Space
 from cl_core.ui.neighbours import neighbour_row
-from cl_core.ui.notices import noticed
+from cl_core.ui.page import Page
 from cl_core.ui.text import text
 
 NEIGHBOURS = 8
 
 
-@noticed
 def show(model: str, projector: Projector, space: Space) -> dict[str, Any]:
     """The data set's shown pictures as points."""
     from cl_core.figures.scatter import map_figure
@@ -37,7 +36,6 @@ def show(model: str, projector: Projector, space: Space) -> dict[str, Any]:
     )
 
 
-@noticed
 def neighbours(model: str, event: gr.EventData) -> dict[str, Any]:
     """The clicked picture's neighbours in the space itself, trained and untrained."""
     data = library.dataset(model)
@@ -54,7 +52,7 @@ def neighbours(model: str, event: gr.EventData) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+def build(page: Page, tab: gr.Tab) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("map.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
@@ -73,12 +71,12 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
     view = figure_view(elem_id="map-view")
     found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbours")
     gr.on(
-        [tab.select, model.change, projector.change, space.change],
-        show,
-        [model, projector, space],
+        [tab.select, page.model.change, projector.change, space.change],
+        page.handles(show),
+        [page.model, projector, space],
         view,
         trigger_mode="always_last",
         api_visibility="private",
     )
-    view.point_click(neighbours, model, found, show_progress="hidden", api_visibility="private")
-    model.change(lambda: {"rows": [], "empty": text("map.empty")}, None, found, api_visibility="private")
+    view.point_click(page.handles(neighbours), page.model, found, show_progress="hidden", api_visibility="private")
+    page.model.change(page.handles(lambda: {"rows": [], "empty": text("map.empty")}), None, found, api_visibility="private")

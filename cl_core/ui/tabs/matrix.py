@@ -1,24 +1,51 @@
-"""The similarity matrix of a batch, untrained beside trained."""
+"""The loss microscope: the similarity matrix of a batch, untrained beside trained, and the loss written out in numbers."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import gradio as gr
 import torch
 from torch import Tensor
 
-from cl_core.data.catalog import instance_rows
+from cl_core.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
+from cl_core.data.catalog import Dataset, instance_rows
 from cl_core.data.views import plain_views
+from cl_core.losses import SupConForm, chance_level
 from cl_core.methods import Comparison
+from cl_core.methods.base import view_columns
 from cl_core.training.loop import uses_labels
 from cl_core.ui import library, pictures
 from cl_core.ui.batch import Batch, compare, draw_batch, key_pictures
-from cl_core.ui.components import figure_view
-from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.components import microscope
+from cl_core.ui.components.microscope import STAGES, TEMPERATURES, panel_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.notices import noticed
+from cl_core.ui.links import number, one_of
+from cl_core.ui.page import Page
 from cl_core.ui.text import text, texts
+
+# The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
+Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", "example-in", "example-in-sum"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
+KEPT_WITH_KEYS = ("bank", "queue")
+
+
+def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
+    """What another loss than the model's own sees in embeddings z (2N, D) of N pictures with labels (N,)."""
+    if loss in ("nt-xent", "ratio"):
+        first, second = z.chunk(2)
+        take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
+        anatomy = take_apart(first, second, temperature)
+    else:
+        anatomy = sup_con_anatomy(z, labels.repeat(2), temperature, _form(loss))
+    return Comparison(anatomy, *view_columns(len(z)), chance=chance_level(len(labels)))
+
+
+def _form(loss: Loss) -> SupConForm:
+    name = loss.removeprefix("example-")
+    return "in" if name == "in" else "in-sum" if name == "in-sum" else "out"
 
 
 def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) -> list[list[str]]:
@@ -50,75 +77,129 @@ def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) ->
     return roles
 
 
-def _columns(comparison: Comparison, views: int, stored: list[int], classes: list[str]) -> list[dict[str, Any]]:
+def _view_names(data: Dataset, batch: Batch) -> list[str]:
+    names = [data.names[row] for row in batch.rows.tolist()]
+    return [text("matrix.view", name=name, number=number) for number in (1, 2) for name in names]
+
+
+def _columns(comparison: Comparison, views: list[str], stored: dict[int, str], classes: list[str]) -> list[dict[str, Any]]:
     """One a column: its picture among the sprites (-1: none), a caption, and a key that tells equal columns."""
+    order = list(stored)
     columns = []
-    for kind, number in zip(comparison.kinds, comparison.ids.tolist(), strict=True):
-        sprite, caption = -1, ""
+    for kind, identity in zip(comparison.kinds, comparison.ids.tolist(), strict=True):
+        sprite, caption = -1, text("matrix.random_key")
         if kind == "view":
-            sprite = number
+            sprite, caption = identity, views[identity]
         elif kind == "class":
-            caption = classes[number]
-        elif number >= 0:
-            sprite = views + stored.index(number)
-        else:
-            caption = text("matrix.random_key")
-        columns.append({"sprite": sprite, "caption": caption, "key": f"{kind} {number}"})
+            caption = classes[identity]
+        elif identity >= 0:
+            sprite, caption = len(views) + order.index(identity), text("matrix.stored_key", name=stored[identity])
+        columns.append({"sprite": sprite, "caption": caption, "key": f"{kind} {identity}"})
     return columns
 
 
-@noticed
-def show(model: str, count: float, seed: float) -> tuple[dict[str, Any], str]:
-    """Both matrices as the model's method sees them, and the losses they mean."""
-    from cl_core.figures.matrix import similarity_figure
+def _codes(roles: list[list[str]], known: list[str]) -> Tensor:
+    code = {role: i for i, role in enumerate(known)}
+    return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
+
+def show(model: str, loss: Loss, count: float, seed: float) -> tuple[dict[str, Any], str]:
+    """The matrices as a loss sees them, and the losses they mean."""
+    if loss.startswith("example-"):
+        return show_example(_form(loss))
     run, data = library.run(model), library.dataset(model)
     batch = draw_batch(model, int(count), int(seed))
-    pair = compare(model, batch, 2 * int(count))
-    first_pictures = instance_rows(data, uses_labels(run.record.config))
-    stored = sorted(
-        {n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in ("bank", "queue") and n >= 0}
-    )
-    views = len(batch.views)
-    titles = [text("spaces.untrained"), text("spaces.trained")]
-    cells = []
-    for comparison in pair:
-        cells.append(
-            {
-                "values": [[round(c, 6) for c in row] for row in comparison.anatomy.cosines.tolist()],
-                "roles": cell_roles(comparison, batch, data.labels[first_pictures]),
-                "columns": _columns(comparison, views, stored, data.classes),
-            }
+    config = run.record.config
+    if loss == "own":
+        pair = compare(model, batch, 2 * int(count))
+    else:
+        before, after = (compare_by(loss, z, batch.labels, config.temperature) for z in (batch.untrained, batch.trained))
+        pair = before, after
+    first_pictures = instance_rows(data, uses_labels(config))
+    keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in KEPT_WITH_KEYS and n >= 0})
+    stored = {key: data.names[int(first_pictures[key])] for key in keys}
+    known, views = list(texts("roles")), _view_names(data, batch)
+    panels = [
+        panel_value(
+            text(f"spaces.{space}"),
+            comparison.anatomy,
+            _codes(cell_roles(comparison, batch, data.labels[first_pictures]), known),
+            views[: len(comparison.anatomy.cosines)],
+            _columns(comparison, views, stored, data.classes),
+            comparison.chance,
         )
-    pictures_shown = [batch.views]
-    if stored:
-        pictures_shown.append(plain_views(key_pictures(model, torch.tensor(stored)), run.size))
-    value = figures_value(
-        *(
-            similarity_figure(c.anatomy.cosines, c.anatomy.positive, c.anatomy.positive | c.anatomy.negative, title)
-            for c, title in zip(pair, titles, strict=True)
-        ),
-        label=text("matrix.label"),
-        card="matrix",
-        names=titles,
-        cells=cells,
-        words=texts("roles"),
-        sprites=pictures.sprites(torch.cat(pictures_shown)),
-    )
-    before, after = (f"{c.anatomy.loss:.2f}" for c in pair)
-    method = text(f"methods.{run.record.config.method}", t=f"{run.record.config.temperature:g}")
-    return value, text("matrix.summary", method=method, before=before, after=after, chance=f"{pair[1].chance:.2f}")
+        for space, comparison in zip(("untrained", "trained"), pair, strict=True)
+    ]
+    shown = [batch.views]
+    if keys:
+        shown.append(plain_views(key_pictures(model, torch.tensor(keys)), run.size))
+    value = _value(panels, known, pictures.sprites(torch.cat(shown)), "logit" if pair[0].kinds[0] == "class" else "cosine")
+    losses = [f"{c.anatomy.loss:.2f}" for c in pair]
+    t = f"{config.temperature:g}"
+    said = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
+    return value, text("matrix.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
 
 
-def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+def example_anatomy(form: SupConForm) -> Anatomy:
+    """The SupCon tutorial's worked example: four vectors of eight numbers, dot products, temperature 1."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(EXAMPLE_SEED)
+        z = torch.randn(4, 8)
+    return sup_con_anatomy(z, torch.tensor(EXAMPLE_LABELS), 1.0, form, normalise=False)
+
+
+def show_example(form: SupConForm) -> tuple[dict[str, Any], str]:
+    """The worked example, with its own figures."""
+    anatomy, known = example_anatomy(form), list(texts("roles"))
+    names = [text("matrix.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
+    roles = [
+        [
+            "view.self" if i == j else "view.positive_class" if anatomy.positive[i, j] else "view.negative"
+            for j in range(len(names))
+        ]
+        for i in range(len(names))
+    ]
+    columns = [{"sprite": -1, "caption": name, "key": f"view {i}"} for i, name in enumerate(names)]
+    panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, known), names, columns, None)
+    figures = {"denominators": anatomy.denominators, "terms": anatomy.terms, "shares": anatomy.share.sum(1)}
+    listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in figures.items()}
+    summary = text("matrix.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
+    return _value([panel], known, None, "dot"), summary
+
+
+def _value(panels: list[dict[str, Any]], roles: list[str], sprites: dict[str, object] | None, measure: str) -> dict[str, Any]:
+    return {"panels": panels, "roles": roles, "roleWords": texts("roles"), "sprites": sprites, "measure": measure}
+
+
+def build(page: Page, tab: gr.Tab) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("matrix.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
+        loss = gr.Dropdown(
+            [(text(f"losses.{name}"), name) for name in LOSSES],
+            value="own",
+            label=text("matrix.loss"),
+            info=text("matrix.loss_hint"),
+            filterable=False,
+            scale=2,
+        )
         count = gr.Slider(4, 32, 16, step=4, label=text("matrix.count"), info=text("matrix.count_hint"), scale=2)
         again = gr.Button(text("matrix.again"), variant="primary", scale=1)
     summary = gr.Markdown(elem_classes="summary")
-    view = figure_view(elem_id="matrix-view")
+    view = microscope(texts("microscope"), elem_id="matrix-view")
     seed = gr.Number(1, visible=False, precision=0)
-    inputs, outputs = [model, count, seed], [view, summary]
-    gr.on([tab.select, model.change, count.change], show, inputs, outputs, **QUICK)
-    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(show, inputs, outputs, **QUICK)
+    inputs, outputs = [page.model, loss, count, seed], [view, summary]
+    draw = page.handles(show)
+    gr.on([tab.select, page.model.change, loss.change, count.change, seed.change], draw, inputs, outputs, **QUICK)
+    again.click(lambda value: int(value) + 1, seed, seed, **QUICK)
+    for name, control in (("loss", loss), ("count", count), ("batch", seed)):
+        page.keep(name, control)
+    page.keep("stage", read=lambda raw, _: one_of(raw, STAGES))
+    page.keep("t", read=lambda raw, _: number(raw, *TEMPERATURES))
+    page.keep("cell", read=lambda raw, _: _cell(raw))
+
+
+def _cell(raw: str) -> tuple[int, ...]:
+    """A matrix, a row and a column; whether there is such a cell, the browser sees."""
+    panel, row, column = (int(number(part, 0, top)) for part, top in zip(raw.split("."), (1, 63, 255), strict=True))
+    return panel, row, column

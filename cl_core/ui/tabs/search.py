@@ -13,13 +13,12 @@ from cl_core.ui import library
 from cl_core.ui.components import picture_rows, picture_upload
 from cl_core.ui.library import SPACES
 from cl_core.ui.neighbours import neighbour_row
-from cl_core.ui.notices import noticed
+from cl_core.ui.page import Page
 from cl_core.ui.text import text
 
 TOP = 8
 
 
-@noticed
 def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     """The pictures most like the upload, or else like the chosen one, in each space."""
     data, size = library.dataset(model), library.run(model).size
@@ -42,7 +41,7 @@ def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     return {"rows": rows_shown}
 
 
-def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+def build(page: Page, tab: gr.Tab) -> None:
     """Lay out the view; it answers when there is something to search for."""
     gr.Markdown(text("search.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row"):
@@ -53,20 +52,20 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             choice = gr.Dropdown([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
             found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
-    inputs = [model, upload, choice]
+    inputs = [page.model, upload, choice]
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     gr.on(
-        [upload.change, choice.change, model.change],
-        show,
+        [upload.change, choice.change, page.model.change],
+        page.handles(show),
         inputs,
         found,
         trigger_mode="always_last",
         api_visibility="private",
     )
     gr.on(
-        [start.load, model.change],
+        [page.app.load, page.model.change],
         lambda name: gr.update(choices=list(picture_choices(library.dataset(name))), value=None),
-        model,
+        page.model,
         choice,
         show_progress="hidden",
         api_visibility="private",

@@ -17,7 +17,7 @@ from cl_core.ui.batch import draw_batch
 from cl_core.ui.components import figure_view, log_slider
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.notices import noticed
+from cl_core.ui.page import Page
 from cl_core.ui.text import text, texts
 
 PAIRS = 16
@@ -37,7 +37,6 @@ def _losses(model: str, weights: str, seed: int) -> list[float]:
     return [nt_xent(*_embeddings(model, weights, seed), t).item() for t in CURVE]
 
 
-@noticed
 def show(
     model: str, temperature: float, anchor: float, weights: str, seed: float, with_pictures: bool = True
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
@@ -92,7 +91,7 @@ def show(
     return rows, curve, summary
 
 
-def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
+def build(page: Page, tab: gr.Tab) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("temperature.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row result-first"):
@@ -112,7 +111,8 @@ def build(model: gr.Dropdown, tab: gr.Tab, start: gr.Blocks) -> None:
             rows = figure_view(elem_id="temperature-view")
             curve = figure_view(elem_id="temperature-curve")
     seed = gr.Number(1, visible=False, precision=0)
-    inputs, outputs = [model, slider, anchor, weights, seed], [rows, curve, summary]
-    gr.on([tab.select, model.change, anchor.change, weights.change], show, inputs, outputs, **QUICK)
-    slider.slide(partial(show, with_pictures=False), inputs, outputs, **QUICK)
-    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(show, inputs, outputs, **QUICK)
+    inputs, outputs = [page.model, slider, anchor, weights, seed], [rows, curve, summary]
+    draw = page.handles(show)
+    gr.on([tab.select, page.model.change, anchor.change, weights.change], draw, inputs, outputs, **QUICK)
+    slider.slide(page.handles(partial(show, with_pictures=False)), inputs, outputs, **QUICK)
+    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **QUICK)

@@ -13,7 +13,7 @@ from cl_core.ui import library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.notices import noticed
+from cl_core.ui.page import Page
 from cl_core.ui.text import text
 from cl_core.words.maps import SHOWN, word_map
 from cl_core.words.questions import Answer, parse_analogy
@@ -45,7 +45,6 @@ def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
     return text("words.answer.analogy", terms=" ".join(terms), word=found[0].word), [*plus, *minus], found
 
 
-@noticed
 def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     """The neighbourhood of what was asked, and the answer in words."""
     from cl_core.figures.words import around_figure, cosine_figure
@@ -65,7 +64,6 @@ def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     return figures_value(around, bars, label=said), said
 
 
-@noticed
 def show_map(name: str, projector: Projector, asked: str | None) -> dict[str, Any]:
     """The most frequent words as points, with what was asked for marked."""
     from cl_core.figures.scatter import map_figure
@@ -96,7 +94,6 @@ def _cards(name: str) -> list[str]:
     return [", ".join(space.vocabulary.words[number] for number in row) for row in nearest]
 
 
-@noticed
 def clicked(name: str, event: gr.EventData) -> str:
     """The word whose point was clicked."""
     point = event._data["id"]
@@ -104,7 +101,7 @@ def clicked(name: str, event: gr.EventData) -> str:
     return words[point] if isinstance(point, int) and 0 <= point < len(words) else EXAMPLES[0]
 
 
-def build(which: gr.Dropdown, tab: gr.Tab) -> None:
+def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     with gr.Row(elem_classes="tools"):
         asked = gr.Textbox(
@@ -130,10 +127,16 @@ def build(which: gr.Dropdown, tab: gr.Tab) -> None:
     view = figure_view(elem_id="words-map")
     # Notices travel through the queue.
     options = QUICK | {"queue": True}
-    question_asked: tuple[Any, Any, Any] = (answer, [which, asked], [neighbourhood, said])
+    question_asked: tuple[Any, Any, Any] = (page.handles(answer), [which, asked], [neighbourhood, said])
     gr.on([tab.select, which.change, asked.submit], *question_asked, **options)
-    gr.on([tab.select, which.change, projector.change, said.change], show_map, [which, projector, asked], view, **options)
+    gr.on(
+        [tab.select, which.change, projector.change, said.change],
+        page.handles(show_map),
+        [which, projector, asked],
+        view,
+        **options,
+    )
     for button, example in zip(examples, EXAMPLES, strict=True):
         button.click(partial(str, example), None, asked, **QUICK).then(*question_asked, **options)
-    picked = view.point_click(clicked, which, asked, show_progress="hidden", api_visibility="private")
+    picked = view.point_click(page.handles(clicked), which, asked, show_progress="hidden", api_visibility="private")
     picked.then(*question_asked, **options)

@@ -1,0 +1,55 @@
+"""The similarity matrices of a batch with the loss written out: point at a cell, see its term, and back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from torch import Tensor
+
+from cl_core.anatomy import Anatomy
+from cl_core.ui.components.base import file_component
+
+STAGES = ("cosine", "scaled", "mask", "probability", "log", "mean", "gradient")
+TEMPERATURES = (0.01, 10.0)
+PARTS = ("anatomy.js", "matrix.js", "formula.js")
+
+
+def microscope(words: dict[str, str], **props: Any) -> gr.HTML:
+    """Draws matrices side by side; numbers follow the pointer and the temperature without the server.
+
+    Args:
+        words: its texts.
+
+    value: `panels`, each made by `panel_value`; `roles`, the names that the panels' codes stand for; `roleWords`, what
+        they mean; `measure`: `cosine`, `dot` or `logit`; `sprites`, a sheet that begins with the rows' pictures, or none.
+    """
+    return file_component(__file__, None, parts=PARTS, words=words, stages=STAGES, temperatures=TEMPERATURES, **props)
+
+
+def panel_value(
+    name: str, anatomy: Anatomy, roles: Tensor, rows: list[str], columns: list[dict[str, Any]], chance: float | None
+) -> dict[str, Any]:
+    """One matrix.
+
+    Args:
+        roles: (R, C) what each cell is, as a position in the value's `roles`.
+        rows: names of the anchors. columns: {sprite, caption, key} each; equal keys are the same candidate.
+    """
+    return {
+        "name": name,
+        "rows": len(rows),
+        "rowNames": rows,
+        "columns": columns,
+        "cosines": _packed(anatomy.cosines, np.float32),
+        "roles": _packed(roles, np.uint8),
+        "form": dataclasses.asdict(anatomy.form),
+        "chance": chance,
+    }
+
+
+def _packed(values: Tensor, kind: type[np.generic]) -> str:
+    return base64.b64encode(np.ascontiguousarray(values.numpy(), dtype=kind).tobytes()).decode()

@@ -1,0 +1,69 @@
+// The page's language, and the state of its controls in its address. Runs before Gradio starts.
+(() => {
+  const KEY = "contrastive-explorer-language";
+  const others = ["zh"]; // pages below the root, by code
+  const path = location.pathname.replace(/\/+$/, "");
+  const last = path.slice(path.lastIndexOf("/") + 1);
+  const here = others.includes(last) ? last : "en";
+  const base = here === "en" ? path : path.slice(0, -last.length - 1);
+
+  function stored() {
+    try { return localStorage.getItem(KEY); } catch { return null; } // a frame may have no storage
+  }
+
+  function address(language) {
+    return `${base}/${language === "en" ? "" : language}${location.search}${location.hash}`;
+  }
+
+  // The root speaks the reader's language; a link to another page speaks that one's.
+  const wanted = stored() || (others.find((code) => navigator.language.startsWith(code)) ?? "en");
+  if (here === "en" && others.includes(wanted)) location.replace(address(wanted));
+  document.documentElement.lang = here === "zh" ? "zh-CN" : here;
+
+  window.contrastiveLanguage = (language) => {
+    try { localStorage.setItem(KEY, language); } catch { /* the choice holds for this page only */ }
+    flush();
+    location.assign(address(language));
+  };
+
+  let waiting = null;
+  const state = new URLSearchParams(location.search);
+
+  function flush() {
+    clearTimeout(waiting);
+    waiting = null;
+    const query = state.toString();
+    history.replaceState(history.state, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
+    // On a Space the app is a frame: the address people see and share is the outer page's.
+    if (window.parent !== window) {
+      const shared = new URLSearchParams([...state].filter(([name]) => !name.startsWith("__")));
+      window.parent.postMessage({ queryString: shared.toString(), hash: location.hash }, "*");
+    }
+  }
+
+  const wantedTab = state.get("tab"); // before the first tab says that it is open
+  // Open the tab the link asks for, as soon as it is there; names: what is written on each, by id. A tab that does not
+  // fit a narrow page is a button of a menu and has no id.
+  function openTab(names) {
+    if (!Object.hasOwn(names, wantedTab)) return;
+    let tries = 100;
+    const timer = setInterval(() => {
+      const tab = document.querySelector(`[role="tab"][data-tab-id="${wantedTab}"]`);
+      const item = [...document.querySelectorAll(".overflow-dropdown button")].find((each) => each.textContent === names[wantedTab]);
+      if ((tab && tab.getAttribute("aria-selected") === "true") || (tries -= 1) < 0) clearInterval(timer);
+      else (tab || item)?.click();
+    }, 100);
+  }
+
+  window.contrastiveLink = {
+    openTab,
+    get: (name) => state.get(name),
+    keep(name, value, byDefault) {
+      const text = value === null || value === undefined ? "" : String(value);
+      if (JSON.stringify(value) === JSON.stringify(byDefault) || text === "") state.delete(name);
+      else state.set(name, text);
+      // Browsers allow few changes of the address a second.
+      waiting ??= setTimeout(flush, 200);
+    },
+  };
+})();

@@ -1,0 +1,114 @@
+"""The state of a page's controls in its address: written by the browser as they move, read when the page opens.
+
+A link is untrusted: every value passes the reader of its control, and what does not pass is said and left at its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from cl_core.ui.text import text
+
+LONGEST = 200  # characters of a value; no control needs more
+
+# (text from the link, values of the controls before it) -> value; raises ValueError.
+Reader = Callable[[str, Mapping[str, Any]], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A control whose state the link keeps.
+
+    name: in the link. component: none where the browser alone sets it, and what the link says is only checked here.
+    event: of the control, when it moved. read: what the link may say; by default what the control itself offers.
+    """
+
+    name: str
+    component: Any = None
+    event: str = "change"
+    read: Reader | None = None
+
+    def value(self, raw: str, before: Mapping[str, Any]) -> Any:
+        """The value that `raw` stands for.
+
+        Raises:
+            ValueError: it stands for none.
+        """
+        if len(raw) > LONGEST:
+            raise ValueError
+        return self.read(raw, before) if self.read else _offered(self.component, raw)
+
+    def wire(self) -> None:
+        """Let the browser write the link when the control moves."""
+        if self.component is None:
+            return
+        default = json.dumps(self.component.value)
+        script = f"(value) => {{ window.contrastiveLink.keep({json.dumps(self.name)}, value, {default}); return []; }}"
+        getattr(self.component, self.event)(None, self.component, None, js=script, api_visibility="private")
+
+
+def _offered(component: Block, raw: str) -> Any:
+    if isinstance(component, gr.Slider):
+        return number(raw, component.minimum, component.maximum)
+    if isinstance(component, gr.Number):
+        return int(number(raw, 0, 2**31 - 1))
+    if isinstance(component, gr.Checkbox):
+        return bool(one_of(raw, ["false", "true"]) == "true")
+    if isinstance(component, gr.CheckboxGroup):
+        return [one_of(each, _values(component)) for each in raw.split(",")] if raw else []
+    if isinstance(component, (gr.Radio, gr.Dropdown)):
+        return one_of(raw, _values(component))
+    if isinstance(component, gr.Textbox):
+        return raw
+    raise TypeError(f"no reader for {component}")
+
+
+def _values(component: Any) -> list[str]:
+    return [value for _, value in component.choices]
+
+
+def number(raw: str, low: float, high: float) -> float:
+    """A number from `low` to `high`."""
+    value = float(raw)
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError
+    return value
+
+
+def one_of(raw: str, values: Sequence[str]) -> str:
+    """One of `values`."""
+    if raw not in values:
+        raise ValueError
+    return raw
+
+
+def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
+    """What to set the controls to, one each, for a link that says `query`; other names in it are passed over."""
+    values: dict[str, Any] = {each.name: getattr(each.component, "value", None) for each in kept}
+    updates, refused = [], []
+    for each in kept:
+        update = gr.skip()
+        if each.name in query:
+            try:
+                values[each.name] = each.value(query[each.name], values)
+                update = gr.update(value=values[each.name])
+            except ValueError:
+                refused.append(each.name)
+        if each.component is not None:
+            updates.append(update)
+    if refused:
+        gr.Warning(text("links.refused", names=", ".join(refused)))
+    return updates
+
+
+def script() -> str:
+    """What the page's head runs before Gradio starts."""
+    return Path(__file__).with_suffix(".js").read_text(encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Languages, and links that open the same view."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import open_tab
+
+
+@pytest.fixture
+def visit(browser: Browser, app_url: str) -> Iterator[object]:
+    """Open a path of the app as someone with a browser of some language; errors on the console fail."""
+    contexts, problems = [], []
+
+    def open_page(path: str = "", locale: str = "en-US") -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, locale=locale)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(app_url + path)
+        page.wait_for_selector(".cl-root", state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not problems
+
+
+def test_the_link_opens_the_same_view(page: Page, visit: object) -> None:
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="emoji-supcon").click()
+    open_tab(page, "Loss")
+    page.wait_for_selector("#matrix-view .cl-root[data-drawn]")
+    page.get_by_label("number input for Pictures in the batch").fill("8")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="New batch").click()
+    page.get_by_label("5 −log").check(force=True)
+    page.get_by_role("spinbutton", name="Temperature t").fill("0.5")
+    frame = page.locator("#matrix-view .cl-frame").nth(1)
+    frame.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("batch=2"))
+    expect(page).to_have_url(re.compile(r"cell=1\.1\."))
+    details = page.locator("#matrix-view .cl-details")
+    expect(page.locator("#matrix-view .cl-frame canvas").first).to_be_visible()
+    page.wait_for_timeout(1500)
+    seen, query = details.inner_text(), page.url.split("?")[1]
+    other = visit(f"?{query}")  # type: ignore[operator]
+    expect(other.get_by_role("tab", name="Loss")).to_have_attribute("aria-selected", "true")
+    expect(other.get_by_label("5 −log")).to_be_checked()
+    expect(details).to_have_text(seen, use_inner_text=True)
+    expect(other.locator("#matrix-view .cl-details")).to_have_text(seen, use_inner_text=True)
+    in_chinese = visit(f"zh?{query}")  # type: ignore[operator]
+    expect(in_chinese.locator("#matrix-view .cl-details")).to_contain_text("这一行的损失")
+    expect(in_chinese.locator("#matrix-view [data-fact=loss] dd")).to_have_text(
+        page.locator("#matrix-view [data-fact=loss] dd").inner_text()
+    )
+
+
+def test_a_hostile_link_gives_a_notice_and_the_defaults(visit: object) -> None:
+    page = visit("?model=../../etc&tab=%3Cscript%3E&count=9e99&batch=-4&cell=7.7.7&stage=x&t=-1&picture=%00")  # type: ignore[operator]
+    notice = page.locator(".toast-body")
+    expect(notice).to_contain_text("Parts of this link could not be understood")
+    for name in ("model", "tab", "count", "batch", "cell", "stage", "t", "picture"):
+        expect(notice).to_contain_text(re.compile(rf"[(, ]{name}[,)]"))
+    expect(page.locator("#pairs-view figcaption").first).to_have_text("grinning face")
+    open_tab(page, "Loss")
+    expect(page.locator("#matrix-view [data-fact=loss] dd")).to_be_visible()
+
+
+def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: object) -> None:
+    page = visit("?tab=matrix&count=8", "zh-CN")  # type: ignore[operator]
+    expect(page).to_have_url(re.compile(r"/zh\?.*tab=matrix"))
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    expect(page.get_by_role("tab", name="损失")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#matrix-view .cl-details")).to_contain_text("余弦")
+    page.wait_for_timeout(1500)  # what the page still asks for would be cut off
+    page.get_by_role("button", name="English").click()
+    expect(page).to_have_url(re.compile(r"/\?.*tab=matrix"))
+    expect(page.get_by_role("tab", name="Loss")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("number input for Pictures in the batch")).to_have_value("8")
+    page.reload()
+    expect(page).not_to_have_url(re.compile("/zh"))
+    expect(page.get_by_role("tab", name="Loss")).to_be_visible()

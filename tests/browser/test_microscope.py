@@ -1,0 +1,200 @@
+"""The loss microscope, used as a person would: numbers on the page against Python's."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from cl_core.anatomy import Anatomy
+from cl_core.ui import library
+from cl_core.ui.batch import compare, draw_batch
+from cl_core.ui.tabs.matrix import Loss, compare_by, example_anatomy
+from tests.browser.conftest import open_tab, screenshot
+
+TEMPERATURES = ["0.01", "0.05", "0.1", "0.5", "1", "10"]
+COUNT = 16
+LARGEST_CELL, SMALLEST_PICTURE = 64, 9
+TRAINED = 1
+
+
+def drawn(page: Page) -> None:
+    page.wait_for_selector("#matrix-view .cl-root[data-drawn]")
+
+
+def pick(page: Page, label: str, option: str) -> None:
+    """Choose from a menu, and wait for what follows."""
+    before = page.locator("#matrix-view .cl-root").get_attribute("data-drawn") or ""
+    page.get_by_label(label, exact=True).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
+
+
+def frame(page: Page, panel: int = TRAINED) -> Locator:
+    return page.locator("#matrix-view .cl-frame").nth(panel)
+
+
+def geometry(page: Page, columns: int, panel: int = TRAINED) -> tuple[float, float]:
+    """Sides of a cell and of the pictures at the edge, by the rule of matrix.js."""
+    box = frame(page, panel).bounding_box()
+    assert box
+    with_pictures = (
+        page.locator("#matrix-view .cl-pair .cl-tile").count() > 0 and box["width"] / (columns + 1) >= SMALLEST_PICTURE
+    )
+    cell = min(LARGEST_CELL, box["width"] / (columns + with_pictures))
+    return cell, cell if with_pictures else 0.0
+
+
+def point(page: Page, row: int, column: int, columns: int, panel: int = TRAINED) -> None:
+    cell, side = geometry(page, columns, panel)
+    frame(page, panel).hover(position={"x": side + (column + 0.5) * cell, "y": side + (row + 0.5) * cell})
+
+
+def number(page: Page, fact: str) -> float:
+    return float(page.locator(f"#matrix-view [data-fact={fact}] dd").get_attribute("title") or "nan")
+
+
+def check(page: Page, parts: Anatomy, row: int, column: int) -> None:
+    """Every number of the panel beside the matrix, to 1e-4."""
+    assert number(page, "loss") == pytest.approx(parts.loss, rel=1e-4, abs=1e-4)
+    assert number(page, "row") == pytest.approx(float(parts.terms[row]), rel=1e-4, abs=1e-4)
+    assert number(page, "cosine") == pytest.approx(float(parts.cosines[row, column]), abs=1e-4)
+    assert number(page, "gradient") == pytest.approx(float(parts.gradient[row, column]), rel=1e-4, abs=1e-4)
+    if parts.form.kind != "cosine":
+        assert number(page, "scaled") == pytest.approx(float(parts.scaled[row, column]), rel=1e-4, abs=1e-4)
+        assert number(page, "probability") == pytest.approx(float(parts.probabilities[row, column]), rel=1e-4, abs=1e-4)
+
+
+def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    expect(page.locator("#matrix-view .cl-matrix")).to_have_count(2)
+    details = page.locator("#matrix-view .cl-details")
+    point(page, 0, COUNT, 2 * COUNT)
+    expect(details).to_contain_text("positive: two views of one picture")
+    expect(details.locator(".cl-tile")).to_have_count(2)
+    batch = draw_batch("emoji-simclr", COUNT, 1)
+    _, trained = compare("emoji-simclr", batch, 2 * COUNT)
+    check(page, trained.anatomy, 0, COUNT)
+    expect(details.locator(".cl-formula .cl-here")).to_have_count(2)  # above and below the line
+    screenshot(page, "matrix")
+    row, column = 9, 3
+    point(page, row, column, 2 * COUNT)
+    expect(details).to_contain_text(re.compile("negative[:,]"))
+    check(page, trained.anatomy, row, column)
+    assert number(page, "gradient") > 0
+
+
+def test_a_term_lights_its_cell(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    point(page, 2, 5, 2 * COUNT)
+    term = page.locator("#matrix-view .cl-below .cl-term").nth(2)
+    column = int(term.get_attribute("data-column") or "-1")
+    term.hover()
+    cell, _ = geometry(page, 2 * COUNT)
+    box, board = frame(page).locator(".cl-cursor").bounding_box(), frame(page).bounding_box()
+    assert box
+    assert board
+    assert box["x"] - board["x"] == pytest.approx((column + 1) * cell, abs=1)
+    assert box["y"] - board["y"] == pytest.approx(3 * cell, abs=1)
+    term.click()
+    expect(page).to_have_url(re.compile(rf"cell=1\.2\.{column}(&|$)"))
+
+
+def test_keys_move_the_cell(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    frame(page).focus()
+    expect(page.locator("#matrix-view .cl-which")).to_contain_text("view 2")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(rf"cell=1\.1\.{COUNT + 1}(&|$)"))
+    expect(page.locator("#matrix-view .cl-role")).to_have_text("positive: two views of one picture")
+    page.get_by_label("1 cosine").focus()
+    for stage in ("÷ t", "mask", "softmax", "−log", "mean", "gradient"):
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_label(stage)).to_be_checked()
+    expect(page.locator("#matrix-view .cl-about")).to_contain_text("pulled together")
+
+
+def test_every_loss_at_every_temperature(page: Page) -> None:
+    """On one model's embeddings: the numbers on the page are those of the functions that train."""
+    open_tab(page, "Loss")
+    drawn(page)
+    batch = draw_batch("emoji-simclr", COUNT, 1)
+    row, column = 4, 4 + COUNT
+    names: dict[Loss, str] = {
+        "ratio": "InfoNCE, positive left out of the denominator",
+        "nt-xent": "InfoNCE as in SimCLR (NT-Xent)",
+        "out": "SupCon, mean outside the log",
+        "in": "SupCon, mean inside the log",
+        "in-sum": "SupCon, sum inside the log",
+    }
+    for loss, name in names.items():
+        pick(page, "Loss", name)
+        point(page, row, column, 2 * COUNT)
+        for t in TEMPERATURES:
+            page.get_by_role("spinbutton", name="Temperature t").fill(t)
+            expect(page).to_have_url(re.compile(rf"[?&]t={re.escape(t)}(&|$)"))
+            check(page, compare_by(loss, batch.trained, batch.labels, float(t)).anatomy, row, column)
+
+
+@pytest.mark.parametrize("method", ["nce-bank", "infonce-bank", "moco", "simsiam", "supcon", "cross-entropy"])
+def test_every_method(page: Page, method: str) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    model = f"emoji-{method}"
+    pick(page, "Model", model)
+    batch = draw_batch(model, COUNT, 1)
+    parts = compare(model, batch, 2 * COUNT)[TRAINED].anatomy
+    columns = parts.cosines.shape[1]
+    row = 3
+    column = int(parts.positive[row].int().argmax())
+    point(page, row, column, columns)
+    check(page, parts, row, column)
+    expect(page.locator("#matrix-view .cl-role")).to_contain_text("positive")
+    said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
+    expect(page.locator("#matrix-view .cl-formula")).to_contain_text(said)
+    screenshot(page, f"matrix-{method}")
+
+
+def test_the_queue_of_moco_stands_beside_the_keys(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    pick(page, "Model", "emoji-moco")
+    role = page.locator("#matrix-view .cl-role")
+    point(page, 0, 1, 48)
+    expect(role).to_have_text("not compared by this method")
+    point(page, 3, 30, 48)
+    expect(role).to_contain_text("in the queue")
+    expect(page.locator("#matrix-view .cl-which")).to_contain_text("stored key")
+    expect(page.locator("#matrix-view .cl-details .cl-tile")).to_have_count(2)
+
+
+def test_a_false_negative_is_called_one(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    data, batch = library.dataset("emoji-simclr"), draw_batch("emoji-simclr", COUNT, 1)
+    same = batch.labels[:, None] == batch.labels[None]
+    same.fill_diagonal_(False)
+    row, column = same.nonzero()[0].tolist()
+    assert data.classes
+    point(page, row, column, 2 * COUNT)
+    expect(page.locator("#matrix-view .cl-flag")).to_contain_text("false negative")
+
+
+def test_the_worked_example_shows_its_figures(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    pick(page, "Loss", "Worked example: SupCon, mean outside the log")
+    expect(page.locator("#matrix-view .cl-matrix")).to_have_count(1)
+    said = page.locator(".prose.summary:visible").first
+    for figure in ("11.4197, 7.2050, 4.0179, 9.5451", "0.5504, 0.0000, 1.0430, 0.8892", "2.4826"):
+        expect(said).to_contain_text(figure)
+    frame(page, 0).hover(position={"x": 64 * 2.5, "y": 64 * 0.5})
+    check(page, example_anatomy("out"), 0, 2)
+    for form, loss in (("mean", "1.4402"), ("sum", "0.7470")):
+        pick(page, "Loss", f"Worked example: SupCon, {form} inside the log")
+        expect(said).to_contain_text(loss)

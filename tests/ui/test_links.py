@@ -1,0 +1,61 @@
+"""A link is untrusted: what a control does not offer is refused, and named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from cl_core.ui import links
+from cl_core.ui.links import Kept, restore
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What notices say."""
+    notices: list[str] = []
+    monkeypatch.setattr(links.gr, "Warning", notices.append)
+    return notices
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[Kept]:
+    with gr.Blocks():
+        return [
+            Kept("share", gr.Slider(0, 1, 0.5)),
+            Kept("seed", gr.Number(1)),
+            Kept("space", gr.Radio([("Trained", "trained"), ("Pixels", "pixels")], value="trained")),
+            Kept("runs", gr.CheckboxGroup(["a", "b"])),
+            Kept("word", gr.Textbox("dog")),
+            Kept("on", gr.Checkbox(True)),
+        ]
+
+
+def values(updates: list[Any]) -> list[Any]:
+    return [update.get("value", "kept") if isinstance(update, dict) else "kept" for update in updates]
+
+
+def test_what_controls_offer_is_taken(kept: list[Kept], said: list[str]) -> None:
+    query = {"share": "0.25", "seed": "7", "space": "pixels", "runs": "b,a", "word": "红 <b>", "on": "false", "__theme": "x"}
+    assert values(restore(kept, query)) == [0.25, 7, "pixels", ["b", "a"], "红 <b>", False]
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("share", "banana"), ("share", "nan"), ("share", "1.01"), ("share", "inf"), ("share", ""), ("seed", "-1"),
+        ("seed", "99999999999"), ("space", "Trained"), ("space", "<script>"), ("runs", "a,c"), ("on", "yes"),
+        ("word", "x" * 201), ("word", "x" * 10**6),
+    ],
+)  # fmt: skip
+def test_anything_else_leaves_the_default_and_is_named(kept: list[Kept], said: list[str], name: str, raw: str) -> None:
+    query = {"seed": "3", name: raw} if name != "seed" else {name: raw}
+    updates = dict(zip([each.name for each in kept], values(restore(kept, query)), strict=True))
+    assert updates[name] == "kept"
+    if name != "seed":
+        assert updates["seed"] == 3
+    assert len(said) == 1
+    assert f"({name})" in said[0]
+    assert raw not in said[0] or not raw
