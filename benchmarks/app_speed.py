@@ -26,7 +26,7 @@ from cl_core.retrieval import run_gallery
 from cl_core.runs import load_run
 from cl_core.ui.pictures import to_image
 from cl_core.ui.tabs import search
-from tests.browser.conftest import FLAGS, free_port, open_tab
+from tests.browser.conftest import FLAGS, free_port
 from tests.browser.install import find_browser
 from tests.conftest import ROOT
 
@@ -116,16 +116,11 @@ def measure_sliders() -> dict[str, float]:
             page.wait_for_timeout(60_000)  # the app opens its galleries in the background
             shares = [0.1 + 0.05 * (i % 15) for i in range(SLIDES)]
             pairs = slide(page, "#pairs-crop input[type=range]", "#pairs-view .cl-root", shares)
-            open_tab(page, "Temperature")
-            page.wait_for_selector("#temperature-view .cl-root[data-drawn]")
-            page.wait_for_timeout(1000)
-            steps = [float(4 * i + 2) for i in range(SLIDES)]
-            temperature = slide(page, "#temperature input", "#temperature-view .cl-root", steps)
             browser.close()
     finally:
         process.terminate()
         process.wait()
-    return {"pairs_slider_ms": pairs, "temperature_slider_ms": temperature}
+    return {"pairs_slider_ms": pairs}
 
 
 def main() -> None:

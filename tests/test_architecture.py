@@ -81,4 +81,5 @@ def test_every_language_says_everything() -> None:
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
     for file in [*(PACKAGE / "ui").rglob("*.js"), *(PACKAGE / "ui").rglob("*.css"), *(PACKAGE / "ui").rglob("*.py")]:
-        assert not re.search(r"https?://", file.read_text(encoding="utf-8")), file
+        # The name of SVG as a language looks like an address.
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", file.read_text(encoding="utf-8")), file

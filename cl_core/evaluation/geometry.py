@@ -35,6 +35,20 @@ def uniformity(z: Tensor) -> float:
     return float(torch.pdist(unit).square().mul(-2).logsumexp(0)) - math.log(len(z) * (len(z) - 1) / 2)
 
 
+def tolerance(z: Tensor, labels: Tensor) -> float:
+    """Mean cosine of pictures of one class (Wang and Liu 2021, section 3.3): 1 where each class is one point.
+
+    A low temperature pushes those apart too. NaN where no two pictures share a class.
+
+    Args:
+        z: (N, D). labels: (N,) int64; -1 is no class.
+    """
+    unit = F.normalize(z, dim=1)
+    same = (labels[:, None] == labels[None]) & (labels >= 0)[:, None]
+    same.fill_diagonal_(False)
+    return float((unit @ unit.T)[same].mean())
+
+
 def output_std(z: Tensor) -> float:
     """Mean over dimensions of the standard deviation of normalised outputs (SimSiam, section 4.1).
 

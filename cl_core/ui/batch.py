@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import instance_rows, instances, training_rows
+from cl_core.data.catalog import Dataset, instance_rows, instances, training_rows
 from cl_core.data.views import make_views, plain_views
 from cl_core.methods import Comparison, StoredKeys
 from cl_core.runs import Run
@@ -35,14 +36,36 @@ def _embed_views(run: Run, views: Tensor) -> Tensor:
     return run.method.project(run.method.encoder(views))
 
 
+LARGEST = 32  # pictures
+NAMED = re.compile(r"([a-z0-9-]+):(\d+(?:,\d+)*)")
+
+
+def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
+    """The pictures of `data` that "name:row,row,..." names, at most `LARGEST`; none where it names another data set."""
+    named = NAMED.fullmatch(picked)
+    if named is None or named[1] != data.name:
+        return ()
+    rows = (int(row) for row in named[2].split(",")[:LARGEST])
+    return tuple(dict.fromkeys(row for row in rows if row < len(data)))
+
+
+def chosen_batch(model: str, picked: str, count: int, seed: int) -> Batch:
+    """The pictures picked by hand where there are two at least, else `count` drawn ones."""
+    rows = picked_rows(picked, library.dataset(model))
+    return draw_batch(model, count if len(rows) < 2 else len(rows), seed, rows if len(rows) > 1 else ())
+
+
 @lru_cache(maxsize=64)
-def draw_batch(model: str, count: int, seed: int) -> Batch:
-    """`count` pictures of different groups, augmented as the checkpoint was trained; the same for the same seed."""
+def draw_batch(model: str, count: int, seed: int, rows_picked: tuple[int, ...] = ()) -> Batch:
+    """`count` pictures of different groups, augmented as the checkpoint was trained; the same for the same seed.
+
+    rows_picked: these pictures instead.
+    """
     run, data = library.run(model), library.dataset(model)
     config = run.record.config.model_copy(update={"seed": seed})
     with_labels = uses_labels(config)
     usable = training_rows(data, with_labels)
-    rows = usable[epoch_order(data.groups[usable], config, 0)][:count]
+    rows = torch.tensor(rows_picked) if rows_picked else usable[epoch_order(data.groups[usable], config, 0)][:count]
     generator = torch.Generator().manual_seed(seed)
     pair = [make_views(data.pictures[rows], config.views, run.size, generator)[0] for _ in range(2)]
     views = torch.cat(pair)

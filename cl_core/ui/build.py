@@ -14,7 +14,7 @@ from cl_core.errors import UserError
 from cl_core.paths import ASSETS
 from cl_core.ui import library, missing_pictures
 from cl_core.ui.components.figure_view import plotly_script
-from cl_core.ui.links import one_of, restore, script
+from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
 from cl_core.ui.tabs import curves, map, matrix, pairs, search, temperature, words
@@ -32,6 +32,7 @@ TABS = {
     "words": words,
 }
 UPLOADS_KEPT_S = 3600
+SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
 
 
 def build_app() -> gr.Blocks:
@@ -61,7 +62,8 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
             gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
         with gr.Column(scale=1, min_width=300):
             model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
-            page = Page(language, app, model, [])
+            hidden = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0), gr.Textbox("", visible=False)
+            page = Page(language, app, model, *hidden, [])
             for dataset, waiting in library.waiting().items():
                 missing_pictures.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):
@@ -72,14 +74,17 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
             theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="theme-switch")
     page.keep("model", model)
     page.keep("tab", read=_read_tab)
+    page.keep("batch", page.seed)
+    page.keep("pictures", page.picked, read=read_picked)
+    due = [gr.Number(0, visible=False) for _ in TABS]
+    shared: list[Any] = [model, page.seed, page.picked]
+    gr.on([each.change for each in shared], None, [*shared, *due], due, js=SHARED_CHANGED, api_visibility="private")
     with gr.Tabs():
-        for name, view in TABS.items():
+        for (name, view), number in zip(TABS.items(), due, strict=True):
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
-                view.build(page, tab)
-            tab.select(None, js=_remember_tab(name), api_visibility="private")
+                tab.select(None, None, number, js=_opened(name), api_visibility="private")
+                view.build(page, number.change)
     theme_switch.click(None, js=(HERE / "theme_switch.js").read_text(encoding="utf-8"), api_visibility="private")
-    for kept in page.kept:
-        kept.wire()
 
     def opened(request: gr.Request) -> list[Any]:
         return restore(page.kept, request.query_params)
@@ -94,8 +99,8 @@ def _read_tab(raw: str, _: Mapping[str, Any]) -> str:
     return one_of(raw, list(TABS))
 
 
-def _remember_tab(name: str) -> str:
-    return f"() => window.contrastiveLink.keep('tab', '{name}', '{next(iter(TABS))}')"
+def _opened(name: str) -> str:
+    return f"() => window.contrastiveLink.tabOpened({json.dumps(name)}, {json.dumps(next(iter(TABS)))})"
 
 
 def launch_options() -> dict[str, Any]:

@@ -55,15 +55,34 @@
     }, 100);
   }
 
-  window.contrastiveLink = {
-    openTab,
-    get: (name) => state.get(name),
-    keep(name, value, byDefault) {
-      const text = value === null || value === undefined ? "" : String(value);
-      if (JSON.stringify(value) === JSON.stringify(byDefault) || text === "") state.delete(name);
-      else state.set(name, text);
-      // Browsers allow few changes of the address a second.
-      waiting ??= setTimeout(flush, 200);
-    },
-  };
+  let turns = 0;
+  const nextTurn = () => (turns += 1); // numbers what views ask for
+
+  function keep(name, value, byDefault) {
+    const text = value === null || value === undefined ? "" : String(value);
+    if (JSON.stringify(value) === JSON.stringify(byDefault) || text === "") state.delete(name);
+    else state.set(name, text);
+    // Browsers allow few changes of the address a second.
+    waiting ??= setTimeout(flush, 200);
+  }
+
+  // A view is drawn when its tab opens, and when what all views share (model, batch) changes while it is open; each has a
+  // number that then moves.
+  let open = null;
+  let shared = null;
+
+  function tabOpened(name, first) {
+    open = name;
+    keep("tab", name, first);
+    return nextTurn();
+  }
+
+  function sharedChanged(values, names, due) {
+    const now = JSON.stringify(values);
+    if (now === shared) return due; // Gradio says so more than once
+    shared = now;
+    return due.map((number, i) => (names[i] === open ? nextTurn() : number));
+  }
+
+  window.contrastiveLink = { openTab, nextTurn, keep, tabOpened, sharedChanged, get: (name) => state.get(name) };
 })();

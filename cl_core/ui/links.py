@@ -15,6 +15,9 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from cl_core.data.catalog import picture_choices
+from cl_core.ui import library
+from cl_core.ui.batch import picked_rows
 from cl_core.ui.text import text
 
 LONGEST = 200  # characters of a value; no control needs more
@@ -86,6 +89,18 @@ def number(raw: str, low: float, high: float) -> float:
 def one_of(raw: str, values: Sequence[str]) -> str:
     """One of `values`."""
     if raw not in values:
+        raise ValueError
+    return raw
+
+
+def read_picture(raw: str, before: Mapping[str, Any]) -> str:
+    """The name of a picture of the model's data set."""
+    return one_of(raw, list(picture_choices(library.dataset(before["model"]))))
+
+
+def read_picked(raw: str, before: Mapping[str, Any]) -> str:
+    """Pictures of the model's data set, as `picked_rows` reads them."""
+    if not picked_rows(raw, library.dataset(before["model"])):
         raise ValueError
     return raw
 

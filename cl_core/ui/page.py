@@ -6,25 +6,39 @@ import dataclasses
 import functools
 import html
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from cl_core.errors import UserError
+from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
 from cl_core.ui.text import speaking
 
+# What fires: `button.click`, or a view's `shown`, when it must be drawn (its tab opened, or model or batch changed under it).
+Event = Callable[..., Any]
+
 NOTICE_S = 12.0
+# The browser numbers what it asks for; the number comes after all other inputs.
+NUMBERED = "(...given) => [...given.slice(0, -1), window.contrastiveLink.nextTurn()]"
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """One language's page: its model menu, the app it belongs to, and the controls whose state its link keeps."""
+    """One language's page: its model menu, the app it belongs to, and the controls whose state its link keeps.
+
+    turn: a hidden input that numbers what views ask for.
+    seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the pictures
+        that `picked` names (`batch.picked_rows`).
+    """
 
     language: str
     app: gr.Blocks
     model: gr.Dropdown
+    turn: gr.Number
+    seed: gr.Number
+    picked: gr.Textbox
     kept: list[Kept]
 
     def handles(self, handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,9 +76,37 @@ class Page:
 
         return wrapped
 
+    def draws(
+        self,
+        triggers: Sequence[Event],
+        handler: Callable[..., dict[str, Any]],
+        inputs: list[Any],
+        view: gr.HTML,
+        **how: Any,
+    ) -> None:
+        """Give `view` what `handler` answers to `inputs` whenever one of `triggers` fires.
+
+        Triggers that fire together are asked for together, and answers may cross: the view keeps the one asked for last.
+        how: of the events, where they differ from `QUICK`.
+        """
+
+        def numbered(*given: Any) -> dict[str, Any]:
+            return handler(*given[:-1]) | {"turn": given[-1]}
+
+        gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=NUMBERED, **(QUICK | how))
+
+    def draws_new_batch(self, button: gr.Button) -> None:
+        """Let `button` draw other pictures for all views that show a batch."""
+        outputs = [self.seed, self.picked]
+        button.click(None, self.seed, outputs, js="(seed) => [seed + 1, '']", api_visibility="private")
+
     def keep(self, name: str, component: Any = None, **how: Any) -> None:
-        """Keep a control's state in the link under `name`; see `Kept`."""
+        """Keep a control's state in the link under `name`; see `Kept`.
+
+        Before the control's other events: Gradio answers them one after the other.
+        """
         self.kept.append(Kept(name, component, **how))
+        self.kept[-1].wire()
 
 
 def _notice(error: UserError) -> Any:

@@ -8,10 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
-from cl_core.anatomy import nt_xent_anatomy
 from cl_core.data.catalog import load_dataset
 from cl_core.runs import find_run
-from cl_core.ui.batch import draw_batch
 from cl_core.ui.library import checkpoint_names
 from cl_core.ui.pictures import to_image
 from cl_core.ui.text import text
@@ -97,20 +95,6 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
 
 
-def test_temperature(page: Page) -> None:
-    open_tab(page, "Temperature")
-    drawn(page, "temperature-view")
-    batch = draw_batch("emoji-simclr", 16, 1)
-    z1, z2 = batch.trained.chunk(2)
-    expect(page.get_by_text(f"Loss of the whole batch: {nt_xent_anatomy(z1, z2, 0.2).loss:.2f}")).to_be_visible()
-    screenshot(page, "temperature")
-    page.locator("#temperature input").fill("120")
-    expect(page.get_by_text("At temperature 10")).to_be_visible()
-    expect(page.get_by_text(f"Loss of the whole batch: {nt_xent_anatomy(z1, z2, 10.0).loss:.2f}")).to_be_visible()
-    page.locator("#temperature input").fill("0")
-    expect(page.get_by_text("At temperature 0.01")).to_be_visible()
-
-
 def test_curves(page: Page) -> None:
     open_tab(page, "Training")
     drawn(page, "curves-view")
@@ -138,7 +122,7 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
         choose(page, model)
         expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
         name = text(f"methods.{find_run(model).read_record().config.method}", t="").split("**")[1]
-        expect(page.locator(".prose.summary:visible", has_text=name)).to_be_visible()
+        expect(page.locator("#matrix-view .cl-summary", has_text=name)).to_be_visible()
 
 
 def test_a_collapse_is_called_one(page: Page) -> None:

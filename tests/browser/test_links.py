@@ -27,9 +27,11 @@ def visit(browser: Browser, app_url: str) -> Iterator[object]:
         return page
 
     yield open_page
+    # These pages are left for others while they still ask for something.
+    found = [problem for problem in problems if not re.search("AbortError|Connection errored out", problem)]
     for context in contexts:
         context.close()
-    assert not problems
+    assert not found
 
 
 def test_the_link_opens_the_same_view(page: Page, visit: object) -> None:

@@ -190,7 +190,7 @@ def test_the_worked_example_shows_its_figures(page: Page) -> None:
     drawn(page)
     pick(page, "Loss", "Worked example: SupCon, mean outside the log")
     expect(page.locator("#matrix-view .cl-matrix")).to_have_count(1)
-    said = page.locator(".prose.summary:visible").first
+    said = page.locator("#matrix-view .cl-summary")
     for figure in ("11.4197, 7.2050, 4.0179, 9.5451", "0.5504, 0.0000, 1.0430, 0.8892", "2.4826"):
         expect(said).to_contain_text(figure)
     frame(page, 0).hover(position={"x": 64 * 2.5, "y": 64 * 0.5})

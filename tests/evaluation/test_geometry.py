@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from cl_core.data.catalog import load_dataset
-from cl_core.evaluation.geometry import alignment, effective_rank, output_std, uniformity
+from cl_core.evaluation.geometry import alignment, effective_rank, output_std, tolerance, uniformity
 from cl_core.runs import open_run
 from cl_core.training.loop import probe_geometry
 from cl_core.training.run_folder import RunFolder
@@ -58,3 +58,11 @@ def test_of_a_run(small: Small) -> None:
     assert recorded["std"] == pytest.approx(geometry.std, rel=0.01)
     assert recorded["alignment"] == pytest.approx(geometry.alignment, rel=0.02)
     assert "1/sqrt(128) = 0.088" in geometry.protocol()
+
+
+def test_tolerance_is_the_mean_cosine_within_classes() -> None:
+    z, labels = torch.randn(7, 5), torch.tensor([0, 0, 1, 1, 1, -1, -1])
+    pairs = [(0, 1), (2, 3), (2, 4), (3, 4)]
+    expected = sum(float(torch.cosine_similarity(z[i], z[j], dim=0)) for i, j in pairs) / len(pairs)
+    assert tolerance(z, labels) == pytest.approx(expected, abs=1e-6)
+    assert math.isnan(tolerance(z[:2], torch.tensor([0, 1])))

@@ -31,7 +31,8 @@ def roles(model: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("model", library.checkpoint_names())
 def test_every_checkpoint_is_shown(model: str) -> None:
-    value, summary = show(model, "own", COUNT, 1)
+    value = show(model, "own", COUNT, 1)
+    summary = value["summary"]
     pair = compare(model, draw_batch(model, COUNT, 1), 2 * COUNT)
     for panel, comparison in zip(value["panels"], pair, strict=True):
         parts = comparison.anatomy
@@ -106,7 +107,7 @@ def test_the_queue_shown_is_the_one_that_was_shipped() -> None:
 def test_cross_entropy_compares_with_classes() -> None:
     data = load_dataset("emoji")
     batch = draw_batch("emoji-cross-entropy", COUNT, 1)
-    value, _ = show("emoji-cross-entropy", "own", COUNT, 1)
+    value = show("emoji-cross-entropy", "own", COUNT, 1)
     panel = value["panels"][1]
     names = [column["caption"] for column in panel["columns"]]
     assert set(names) == {data.classes[label] for label in batch.labels.tolist()}

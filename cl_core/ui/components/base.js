@@ -38,6 +38,19 @@ function tile(sprites, index, side) {
   return picture;
 }
 
+// One tile of a loaded sheet as a drawing: quicker than a background where tiles follow the pointer.
+function drawnTile(sheet, sprites, index, side) {
+  const canvas = document.createElement("canvas");
+  const scale = window.devicePixelRatio || 1;
+  canvas.width = canvas.height = Math.round(side * scale);
+  canvas.className = "cl-tile";
+  canvas.style.width = canvas.style.height = `${side}px`;
+  const size = sheet.width / sprites.columns;
+  const [x, y] = [(index % sprites.columns) * size, Math.floor(index / sprites.columns) * size];
+  canvas.getContext("2d").drawImage(sheet, x, y, size, size, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
 // What the page's address says of a control that the browser alone knows, and its way back there.
 function linked(name) {
   return window.contrastiveLink ? window.contrastiveLink.get(name) : null;
@@ -47,3 +60,29 @@ function keepLinked(name, value, byDefault) {
   if (window.contrastiveLink) window.contrastiveLink.keep(name, value, byDefault);
 }
 
+// `draw(value)` for what Python answers. Answers can cross on their way: one that was asked for before the one on the
+// screen is not drawn (`Page.draws` numbers them).
+function onAnswer(draw) {
+  let latest = 0;
+  const take = () => {
+    const value = props.value;
+    if (!value || (value.turn || 0) < latest) return;
+    latest = value.turn || 0;
+    draw(value);
+  };
+  watch("value", take);
+  take();
+}
+
+// Paragraphs of a text with **strong** and *emphasised* parts.
+function marked(text) {
+  return text.split("\n\n").map((paragraph) => {
+    const node = build("p", "cl-paragraph");
+    for (const piece of paragraph.split(/(\*\*[^*]+\*\*|\*[^*]+\*)/)) {
+      if (piece.startsWith("**")) node.append(build("strong", "", piece.slice(2, -2)));
+      else if (/^\*[^*]/.test(piece)) node.append(build("em", "", piece.slice(1, -1)));
+      else node.append(piece);
+    }
+    return node;
+  });
+}

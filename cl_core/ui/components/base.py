@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.ui.text import texts
+
 
 def _script(module: Path) -> str:
     return module.with_suffix(".js").read_text(encoding="utf-8")
@@ -29,5 +31,6 @@ def file_component(module: str, value: Any, parts: Sequence[str] = (), **props: 
         css_template=source.with_suffix(".css").read_text(encoding="utf-8"),
         js_on_load="".join(map(_script, [Path(__file__), *map(source.with_name, parts), source])),
         apply_default_css=False,
+        save=texts("save"),
         **props,
     )

@@ -6,6 +6,7 @@ card.className = "cl-card";
 card.hidden = true;
 root.append(grid, card);
 
+let value = null;
 let drawn = 0;
 let sprites = null; // kept while only numbers change
 
@@ -50,10 +51,10 @@ function line(text, className) {
 
 // What the card shows for a point: the tiles of its pictures, and lines of text.
 function cardContent(point, figure) {
-  const { card: kind, words } = props.value;
+  const { card: kind, words } = value;
   if (kind === "matrix") {
     const [row, column] = [point.y, point.x];
-    const { cells, names } = props.value;
+    const { cells, names } = value;
     const here = cells[figure];
     // New numbers arrive before the new drawing: the pointer may still be on a cell that is no more.
     if (!here || !here.roles[row] || !here.columns[column]) return null;
@@ -66,16 +67,16 @@ function cardContent(point, figure) {
       role: words[role], roleName: role.split(".")[1].split("_")[0] };
   }
   if (kind === "row") {
-    const item = props.value.items[point.pointIndex];
-    return { tiles: [props.value.anchor, item.sprite], lines: item.lines, role: words[item.role], roleName: item.role };
+    const item = value.items[point.pointIndex];
+    return { tiles: [value.anchor, item.sprite], lines: item.lines, role: words[item.role], roleName: item.role };
   }
   if (kind === "map") {
     const id = point.customdata;
-    return { tiles: [id], lines: [props.value.names[id]], role: "", roleName: "" };
+    return { tiles: [id], lines: [value.names[id]], role: "", roleName: "" };
   }
   if (kind === "words") {
     const id = point.customdata;
-    return { tiles: [], lines: [props.value.lines[id]], role: props.value.names[id], roleName: "" };
+    return { tiles: [], lines: [value.lines[id]], role: value.names[id], roleName: "" };
   }
   return null;
 }
@@ -99,7 +100,6 @@ function showCard(point, event, figure) {
 }
 
 async function draw() {
-  const value = props.value;
   if (!value || !value.figures) return;
   const turn = ++drawn;
   if (value.sprites) sprites = value.sprites;
@@ -145,5 +145,4 @@ const sizeWatcher = new ResizeObserver(() => {
 sizeWatcher.observe(root);
 const themeWatcher = new MutationObserver(draw);
 themeWatcher.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-watch("value", draw);
-draw();
+onAnswer((answer) => { value = answer; draw(); });

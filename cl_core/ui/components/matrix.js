@@ -14,6 +14,19 @@ function ramp(stops, share) {
   return stops[low].map((value, i) => Math.round(value + (at - low) * (stops[low + 1][i] - value)));
 }
 
+// A matrix as a drawing of its own: RGBA pixels of every cell, positives framed.
+function matrixSvg({ rows, columns, positive }, pixels) {
+  const side = 10;
+  const shapes = [];
+  for (let i = 0; i < rows * columns; i++) {
+    const [x, y] = [(i % columns) * side, Math.floor(i / columns) * side];
+    const frame = positive[i] ? ' stroke="#009e73" stroke-width="1.5"' : "";
+    shapes.push(`<rect x="${x}" y="${y}" width="${side}" height="${side}" fill="rgb(${pixels[4 * i]},${pixels[4 * i + 1]},` +
+      `${pixels[4 * i + 2]})" fill-opacity="${(pixels[4 * i + 3] / 255).toFixed(2)}"${frame}/>`);
+  }
+  return svgText(columns * side, rows * side, [paper(), ...shapes]);
+}
+
 // on: {point(row, column), pick(row, column)} are told what the pointer and the keys do; here() gives the cell they are at.
 function matrixPanel(label, hint, on) {
   const node = build("section", "cl-matrix");
@@ -30,6 +43,9 @@ function matrixPanel(label, hint, on) {
   node.append(title, frame, build("p", "cl-keys", hint));
   const cells = document.createElement("canvas");
   let shape = { rows: 0, columns: 0, cell: 1, side: 0 };
+  let width = 0;
+  new ResizeObserver(() => { width = frame.clientWidth; }).observe(frame);
+  let edges = null; // what the pictures at the sides were drawn for
 
   function at(event) {
     const box = frame.getBoundingClientRect();
@@ -51,7 +67,8 @@ function matrixPanel(label, hint, on) {
   // pixels: RGBA of every cell, row by row; framed: which cells get the positives' frame; pictures: {sheet, sprites,
   // rows, columns} with a sprite's number for each row and column, or null.
   function draw(rows, columns, pixels, framed, pictures) {
-    const width = frame.clientWidth;
+    // Asked for once a size: asking while drawing would lay the page out anew.
+    width ||= frame.clientWidth;
     if (!width) return;
     const withPictures = pictures && width / (columns + 1) >= SMALLEST_PICTURE;
     const cell = Math.min(LARGEST_CELL, width / (columns + (withPictures ? 1 : 0)));
@@ -64,23 +81,27 @@ function matrixPanel(label, hint, on) {
       canvas.height = Math.round(high * scale);
       canvas.style.width = `${wide}px`;
       canvas.style.height = `${high}px`;
+      edges = null;
     }
     if (cells.width !== columns || cells.height !== rows) [cells.width, cells.height] = [columns, rows];
     cells.getContext("2d").putImageData(new ImageData(pixels, columns, rows), 0, 0);
     const pen = canvas.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, wide, high);
+    const fresh = !withPictures || edges !== pictures.rows; // pictures stay while only numbers change
+    edges = withPictures ? pictures.rows : null;
+    if (fresh) pen.clearRect(0, 0, wide, high);
+    else pen.clearRect(side, side, columns * cell, rows * cell);
     pen.imageSmoothingEnabled = false;
     pen.drawImage(cells, side, side, columns * cell, rows * cell);
     pen.strokeStyle = "#009e73";
     pen.lineWidth = cell > 8 ? 2 : 1;
     const inset = pen.lineWidth / 2;
+    pen.beginPath();
     for (let i = 0; i < framed.length; i++) {
-      if (!framed[i]) continue;
-      const [x, y] = [side + (i % columns) * cell, side + Math.floor(i / columns) * cell];
-      pen.strokeRect(x + inset, y + inset, cell - 2 * inset, cell - 2 * inset);
+      if (framed[i]) pen.rect(side + (i % columns) * cell + inset, side + Math.floor(i / columns) * cell + inset, cell - 2 * inset, cell - 2 * inset);
     }
-    if (withPictures) {
+    pen.stroke();
+    if (withPictures && fresh) {
       pen.imageSmoothingEnabled = true;
       pictures.rows.forEach((sprite, row) => picture(pen, pictures, sprite, 0, side + row * cell, cell));
       pictures.columns.forEach((sprite, column) => picture(pen, pictures, sprite, side + column * cell, 0, cell));

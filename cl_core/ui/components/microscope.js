@@ -37,8 +37,10 @@ const matrices = build("div", "cl-matrices");
 const details = build("aside", "cl-details");
 details.setAttribute("aria-live", "polite");
 body.append(matrices, details);
-root.replaceChildren(controls, about, body);
+const summary = build("div", "cl-summary");
+root.replaceChildren(summary, controls, about, body);
 
+let shownValue = null;
 let panels = [];
 let sheet = null;
 let turn = 0;
@@ -48,7 +50,7 @@ const state = { panel: 0, row: 0, column: 0, stage: "cosine", t: null };
 function unpack(panel) {
   const cosines = unpacked(panel.cosines, Float32Array);
   const codes = unpacked(panel.roles, Uint8Array);
-  const is = (part) => Uint8Array.from(codes, (code) => Number(props.value.roles[code].split(".")[1].startsWith(part)));
+  const is = (part) => Uint8Array.from(codes, (code) => Number(shownValue.roles[code].split(".")[1].startsWith(part)));
   return { ...panel, codes, table: { rows: panel.rows, columns: panel.columns.length, cosines, positive: is("positive"),
     negative: is("negative") }, parts: null };
 }
@@ -97,7 +99,7 @@ function paint() {
       const [red, green, blue] = here === null ? [128, 128, 128] : colour(here);
       panel.pixels.set([red, green, blue, here === null ? 46 : 255], 4 * i);
     }
-    const pictures = sheet && { sheet, sprites: props.value.sprites, rows: panel.rowSprites, columns: panel.columnSprites };
+    const pictures = sheet && { sheet, sprites: shownValue.sprites, rows: panel.rowSprites, columns: panel.columnSprites };
     panel.view.draw(rows, columns, panel.pixels, panel.table.positive, pictures);
   }
   mark();
@@ -129,22 +131,22 @@ function describe() {
   const { table, parts } = panel;
   const form = formOf(panel);
   const i = state.row * table.columns + state.column;
-  const role = props.value.roles[panel.codes[i]];
+  const role = shownValue.roles[panel.codes[i]];
   const column = panel.columns[state.column];
   const compared = table.positive[i] || table.negative[i];
   const pair = build("div", "cl-pair");
-  if (props.value.sprites) {
-    pair.append(tile(props.value.sprites, panel.rowSprites[state.row], 72));
-    if (column.sprite >= 0) pair.append(tile(props.value.sprites, column.sprite, 72));
+  if (sheet) {
+    pair.append(drawnTile(sheet, shownValue.sprites, panel.rowSprites[state.row], 72));
+    if (column.sprite >= 0) pair.append(drawnTile(sheet, shownValue.sprites, column.sprite, 72));
   }
   const said = build("div", "cl-said");
   said.append(build("div", "cl-which", say(words.pair, { row: panel.rowNames[state.row], column: column.caption })));
-  said.append(build("div", `cl-role cl-${role.split(".")[1].split("_")[0]}`, props.value.roleWords[role]));
+  said.append(build("div", `cl-role cl-${role.split(".")[1].split("_")[0]}`, shownValue.roleWords[role]));
   if (role.endsWith("negative_class")) said.append(build("div", "cl-flag", words.false_negative));
   pair.append(said);
 
   const facts = build("dl", "cl-facts");
-  facts.append(fact("cosine", table.cosines[i], { name: props.value.measure, hint: "cosine" }));
+  facts.append(fact("cosine", table.cosines[i], { name: shownValue.measure, hint: "cosine" }));
   if (form.kind !== "cosine") facts.append(fact("scaled", parts.scaled[i]));
   if (compared) {
     if (form.kind !== "cosine") {
@@ -245,13 +247,23 @@ function cellOfLink() {
   return there && [panel, row, column].every(Number.isInteger) ? { panel, row, column } : null;
 }
 
-async function open() {
-  const value = props.value;
-  if (!value || !value.panels) return;
+// Every number of a matrix, a line a cell.
+function cellsOf({ rowNames, columns, table, parts }) {
+  const head = ["row", "column", "similarity", "scaled", "probability", "share", "gradient", "positive", "compared"];
+  const cells = Array.from(table.cosines, (cosine, i) => [rowNames[Math.floor(i / table.columns)],
+    columns[i % table.columns].caption, cosine, parts.scaled[i], Math.exp(parts.logProbabilities[i]), parts.share[i],
+    parts.gradient[i], table.positive[i], Number(Boolean(table.positive[i] || table.negative[i]))]);
+  return [head, ...cells];
+}
+
+async function open(value) {
+  if (!value.panels) return;
   const now = ++turn;
   const image = value.sprites ? await loadedImage(value.sprites.url) : null;
   if (now !== turn) return;
   sheet = image;
+  shownValue = value;
+  summary.replaceChildren(...marked(value.summary));
   panels = value.panels.map((panel, i) => {
     const made = unpack(panel);
     made.rowSprites = value.sprites ? Array.from({ length: panel.rows }, (_, row) => row) : [];
@@ -262,6 +274,12 @@ async function open() {
       here: () => [state.row, state.column],
     });
     made.view.name(panel.name);
+    made.view.node.append(saveButtons({
+      name: () => `${state.stage}-${panel.name}`,
+      canvas: () => made.view.image(),
+      svg: () => matrixSvg(made.table, made.pixels),
+      csv: () => cellsOf(made),
+    }));
     return made;
   });
   matrices.style.setProperty("--cl-columns", panels.length);
@@ -280,5 +298,4 @@ async function open() {
 
 const sizeWatcher = new ResizeObserver(() => { if (panels.length && panels[0].parts) paint(); });
 sizeWatcher.observe(matrices);
-watch("value", open);
-open();
+onAnswer(open);

@@ -15,7 +15,7 @@ from cl_core.ui.components.base import file_component
 
 STAGES = ("cosine", "scaled", "mask", "probability", "log", "mean", "gradient")
 TEMPERATURES = (0.01, 10.0)
-PARTS = ("anatomy.js", "matrix.js", "formula.js")
+PARTS = ("anatomy.js", "save.js", "matrix.js", "formula.js")
 
 
 def microscope(words: dict[str, str], **props: Any) -> gr.HTML:
@@ -25,7 +25,8 @@ def microscope(words: dict[str, str], **props: Any) -> gr.HTML:
         words: its texts.
 
     value: `panels`, each made by `panel_value`; `roles`, the names that the panels' codes stand for; `roleWords`, what
-        they mean; `measure`: `cosine`, `dot` or `logit`; `sprites`, a sheet that begins with the rows' pictures, or none.
+        they mean; `measure`: `cosine`, `dot` or `logit`; `sprites`, a sheet that begins with the rows' pictures, or none;
+        `summary`, with **strong** parts.
     """
     return file_component(__file__, None, parts=PARTS, words=words, stages=STAGES, temperatures=TEMPERATURES, **props)
 

@@ -10,9 +10,8 @@ function figure(src, caption) {
   return node;
 }
 
-function draw() {
-  const value = props.value;
-  if (!value || !value.original) return;
+function draw(value) {
+  if (!value.original) return;
   const original = figure(value.original.src, value.original.caption);
   const views = value.views.map((view) => {
     const box = build("div", "cl-box");
@@ -29,5 +28,4 @@ function draw() {
   root.replaceChildren(original, ...views);
 }
 
-watch("value", draw);
-draw();
+onAnswer(draw);

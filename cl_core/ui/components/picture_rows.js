@@ -11,9 +11,7 @@ function card(item, row, position) {
   return node;
 }
 
-function draw() {
-  const value = props.value;
-  if (!value) return;
+function draw(value) {
   if (!value.rows || value.rows.length === 0) {
     root.replaceChildren(build("p", "cl-empty", value.empty || ""));
     return;
@@ -29,5 +27,4 @@ function draw() {
   }));
 }
 
-watch("value", draw);
-draw();
+onAnswer(draw);

@@ -17,7 +17,7 @@ from cl_core.ui import library, pictures
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 
 
@@ -92,7 +92,7 @@ def _snapshots(model: str) -> Snapshots:
     return snapshots
 
 
-def build(page: Page, tab: gr.Tab) -> None:
+def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
@@ -107,7 +107,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         api_visibility="private",
     )
     gr.on(
-        [tab.select, page.model.change, others.change],
+        [shown, others.change],
         page.handles(show),
         [page.model, others],
         [view, summary],
@@ -120,7 +120,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     moment_summary = gr.Markdown(elem_classes="summary")
     moment_view = figure_view(elem_id="moment-view")
     gr.on(
-        [tab.select, page.model.change, moment.change],
+        [shown, moment.change],
         page.handles(show_moment),
         [page.model, moment],
         [moment_view, moment_summary],

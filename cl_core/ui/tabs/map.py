@@ -13,7 +13,7 @@ from cl_core.ui.components import figure_view, picture_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.library import Space
 from cl_core.ui.neighbours import neighbour_row
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text
 
 NEIGHBOURS = 8
@@ -52,7 +52,7 @@ def neighbours(model: str, event: gr.EventData) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def build(page: Page, tab: gr.Tab) -> None:
+def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("map.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
@@ -71,7 +71,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     view = figure_view(elem_id="map-view")
     found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbours")
     gr.on(
-        [tab.select, page.model.change, projector.change, space.change],
+        [shown, projector.change, space.change],
         page.handles(show),
         [page.model, projector, space],
         view,

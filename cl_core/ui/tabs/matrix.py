@@ -17,12 +17,11 @@ from cl_core.methods import Comparison
 from cl_core.methods.base import view_columns
 from cl_core.training.loop import uses_labels
 from cl_core.ui import library, pictures
-from cl_core.ui.batch import Batch, compare, draw_batch, key_pictures
+from cl_core.ui.batch import Batch, chosen_batch, compare, key_pictures, picked_rows
 from cl_core.ui.components import microscope
 from cl_core.ui.components.microscope import STAGES, TEMPERATURES, panel_value
-from cl_core.ui.events import QUICK
 from cl_core.ui.links import number, one_of
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 
 # The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
@@ -103,15 +102,19 @@ def _codes(roles: list[list[str]], known: list[str]) -> Tensor:
     return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
 
-def show(model: str, loss: Loss, count: float, seed: float) -> tuple[dict[str, Any], str]:
+def show(model: str, loss: Loss, count: float, seed: float, picked: str = "") -> dict[str, Any]:
     """The matrices as a loss sees them, and the losses they mean."""
     if loss.startswith("example-"):
         return show_example(_form(loss))
     run, data = library.run(model), library.dataset(model)
-    batch = draw_batch(model, int(count), int(seed))
+    batch = chosen_batch(model, picked, int(count), int(seed))
     config = run.record.config
+    notes = [text("matrix.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
+    if loss == "own" and bool((batch.instances < 0).any()) and run.method.stored_keys(batch.instances[:0], 0) is not None:
+        loss = "nt-xent"
+        notes.append(text("matrix.not_stored", model=model))
     if loss == "own":
-        pair = compare(model, batch, 2 * int(count))
+        pair = compare(model, batch, 2 * len(batch.rows))
     else:
         before, after = (compare_by(loss, z, batch.labels, config.temperature) for z in (batch.untrained, batch.trained))
         pair = before, after
@@ -133,11 +136,12 @@ def show(model: str, loss: Loss, count: float, seed: float) -> tuple[dict[str, A
     shown = [batch.views]
     if keys:
         shown.append(plain_views(key_pictures(model, torch.tensor(keys)), run.size))
-    value = _value(panels, known, pictures.sprites(torch.cat(shown)), "logit" if pair[0].kinds[0] == "class" else "cosine")
+    measure = "logit" if pair[0].kinds[0] == "class" else "cosine"
     losses = [f"{c.anatomy.loss:.2f}" for c in pair]
     t = f"{config.temperature:g}"
     said = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
-    return value, text("matrix.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
+    summary = text("matrix.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
+    return _value(panels, known, pictures.sprites(torch.cat(shown)), measure, " ".join([summary, *notes]))
 
 
 def example_anatomy(form: SupConForm) -> Anatomy:
@@ -148,7 +152,7 @@ def example_anatomy(form: SupConForm) -> Anatomy:
     return sup_con_anatomy(z, torch.tensor(EXAMPLE_LABELS), 1.0, form, normalise=False)
 
 
-def show_example(form: SupConForm) -> tuple[dict[str, Any], str]:
+def show_example(form: SupConForm) -> dict[str, Any]:
     """The worked example, with its own figures."""
     anatomy, known = example_anatomy(form), list(texts("roles"))
     names = [text("matrix.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
@@ -164,14 +168,17 @@ def show_example(form: SupConForm) -> tuple[dict[str, Any], str]:
     figures = {"denominators": anatomy.denominators, "terms": anatomy.terms, "shares": anatomy.share.sum(1)}
     listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in figures.items()}
     summary = text("matrix.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
-    return _value([panel], known, None, "dot"), summary
+    return _value([panel], known, None, "dot", summary)
 
 
-def _value(panels: list[dict[str, Any]], roles: list[str], sprites: dict[str, object] | None, measure: str) -> dict[str, Any]:
-    return {"panels": panels, "roles": roles, "roleWords": texts("roles"), "sprites": sprites, "measure": measure}
+def _value(
+    panels: list[dict[str, Any]], roles: list[str], sprites: dict[str, object] | None, measure: str, summary: str
+) -> dict[str, Any]:
+    shown = {"panels": panels, "roles": roles, "roleWords": texts("roles")}
+    return shown | {"sprites": sprites, "measure": measure, "summary": summary}
 
 
-def build(page: Page, tab: gr.Tab) -> None:
+def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("matrix.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
@@ -185,18 +192,14 @@ def build(page: Page, tab: gr.Tab) -> None:
         )
         count = gr.Slider(4, 32, 16, step=4, label=text("matrix.count"), info=text("matrix.count_hint"), scale=2)
         again = gr.Button(text("matrix.again"), variant="primary", scale=1)
-    summary = gr.Markdown(elem_classes="summary")
     view = microscope(texts("microscope"), elem_id="matrix-view")
-    seed = gr.Number(1, visible=False, precision=0)
-    inputs, outputs = [page.model, loss, count, seed], [view, summary]
-    draw = page.handles(show)
-    gr.on([tab.select, page.model.change, loss.change, count.change, seed.change], draw, inputs, outputs, **QUICK)
-    again.click(lambda value: int(value) + 1, seed, seed, **QUICK)
-    for name, control in (("loss", loss), ("count", count), ("batch", seed)):
+    for name, control in (("loss", loss), ("count", count)):
         page.keep(name, control)
     page.keep("stage", read=lambda raw, _: one_of(raw, STAGES))
     page.keep("t", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.keep("cell", read=lambda raw, _: _cell(raw))
+    page.draws([shown, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
+    page.draws_new_batch(again)
 
 
 def _cell(raw: str) -> tuple[int, ...]:

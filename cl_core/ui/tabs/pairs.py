@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from cl_core.data.views import ViewConfig, ViewRecord, apply_record, sample_reco
 from cl_core.ui import library, pictures
 from cl_core.ui.components import pair_view, picture_upload
 from cl_core.ui.events import QUICK
-from cl_core.ui.links import one_of
-from cl_core.ui.page import Page
+from cl_core.ui.links import read_picture
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text
 
 COLOURS = ("#0072B2", "#D55E00")
@@ -95,12 +94,7 @@ def choices(model: str, chosen: str | None) -> dict[str, Any]:
     return gr.update(choices=names, value=chosen if chosen in names else names[0])
 
 
-def read_picture(raw: str, before: Mapping[str, Any]) -> str:
-    """A picture of the model's data set, from a link."""
-    return one_of(raw, list(picture_choices(library.dataset(before["model"]))))
-
-
-def build(page: Page, tab: gr.Tab) -> None:
+def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when the page opens."""
     gr.Markdown(text("pairs.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row result-first"):
@@ -119,22 +113,13 @@ def build(page: Page, tab: gr.Tab) -> None:
         with gr.Column(scale=3, min_width=320):
             view = pair_view(elem_id="pairs-view")
     seed = gr.Number(1, visible=False, precision=0)
-    inputs = [page.model, choice, upload, seed, crop, flip, jitter, grey, blur]
-    # One event for all of them: an answer on its way never overwrites a later one.
-    draw = page.handles(show)
-    gr.on([slider.change for slider in (crop, flip, jitter, grey, blur)], draw, inputs, view, **QUICK)
-    # Notices travel through the queue, which sliders go past to be quick.
-    gr.on([choice.change, upload.change], draw, inputs, view, **(QUICK | {"queue": True}))
-    choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place
-    again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **QUICK).then(draw, inputs, view, **QUICK)
-    gr.on(
-        [page.model.change, page.app.load],
-        page.handles(choices),
-        [page.model, choice],
-        choice,
-        show_progress="hidden",
-        api_visibility="private",
-    )
     page.keep("picture", choice, event="input", read=read_picture)
     for name, control in (("crop", crop), ("jitter", jitter), ("flip", flip), ("grey", grey), ("blur", blur), ("pair", seed)):
         page.keep(name, control)
+    shown(page.handles(choices), [page.model, choice], choice, **QUICK)
+    inputs = [page.model, choice, upload, seed, crop, flip, jitter, grey, blur]
+    page.draws([control.change for control in (seed, crop, flip, jitter, grey, blur)], show, inputs, view)
+    # Notices travel through the queue, which sliders go past to be quick.
+    page.draws([shown, choice.change, upload.change], show, inputs, view, queue=True)
+    choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place
+    again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **QUICK)

@@ -11,9 +11,11 @@ from cl_core.data.catalog import picture_choices
 from cl_core.data.decoding import decode_picture, is_animated, to_tensor
 from cl_core.ui import library
 from cl_core.ui.components import picture_rows, picture_upload
+from cl_core.ui.events import QUICK
 from cl_core.ui.library import SPACES
+from cl_core.ui.links import read_picture
 from cl_core.ui.neighbours import neighbour_row
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text
 
 TOP = 8
@@ -41,7 +43,7 @@ def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     return {"rows": rows_shown}
 
 
-def build(page: Page, tab: gr.Tab) -> None:
+def build(page: Page, shown: Event) -> None:
     """Lay out the view; it answers when there is something to search for."""
     gr.Markdown(text("search.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row"):
@@ -52,21 +54,14 @@ def build(page: Page, tab: gr.Tab) -> None:
             choice = gr.Dropdown([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
             found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
-    inputs = [page.model, upload, choice]
+    page.keep("query", choice, event="input", read=read_picture)
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
-    gr.on(
-        [upload.change, choice.change, page.model.change],
-        page.handles(show),
-        inputs,
-        found,
-        trigger_mode="always_last",
-        api_visibility="private",
-    )
-    gr.on(
-        [page.app.load, page.model.change],
-        lambda name: gr.update(choices=list(picture_choices(library.dataset(name))), value=None),
-        page.model,
-        choice,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    shown(page.handles(choices), [page.model, choice], choice, **QUICK)
+    triggers = [shown, upload.change, choice.change]
+    page.draws(triggers, show, [page.model, upload, choice], found, queue=True, show_progress="full")
+
+
+def choices(model: str, chosen: str | None) -> dict[str, Any]:
+    """The pictures to pick from when the model changes; the one chosen stays if it is among them."""
+    names = list(picture_choices(library.dataset(model)))
+    return gr.update(choices=names, value=chosen if chosen in names else None)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gradio as gr
 
 from cl_core.ui import library
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.words import ask, cost, curves, noise, step
 from cl_core.ui.text import text
 
 VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cost}
 
 
-def build(page: Page, tab: gr.Tab) -> None:
+def build(page: Page, shown: Event) -> None:
     """Lay out the views; each is drawn when its tab opens. The page's model, one of pictures, has no say here."""
     gr.Markdown(text("words.about"), elem_classes="about")
     names = library.word_names()
@@ -23,4 +23,4 @@ def build(page: Page, tab: gr.Tab) -> None:
     with gr.Tabs(elem_id="words-views"):
         for position, (name, view) in enumerate(VIEWS.items()):
             with gr.Tab(text(f"words.tabs.{name}"), id=f"words-{name}") as inner:
-                view.build(page, which, tab if position == 0 else inner)
+                view.build(page, which, shown if position == 0 else inner.select)

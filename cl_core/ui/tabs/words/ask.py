@@ -13,7 +13,7 @@ from cl_core.ui import library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text
 from cl_core.words.maps import SHOWN, word_map
 from cl_core.words.questions import Answer, parse_analogy
@@ -101,7 +101,7 @@ def clicked(name: str, event: gr.EventData) -> str:
     return words[point] if isinstance(point, int) and 0 <= point < len(words) else EXAMPLES[0]
 
 
-def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
+def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     with gr.Row(elem_classes="tools"):
         asked = gr.Textbox(
@@ -128,9 +128,9 @@ def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
     # Notices travel through the queue.
     options = QUICK | {"queue": True}
     question_asked: tuple[Any, Any, Any] = (page.handles(answer), [which, asked], [neighbourhood, said])
-    gr.on([tab.select, which.change, asked.submit], *question_asked, **options)
+    gr.on([shown, which.change, asked.submit], *question_asked, **options)
     gr.on(
-        [tab.select, which.change, projector.change, said.change],
+        [shown, which.change, projector.change, said.change],
         page.handles(show_map),
         [which, projector, asked],
         view,

@@ -9,7 +9,7 @@ import gradio as gr
 
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 from cl_core.words.cost import Cost, measure_cost
 
@@ -36,7 +36,7 @@ def measure(noise_words: float) -> Iterator[tuple[dict[str, Any], str]]:
         yield figures_value(figure, label=text("words.cost.label")), summary
 
 
-def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
+def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is measured when its tab opens, and again on demand."""
     gr.Markdown(text("words.cost.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
@@ -45,7 +45,7 @@ def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-cost")
     gr.on(
-        [tab.select, again.click],
+        [shown, again.click],
         page.handles(measure),
         noise_words,
         [view, summary],

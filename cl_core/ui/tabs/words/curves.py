@@ -10,7 +10,7 @@ from cl_core.ui import library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 
 
@@ -42,9 +42,9 @@ def show(name: str) -> tuple[dict[str, Any], str]:
     return value, summary
 
 
-def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
+def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("words.curves.about"), elem_classes="about")
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-curves")
-    gr.on([tab.select, which.change], page.handles(show), which, [view, summary], **(QUICK | {"queue": True}))
+    gr.on([shown, which.change], page.handles(show), which, [view, summary], **(QUICK | {"queue": True}))

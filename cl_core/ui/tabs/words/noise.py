@@ -11,7 +11,7 @@ from cl_core.ui import library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 from cl_core.words.noise import AliasTable
 from cl_core.words.vocabulary import noise_distribution
@@ -49,10 +49,10 @@ def show(name: str, power: float) -> tuple[dict[str, Any], str]:
     return figures_value(figure, label=text("words.noise.label")), summary
 
 
-def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
+def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("words.noise.about"), elem_classes="about")
     power = gr.Slider(0, 1, 0.75, step=0.05, label=text("words.noise.power"), info=text("words.noise.power_hint"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-noise")
-    gr.on([tab.select, which.change, power.change], page.handles(show), [which, power], [view, summary], **QUICK)
+    gr.on([shown, which.change, power.change], page.handles(show), [which, power], [view, summary], **QUICK)

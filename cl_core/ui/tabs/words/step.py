@@ -10,7 +10,7 @@ from cl_core.ui import library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.page import Page
+from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 from cl_core.words.anatomy import step_anatomy
 
@@ -44,7 +44,7 @@ def show(name: str, centre: str, context: str, seed: float) -> tuple[dict[str, A
     return figures_value(*figures, label=text("words.step.label")), summary
 
 
-def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
+def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("words.step.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
@@ -57,5 +57,5 @@ def build(page: Page, which: gr.Dropdown, tab: gr.Tab) -> None:
     draw = page.handles(show)
     inputs, outputs = [which, centre, context, seed], [view, summary]
     options = QUICK | {"queue": True}  # notices travel through the queue
-    gr.on([tab.select, which.change, centre.submit, context.submit], draw, inputs, outputs, **options)
+    gr.on([shown, which.change, centre.submit, context.submit], draw, inputs, outputs, **options)
     again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **options)
