@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
 from cl_core import projection
 from cl_core.data.catalog import Dataset
-from cl_core.projection import PROJECTORS, Projector
+from cl_core.embedding import Layer
+from cl_core.projection import PROJECTORS, Projector, pca_axes
 from cl_core.runs import Run, run_features
+from cl_core.training.run_folder import Snapshots
 
 
 def map_key(run: Run, dataset: Dataset) -> str:
     return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 
 
-def map_points(run: Run, dataset: Dataset, projector: Projector) -> Tensor:
-    """Points (P, 2) float32 of the data set's shown pictures, from where they were kept or computed."""
-    return projection.project(
-        lambda: run_features(run, dataset.pictures[dataset.shown]), projector, run.folder.path, map_key(run, dataset)
-    )
+def map_points(
+    run: Run, dataset: Dataset, projector: Projector, layer: Layer = "feature", features: Callable[[], Tensor] | None = None
+) -> Tensor:
+    """Points (P, 2) float32 of the data set's shown pictures, from where they were kept or computed.
+
+    Args:
+        features: gives their features (P, D), where they are at hand.
+    """
+    key = map_key(run, dataset) + ("" if layer == "feature" else f"-{layer}")
+    compute = features or (lambda: run_features(run, dataset.pictures[dataset.shown], layer))
+    return projection.project(compute, projector, run.folder.path, key)
+
+
+def moments(snapshots: Snapshots) -> Tensor:
+    """The kept pictures at each snapshot, (S, P, 2) float32, all in the basis of the last: what moves is the embedding."""
+    mean, axes = pca_axes(snapshots.embeddings[-1].float())
+    return (snapshots.embeddings.float() - mean) @ axes
 
 
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:

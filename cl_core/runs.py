@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cl_core.device import choose_device
-from cl_core.embedding import embed
+from cl_core.embedding import Layer, embed
 from cl_core.encoders import NEUTRAL, Statistics, build_encoder
 from cl_core.errors import UserError
 from cl_core.files import fingerprint
@@ -120,7 +120,7 @@ def on_device(run: Run, device: torch.device) -> Method:
     return run.method if device.type == "cpu" else copy.deepcopy(run.method).to(device)
 
 
-def run_features(run: Run, pictures: Tensor) -> Tensor:
-    """Features h of length 1 of whole pictures (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
+def run_features(run: Run, pictures: Tensor, layer: Layer = "feature") -> Tensor:
+    """Features h or embeddings z, of length 1, of whole pictures (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
     device = choose_device()
-    return embed(on_device(run, device), pictures, run.size, device)
+    return embed(on_device(run, device), pictures, run.size, device, layer)

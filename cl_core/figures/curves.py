@@ -86,3 +86,29 @@ def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
     figure.update_annotations(font_size=13)
     figure.update_layout(layout(height=680, hovermode="x unified", legend={"orientation": "h", "y": -0.12, "x": 0}))
     return figure
+
+
+def path_figure(runs: dict[str, Metrics], words: dict[str, str]) -> go.Figure:
+    """Alignment against uniformity, a path for each run from its first snapshot to its last (Wang and Isola 2020, figure 3).
+
+    Args:
+        words: captions: `alignment`, `uniformity`, `epoch`, `path`.
+    """
+    figure = go.Figure()
+    for (name, metrics), colour in zip(runs.items(), cycle(CATEGORIES), strict=False):
+        measured = [p for p in _of_kind(metrics, "snapshot") if p.get("geometry", {}).get("alignment") is not None]
+        sizes = [7.0] * (len(measured) - 1) + [14.0] * bool(measured)
+        figure.add_scatter(
+            x=[p["geometry"]["uniformity"] for p in measured],
+            y=[p["geometry"]["alignment"] for p in measured],
+            text=[f"{name}, {words['epoch']} {p['epoch']:.3g}" for p in measured],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"size": sizes, "color": colour},
+            hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+        )
+    figure.update_xaxes(title_text=words["uniformity"])
+    figure.update_yaxes(title_text=words["alignment"], rangemode="tozero")
+    figure.update_layout(layout(height=480, title={"text": words["path"], "font": {"size": 13}}))
+    return figure

@@ -32,7 +32,8 @@ class Batch:
 
 
 @torch.no_grad()
-def _embed_views(run: Run, views: Tensor) -> Tensor:
+def embed_batch(run: Run, views: Tensor) -> Tensor:
+    """Embeddings z (M, D) of views (M, 3, S, S) in [0, 1]."""
     return run.method.project(run.method.encoder(views))
 
 
@@ -74,8 +75,8 @@ def draw_batch(model: str, count: int, seed: int, rows_picked: tuple[int, ...] =
         data.labels[rows],
         instances(data, with_labels)[0][rows],
         views,
-        _embed_views(run, views),
-        _embed_views(library.untrained(model), views),
+        embed_batch(run, views),
+        embed_batch(library.untrained(model), views),
     )
 
 
@@ -91,9 +92,9 @@ def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Compariso
     before = None
     if stored is not None:
         plain = plain_views(key_pictures(model, stored.instances.clamp(min=0)), trained.size)
-        before = StoredKeys(stored.instances, F.normalize(_embed_views(untrained, plain), dim=1))
+        before = StoredKeys(stored.instances, F.normalize(embed_batch(untrained, plain), dim=1))
         if not stored.known:
-            stored = StoredKeys(stored.instances, F.normalize(_embed_views(trained, plain), dim=1))
+            stored = StoredKeys(stored.instances, F.normalize(embed_batch(trained, plain), dim=1))
     return (
         untrained.method.compare(batch.untrained, batch.labels, batch.instances, before),
         trained.method.compare(batch.trained, batch.labels, batch.instances, stored),

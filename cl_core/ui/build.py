@@ -17,7 +17,7 @@ from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
-from cl_core.ui.tabs import curves, map, matrix, pairs, search, temperature, words
+from cl_core.ui.tabs import compare, curves, map, matrix, pairs, search, temperature, words
 from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.theme import theme
 
@@ -28,6 +28,7 @@ TABS = {
     "temperature": temperature,
     "curves": curves,
     "map": map,
+    "compare": compare,
     "search": search,
     "words": words,
 }
@@ -62,8 +63,8 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
             gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
         with gr.Column(scale=1, min_width=300):
             model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
-            hidden = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0), gr.Textbox("", visible=False)
-            page = Page(language, app, model, *hidden, [])
+            turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
+            page = Page(language, app, model, turn, seed, gr.Textbox("", visible=False), gr.Textbox("", visible=False), [])
             for dataset, waiting in library.waiting().items():
                 missing_pictures.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):

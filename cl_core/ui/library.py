@@ -11,11 +11,17 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Literal, ParamSpec, TypeVar
 
+from torch import Tensor
+
 from cl_core.data.catalog import DATASETS, Dataset, dataset_names, load_dataset
 from cl_core.data.download import DOWNLOADS, get
+from cl_core.embedding import Layer
+from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.methods import METHODS
+from cl_core.neighbourhood import agreement
+from cl_core.picture_loss import picture_losses
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
-from cl_core.runs import Run, find_run, load_run, shipped_runs, untrained_like
+from cl_core.runs import Run, find_run, load_run, run_features, shipped_runs, untrained_like
 from cl_core.training.config import RunConfig
 from cl_core.words.maps import Clusters, clusters
 from cl_core.words.questions import WordSpace
@@ -23,6 +29,8 @@ from cl_core.words.run_folder import WordRun, find_words, open_words, shipped_wo
 
 Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
+MapLayer = Literal["feature", "embedding", "untrained"]
+MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -121,6 +129,41 @@ def gallery(name: str, space: Space) -> Gallery:
     if space == "pixels":
         return _pixel_gallery(data.name, run(name).size)
     return _trained_gallery(name) if space == "trained" else _untrained_gallery(data.name, untrained(name).key)
+
+
+def layer_run(name: str, layer: MapLayer) -> tuple[Run, Layer]:
+    """The weights and the layer of them that a map shows."""
+    return (untrained(name), "feature") if layer == "untrained" else (run(name), layer)
+
+
+@_once
+def shown_features(name: str, layer: MapLayer) -> Tensor:
+    """What the checkpoint makes of its data set's shown pictures, (P, D) of length 1."""
+    data = dataset(name)
+    chosen, kind = layer_run(name, layer)
+    return run_features(chosen, data.pictures[data.shown], kind)
+
+
+@_once
+def shown_agreement(name: str, layer: MapLayer) -> Tensor:
+    """`agreement` of the shown pictures, (P,)."""
+    data = dataset(name)
+    return agreement(shown_features(name, layer), data.labels[data.shown], data.groups[data.shown])
+
+
+@_once
+def shown_clusters(name: str, layer: MapLayer) -> Tensor:
+    """k-means of the shown pictures' features, as many clusters as there are families: (P,) int64."""
+    points = shown_features(name, layer)
+    *_, last = kmeans_steps(points, kmeans_start(points, len(dataset(name).family_names), 0))
+    return last.assignment
+
+
+@_once
+def shown_losses(name: str) -> Tensor:
+    """`picture_losses` of the shown pictures, (P,)."""
+    data = dataset(name)
+    return picture_losses(run(name), data.pictures[data.shown])
 
 
 @cache

@@ -42,14 +42,21 @@
   }
 
   const wantedTab = state.get("tab"); // before the first tab says that it is open
-  // Open the tab the link asks for, as soon as it is there; names: what is written on each, by id. A tab that does not
-  // fit a narrow page is a button of a menu and has no id.
+  let titles = {}; // what is written on each tab, by id
+
+  // Open the tab the link asks for.
   function openTab(names) {
-    if (!Object.hasOwn(names, wantedTab)) return;
+    titles = names;
+    goTo(wantedTab);
+  }
+
+  // Open a tab as soon as it is there. One that does not fit a narrow page is a button of a menu and has no id.
+  function goTo(wanted) {
+    if (!Object.hasOwn(titles, wanted)) return;
     let tries = 100;
     const timer = setInterval(() => {
-      const tab = document.querySelector(`[role="tab"][data-tab-id="${wantedTab}"]`);
-      const item = [...document.querySelectorAll(".overflow-dropdown button")].find((each) => each.textContent === names[wantedTab]);
+      const tab = document.querySelector(`[role="tab"][data-tab-id="${wanted}"]`);
+      const item = [...document.querySelectorAll(".overflow-dropdown button")].find((each) => each.textContent === titles[wanted]);
       if ((tab && tab.getAttribute("aria-selected") === "true") || (tries -= 1) < 0) clearInterval(timer);
       else (tab || item)?.click();
     }, 100);
@@ -84,5 +91,5 @@
     return due.map((number, i) => (names[i] === open ? nextTurn() : number));
   }
 
-  window.contrastiveLink = { openTab, nextTurn, keep, tabOpened, sharedChanged, get: (name) => state.get(name) };
+  window.contrastiveLink = { openTab, goTo, nextTurn, keep, tabOpened, sharedChanged, get: (name) => state.get(name) };
 })();

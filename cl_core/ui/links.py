@@ -65,8 +65,11 @@ def _offered(component: Block, raw: str) -> Any:
         return int(number(raw, 0, 2**31 - 1))
     if isinstance(component, gr.Checkbox):
         return bool(one_of(raw, ["false", "true"]) == "true")
-    if isinstance(component, gr.CheckboxGroup):
-        return [one_of(each, _values(component)) for each in raw.split(",")] if raw else []
+    if isinstance(component, gr.Dropdown) and component.multiselect:
+        chosen = [one_of(each, _values(component)) for each in raw.split(",")]
+        if len(chosen) > (component.max_choices or len(chosen)):
+            raise ValueError
+        return chosen
     if isinstance(component, (gr.Radio, gr.Dropdown)):
         return one_of(raw, _values(component))
     if isinstance(component, gr.Textbox):

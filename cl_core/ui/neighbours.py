@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from cl_core.data.catalog import Dataset
-from cl_core.retrieval import Neighbour
 from cl_core.ui import pictures
 from cl_core.ui.text import text
 
 
-def neighbour_row(title: str, hint: str, data: Dataset, found: list[Neighbour], first: int | None = None) -> dict[str, Any]:
-    """One row of a `picture_rows` value; `first` is a picture of the data set to put in front, the query."""
+def neighbour_row(
+    title: str, hint: str, data: Dataset, found: list[tuple[int, float]], first: int | None = None
+) -> dict[str, Any]:
+    """One row of a `picture_rows` value: pictures and their cosines; `first` is one to put in front, the query."""
     items = [] if first is None else [_item(data, first, text("common.query"))]
-    items += [_item(data, n.row, f"{n.cosine:.2f}") for n in found]
+    items += [_item(data, row, f"{cosine:.2f}") for row, cosine in found]
     return {"title": title, "hint": hint, "items": items}
 
 

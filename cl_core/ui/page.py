@@ -31,6 +31,7 @@ class Page:
     turn: a hidden input that numbers what views ask for.
     seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the pictures
         that `picked` names (`batch.picked_rows`).
+    wanted: a hidden input, the name of the picture that another view wants searched for.
     """
 
     language: str
@@ -39,6 +40,7 @@ class Page:
     turn: gr.Number
     seed: gr.Number
     picked: gr.Textbox
+    wanted: gr.Textbox
     kept: list[Kept]
 
     def handles(self, handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import math
 from pathlib import Path
@@ -16,7 +17,8 @@ from cl_core.data.catalog import Dataset
 from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
 
-SHEET_TILE = 40
+SHEET_TILE = 40  # pixels
+SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
 
 def sprite_folder() -> Path:
@@ -59,13 +61,20 @@ def sprites(pictures: Tensor) -> dict[str, object]:
 
 def dataset_sprites(dataset: Dataset) -> dict[str, object]:
     """All shown pictures of a data set as one small sheet, made once and served as a file."""
-    count = len(dataset.shown)
+    return kept_sprites(dataset, dataset.shown)
+
+
+def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
+    """Pictures (P,) of a data set as one small sheet, made once and served as a file."""
+    count = len(rows)
     columns = math.ceil(math.sqrt(count))
-    file = sprite_folder() / f"{dataset.name}-{count}-{SHEET_TILE}.webp"
+    side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
+    which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]
+    file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}.webp"
     if not file.is_file():
-        tiles = [to_image(dataset.pictures[row]) for row in dataset.shown.tolist()]
+        tiles = [to_image(dataset.pictures[row]) for row in rows.tolist()]
         buffer = io.BytesIO()
-        _sheet(tiles, columns, SHEET_TILE).save(buffer, "WEBP", quality=80, method=2)
+        _sheet(tiles, columns, side).save(buffer, "WEBP", quality=80, method=2)
         write_bytes(file, buffer.getvalue())
     return {"url": f"/gradio_api/file={file}", "columns": columns, "count": count}
 

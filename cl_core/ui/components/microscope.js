@@ -44,6 +44,10 @@ let shownValue = null;
 let panels = [];
 let sheet = null;
 let turn = 0;
+// Of several microscopes on a page one keeps its state in the link.
+function remember(...what) { if (props.kept) keepLinked(...what); }
+function recalled(name) { return props.kept ? linked(name) : null; }
+
 const state = { panel: 0, row: 0, column: 0, stage: "cosine", t: null };
 
 // What Python sent, ready to compute with.
@@ -178,7 +182,7 @@ function show(panel, row, column) {
 
 function pick(panel, row, column) {
   show(panel, row, column);
-  keepLinked("cell", `${panel}.${row}.${column}`, null);
+  remember("cell", `${panel}.${row}.${column}`, null);
 }
 
 function repaint() {
@@ -191,7 +195,7 @@ function setStage(stage, keep) {
   state.stage = STAGES.includes(stage) ? stage : STAGES[0];
   stageInputs.forEach((input) => { input.checked = input.value === state.stage; });
   about.textContent = words[`about.${state.stage}`];
-  if (keep) keepLinked("stage", state.stage, STAGES[0]);
+  if (keep) remember("stage", state.stage, STAGES[0]);
 }
 
 function setTemperature(value, keep) {
@@ -204,7 +208,7 @@ function setTemperature(value, keep) {
   temperatureOwn.disabled = value === null;
   const none = panels[state.panel].form.kind === "cosine"; // a loss without a temperature
   for (const input of [temperatureInput, temperatureNumber]) input.disabled = none;
-  if (keep) keepLinked("t", value === null ? null : Number(value.toPrecision(4)), null);
+  if (keep) remember("t", value === null ? null : Number(value.toPrecision(4)), null);
 }
 
 stages.addEventListener("change", (event) => { setStage(event.target.value, true); paint(); });
@@ -242,7 +246,7 @@ function pointed(event, then) {
 
 // The cell a link asks for, if there is such a cell.
 function cellOfLink() {
-  const [panel, row, column] = (linked("cell") || "").split(".").map(Number);
+  const [panel, row, column] = (recalled("cell") || "").split(".").map(Number);
   const there = panels[panel] && row >= 0 && row < panels[panel].rows && column >= 0 && column < panels[panel].columns.length;
   return there && [panel, row, column].every(Number.isInteger) ? { panel, row, column } : null;
 }
@@ -288,8 +292,8 @@ async function open(value) {
   const first = panels[last].table.positive.findIndex(Boolean);
   const cell = cellOfLink() || { panel: last, row: 0, column: Math.max(0, first) % panels[last].table.columns };
   Object.assign(state, cell);
-  setStage(state.drawn ? state.stage : linked("stage") || STAGES[0]);
-  const t = state.drawn ? state.t : Number(linked("t"));
+  setStage(state.drawn ? state.stage : recalled("stage") || STAGES[0]);
+  const t = state.drawn ? state.t : Number(recalled("t"));
   setTemperature(t >= LOWEST_T && t <= HIGHEST_T ? t : null);
   state.drawn = true;
   repaint();

@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-import torch
 
-from cl_core.errors import UserError
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.methods import METHODS
-from cl_core.projection import pca_axes
 from cl_core.runs import find_run
-from cl_core.training.run_folder import Snapshots
-from cl_core.ui import library, pictures
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
@@ -21,17 +16,16 @@ from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
 
 
-def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
-    """The curves of the chosen runs, and the protocol of the accuracy."""
+def show(model: str) -> tuple[dict[str, Any], str]:
+    """The curves of a run, and the protocol of the accuracy."""
     from cl_core.figures.curves import loss_figure, quality_figure
 
-    names = [model, *(name for name in others if name != model)]
-    folders = {name: find_run(name) for name in names}
-    record = folders[model].read_record()
+    folder = find_run(model)
+    record = folder.read_record()
     baselines = {text("curves.pixels"): record.figures["pixels"]["accuracy"]} if "pixels" in record.figures else {}
-    metrics = {name: folder.read_metrics() for name, folder in folders.items()}
+    metrics = {model: folder.read_metrics()}
     words = texts("curves.figure")
-    floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
+    floors = {model: LOWEST} if record.config.method == "simsiam" else {}
     figures = loss_figure(metrics, floors, words), quality_figure(metrics, baselines, words)
     value = figures_value(*figures, label=text("curves.label"))
     config = record.config
@@ -57,72 +51,9 @@ def show(model: str, others: list[str]) -> tuple[dict[str, Any], str]:
     return value, summary
 
 
-def show_moment(model: str, moment: float) -> tuple[dict[str, Any], str]:
-    """The probe pictures' embeddings at the snapshot `moment` percent of the way, in the basis of the last."""
-    from cl_core.figures.scatter import map_figure
-
-    data, snapshots = library.dataset(model), _snapshots(model)
-    mean, axes = pca_axes(snapshots.embeddings[-1].float())
-    points = (snapshots.embeddings.float() - mean) @ axes
-    index = round(float(moment) / 100 * (len(snapshots.steps) - 1))
-    position = {row: i for i, row in enumerate(data.shown.tolist())}
-    record = find_run(model).read_record()
-    epoch = f"{snapshots.steps[index] / record.total_steps * record.config.epochs:.1f}"
-    words = {"epoch": epoch, "count": str(len(snapshots.rows))}
-    value = figures_value(
-        map_figure(
-            points[index],
-            data.families[snapshots.rows],
-            data.family_names,
-            torch.tensor([position[row] for row in snapshots.rows.tolist()]),
-            limit=1.05 * float(points.abs().max()),
-        ),
-        label=text("curves.moment_label", **words),
-        card="map",
-        names=[data.names[row] for row in data.shown.tolist()],
-        sprites=pictures.dataset_sprites(data),
-    )
-    return value, text("curves.moment_summary", **words)
-
-
-def _snapshots(model: str) -> Snapshots:
-    snapshots = find_run(model).read_snapshots()
-    if snapshots is None:
-        raise UserError(f"{model} has no snapshots.safetensors: restore the file, or train the run again.")
-    return snapshots
-
-
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
-    with gr.Row(elem_classes="tools"):
-        others = gr.CheckboxGroup(library.checkpoint_names()[1:], label=text("curves.others"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="curves-view")
-    page.model.change(
-        lambda name: gr.update(choices=[n for n in library.checkpoint_names() if n != name], value=[]),
-        page.model,
-        others,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    gr.on(
-        [shown, others.change],
-        page.handles(show),
-        [page.model, others],
-        [view, summary],
-        show_progress="hidden",
-        trigger_mode="always_last",
-        api_visibility="private",
-    )
-    # In percent, so that it fits runs with any number of snapshots.
-    moment = gr.Slider(0, 100, 100, step=1, label=text("curves.moment"), info=text("curves.moment_hint"), elem_id="curves-moment")
-    moment_summary = gr.Markdown(elem_classes="summary")
-    moment_view = figure_view(elem_id="moment-view")
-    gr.on(
-        [shown, moment.change],
-        page.handles(show_moment),
-        [page.model, moment],
-        [moment_view, moment_summary],
-        **QUICK,
-    )
+    shown(page.handles(show), page.model, [view, summary], **QUICK)

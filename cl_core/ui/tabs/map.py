@@ -1,55 +1,188 @@
-"""The map of a data set: pictures as points, a click shows a point's neighbours."""
+"""The embedding map: pictures where they lie, their true neighbours as lines, and the same over the time of the training."""
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import json
+from typing import Any, Literal
 
 import gradio as gr
+import numpy as np
+import torch
+from torch import Tensor
 
-from cl_core.maps import map_points
+from cl_core.data.catalog import picture_choices
+from cl_core.errors import UserError
+from cl_core.files import write_bytes
+from cl_core.maps import map_points, moments
+from cl_core.neighbourhood import nearest_others
 from cl_core.projection import Projector
+from cl_core.runs import find_run
+from cl_core.training.run_folder import RunFolder, Snapshots
 from cl_core.ui import library, pictures
-from cl_core.ui.components import figure_view, picture_rows
-from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.library import Space
+from cl_core.ui.batch import LARGEST, picked_rows
+from cl_core.ui.components import embedding_map, picture_rows
+from cl_core.ui.events import QUICK
+from cl_core.ui.library import MAP_LAYERS, MapLayer
+from cl_core.ui.links import number, one_of
 from cl_core.ui.neighbours import neighbour_row
 from cl_core.ui.page import Event, Page
-from cl_core.ui.text import text
+from cl_core.ui.text import text, texts
 
+Colour = Literal["class", "cluster", "agreement", "loss"]
+COLOURS: tuple[Colour, ...] = ("class", "cluster", "agreement", "loss")
 NEIGHBOURS = 8
+CELLS = 24  # pictures in the matrix that moves with the training
+CURVE_POINTS = 200
+WHOLE = 32767
 
 
-def show(model: str, projector: Projector, space: Space) -> dict[str, Any]:
-    """The data set's shown pictures as points."""
-    from cl_core.figures.scatter import map_figure
-
+def show(model: str, projector: Projector, layer: MapLayer, colour: Colour, picked: str) -> dict[str, Any]:
+    """The data set's shown pictures as points, and the kept ones at each snapshot."""
     data = library.dataset(model)
-    run = library.run(model) if space == "trained" else library.untrained(model)
-    points = map_points(run, data, projector)
-    rows = data.shown
-    return figures_value(
-        map_figure(points, data.families[rows], data.family_names),
-        label=text("map.label", name=data.name),
-        card="map",
-        names=[data.names[row] for row in rows.tolist()],
-        sprites=pictures.dataset_sprites(data),
-    )
+    run, kind = library.layer_run(model, layer)
+    points = map_points(run, data, projector, kind, lambda: library.shown_features(model, layer))
+    place = {row: i for i, row in enumerate(data.shown.tolist())}
+    return {
+        "name": f"{model}-{layer}-{projector}",
+        "label": text("map.label", name=data.name),
+        "count": len(points),
+        "points": packed(whole_numbers(points), np.int16),
+        "sprites": pictures.dataset_sprites(data),
+        "names": names_file(model),
+        "batch": [place[row] for row in picked_rows(picked, data) if row in place],
+        "moments": moments_value(model),
+        **coloured(model, layer, colour),
+    }
 
 
-def neighbours(model: str, event: gr.EventData) -> dict[str, Any]:
-    """The clicked picture's neighbours in the space itself, trained and untrained."""
+def coloured(model: str, layer: MapLayer, colour: Colour) -> dict[str, Any]:
+    """What colours the points: groups with names, or a number each."""
     data = library.dataset(model)
-    point = event._data["id"]
-    if not isinstance(point, int) or not 0 <= point < len(data.shown):
-        return {"rows": [], "empty": text("map.empty")}
+    if colour == "class":
+        families = data.families[data.shown]
+        return {"groups": packed(families, np.uint8), "groupNames": data.family_names, "score": None}
+    if colour == "cluster":
+        clusters = library.shown_clusters(model, layer)
+        names = [text("map.cluster", number=i + 1) for i in range(int(clusters.max()) + 1)]
+        return {"groups": packed(clusters, np.uint8), "groupNames": names, "score": None}
+    score = library.shown_agreement(model, layer) if colour == "agreement" else library.shown_losses(model)
+    about = text("map.score.agreement") if colour == "agreement" else text("map.score.loss")
+    return {"groups": None, "groupNames": [], "score": {"values": packed(score, np.float32), "about": about}}
+
+
+def whole_numbers(points: Tensor) -> Tensor:
+    """Coordinates (..., 2) as whole numbers around the middle: a screen has fewer steps than 16 bits."""
+    flat = points.reshape(-1, 2)
+    low, high = flat.amin(0), flat.amax(0)
+    half = float((high - low).max()) / 2
+    return ((points - (low + high) / 2) / max(half, 1e-12) * WHOLE).round()
+
+
+def packed(values: Tensor, kind: type[np.generic]) -> str:
+    """Numbers as base64, little-endian."""
+    return base64.b64encode(np.ascontiguousarray(values.numpy()).astype(kind).tobytes()).decode()
+
+
+def names_file(model: str) -> str:
+    """Address of the shown pictures' names: they come after the first drawing."""
+    data = library.dataset(model)
+    names = json.dumps([data.names[row] for row in data.shown.tolist()], ensure_ascii=False).encode()
+    file = pictures.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
+    if not file.is_file() or file.stat().st_size != len(names):
+        write_bytes(file, names)
+    return f"/gradio_api/file={file}"
+
+
+def moments_value(model: str) -> dict[str, Any] | None:
+    """The kept pictures at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
+    folder, data = find_run(model), library.dataset(model)
+    snapshots = folder.read_snapshots()
+    if snapshots is None or len(snapshots.steps) < 2:
+        return None
+    record = folder.read_record()
+    points = moments(snapshots)
+    chosen, cosines = _moving_matrix(snapshots, data.families[snapshots.rows])
+    per_step = record.config.epochs / record.total_steps
+    return {
+        "count": len(snapshots.rows),
+        "epochs": [step * per_step for step in snapshots.steps],
+        "sprites": pictures.kept_sprites(data, snapshots.rows),
+        "names": [data.names[row] for row in snapshots.rows.tolist()],
+        "groups": packed(data.families[snapshots.rows], np.uint8),
+        "groupNames": data.family_names,
+        "points": packed(whole_numbers(points), np.int16),
+        "cells": chosen.tolist(),
+        "cosines": packed(cosines, np.float32),
+        **_curves(folder),
+    }
+
+
+def _moving_matrix(snapshots: Snapshots, families: Tensor) -> tuple[Tensor, Tensor]:
+    """Some of the kept pictures, those of a family together: positions (M,), cosines (S, M, M)."""
+    chosen = torch.linspace(0, len(families) - 1, min(CELLS, len(families))).long()
+    chosen = families.argsort(stable=True)[chosen]
+    z = snapshots.embeddings[:, chosen].float()
+    return chosen, z @ z.transpose(1, 2)
+
+
+def _curves(folder: RunFolder) -> dict[str, Any]:
+    metrics = folder.read_metrics()
+    losses = [point for point in metrics if point["kind"] == "loss"]
+    losses = losses[:: max(1, len(losses) // CURVE_POINTS)]
+    spread = [point for point in metrics if point["kind"] == "snapshot" and "geometry" in point]
+    even = spread[-1]["geometry"]["dim"] ** -0.5 if spread else None
+    return {
+        "loss": [[point["epoch"], point["loss"]] for point in losses],
+        "chance": losses[-1].get("chance") if losses else None,
+        "std": [[point["epoch"], point["geometry"]["std"]] for point in spread],
+        "even": even,
+    }
+
+
+def neighbours(model: str, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
+    """The clicked picture's neighbours in the space of the map: as pictures, and as lines to draw."""
+    data = library.dataset(model)
+    point = _points(event._data.get("id"), 1, len(data.shown))[0]
     row = int(data.shown[point])
-    rows = []
-    for space in ("trained", "untrained"):
-        gallery = library.gallery(model, space)
-        found = gallery.search(gallery.feature(row), NEIGHBOURS, data.groups[row : row + 1])[0]
-        title = text("map.neighbours", name=data.names[row], space=text(f"spaces.{space}"))
-        rows.append(neighbour_row(title, text("map.neighbours_hint"), data, found, first=row))
-    return {"rows": rows}
+    groups = data.groups[data.shown]
+    cosines, positions = nearest_others(library.shown_features(model, layer), groups, torch.tensor([point]), NEIGHBOURS)
+    near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
+    title = text("map.neighbours", name=data.names[row], space=text(f"map.layers.{layer}"))
+    items = neighbour_row(title, text("map.neighbours_hint"), data, [(int(data.shown[p]), c) for p, c in near], first=row)
+    return {"rows": [items]}, gr.update(lines={"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near]})
+
+
+def _points(given: Any, most: int, count: int) -> list[int]:
+    """Positions that the page sent, checked: it could send anything.
+
+    Raises:
+        UserError: they are none.
+    """
+    listed = given if isinstance(given, list) else [given]
+    if not listed or not all(type(each) is int and 0 <= each < count for each in listed):
+        raise UserError(text("map.no_points"))
+    return listed[:most]
+
+
+def use_as_batch(model: str, event: gr.EventData) -> str:
+    """The selected pictures as the batch that the other views show."""
+    data = library.dataset(model)
+    points = _points(event._data.get("ids"), LARGEST, len(data.shown))
+    if len(points) < 2:
+        raise UserError(text("map.too_few"))
+    return f"{data.name}:{','.join(str(int(data.shown[point])) for point in points)}"
+
+
+def search_for(model: str, event: gr.EventData) -> str:
+    """The picture to search for, by the name the search view has for it."""
+    data = library.dataset(model)
+    row = int(data.shown[_points(event._data.get("id"), 1, len(data.shown))[0]])
+    same_group = {int(data.groups[r]): name for name, r in picture_choices(data).items()}
+    name = same_group.get(int(data.groups[row]))
+    if name is None:
+        raise UserError(text("map.not_offered", name=data.names[row]))
+    return name
 
 
 def build(page: Page, shown: Event) -> None:
@@ -62,21 +195,33 @@ def build(page: Page, shown: Event) -> None:
             label=text("map.projector"),
             info=text("map.projector_hint"),
         )
-        space = gr.Radio(
-            [(text("spaces.trained"), "trained"), (text("spaces.untrained"), "untrained")],
-            value="trained",
-            label=text("map.space"),
-            info=text("map.space_hint"),
+        layer = gr.Radio(
+            [(text(f"map.layers.{name}"), name) for name in MAP_LAYERS],
+            value="feature",
+            label=text("map.layer"),
+            info=text("map.layer_hint"),
         )
-    view = figure_view(elem_id="map-view")
+        colour = gr.Radio(
+            [(text(f"map.colours.{name}"), name) for name in COLOURS],
+            value="class",
+            label=text("map.colour"),
+            info=text("map.colour_hint"),
+        )
+    view = embedding_map(texts("map.view"), elem_id="map-view")
     found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbours")
-    gr.on(
-        [shown, projector.change, space.change],
-        page.handles(show),
-        [page.model, projector, space],
-        view,
-        trigger_mode="always_last",
-        api_visibility="private",
-    )
-    view.point_click(page.handles(neighbours), page.model, found, show_progress="hidden", api_visibility="private")
-    page.model.change(page.handles(lambda: {"rows": [], "empty": text("map.empty")}), None, found, api_visibility="private")
+    for name, control in (("projector", projector), ("layer", layer), ("colour", colour)):
+        page.keep(name, control)
+    page.keep("points", read=lambda raw, _: one_of(raw, ["pictures"]))
+    page.keep("moment", read=lambda raw, _: number(raw, 0, 1000))
+    page.keep("point", read=lambda raw, _: number(raw, 0, 10**7))
+    triggers = [shown, projector.change, layer.change, colour.change]
+    page.draws(triggers, show, [page.model, projector, layer, colour, page.picked], view, queue=True, show_progress="minimal")
+    # Notices travel through the queue.
+    how = QUICK | {"queue": True}
+    view.point_click(page.handles(neighbours), [page.model, layer], [found, view], **how)
+    for event, handler, target, tab in (
+        (view.use_batch, use_as_batch, page.picked, "matrix"),
+        (view.use_search, search_for, page.wanted, "search"),
+    ):
+        sent = event(page.handles(handler), page.model, target, **how)
+        sent.success(None, js=f"() => window.contrastiveLink.goTo('{tab}')", api_visibility="private")

@@ -121,16 +121,8 @@ def show(model: str, loss: Loss, count: float, seed: float, picked: str = "") ->
     first_pictures = instance_rows(data, uses_labels(config))
     keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in KEPT_WITH_KEYS and n >= 0})
     stored = {key: data.names[int(first_pictures[key])] for key in keys}
-    known, views = list(texts("roles")), _view_names(data, batch)
     panels = [
-        panel_value(
-            text(f"spaces.{space}"),
-            comparison.anatomy,
-            _codes(cell_roles(comparison, batch, data.labels[first_pictures]), known),
-            views[: len(comparison.anatomy.cosines)],
-            _columns(comparison, views, stored, data.classes),
-            comparison.chance,
-        )
+        picture_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_pictures], stored)
         for space, comparison in zip(("untrained", "trained"), pair, strict=True)
     ]
     shown = [batch.views]
@@ -141,7 +133,22 @@ def show(model: str, loss: Loss, count: float, seed: float, picked: str = "") ->
     t = f"{config.temperature:g}"
     said = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
     summary = text("matrix.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
-    return _value(panels, known, pictures.sprites(torch.cat(shown)), measure, " ".join([summary, *notes]))
+    return value_of(panels, pictures.sprites(torch.cat(shown)), " ".join([summary, *notes]), measure)
+
+
+def picture_panel(
+    name: str, comparison: Comparison, batch: Batch, data: Dataset, instance_labels: Tensor, stored: dict[int, str]
+) -> dict[str, Any]:
+    """One matrix of pictures. instance_labels: (I,) of the training's instances; stored: names of kept keys, by instance."""
+    views = _view_names(data, batch)
+    return panel_value(
+        name,
+        comparison.anatomy,
+        _codes(cell_roles(comparison, batch, instance_labels), list(texts("roles"))),
+        views[: len(comparison.anatomy.cosines)],
+        _columns(comparison, views, stored, data.classes),
+        comparison.chance,
+    )
 
 
 def example_anatomy(form: SupConForm) -> Anatomy:
@@ -168,13 +175,15 @@ def show_example(form: SupConForm) -> dict[str, Any]:
     figures = {"denominators": anatomy.denominators, "terms": anatomy.terms, "shares": anatomy.share.sum(1)}
     listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in figures.items()}
     summary = text("matrix.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
-    return _value([panel], known, None, "dot", summary)
+    return value_of([panel], None, summary, "dot")
 
 
-def _value(
-    panels: list[dict[str, Any]], roles: list[str], sprites: dict[str, object] | None, measure: str, summary: str
+def value_of(
+    panels: list[dict[str, Any]], sprites: dict[str, object] | None, summary: str, measure: str = "cosine"
 ) -> dict[str, Any]:
-    shown = {"panels": panels, "roles": roles, "roleWords": texts("roles")}
+    """What a `microscope` or a `laboratory` shows."""
+    words = texts("roles")
+    shown = {"panels": panels, "roles": list(words), "roleWords": words}
     return shown | {"sprites": sprites, "measure": measure, "summary": summary}
 
 

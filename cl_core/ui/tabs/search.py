@@ -39,7 +39,8 @@ def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     for space in SPACES:
         gallery = library.gallery(model, space)
         found = gallery.search(gallery.embedder(query), TOP, excluded)[0]
-        rows_shown.append(neighbour_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, found))
+        near = [(each.row, each.cosine) for each in found]
+        rows_shown.append(neighbour_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near))
     return {"rows": rows_shown}
 
 
@@ -57,8 +58,14 @@ def build(page: Page, shown: Event) -> None:
     page.keep("query", choice, event="input", read=read_picture)
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     shown(page.handles(choices), [page.model, choice], choice, **QUICK)
+    page.wanted.change(take_over, page.wanted, [choice, upload, page.wanted], **QUICK)
     triggers = [shown, upload.change, choice.change]
     page.draws(triggers, show, [page.model, upload, choice], found, queue=True, show_progress="full")
+
+
+def take_over(name: str) -> Any:
+    """The picture that another view wants searched for takes the place of what was searched for."""
+    return (name, None, "") if name else gr.skip()
 
 
 def choices(model: str, chosen: str | None) -> dict[str, Any]:

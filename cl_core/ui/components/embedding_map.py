@@ -1,0 +1,23 @@
+"""The embedding map: ten thousand pictures and more on one canvas, and their way there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cl_core.ui.components.base import file_component
+
+PARTS = ("save.js", "matrix.js", "splat.js", "player.js")
+
+
+def embedding_map(words: dict[str, str], **props: Any) -> gr.HTML:
+    """Draws pictures as points, or as themselves; zoom, pan, lasso, true neighbours as lines, and the training's snapshots.
+
+    value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint8) with `groupNames`, or `score` ({values: float32,
+        about}); `sprites` and `names` (an address), by point; `batch`, points to mark; `moments` or none: the same over
+        time (`epochs`, `points` (S, count, 2), `cells` and their `cosines` (S, M, M), `loss`, `std`); `label`, `name`.
+    lines: {from, to, cosines}, the neighbours of a point, sent after `point_click`.
+    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}.
+    """
+    return file_component(__file__, None, parts=PARTS, words=words, lines=None, **props)

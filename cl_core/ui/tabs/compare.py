@@ -1,0 +1,167 @@
+"""Two or three runs side by side: their curves, and the same batch, map and query seen by each."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+
+from cl_core.data.views import make_views
+from cl_core.errors import UserError
+from cl_core.losses.negative_cosine import LOWEST
+from cl_core.maps import map_points
+from cl_core.neighbourhood import nearest_others
+from cl_core.projection import Projector, align
+from cl_core.runs import find_run
+from cl_core.ui import library, pictures
+from cl_core.ui.batch import chosen_batch, embed_batch
+from cl_core.ui.components import figure_view, microscope, picture_rows, twin_maps
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
+from cl_core.ui.neighbours import neighbour_row
+from cl_core.ui.page import Event, Page
+from cl_core.ui.tabs.map import names_file, packed, whole_numbers
+from cl_core.ui.tabs.matrix import Loss, compare_by, picture_panel, value_of
+from cl_core.ui.text import text, texts
+
+MOST = 3
+PAIRS = 12
+PROJECTIONS = [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")]
+NEIGHBOURS = 8
+LOSS: Loss = "nt-xent"
+TEMPERATURE = 0.1
+
+
+def chosen_runs(model: str, others: list[str]) -> list[str]:
+    """The page's model and the ones it is held against, at most `MOST`."""
+    return [model, *(name for name in others if name != model)][:MOST]
+
+
+def offered(model: str) -> list[str]:
+    """What a model can be held against: runs on the same pictures first."""
+    own = library.dataset(model).name
+    names = [name for name in library.checkpoint_names() if name != model]
+    return sorted(names, key=lambda name: library.dataset(name).name != own)
+
+
+def _on_same_pictures(names: list[str]) -> list[str]:
+    own = library.dataset(names[0]).name
+    return [name for name in names if library.dataset(name).name == own]
+
+
+def show_curves(model: str, others: list[str]) -> dict[str, Any]:
+    """Loss, quality and the way through the plane of alignment and uniformity."""
+    from cl_core.figures.curves import loss_figure, path_figure, quality_figure
+
+    folders = {name: find_run(name) for name in chosen_runs(model, others)}
+    metrics = {name: folder.read_metrics() for name, folder in folders.items()}
+    words = texts("curves.figure")
+    floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
+    figures = loss_figure(metrics, floors, words), quality_figure(metrics, {}, words), path_figure(metrics, words)
+    return figures_value(*figures, label=text("compare.curves_label"))
+
+
+def show_batch(model: str, others: list[str], seed: float, picked: str) -> dict[str, Any]:
+    """The same views through every run, by one loss at one temperature, so that numbers can be compared."""
+    names = _on_same_pictures(chosen_runs(model, others))
+    data, batch = library.dataset(model), chosen_batch(model, picked, PAIRS, int(seed))
+    views = library.run(model).record.config.views
+    panels, losses = [], []
+    for name in names:
+        run = library.run(name)
+        # The same crops and colours for runs on pictures of another size.
+        generator = torch.Generator().manual_seed(int(seed))
+        pair = [make_views(data.pictures[batch.rows], views, run.size, generator)[0] for _ in range(2)]
+        comparison = compare_by(LOSS, embed_batch(run, torch.cat(pair)), batch.labels, TEMPERATURE)
+        panels.append(picture_panel(name, comparison, batch, data, data.labels, {}))
+        losses.append(f"{name} **{comparison.anatomy.loss:.2f}**")
+    summary = text("compare.batch_summary", t=f"{TEMPERATURE:g}", losses=", ".join(losses))
+    return value_of(panels, pictures.sprites(batch.views), summary)
+
+
+def show_maps(model: str, others: list[str], projector: Projector) -> dict[str, Any]:
+    """The same pictures by every run, turned to lie as the first run has them."""
+    names = _on_same_pictures(chosen_runs(model, others))
+    data = library.dataset(model)
+    features = {name: partial(library.shown_features, name, "feature") for name in names}
+    points = [map_points(library.run(name), data, projector, features=features[name]) for name in names]
+    aligned = [align(each, points[0]) for each in points]
+    return {
+        "maps": [
+            {"name": name, "points": packed(whole_numbers(each), np.int16)} for name, each in zip(names, aligned, strict=True)
+        ],
+        "count": len(data.shown),
+        "groups": packed(data.families[data.shown], np.uint8),
+        "groupNames": data.family_names,
+        "sprites": pictures.dataset_sprites(data),
+        "names": names_file(model),
+    }
+
+
+def show_query(model: str, others: list[str], point: float) -> dict[str, Any]:
+    """One picture's nearest neighbours by every run."""
+    data = library.dataset(model)
+    if not 0 <= int(point) < len(data.shown):
+        raise UserError(text("map.no_points"))
+    row = int(data.shown[int(point)])
+    rows = []
+    for name in _on_same_pictures(chosen_runs(model, others)):
+        features, groups = library.shown_features(name, "feature"), data.groups[data.shown]
+        cosines, positions = nearest_others(features, groups, torch.tensor([int(point)]), NEIGHBOURS)
+        near = [(int(data.shown[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
+        rows.append(neighbour_row(name, text("map.neighbours_hint"), data, near, first=row))
+    return {"rows": rows}
+
+
+def _clicked(event: gr.EventData) -> Any:
+    point = event._data.get("id")
+    return point if type(point) is int else gr.skip()
+
+
+def _choices(model: str, others: list[str]) -> Any:
+    names = offered(model)
+    kept = [name for name in others if name in names]
+    if kept and kept == others:
+        return gr.update(choices=names)
+    return gr.update(choices=names, value=kept or names[:1])
+
+
+def build(page: Page, shown: Event) -> None:
+    """Lay out the view; it is drawn when its tab opens."""
+    gr.Markdown(text("compare.about"), elem_classes="about")
+    first = offered(library.checkpoint_names()[0])
+    with gr.Row(elem_classes="tools"):
+        others = gr.Dropdown(
+            first,
+            value=first[:1],
+            multiselect=True,
+            max_choices=MOST - 1,
+            label=text("compare.others"),
+            info=text("compare.others_hint"),
+            scale=3,
+        )
+        projector = gr.Radio(PROJECTIONS, value="tsne", label=text("map.projector"), scale=2)
+        again = gr.Button(text("matrix.again"), variant="primary", scale=1)
+    point = gr.Number(0, visible=False, precision=0)
+    gr.Markdown(text("compare.curves_about"), elem_classes="about")
+    curves = figure_view(elem_id="compare-curves")
+    gr.Markdown(text("compare.map_about"), elem_classes="about")
+    maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
+    found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbours")
+    gr.Markdown(text("compare.batch_about"), elem_classes="about")
+    batch = microscope(texts("microscope"), kept=False, elem_id="compare-batch")
+    page.keep("others", others)
+    page.keep("plane", projector)
+    page.keep("asked", point)
+    shown(page.handles(_choices), [page.model, others], others, **QUICK)
+    both = [page.model, others]
+    how: dict[str, Any] = {"queue": True, "show_progress": "minimal"}
+    page.draws([shown, others.change], show_curves, both, curves, **how)
+    page.draws([shown, others.change, projector.change], show_maps, [*both, projector], maps, **how)
+    page.draws([shown, others.change, point.change], show_query, [*both, point], found, **how)
+    page.draws([shown, others.change], show_batch, [*both, page.seed, page.picked], batch, **how)
+    maps.point_click(_clicked, None, point, **QUICK)
+    page.draws_new_batch(again)
