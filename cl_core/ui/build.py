@@ -17,7 +17,7 @@ from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
-from cl_core.ui.tabs import compare, curves, map, matrix, pairs, search, temperature, words
+from cl_core.ui.tabs import broken, compare, curves, map, matrix, pairs, search, temperature, words
 from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.theme import theme
 
@@ -29,6 +29,7 @@ TABS = {
     "curves": curves,
     "map": map,
     "compare": compare,
+    "broken": broken,
     "search": search,
     "words": words,
 }

@@ -6,6 +6,37 @@ card.className = "cl-card";
 card.hidden = true;
 root.append(grid, card);
 
+// Each figure as a picture, a drawing, or the numbers of its lines.
+function saveOf(plot, position) {
+  const name = () => `figure-${position + 1}`;
+  const asked = async (format) => {
+    const url = await window.Plotly.toImage(plot, { format, width: plot.clientWidth, height: plot.clientHeight, scale: format === "png" ? 2 : 1 });
+    return format === "png" ? url : decodeURIComponent(url.slice(url.indexOf(",") + 1));
+  };
+  return saveButtons({
+    name,
+    canvas: async () => {
+      const picture = await loadedImage(await asked("png"));
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [picture.width, picture.height];
+      canvas.getContext("2d").drawImage(picture, 0, 0);
+      return canvas;
+    },
+    svg: () => asked("svg"),
+    csv: () => [["line", "x", "y"], ...plot.data.flatMap((trace, i) => {
+      const xs = plain(trace.x), ys = plain(trace.y);
+      return ys.map((y, n) => [trace.name || `line ${i + 1}`, xs[n] ?? n, Array.isArray(y) ? y.join(" ") : y]);
+    })],
+  });
+}
+
+// Python sends some arrays packed.
+const PACKED = { f8: Float64Array, f4: Float32Array, i4: Int32Array, i2: Int16Array, i1: Int8Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
+function plain(values) {
+  if (!values) return [];
+  return Array.from(values.bdata ? unpacked(values.bdata, PACKED[values.dtype]) : values);
+}
+
 let value = null;
 let drawn = 0;
 let sprites = null; // kept while only numbers change
@@ -101,6 +132,7 @@ function showCard(point, event, figure) {
 
 async function draw() {
   if (!value || !value.figures) return;
+  if (!value.figures.length) { grid.replaceChildren(); return; }
   const turn = ++drawn;
   if (value.sprites) sprites = value.sprites;
   const Plotly = await loadPlotly();
@@ -111,12 +143,12 @@ async function draw() {
   grid.style.setProperty("--cl-columns", value.figures.length);
   while (grid.children.length > value.figures.length) grid.lastChild.remove();
   value.figures.forEach((figure, i) => {
-    let plot = grid.children[i];
-    if (!plot) {
-      plot = document.createElement("div");
-      plot.className = "cl-plot";
-      grid.append(plot);
+    if (!grid.children[i]) {
+      const cell = build("div", "cl-cell");
+      cell.append(build("div", "cl-plot"));
+      grid.append(cell);
     }
+    const plot = grid.children[i].firstChild;
     // A square matrix on a narrow screen needs no more height than width.
     const height = figure.layout.height || 400;
     if (value.card === "matrix" && plot.clientWidth) figure.layout.height = Math.min(height, plot.clientWidth);
@@ -127,6 +159,7 @@ async function draw() {
       root.dataset.drawn = String(turn);
       if (plot.dataset.wired) return;
       plot.dataset.wired = "1";
+      plot.after(saveOf(plot, i));
       plot.on("plotly_hover", (event) => showCard(event.points[0], event.event, i));
       plot.on("plotly_unhover", () => { card.hidden = true; });
       plot.on("plotly_click", (event) => {
@@ -140,7 +173,7 @@ async function draw() {
 
 // The element's width is known late: tabs are laid out after their content is drawn.
 const sizeWatcher = new ResizeObserver(() => {
-  for (const plot of grid.children) if (plot.dataset.wired) window.Plotly.Plots.resize(plot);
+  for (const { firstChild: plot } of grid.children) if (plot.dataset.wired) window.Plotly.Plots.resize(plot);
 });
 sizeWatcher.observe(root);
 const themeWatcher = new MutationObserver(draw);

@@ -23,7 +23,7 @@ def figure_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
 
     Event `point_click`: `{"id": customdata, "x": ..., "y": ...}` of the point that was clicked.
     """
-    return file_component(__file__, value, plotly_url=f"/gradio_api/file={plotly_script()}", **props)
+    return file_component(__file__, value, parts=("save.js",), plotly_url=f"/gradio_api/file={plotly_script()}", **props)
 
 
 def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ function card(item, row, position) {
 
 function draw(value) {
   if (!value.rows || value.rows.length === 0) {
-    root.replaceChildren(build("p", "cl-empty", value.empty || ""));
+    root.replaceChildren(...(value.empty ? [build("p", "cl-empty", value.empty)] : []));
     return;
   }
   root.replaceChildren(...value.rows.map((row, r) => {

@@ -1,6 +1,7 @@
 // A figure kept as a picture or as numbers.
 
-// of: {name(), canvas() or none, svg(): text or none, csv(): rows of cells or none}; what is there gets a button.
+// of: {name(), canvas() or none, svg(): text or none, csv(): rows of cells or none}, the first two also promised; what is
+// there gets a button.
 function saveButtons(of) {
   const node = build("div", "cl-save");
   node.setAttribute("role", "group");
@@ -13,8 +14,13 @@ function saveButtons(of) {
     button.addEventListener("click", async () => download(await make(), `${of.name()}.${kind}`));
     node.append(button);
   };
-  if (of.canvas) offer("png", () => new Promise((done) => { onPaper(of.canvas()).toBlob(done, "image/png"); }));
-  if (of.svg) offer("svg", () => new Blob([of.svg()], { type: "image/svg+xml" }));
+  if (of.canvas) {
+    offer("png", async () => {
+      const canvas = onPaper(await of.canvas());
+      return new Promise((done) => { canvas.toBlob(done, "image/png"); });
+    });
+  }
+  if (of.svg) offer("svg", async () => new Blob([await of.svg()], { type: "image/svg+xml" }));
   // The mark at the start lets spreadsheets read the letters of any language.
   if (of.csv) offer("csv", () => new Blob(["\ufeff", of.csv().map((row) => row.map(csvCell).join(",")).join("\n"), "\n"],
     { type: "text/csv" }));

@@ -1,0 +1,120 @@
+"""Break it: small runs with one thing changed. Guess what that does, then see."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, Literal
+
+import gradio as gr
+
+from cl_core.evaluation.geometry import output_std
+from cl_core.evaluation.knn import evaluate_knn
+from cl_core.losses.negative_cosine import LOWEST
+from cl_core.runs import find_run
+from cl_core.training.loop import uses_labels
+from cl_core.ui import library
+from cl_core.ui.components import figure_view, picture_rows
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
+from cl_core.ui.library import MapLayer
+from cl_core.ui.page import Event, Page
+from cl_core.ui.tabs.compare import show_query
+from cl_core.ui.text import text, texts
+
+Quantity = Literal["knn", "spread"]
+NO_FIGURES: dict[str, Any] = {"figures": []}
+NO_ROWS: dict[str, Any] = {"rows": [], "empty": ""}
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """usual: a run; changed: the same but for one setting; quantity: what is guessed, in percent."""
+
+    usual: str
+    changed: str
+    quantity: Quantity = "knn"
+
+
+EXPERIMENTS = {
+    "no_stop_gradient": Experiment("emoji-simsiam-small", "emoji-simsiam-no-stop-gradient", "spread"),
+    "no_predictor": Experiment("emoji-simsiam-small", "emoji-simsiam-no-predictor", "spread"),
+    "no_crop": Experiment("emoji-simclr-small", "emoji-simclr-no-crop"),
+    "no_jitter": Experiment("emoji-simclr-small", "emoji-simclr-no-jitter"),
+    "cold": Experiment("emoji-simclr-small", "emoji-simclr-cold"),
+    "hot": Experiment("emoji-simclr-small", "emoji-simclr-hot"),
+    "no_false_negatives": Experiment("emoji-simclr-small", "emoji-simclr-no-false-negatives"),
+}
+
+
+def percent(name: str, layer: MapLayer, quantity: Quantity, labels_seen: bool) -> float:
+    """kNN accuracy of a run's features, or the spread of its embeddings as a share of an even one, in percent."""
+    folder = find_run(name)
+    if quantity == "knn":
+        if uses_labels(folder.read_record().config) == labels_seen:  # as it was measured then
+            measured = [point for point in folder.read_metrics() if point["kind"] == "snapshot"]
+            return 100 * measured[0 if layer == "untrained" else -1]["knn"]["accuracy"]
+        features = library.shown_features(name, layer)
+        return 100 * evaluate_knn(features, library.dataset(name), labels_seen=labels_seen).accuracy
+    snapshots = folder.read_snapshots()
+    assert snapshots is not None
+    z = snapshots.embeddings[0 if layer == "untrained" else -1].float()
+    return 100 * output_std(z) * z.shape[1] ** 0.5
+
+
+def outcome(which: str) -> dict[str, float]:
+    """What the changed run came to, beside its healthy twin and the beginning of both, by one protocol."""
+    experiment = EXPERIMENTS[which]
+    labels_seen = any(uses_labels(find_run(name).read_record().config) for name in (experiment.usual, experiment.changed))
+    measure = partial(percent, quantity=experiment.quantity, labels_seen=labels_seen)
+    return {
+        "usual": measure(experiment.usual, "feature"),
+        "changed": measure(experiment.changed, "feature"),
+        "untrained": measure(experiment.usual, "untrained"),
+    }
+
+
+def ask(which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
+    """The question, and nothing yet of the answer."""
+    quantity = EXPERIMENTS[which].quantity
+    found = outcome(which)
+    known = text(f"broken.known.{quantity}", usual=f"{found['usual']:.1f}", untrained=f"{found['untrained']:.1f}")
+    slider = gr.update(label=text(f"broken.guess.{quantity}"))
+    return f"{text(f'broken.ask.{which}')} {known}", slider, "", NO_FIGURES, NO_ROWS
+
+
+def see(which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """What happened, beside what was guessed."""
+    from cl_core.figures.curves import loss_figure, quality_figure
+
+    experiment, found = EXPERIMENTS[which], outcome(which)
+    numbers = {key: f"{value:.1f}" for key, value in found.items()}
+    said = text("broken.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
+    folders = {name: find_run(name) for name in (experiment.usual, experiment.changed)}
+    metrics = {name: folder.read_metrics() for name, folder in folders.items()}
+    floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
+    words = texts("curves.figure")
+    figures = loss_figure(metrics, floors, words), quality_figure(metrics, {}, words)
+    curves = figures_value(*figures, label=text("broken.curves_label"))
+    near = show_query(experiment.usual, [experiment.changed], 0)
+    why = text(f"broken.why.{which}")
+    return f"{said}\n\n{why}", curves, near
+
+
+def build(page: Page, shown: Event) -> None:
+    """Lay out the view; the question is there when its tab opens, the answer on demand."""
+    gr.Markdown(text("broken.about"), elem_classes="about")
+    here = library.checkpoint_names()
+    names = [name for name, experiment in EXPERIMENTS.items() if {experiment.usual, experiment.changed} <= set(here)]
+    which = gr.Radio([(text(f"broken.name.{name}"), name) for name in names], value=names[0], label=text("broken.which"))
+    question = gr.Markdown(elem_classes="summary", elem_id="broken-question")
+    with gr.Row(elem_classes="tools"):
+        guess = gr.Slider(0, 100, 50, step=1, label=text("broken.guess.knn"), info=text("broken.guess_hint"), scale=3)
+        button = gr.Button(text("broken.see"), variant="primary", scale=1)
+    said = gr.Markdown(elem_classes="summary", elem_id="broken-said")
+    curves = figure_view(elem_id="broken-curves")
+    near = picture_rows(None, elem_id="broken-neighbours")
+    page.keep("experiment", which)
+    page.keep("guess", guess)
+    gr.on([shown, which.change], page.handles(ask), which, [question, guess, said, curves, near], **QUICK)
+    button.click(page.handles(see), [which, guess], [said, curves, near], **(QUICK | {"queue": True}))
