@@ -10,9 +10,9 @@ import torch
 
 from cl_core import projection
 from cl_core.data.catalog import load_dataset
-from cl_core.maps import compute_maps, map_key, map_points
+from cl_core.maps import compute_maps, map_key, map_points, moments
 from cl_core.runs import open_run
-from cl_core.training.run_folder import RunFolder
+from cl_core.training.run_folder import RunFolder, Snapshots
 
 
 def test_the_cache_is_no_substitute(small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +29,12 @@ def test_the_cache_is_no_substitute(small_run: Path, tmp_path: Path, monkeypatch
     assert kept is not None
     assert torch.allclose(kept / kept.abs().max(), seen / seen.abs().max(), atol=1e-3)
     assert list(compute_maps(run, data)) == []
+
+
+def test_moments_stand_in_the_basis_of_the_last() -> None:
+    z = torch.nn.functional.normalize(torch.randn(3, 20, 8, generator=torch.Generator().manual_seed(0)), dim=2)
+    found = moments(Snapshots(torch.arange(20), [0, 5, 9], z.half()))
+    mean, axes = projection.pca_axes(z[-1].half().float())
+    for moment in range(3):
+        assert torch.allclose(found[moment], (z[moment].half().float() - mean) @ axes, atol=1e-6)
+    assert torch.allclose(found[-1].mean(0), torch.zeros(2), atol=1e-5)

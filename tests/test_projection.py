@@ -9,7 +9,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from cl_core import projection
-from cl_core.projection import PROJECTORS
+from cl_core.projection import PROJECTORS, align
 
 
 @pytest.fixture
@@ -54,3 +54,12 @@ def test_a_map_beside_the_run_comes_first(blobs: torch.Tensor, tmp_path: Path) -
     known = torch.tensor([[0.5, 1.0], [-1.0, 0.25]])
     projection.save(known, tmp_path / "projections", "shipped", "umap")
     assert torch.equal(projection.project(lambda: blobs, "umap", tmp_path, "shipped"), known)
+
+
+def test_align_undoes_turning_mirroring_and_scaling() -> None:
+    points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    turned = 3 * points @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]) + torch.tensor([5.0, -2.0])
+    own, back = align(points, points), align(turned, points)
+    assert torch.allclose(own, back, atol=1e-5)
+    assert float(own.square().sum(1).mean()) == pytest.approx(1, rel=1e-5)
+    assert torch.allclose(own.mean(0), torch.zeros(2), atol=1e-6)

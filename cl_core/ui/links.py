@@ -65,9 +65,10 @@ def _offered(component: Block, raw: str) -> Any:
         return int(number(raw, 0, 2**31 - 1))
     if isinstance(component, gr.Checkbox):
         return bool(one_of(raw, ["false", "true"]) == "true")
-    if isinstance(component, gr.Dropdown) and component.multiselect:
+    if isinstance(component, gr.CheckboxGroup) or (isinstance(component, gr.Dropdown) and component.multiselect):
         chosen = [one_of(each, _values(component)) for each in raw.split(",")]
-        if len(chosen) > (component.max_choices or len(chosen)):
+        most = getattr(component, "max_choices", None)
+        if most is not None and len(chosen) > most:
             raise ValueError
         return chosen
     if isinstance(component, (gr.Radio, gr.Dropdown)):

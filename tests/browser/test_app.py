@@ -100,11 +100,6 @@ def test_curves(page: Page) -> None:
     drawn(page, "curves-view")
     expect(page.get_by_text("queries against 1,911 pictures")).to_be_visible()
     screenshot(page, "curves")
-    drawn(page, "moment-view")
-    page.locator("#curves-moment input[type=range]").fill("0")
-    expect(page.get_by_text("After epoch 0.0.")).to_be_visible()
-    page.get_by_label("fashion-simclr").check()
-    expect(page.locator("#curves-view .legendtext", has_text="fashion-simclr").first).to_be_visible()
 
 
 def choose(page: Page, model: str) -> None:
@@ -133,33 +128,6 @@ def test_a_collapse_is_called_one(page: Page) -> None:
     expect(page.locator("#curves-view .legendtext", has_text="lowest possible, −1")).to_be_visible()
     expect(page.locator("#curves-view .legendtext", has_text="spread evenly, 1/√d")).to_be_visible()
     screenshot(page, "collapse")
-
-
-def click_a_point(page: Page) -> None:
-    """Move over the map until a point answers, then click it."""
-    box = page.locator("#map-view .cl-plot").bounding_box()
-    assert box
-    card = page.locator("#map-view .cl-card")
-    for step in range(0, 260, 5):
-        page.mouse.move(box["x"] + box["width"] * 0.4 + step, box["y"] + box["height"] * 0.45)
-        page.wait_for_timeout(30)
-        if card.is_visible():
-            page.mouse.down()
-            page.mouse.up()
-            return
-    raise AssertionError("no point under the pointer")
-
-
-def test_map(page: Page) -> None:
-    open_tab(page, "Map")
-    drawn(page, "map-view")
-    click_a_point(page)
-    expect(page.locator("#map-neighbours .cl-row")).to_have_count(2)
-    expect(page.locator("#map-neighbours .cl-item").first).to_contain_text("query")
-    first = page.locator("#map-view .cl-root").get_attribute("data-drawn")
-    page.get_by_label("t-SNE").check()
-    expect(page.locator("#map-view .cl-root")).not_to_have_attribute("data-drawn", first or "")
-    screenshot(page, "map")
 
 
 def test_search(page: Page, drawing: Path) -> None:

@@ -80,7 +80,8 @@ def ask(which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
     found = outcome(which)
     known = text(f"broken.known.{quantity}", usual=f"{found['usual']:.1f}", untrained=f"{found['untrained']:.1f}")
     slider = gr.update(label=text(f"broken.guess.{quantity}"))
-    return f"{text(f'broken.ask.{which}')} {known}", slider, "", NO_FIGURES, NO_ROWS
+    question = text(f"broken.ask.{which}")
+    return f"{question} {known}", slider, "", NO_FIGURES, NO_ROWS
 
 
 def see(which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:

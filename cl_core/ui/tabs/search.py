@@ -57,18 +57,14 @@ def build(page: Page, shown: Event) -> None:
             found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
     page.keep("query", choice, event="input", read=read_picture)
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
-    shown(page.handles(choices), [page.model, choice], choice, **QUICK)
-    page.wanted.change(take_over, page.wanted, [choice, upload, page.wanted], **QUICK)
+    shown(page.handles(choices), [page.model, choice, page.wanted], [choice, upload, page.wanted], **QUICK)
     triggers = [shown, upload.change, choice.change]
     page.draws(triggers, show, [page.model, upload, choice], found, queue=True, show_progress="full")
 
 
-def take_over(name: str) -> Any:
-    """The picture that another view wants searched for takes the place of what was searched for."""
-    return (name, None, "") if name else gr.skip()
-
-
-def choices(model: str, chosen: str | None) -> dict[str, Any]:
-    """The pictures to pick from when the model changes; the one chosen stays if it is among them."""
+def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, Any, str]:
+    """The pictures to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
     names = list(picture_choices(library.dataset(model)))
-    return gr.update(choices=names, value=chosen if chosen in names else None)
+    if wanted in names:
+        return gr.update(choices=names, value=wanted), None, ""
+    return gr.update(choices=names, value=chosen if chosen in names else None), gr.skip(), ""

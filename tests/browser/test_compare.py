@@ -1,0 +1,53 @@
+"""Runs side by side, and the experiments."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from cl_core.ui.tabs.broken import outcome
+from tests.browser.conftest import open_tab, screenshot
+
+
+def test_two_runs_side_by_side(page: Page) -> None:
+    open_tab(page, "Compare")
+    page.wait_for_selector("#compare-maps .cl-root[data-drawn]")
+    page.locator("#compare-maps .cl-frame").first.wait_for()
+    held = page.get_by_label("Hold against")
+    held.click()
+    page.get_by_role("option", name="emoji-supcon", exact=True).click()
+    expect(page).to_have_url(re.compile("others=[^&]*emoji-supcon"))
+    expect(page.locator("#compare-maps .cl-frame")).to_have_count(3)
+    expect(page.locator("#compare-neighbours .cl-row")).to_have_count(3)
+    expect(page.locator("#compare-batch .cl-matrix")).to_have_count(3)
+    expect(page.locator("#compare-curves .cl-plot svg.main-svg").first).to_be_visible()
+    frame = page.locator("#compare-maps .cl-frame").nth(1)
+    frame.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#compare-maps .cl-found")).to_contain_text("the same picture in every map")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("asked=1"))
+    expect(page.locator("#compare-neighbours .cl-caption").first).not_to_have_text("grinning face")
+    screenshot(page, "compare")
+
+
+def test_guess_first_then_see(page: Page) -> None:
+    open_tab(page, "Break it")
+    question = page.locator("#broken-question")
+    expect(question).to_contain_text("stop-gradient")
+    page.get_by_label("number input for Your guess").fill("50")
+    assert not page.locator("#broken-curves .cl-plot").count()
+    page.get_by_role("button", name="See what happened").click()
+    found = outcome("no_stop_gradient")
+    expect(page.locator("#broken-said")).to_contain_text(f"{found['changed']:.1f} %")
+    expect(page.locator("#broken-said")).to_contain_text("It collapses.")
+    expect(page.locator("#broken-curves .cl-plot")).to_have_count(2)
+    expect(page.locator("#broken-neighbours .cl-row")).to_have_count(2)
+    screenshot(page, "broken")
+    page.get_by_label("SimCLR at t 10").check()
+    expect(question).to_contain_text("all negatives count alike")
+    expect(page.locator("#broken-said")).not_to_contain_text("It collapses.")
+    expect(page.locator("#broken-curves .cl-plot")).to_have_count(0)
+    expect(page).to_have_url(re.compile("experiment=hot"))

@@ -1,0 +1,186 @@
+"""The embedding map, used as a person would: point, click, lasso, keys, time."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from cl_core.neighbourhood import nearest_others
+from cl_core.ui import library
+from tests.browser.conftest import open_tab, screenshot
+
+MODEL = "emoji-simclr"
+
+
+def opened(page: Page) -> None:
+    open_tab(page, "Map")
+    page.wait_for_selector("#map-view .cl-root[data-pictures]")
+
+
+def point_somewhere(page: Page) -> tuple[float, float]:
+    """Move over the map until a picture answers."""
+    frame = page.locator("#map-view .cl-map")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box
+    card = page.locator("#map-view .cl-card")
+    for step in range(0, 300, 6):
+        x, y = box["x"] + box["width"] * 0.4 + step, box["y"] + box["height"] * 0.45
+        page.mouse.move(x, y)
+        if card.is_visible():
+            return x, y
+    raise AssertionError("no picture under the pointer")
+
+
+def chosen(page: Page) -> int:
+    expect(page).to_have_url(re.compile(r"[?&]point=\d+"))
+    found = re.search(r"[?&]point=(\d+)", page.url)
+    assert found
+    return int(found[1])
+
+
+def expected_names(point: int, layer: library.MapLayer = "feature") -> list[str]:
+    data = library.dataset(MODEL)
+    features = library.shown_features(MODEL, layer)
+    _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([point]), 8)
+    return [data.names[int(data.shown[i])] for i in (point, *positions[0].tolist())]
+
+
+def test_a_click_shows_the_neighbours_in_the_space_itself(page: Page) -> None:
+    opened(page)
+    page.mouse.click(*point_somewhere(page))
+    point = chosen(page)
+    names = expected_names(point)
+    expect(page.locator("#map-view .cl-card-name")).to_have_text(names[0])
+    items = page.locator("#map-neighbours .cl-caption")
+    expect(items).to_have_count(9)
+    assert [item.inner_text() for item in items.all()] == names
+    page.get_by_label("t-SNE").check()
+    expect(page).to_have_url(re.compile("projector=tsne"))
+    page.wait_for_timeout(900)  # points glide to their new places
+    screenshot(page, "map")
+    page.get_by_role("radio", name="Pictures").check(force=True)
+    expect(page).to_have_url(re.compile("points=pictures"))
+    screenshot(page, "map-pictures")
+    page.reload()
+    expect(page.get_by_label("t-SNE")).to_be_checked()
+    expect(page.locator("#map-neighbours .cl-caption")).to_have_count(9)
+    assert page.locator("#map-neighbours .cl-caption").first.inner_text() == names[0]
+
+
+def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
+    opened(page)
+    frame = page.locator("#map-view .cl-map")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box
+    page.get_by_role("radio", name="Selects (lasso)").check(force=True)
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(middle[0] - 60, middle[1] - 60)
+    page.mouse.down()
+    for x, y in ((60, -60), (60, 60), (-60, 60)):
+        page.mouse.move(middle[0] + x, middle[1] + y, steps=4)
+    page.mouse.up()
+    expect(page.locator("#map-view .cl-count")).to_contain_text("pictures selected")
+    page.get_by_role("button", name=re.compile(r"Use \d+ as the batch")).click()
+    expect(page).to_have_url(re.compile("tab=matrix"))
+    expect(page).to_have_url(re.compile("pictures=emoji%3A"))
+    expect(page.locator("#matrix-view .cl-summary")).to_contain_text("pictures you picked")
+    listed = re.search(r"pictures=emoji%3A([\d%C]+)", page.url)
+    assert listed
+    rows = [int(row) for row in listed[1].split("%2C")]
+    data = library.dataset(MODEL)
+    expect(page.locator("#matrix-view .cl-which")).to_contain_text(data.names[rows[0]])
+    open_tab(page, "Temperature")
+    expect(page.locator("#temperature-view .cl-which")).to_contain_text(data.names[rows[0]])
+    page.get_by_role("button", name="New batch").click()
+    expect(page).not_to_have_url(re.compile("pictures="))
+
+
+def test_by_keyboard_and_into_the_search(page: Page) -> None:
+    opened(page)
+    frame = page.locator("#map-view .cl-map")
+    frame.focus()
+    seen = set()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
+        page.keyboard.press(key)
+        seen.add(page.locator("#map-view .cl-card-name").inner_text())
+    assert len(seen) > 1
+    page.keyboard.press("Enter")
+    name = expected_names(chosen(page))[0]
+    expect(frame).to_have_attribute("aria-label", f"At {name}")
+    before = page.locator("#map-view .cl-root").get_attribute("data-shown")
+    page.keyboard.press("+")
+    expect(page.locator("#map-view .cl-root")).not_to_have_attribute("data-shown", before or "")
+    page.keyboard.press("0")
+    expect(page.locator("#map-view .cl-root")).to_have_attribute("data-shown", "1.000 0.0 0.0")
+    expect(page.locator("#map-neighbours .cl-caption")).to_have_count(9)
+    page.get_by_role("button", name="Search for this picture").click()
+    expect(page).to_have_url(re.compile("tab=search"))
+    expect(page.locator("#search-view .cl-row")).to_have_count(3)
+
+
+def test_wheel_and_drag_move_the_plane(page: Page) -> None:
+    opened(page)
+    root, frame = page.locator("#map-view .cl-root"), page.locator("#map-view .cl-map")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.wheel(0, -400)
+    expect(root).to_have_attribute("data-shown", re.compile(r"^1\.[5-9]|^2"))
+    zoomed = (root.get_attribute("data-shown") or "").split()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 380, box["y"] + 170, steps=5)
+    page.mouse.up()
+    moved = (root.get_attribute("data-shown") or "").split()
+    assert float(moved[1]) - float(zoomed[1]) == pytest.approx(80, abs=2)
+    assert float(moved[2]) - float(zoomed[2]) == pytest.approx(-30, abs=2)
+
+
+def test_the_time_of_the_training(page: Page) -> None:
+    opened(page)
+    page.get_by_role("radio", name="Over time").check(force=True)
+    said = page.locator("#map-view .cl-moment")
+    expect(said).to_have_text("epoch 300")
+    cursor = page.locator("#map-view .cl-side .cl-now").first
+    end = float(cursor.get_attribute("x1") or 0)
+    page.get_by_role("button", name="Previous snapshot").click()
+    expect(said).not_to_have_text("epoch 300")
+    assert float(cursor.get_attribute("x1") or 0) < end
+    scrubber = page.get_by_role("slider", name="Moment of the training")
+    scrubber.fill("0")
+    expect(said).to_have_text("epoch 0.0")
+    page.get_by_label("Trails").check()
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(said).not_to_have_text("epoch 0.0")
+    page.get_by_role("button", name="Pause").click()
+    stopped = said.inner_text()
+    page.wait_for_timeout(300)
+    assert said.inner_text() == stopped
+    screenshot(page, "map-time")
+    scrubber.fill("3")
+    expect(page).to_have_url(re.compile("moment=3"))
+    shown = said.inner_text()
+    page.reload()
+    expect(page.locator("#map-view .cl-moment")).to_have_text(shown)
+
+
+def test_what_colours_the_points(page: Page) -> None:
+    opened(page)
+    legend = page.locator("#map-view .cl-legend")
+    key = legend.get_by_role("button", name="Flags")
+    key.click()
+    expect(key).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("radio", name="Agreement").check()
+    expect(legend).to_contain_text("10 nearest neighbours")
+    page.get_by_role("radio", name="Cluster").check()
+    expect(legend.get_by_role("button")).to_have_count(10)
+    with page.expect_download() as got:
+        page.locator("#map-view").get_by_role("button", name="Save its numbers").click()
+    rows = got.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert len(rows) == 1 + len(library.dataset(MODEL).shown)

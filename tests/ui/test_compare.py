@@ -1,0 +1,75 @@
+"""Comparing runs: the same pictures, the same views, one loss."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+
+from cl_core.data.views import make_views
+from cl_core.losses import nt_xent
+from cl_core.runs import find_run
+from cl_core.ui import library
+from cl_core.ui.batch import chosen_batch, embed_batch
+from cl_core.ui.tabs import broken, compare
+
+MODEL, OTHER = "emoji-simclr-small", "emoji-supcon"
+
+
+def test_every_run_sees_the_same_views_by_the_same_loss() -> None:
+    value = compare.show_batch(MODEL, [OTHER], 1, "")
+    assert [panel["name"] for panel in value["panels"]] == [MODEL, OTHER]
+    data, rows = library.dataset(MODEL), chosen_batch(MODEL, "", compare.PAIRS, 1).rows
+    for name, panel in zip((MODEL, OTHER), value["panels"], strict=True):
+        run = library.run(name)
+        generator = torch.Generator().manual_seed(1)
+        config = library.run(MODEL).record.config.views
+        z1, z2 = (embed_batch(run, make_views(data.pictures[rows], config, run.size, generator)[0]) for _ in range(2))
+        assert f"{name} **{float(nt_xent(z1, z2, compare.TEMPERATURE)):.2f}**" in value["summary"]
+        cosines = np.frombuffer(base64.b64decode(panel["cosines"]), np.float32)
+        assert len(cosines) == (2 * compare.PAIRS) ** 2
+
+
+def test_maps_and_queries_leave_out_runs_on_other_pictures() -> None:
+    others = [OTHER, "fashion-simclr"]
+    assert [each["name"] for each in compare.show_maps(MODEL, others, "pca")["maps"]] == [MODEL, OTHER]
+    rows = compare.show_query(MODEL, others, 7)["rows"]
+    assert [row["title"] for row in rows] == [MODEL, OTHER]
+    assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(library.dataset(MODEL).shown[7])
+    assert [len(figure["data"]) for figure in compare.show_curves(MODEL, others)["figures"]][-1] == 3
+
+
+def test_runs_on_the_same_pictures_are_offered_first() -> None:
+    names = compare.offered(MODEL)
+    assert MODEL not in names
+    datasets = [library.dataset(name).name for name in names]
+    assert datasets == sorted(datasets, key=lambda name: name != "emoji")
+
+
+@pytest.mark.parametrize("which", broken.EXPERIMENTS)
+def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
+    found = broken.outcome(which)
+    if which in ("no_stop_gradient", "no_predictor"):
+        assert found["changed"] < 10 < found["untrained"] < found["usual"]
+    elif which == "no_false_negatives":
+        assert abs(found["changed"] - found["usual"]) < 2.7  # one standard error with 339 queries
+    else:
+        assert found["changed"] < found["usual"] - 1
+    metrics = {
+        role: [point["loss"] for point in find_run(name).read_metrics() if point["kind"] == "loss"][-1]
+        for role, name in (("usual", broken.EXPERIMENTS[which].usual), ("changed", broken.EXPERIMENTS[which].changed))
+    }
+    if which in ("no_crop", "no_jitter"):
+        assert metrics["changed"] < 0.6 * metrics["usual"]
+    said, curves, near = broken.see(which, 50)
+    assert f"**{found['changed']:.1f} %**" in said
+    assert len(curves["figures"]) == len(near["rows"]) == 2
+
+
+def test_an_experiment_changes_one_thing() -> None:
+    for experiment in broken.EXPERIMENTS.values():
+        usual, changed = (find_run(name).read_record().config.model_dump() for name in (experiment.usual, experiment.changed))
+        different = {key for key in usual if usual[key] != changed[key]}
+        assert len(different) == 1, different

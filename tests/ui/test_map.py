@@ -1,0 +1,97 @@
+"""What the map sends: coordinates, colours, moments; and what it takes from the page, which could send anything."""
+
+from __future__ import annotations
+
+import base64
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cl_core.errors import UserError
+from cl_core.maps import map_points, moments
+from cl_core.neighbourhood import nearest_others
+from cl_core.runs import find_run
+from cl_core.ui import library
+from cl_core.ui.tabs import map
+
+MODEL = "emoji-simclr-small"
+
+
+def numbers(packed: str, kind: type[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.frombuffer(base64.b64decode(packed), kind).copy())
+
+
+def event(**data: Any) -> Any:
+    return SimpleNamespace(_data=data)
+
+
+def test_points_are_the_map_within_a_step() -> None:
+    value = map.show(MODEL, "tsne", "feature", "class", "emoji:5,9,70")
+    data = library.dataset(MODEL)
+    points = map_points(library.run(MODEL), data, "tsne")
+    sent = numbers(value["points"], np.int16).view(-1, 2).float()
+    middle = (points.amax(0) + points.amin(0)) / 2
+    half = float((points.amax(0) - points.amin(0)).max()) / 2
+    assert torch.allclose(sent / map.WHOLE, (points - middle) / half, atol=2 / map.WHOLE)
+    assert numbers(value["groups"], np.uint8).tolist() == data.families[data.shown].tolist()
+    assert [int(data.shown[i]) for i in value["batch"]] == [5, 9, 70]
+    wire = json.dumps({key: each for key, each in value.items() if key != "moments"})
+    assert len(wire) < 20 * value["count"]  # 200 kB for 10,000
+
+
+def test_moments_are_the_snapshots() -> None:
+    sent = map.moments_value(MODEL)
+    snapshots = find_run(MODEL).read_snapshots()
+    assert sent is not None
+    assert snapshots is not None
+    expected = moments(snapshots)
+    shape = numbers(sent["points"], np.int16).view(expected.shape).float()
+    half = float((expected.reshape(-1, 2).amax(0) - expected.reshape(-1, 2).amin(0)).max()) / 2
+    moved = (expected[-1, 3] - expected[0, 3]) / half
+    assert torch.allclose((shape[-1, 3] - shape[0, 3]) / map.WHOLE, moved, atol=3 / map.WHOLE)
+    cells = snapshots.embeddings[:, sent["cells"]].float()
+    cosines = numbers(sent["cosines"], np.float32).view(len(snapshots.steps), map.CELLS, map.CELLS)
+    assert torch.allclose(cosines, cells @ cells.transpose(1, 2), atol=1e-6)
+    assert sent["epochs"][-1] == find_run(MODEL).read_record().config.epochs
+
+
+@pytest.mark.parametrize("colour", map.COLOURS)
+def test_every_colour_says_something_of_every_point(colour: map.Colour) -> None:
+    found = map.coloured(MODEL, "feature", colour)
+    count = len(library.dataset(MODEL).shown)
+    if found["score"]:
+        assert len(numbers(found["score"]["values"], np.float32)) == count
+    else:
+        groups = numbers(found["groups"], np.uint8)
+        assert len(groups) == count
+        assert int(groups.max()) < len(found["groupNames"])
+
+
+def test_a_click_gives_the_neighbours_in_the_space_itself() -> None:
+    rows, lines = map.neighbours(MODEL, "feature", event(id=11))
+    data = library.dataset(MODEL)
+    features = library.shown_features(MODEL, "feature")
+    _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([11]), map.NEIGHBOURS)
+    assert lines["lines"]["to"] == positions[0].tolist()
+    assert [item["id"] for item in rows["rows"][0]["items"]] == [int(data.shown[i]) for i in (11, *positions[0].tolist())]
+
+
+@pytest.mark.parametrize("sent", [None, -1, 10**9, "1", True, 1.5, [], {"a": 1}])
+def test_what_is_no_point_gets_a_sentence(sent: Any) -> None:
+    with pytest.raises(UserError, match="no such point"):
+        map.neighbours(MODEL, "feature", event(id=sent))
+    with pytest.raises(UserError, match=r"no such point|two pictures"):
+        map.use_as_batch(MODEL, event(ids=sent))
+    with pytest.raises(UserError, match="no such point"):
+        map.search_for(MODEL, event(id=sent))
+
+
+def test_a_selection_becomes_the_batch() -> None:
+    assert map.use_as_batch(MODEL, event(ids=[3, 1, 2])) == "emoji:3,1,2"
+    assert map.use_as_batch(MODEL, event(ids=list(range(100)))).count(",") == 31
+    with pytest.raises(UserError, match="two pictures at least"):
+        map.use_as_batch(MODEL, event(ids=[3]))
