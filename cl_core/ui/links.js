@@ -64,6 +64,21 @@
 
   let turns = 0;
   const nextTurn = () => (turns += 1); // numbers what views ask for
+  const lastAsked = {};
+
+  // A view that has asked for something says so until its last question is answered; words: what it says.
+  function asked(view, words) {
+    const element = document.getElementById(view);
+    if (element) {
+      element.setAttribute("aria-busy", "true");
+      element.dataset.waiting = words;
+    }
+    return (lastAsked[view] = nextTurn());
+  }
+
+  function answered(view, turn) {
+    if (turn === lastAsked[view]) document.getElementById(view)?.removeAttribute("aria-busy");
+  }
 
   function keep(name, value, byDefault) {
     const text = value === null || value === undefined ? "" : String(value);
@@ -91,5 +106,5 @@
     return due.map((number, i) => (names[i] === open ? nextTurn() : number));
   }
 
-  window.contrastiveLink = { openTab, goTo, nextTurn, keep, tabOpened, sharedChanged, get: (name) => state.get(name) };
+  window.contrastiveLink = { openTab, goTo, asked, answered, keep, tabOpened, sharedChanged, get: (name) => state.get(name) };
 })();

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import html
 import inspect
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,14 +15,14 @@ import gradio as gr
 from cl_core.errors import UserError
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
-from cl_core.ui.text import speaking
+from cl_core.ui.text import speaking, text
 
 # What fires: `button.click`, or a view's `shown`, when it must be drawn (its tab opened, or model or batch changed under it).
 Event = Callable[..., Any]
 
 NOTICE_S = 12.0
 # The browser numbers what it asks for; the number comes after all other inputs.
-NUMBERED = "(...given) => [...given.slice(0, -1), window.contrastiveLink.nextTurn()]"
+ASK = "(...given) => [...given.slice(0, -1), window.contrastiveLink.asked({view}, {words})]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +94,14 @@ class Page:
         """
 
         def numbered(*given: Any) -> dict[str, Any]:
-            return handler(*given[:-1]) | {"turn": given[-1]}
+            try:
+                return handler(*given[:-1]) | {"turn": given[-1]}
+            except UserError as error:
+                _notice(error)
+                return {"turn": given[-1]}  # an answer, with nothing to draw
 
-        gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=NUMBERED, **(QUICK | how))
+        ask = ASK.format(view=json.dumps(view.elem_id), words=json.dumps(text("common.waiting")))
+        gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=ask, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
         """Let `button` draw other pictures for all views that show a batch."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import open_tab
+from tests.browser.conftest import open_tab, serious
 
 
 @pytest.fixture
@@ -27,8 +27,7 @@ def visit(browser: Browser, app_url: str) -> Iterator[object]:
         return page
 
     yield open_page
-    # These pages are left for others while they still ask for something.
-    found = [problem for problem in problems if not re.search("AbortError|Connection errored out", problem)]
+    found = serious(problems)
     for context in contexts:
         context.close()
     assert not found

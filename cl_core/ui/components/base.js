@@ -68,7 +68,9 @@ function onAnswer(draw) {
     const value = props.value;
     if (!value || (value.turn || 0) < latest) return;
     latest = value.turn || 0;
-    draw(value);
+    // A question that could not be answered, as a notice has said, leaves what is there.
+    if (Object.keys(value).some((key) => key !== "turn")) draw(value);
+    if (value.turn) window.contrastiveLink.answered(element.closest(".block").id, value.turn);
   };
   watch("value", take);
   take();

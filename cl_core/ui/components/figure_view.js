@@ -138,8 +138,6 @@ async function draw() {
   const Plotly = await loadPlotly();
   if (turn !== drawn || !root.isConnected) return;
   card.hidden = true;
-  grid.setAttribute("role", "img");
-  grid.setAttribute("aria-label", value.label || "");
   grid.style.setProperty("--cl-columns", value.figures.length);
   while (grid.children.length > value.figures.length) grid.lastChild.remove();
   value.figures.forEach((figure, i) => {
@@ -149,6 +147,8 @@ async function draw() {
       grid.append(cell);
     }
     const plot = grid.children[i].firstChild;
+    plot.setAttribute("role", "figure");
+    plot.setAttribute("aria-label", value.label || "");
     // A square matrix on a narrow screen needs no more height than width.
     const height = figure.layout.height || 400;
     if (value.card === "matrix" && plot.clientWidth) figure.layout.height = Math.min(height, plot.clientWidth);

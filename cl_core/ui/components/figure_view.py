@@ -39,7 +39,7 @@ def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> 
     """
     drawn = [json.loads(figure.to_json()) for figure in figures]
     plain = [{"data": figure["data"], "layout": _without_template(figure["layout"])} for figure in drawn]
-    return {"figures": plain, "label": label, "card": card, **content}
+    return {"figures": plain, "label": label.replace("*", ""), "card": card, **content}
 
 
 def _without_template(layout: dict[str, Any]) -> dict[str, Any]:

@@ -158,10 +158,10 @@ def build(page: Page, shown: Event) -> None:
     page.keep("asked", point)
     shown(page.handles(_choices), [page.model, others], others, **QUICK)
     both = [page.model, others]
-    how: dict[str, Any] = {"queue": True, "show_progress": "minimal"}
-    page.draws([shown, others.change], show_curves, both, curves, **how)
-    page.draws([shown, others.change, projector.change], show_maps, [*both, projector], maps, **how)
-    page.draws([shown, others.change, point.change], show_query, [*both, point], found, **how)
-    page.draws([shown, others.change], show_batch, [*both, page.seed, page.picked], batch, **how)
+    redrawn = [shown, others.change]
+    page.draws(redrawn, show_curves, both, curves, queue=True)
+    page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
+    page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)
+    page.draws(redrawn, show_batch, [*both, page.seed, page.picked], batch, queue=True)
     maps.point_click(_clicked, None, point, **QUICK)
     page.draws_new_batch(again)

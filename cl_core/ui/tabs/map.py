@@ -215,7 +215,7 @@ def build(page: Page, shown: Event) -> None:
     page.keep("moment", read=lambda raw, _: number(raw, 0, 1000))
     page.keep("point", read=lambda raw, _: number(raw, 0, 10**7))
     triggers = [shown, projector.change, layer.change, colour.change]
-    page.draws(triggers, show, [page.model, projector, layer, colour, page.picked], view, queue=True, show_progress="minimal")
+    page.draws(triggers, show, [page.model, projector, layer, colour, page.picked], view, queue=True)
     # Notices travel through the queue.
     how = QUICK | {"queue": True}
     view.point_click(page.handles(neighbours), [page.model, layer], [found, view], **how)

@@ -59,7 +59,7 @@ def build(page: Page, shown: Event) -> None:
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     shown(page.handles(choices), [page.model, choice, page.wanted], [choice, upload, page.wanted], **QUICK)
     triggers = [shown, upload.change, choice.change]
-    page.draws(triggers, show, [page.model, upload, choice], found, queue=True, show_progress="full")
+    page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
 
 
 def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, Any, str]:
