@@ -49,6 +49,7 @@ def geometry(page: Page, columns: int, panel: int = TRAINED) -> tuple[float, flo
 def point(page: Page, row: int, column: int, columns: int, panel: int = TRAINED) -> None:
     cell, side = geometry(page, columns, panel)
     frame(page, panel).hover(position={"x": side + (column + 0.5) * cell, "y": side + (row + 0.5) * cell})
+    page.wait_for_timeout(80)  # words come a frame after the highlight
 
 
 def number(page: Page, fact: str) -> float:

@@ -547,7 +547,7 @@ const SIDE = { wide: 260, high: 92, left: 34, bottom: 16, top: 8 };
 function drawSide(low, share, epoch) {
   const { moments } = value;
   const size = moments.cells.length, span = size * size;
-  const cosines = value.cosines ??= unpacked(moments.cosines, Float32Array);
+  const cosines = value.cosines ??= Float32Array.from(unpacked(moments.cosines, Int8Array), (cosine) => cosine / 127);
   const next = Math.min(value.frames.length - 1, low + 1);
   const pixels = new Uint8ClampedArray(4 * span);
   for (let i = 0; i < span; i++) {

@@ -16,7 +16,8 @@ def embedding_map(words: dict[str, str], **props: Any) -> gr.HTML:
 
     value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint8) with `groupNames`, or `score` ({values: float32,
         about}); `sprites` and `names` (an address), by point; `batch`, points to mark; `moments` or none: the same over
-        time (`epochs`, `points` (S, count, 2), `cells` and their `cosines` (S, M, M), `loss`, `std`); `label`, `name`.
+        time (`epochs`, `points` (S, count, 2), `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`);
+        `label`, `name`.
     lines: {from, to, cosines}, the neighbours of a point, sent after `point_click`.
     Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}.
     """

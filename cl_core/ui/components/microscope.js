@@ -173,11 +173,13 @@ function describe() {
   details.replaceChildren(build("h3", "cl-title", panel.name), pair, facts, build("h3", "cl-title", words.formula), inSymbols, formula);
 }
 
+// The highlight is painted at once, the words after it.
+let describing = null;
 function show(panel, row, column) {
   if (panel === state.panel && row === state.row && column === state.column) return;
   Object.assign(state, { panel, row, column });
   mark();
-  describe();
+  describing ??= requestAnimationFrame(() => setTimeout(() => { describing = null; describe(); }));
 }
 
 function pick(panel, row, column) {

@@ -113,7 +113,7 @@ def moments_value(model: str) -> dict[str, Any] | None:
         "groupNames": data.family_names,
         "points": packed(whole_numbers(points), np.int16),
         "cells": chosen.tolist(),
-        "cosines": packed(cosines, np.float32),
+        "cosines": packed((127 * cosines).round(), np.int8),
         **_curves(folder),
     }
 
