@@ -118,6 +118,10 @@ def measure_laboratory(browser: Browser, url: str) -> dict[str, Any]:
     shares = [0.1 + 0.8 * i / MOVES for i in range(MOVES)]
     way = [(box["x"] + box["width"] * share, box["y"] + box["width"] * (0.15 + 0.7 * share)) for share in shares]
     found["hover"] = watched(page, "#matrix-view", "pointermove", way)
+    # What the browser itself takes from an event to the end of the next frame, where nothing follows it.
+    page.goto("about:blank")
+    page.set_content("<main style='height:900px'></main>")
+    found["floor"] = watched(page, "main", "pointermove", way)
     page.close()
     return found
 
