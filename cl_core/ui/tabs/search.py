@@ -57,14 +57,14 @@ def build(page: Page, shown: Event) -> None:
             found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
     page.keep("query", choice, event="input", read=read_picture)
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
-    shown(page.handles(choices), [page.model, choice, page.wanted], [choice, upload, page.wanted], **QUICK)
+    page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
+    shown(page.handles(choices), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
     triggers = [shown, upload.change, choice.change]
     page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
 
 
-def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, Any, str]:
+def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, str]:
     """The pictures to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
     names = list(picture_choices(library.dataset(model)))
-    if wanted in names:
-        return gr.update(choices=names, value=wanted), None, ""
-    return gr.update(choices=names, value=chosen if chosen in names else None), gr.skip(), ""
+    chosen = wanted if wanted in names else chosen
+    return gr.update(choices=names, value=chosen if chosen in names else None), ""
