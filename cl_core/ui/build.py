@@ -93,7 +93,8 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
 
     controls = [kept.component for kept in page.kept if kept.component is not None]
     app.load(page.handles(opened), None, controls, show_progress="hidden", api_visibility="private")
-    titles = json.dumps({name: text(f"tabs.{name}") for name in TABS})
+    inner = {words.tab_id(name): text(f"words.tabs.{name}") for name in words.VIEWS}
+    titles = json.dumps({name: text(f"tabs.{name}") for name in TABS} | inner)
     app.load(None, js=f"() => {{ window.contrastiveLink.openTab({titles}); return []; }}", api_visibility="private")
 
 

@@ -41,13 +41,13 @@
     }
   }
 
-  const wantedTab = state.get("tab"); // before the first tab says that it is open
+  const wantedTabs = [state.get("tab"), state.get("words")]; // before the first tabs say that they are open
   let titles = {}; // what is written on each tab, by id
 
-  // Open the tab the link asks for.
+  // Open the tabs the link asks for.
   function openTab(names) {
     titles = names;
-    goTo(wantedTab);
+    wantedTabs.forEach(goTo);
   }
 
   // Open a tab as soon as it is there. One that does not fit a narrow page is a button of a menu and has no id.

@@ -89,3 +89,17 @@ def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: obj
     page.reload()
     expect(page).not_to_have_url(re.compile("/zh"))
     expect(page.get_by_role("tab", name="Loss")).to_be_visible()
+
+
+def test_every_view_takes_its_state_from_the_link(visit: object) -> None:
+    page = visit("?tab=map&view=2_0.1_0&off=9&points=pictures&projector=tsne&colour=cluster")  # type: ignore[operator]
+    expect(page.locator("#map-view .cl-root")).to_have_attribute("data-shown", re.compile(r"^2\.000 "))
+    expect(page.locator("#map-view .cl-legend button").nth(9)).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("radio", name="Pictures")).to_be_checked()
+    expect(page.get_by_role("radio", name="Cluster")).to_be_checked()
+    page = visit("?tab=words&words=words-noise&power=0.3")  # type: ignore[operator]
+    expect(page.get_by_role("tab", name="Noise")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("number input for Power")).to_have_value("0.3")
+    page = visit("?tab=broken&experiment=hot&guess=33")  # type: ignore[operator]
+    expect(page.get_by_label("SimCLR at t 10")).to_be_checked()
+    expect(page.get_by_label("number input for Your guess")).to_have_value("33")

@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 
 from cl_core.ui import links
+from cl_core.ui.build import build_app
 from cl_core.ui.links import Kept, restore
 
 
@@ -59,3 +60,13 @@ def test_anything_else_leaves_the_default_and_is_named(kept: list[Kept], said: l
     assert len(said) == 1
     assert f"({name})" in said[0]
     assert raw not in said[0] or not raw
+
+
+def test_every_control_is_kept_in_the_link() -> None:
+    """But for uploads, which no link can hold, and the hidden ones that belong to the page itself."""
+    app = build_app()
+    kept = {target for fn in app.fns.values() if "contrastiveLink.keep" in str(fn.js) for target, _ in fn.targets}
+    kinds = (gr.Slider, gr.Radio, gr.Dropdown, gr.CheckboxGroup, gr.Checkbox, gr.Textbox)
+    controls = [block for block in app.blocks.values() if isinstance(block, kinds) and block.visible]
+    assert len(controls) > 40
+    assert [str(block.label) for block in controls if block._id not in kept] == []

@@ -2,7 +2,7 @@
 const words = props.words;
 const WHOLE = 32767;
 const GLIDE_MS = 500;
-const LARGEST_ZOOM = 60;
+const LEAST_ZOOM = 0.5, LARGEST_ZOOM = 60;
 const REACH = 14; // how near the pointer must be to a point, in pixels
 const PICTURE = 26; // side of a picture that stands for its point
 const MOST_PICTURES = 1500;
@@ -187,6 +187,21 @@ function setLook(look, keep) {
   drawSoon();
 }
 
+// Zoom and place in shares of the map, which another screen draws in another size.
+function rememberView() {
+  const moved = view.zoom !== 1 || view.x || view.y;
+  keepLinked("view", moved ? [view.zoom, view.x / width, view.y / height].map((each) => each.toFixed(3)).join("_") : null, null);
+}
+
+function recallView() {
+  const [zoomed, x, y] = (linked("view") || "").split("_").map(Number);
+  if (zoomed >= LEAST_ZOOM && zoomed <= LARGEST_ZOOM && Number.isFinite(x) && Number.isFinite(y)) {
+    Object.assign(view, { zoom: zoomed, x: x * width, y: y * height });
+  }
+  for (const group of (linked("off") || "").split(".")) if (/^\d+$/.test(group)) state.hidden.add(Number(group));
+  trails.checked = linked("trails") === "true";
+}
+
 // --- drawing -------------------------------------------------------------------------------------------------------
 
 function measure() {
@@ -248,6 +263,7 @@ function draw() {
   pen.putImageData(image, 0, 0);
   if (state.look === "pictures" && sheetNow()) drawPictures(pen, scale);
   drawOver(scale, radius);
+  rememberView();
   root.dataset.shown = `${view.zoom.toFixed(3)} ${view.x.toFixed(1)} ${view.y.toFixed(1)}`;
 }
 
@@ -374,7 +390,7 @@ function at(event) {
 }
 
 function zoom(factor, [x, y] = [width / 2, height / 2]) {
-  const next = Math.min(LARGEST_ZOOM, Math.max(0.5, view.zoom * factor));
+  const next = Math.min(LARGEST_ZOOM, Math.max(LEAST_ZOOM, view.zoom * factor));
   const [dx, dy] = [x - width / 2 - view.x, y - height / 2 - view.y];
   view.x -= dx * (next / view.zoom - 1);
   view.y -= dy * (next / view.zoom - 1);
@@ -507,6 +523,7 @@ function drawLegend() {
     button.addEventListener("click", () => {
       if (!state.hidden.delete(group)) state.hidden.add(group);
       button.setAttribute("aria-pressed", String(!state.hidden.has(group)));
+      keepLinked("off", [...state.hidden].join("."), "");
       drawSoon();
     });
     legend.append(button);
@@ -590,7 +607,7 @@ function curve(kind, points, last) {
   return [build("h3", "cl-title", words[`curve.${kind}`]), svgNode(SIDE.wide, SIDE.high, shapes, words[`curve.${kind}`])];
 }
 
-trails.addEventListener("change", drawSoon);
+trails.addEventListener("change", () => { keepLinked("trails", trails.checked, false); drawSoon(); });
 
 root.append(saveButtons({
   name: () => value.name,
@@ -626,6 +643,7 @@ async function open(next) {
   measure();
   if (!state.started) {
     state.started = true;
+    recallView();
     setLook(linked("points") === "pictures" ? "pictures" : "points");
     setMode(linked("moment") !== null ? "time" : "finished");
     const point = Number(linked("point"));

@@ -346,7 +346,11 @@ function drawPlaces() {
     `<text transform="translate(14 ${height / 2}) rotate(-90)" text-anchor="middle" font-size="12" fill="currentColor">${xml(words.tolerance_axis)}</text>`,
     ...dots,
   ], words.places));
-  places.append(build("h3", "cl-title", words.places), build("p", "cl-about", words.places_about), drawing);
+  places.append(build("h3", "cl-title", words.places), build("p", "cl-about", words.places_about), drawing, saveButtons({
+    name: () => "uniformity-tolerance",
+    svg: () => drawing.firstChild.outerHTML,
+    csv: () => [["run", "uniformity", "tolerance"], ...points.map((each) => [each.name, each.uniformity, each.tolerance])],
+  }));
 }
 
 function pick(row, column, keep) {
@@ -402,7 +406,16 @@ matrixBox.append(saveButtons({
     ...Array.from(current().table.cosines, (value, i) => [Math.floor(i / current().table.columns), i % current().table.columns, value,
       Math.exp(current().parts.logProbabilities[i]), current().parts.gradient[i], current().table.positive[i]])],
 }));
-rowBox.append(saveButtons({ name: () => `anchor-${state.row + 1}`, canvas: () => bars }));
+rowBox.append(saveButtons({
+  name: () => `anchor-${state.row + 1}`,
+  canvas: () => bars,
+  csv: () => {
+    const { table, parts, columns } = current();
+    const at = (j) => state.row * table.columns + j;
+    return [["candidate", "similarity", "probability", "gradient", "positive"], ...bars.cells.map((j) => [columns[j].caption,
+      table.cosines[at(j)], Math.exp(parts.logProbabilities[at(j)]), parts.gradient[at(j)], table.positive[at(j)]])];
+  },
+}));
 const curvesSave = saveButtons({
   name: () => "over-temperature",
   svg: () => svgText(KINDS.length * WIDE, HIGH, [paper(), ...[...curves.querySelectorAll("svg")].map((svg, i) => `<svg x="${i * WIDE}" width="${WIDE}" height="${HIGH}" color="${getComputedStyle(root).color}">${svg.innerHTML}</svg>`)]),

@@ -213,6 +213,9 @@ def build(page: Page, shown: Event) -> None:
         page.keep(name, control)
     page.keep("points", read=lambda raw, _: one_of(raw, ["pictures"]))
     page.keep("moment", read=lambda raw, _: number(raw, 0, 1000))
+    page.keep("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
+    page.keep("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
+    page.keep("trails", read=lambda raw, _: one_of(raw, ["true"]))
     page.keep("point", read=lambda raw, _: number(raw, 0, 10**7))
     triggers = [shown, projector.change, layer.change, colour.change]
     page.draws(triggers, show, [page.model, projector, layer, colour, page.picked], view, queue=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from cl_core.ui import library
+from cl_core.ui.links import one_of
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.words import ask, cost, curves, noise, step
 from cl_core.ui.text import text
@@ -20,7 +21,19 @@ def build(page: Page, shown: Event) -> None:
         gr.Markdown(text("words.none"))
         return
     which = gr.Dropdown(names, value=names[0], label=text("words.model"), visible=len(names) > 1)
+    page.keep("words", read=lambda raw, _: one_of(raw, [tab_id(name) for name in VIEWS]))
     with gr.Tabs(elem_id="words-views"):
         for position, (name, view) in enumerate(VIEWS.items()):
-            with gr.Tab(text(f"words.tabs.{name}"), id=f"words-{name}") as inner:
+            with gr.Tab(text(f"words.tabs.{name}"), id=tab_id(name)) as inner:
+                inner.select(None, js=_remember(name), api_visibility="private")
                 view.build(page, which, shown if position == 0 else inner.select)
+
+
+def tab_id(name: str) -> str:
+    """What the link calls a view."""
+    return f"words-{name}"
+
+
+def _remember(name: str) -> str:
+    first = tab_id(next(iter(VIEWS)))
+    return f"() => window.contrastiveLink.keep('words', '{tab_id(name)}', '{first}')"

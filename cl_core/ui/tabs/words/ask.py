@@ -121,6 +121,8 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
         )
     with gr.Row(elem_classes="chips"):
         examples = [gr.Button(example, size="sm", variant="secondary", min_width=80) for example in EXAMPLES]
+    page.keep("word", asked)
+    page.keep("wordmap", projector)
     said = gr.Markdown(elem_classes="summary")
     neighbourhood = figure_view(elem_id="words-neighbourhood")
     gr.Markdown(text("words.map.about"), elem_classes="about")

@@ -42,6 +42,7 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     with gr.Row(elem_classes="tools"):
         noise_words = gr.Slider(1, 50, 5, step=1, label=text("words.cost.k"), info=text("words.cost.k_hint"))
         again = gr.Button(text("words.cost.again"), variant="primary")
+    page.keep("k", noise_words)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-cost")
     gr.on(

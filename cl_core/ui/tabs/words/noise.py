@@ -53,6 +53,7 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("words.noise.about"), elem_classes="about")
     power = gr.Slider(0, 1, 0.75, step=0.05, label=text("words.noise.power"), info=text("words.noise.power_hint"))
+    page.keep("power", power)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-noise")
     gr.on([shown, which.change, power.change], page.handles(show), [which, power], [view, summary], **QUICK)

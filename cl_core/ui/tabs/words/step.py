@@ -51,6 +51,8 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
         centre = gr.Textbox(CENTRE, label=text("words.step.centre"), info=text("words.step.centre_hint"))
         context = gr.Textbox(CONTEXT, label=text("words.step.context"), info=text("words.step.context_hint"))
         again = gr.Button(text("words.step.again"), variant="primary")
+    page.keep("centre", centre)
+    page.keep("context", context)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-step")
     seed = gr.Number(1, visible=False, precision=0)
