@@ -37,6 +37,18 @@ def pytest_configure(config: pytest.Config) -> None:
         subprocess.run([sys.executable, "-c", f"{warm}; make_views(p, ViewConfig(), 8, torch.Generator())"], cwd=ROOT, check=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, one drives the browser, with one app, and begins with that: it takes longest.
+
+    The other tests are handed out file by file.
+    """
+    browser = ROOT / "tests" / "browser"
+    items.sort(key=lambda item: browser not in item.path.parents)
+    for item in items:
+        group = "browser" if browser in item.path.parents else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Where this test process caches."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.install import find_browser
 from tests.conftest import ROOT
@@ -82,16 +82,27 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def wide(browser: Browser) -> BrowserContext:
+    """One for all tests: its cache holds the app's scripts, as a person's browser does."""
+    return browser.new_context(viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture(scope="session")
+def narrow(browser: Browser) -> BrowserContext:
+    return browser.new_context(viewport={"width": 390, "height": 900})
+
+
 @pytest.fixture
-def page(browser: Browser, app_url: str) -> Iterator[Page]:
+def page(wide: BrowserContext, app_url: str) -> Iterator[Page]:
     """The app, opened wide and light; the test fails if the console shows an error."""
-    yield from opened(browser, app_url, 1280, "light")
+    yield from opened(wide, app_url, "light")
 
 
 @pytest.fixture
-def phone(browser: Browser, app_url: str) -> Iterator[Page]:
+def phone(narrow: BrowserContext, app_url: str) -> Iterator[Page]:
     """The app, opened narrow and dark."""
-    yield from opened(browser, app_url, 390, "dark")
+    yield from opened(narrow, app_url, "dark")
 
 
 def serious(problems: list[str]) -> list[str]:
@@ -99,14 +110,13 @@ def serious(problems: list[str]) -> list[str]:
     return [problem for problem in problems if not re.search("AbortError|Connection errored out", problem)]
 
 
-def opened(browser: Browser, app_url: str, width: int, theme: str) -> Iterator[Page]:
+def opened(context: BrowserContext, app_url: str, theme: str) -> Iterator[Page]:
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error":
             problems.append(message.text)
 
-    context = browser.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -115,7 +125,8 @@ def opened(browser: Browser, app_url: str, width: int, theme: str) -> Iterator[P
     page.wait_for_selector("#pairs-view img")
     yield page
     found = serious(problems)
-    context.close()
+    page.evaluate("localStorage.clear()")
+    page.close()
     assert not found, found
 
 
