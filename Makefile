@@ -13,7 +13,7 @@ app: $(VENV)/.app-ready
 	$(BIN)/python app.py --port $(PORT)
 
 test: $(VENV)/.test-ready browser check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.test-ready
 	$(BIN)/ruff check .

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one test process a core
 ROOT = Path(__file__).resolve().parent.parent
+BROWSER = "tests/browser/"
 SMALL = {
     "dataset": "digits",
     "image_size": 16,
@@ -38,15 +41,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, one drives the browser, with one app, and begins with that: it takes longest.
+    """The browser's tests first: they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
 
-    The other tests are handed out file by file.
-    """
-    browser = ROOT / "tests" / "browser"
-    items.sort(key=lambda item: browser not in item.path.parents)
-    for item in items:
-        group = "browser" if browser in item.path.parents else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Where several processes share the tests, one drives the browser, with one app; the others take files."""
+    return OneBrowser(config, log)
+
+
+class OneBrowser(LoadFileScheduling):
+    """All of the browser's tests are one piece of work."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER if nodeid.startswith(BROWSER) else str(super()._split_scope(nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def violations(browser: Browser, url: str, tab: str) -> list[str]:
     page.goto(url)
     page.wait_for_selector(READY[tab], state="attached")
     page.wait_for_timeout(1000)
-    expect(page.locator("[aria-busy=true]")).to_have_count(0, timeout=20_000)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     listed: list[dict[str, Any]] = page.evaluate(RUN)
     context.close()
