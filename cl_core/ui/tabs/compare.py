@@ -145,6 +145,8 @@ def build(page: Page, shown: Event) -> None:
         )
         projector = gr.Radio(PROJECTIONS, value="tsne", label=text("map.projector"), scale=2)
         again = gr.Button(text("matrix.again"), variant="primary", scale=1)
+    # A menu with several choices says at every answer that it changed; a text does when it did.
+    held = gr.Textbox(",".join(first[:1]), visible=False)
     point = gr.Number(0, visible=False, precision=0)
     gr.Markdown(text("compare.curves_about"), elem_classes="about")
     curves = figure_view(elem_id="compare-curves")
@@ -157,8 +159,9 @@ def build(page: Page, shown: Event) -> None:
     page.keep("plane", projector)
     page.keep("asked", point)
     shown(page.handles(_choices), [page.model, others], others, **QUICK)
+    others.change(None, others, held, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
-    redrawn = [shown, others.change]
+    redrawn = [shown, held.change]
     page.draws(redrawn, show_curves, both, curves, queue=True)
     page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)
