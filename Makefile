@@ -6,6 +6,8 @@ PORT ?= 7860
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# One more than there are cores: tests wait for programs and pages.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: app test check browser screenshots clean
 
@@ -13,7 +15,7 @@ app: $(VENV)/.app-ready
 	$(BIN)/python app.py --port $(PORT)
 
 test: $(VENV)/.test-ready browser check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.test-ready
 	$(BIN)/ruff check .

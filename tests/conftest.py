@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests first: they take longest."""
+    """The browser's first, for they take longest; then those that train and start programs, which end the alphabet."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0], reverse=True)
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
 
 

@@ -20,7 +20,7 @@ from cl_core.training.run_folder import RunFolder
 from tests.conftest import ROOT
 
 TRAIN = [sys.executable, "-m", "cl_core", "train", "--dataset", "digits", "--image-size", "16", "--batch-size", "128"]
-TRAIN += ["--epochs", "2", "--snapshots", "3", "--views.flip", "0", "--save-every", "0", "--run"]
+TRAIN += ["--encoder", "cnn", "--epochs", "2", "--snapshots", "3", "--views.flip", "0", "--save-every", "0", "--run"]
 STEPS = 22
 
 
@@ -110,7 +110,7 @@ def test_full_disk(tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.run(
