@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -118,12 +119,30 @@ def measure_laboratory(browser: Browser, url: str) -> dict[str, Any]:
     shares = [0.1 + 0.8 * i / MOVES for i in range(MOVES)]
     way = [(box["x"] + box["width"] * share, box["y"] + box["width"] * (0.15 + 0.7 * share)) for share in shares]
     found["hover"] = watched(page, "#matrix-view", "pointermove", way)
-    # What the browser itself takes from an event to the end of the next frame, where nothing follows it.
-    page.goto("about:blank")
-    page.set_content("<main style='height:900px'></main>")
-    found["floor"] = watched(page, "main", "pointermove", way)
     page.close()
+    found["floor"] = measure_floor(browser, way)
     return found
+
+
+# A box that follows the pointer, and nothing else.
+BOX = """() => {
+  const box = document.body.appendChild(document.createElement("div"));
+  const style = {position: "fixed", left: 0, top: 0, width: "20px", height: "20px", background: "red", pointerEvents: "none"};
+  Object.assign(box.style, style, {willChange: "transform"});
+  document.body.addEventListener("pointermove", (event) => {
+    box.style.transform = `translate(${event.clientX}px,${event.clientY}px)`;
+  });
+}"""
+
+
+def measure_floor(browser: Browser, way: list[tuple[float, float]]) -> dict[str, float]:
+    """What pointing costs on any page of Gradio: it asks for every frame, so an event waits for the next one."""
+    with gr.Blocks(analytics_enabled=False) as app:
+        gr.Markdown("nothing")
+    with served(browser, app, []) as page:
+        page.wait_for_timeout(1500)
+        page.evaluate(BOX)
+        return watched(page, "body", "pointermove", way)
 
 
 def synthetic(count: int, folder: Path) -> dict[str, Any]:
@@ -157,11 +176,28 @@ def synthetic(count: int, folder: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def served(browser: Browser, app: gr.Blocks, allowed_paths: list[str]) -> Iterator[Page]:
+    """A page of `app`, served as ours is."""
+    from cl_core.ui.build import launch_options
+
+    port = free_port()
+    options = launch_options() | {"allowed_paths": allowed_paths, "server_port": port, "quiet": True, "prevent_thread_lock": True}
+    threading.Thread(target=lambda: app.launch(**options), daemon=True).start()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    for _ in range(100):
+        with contextlib.suppress(Exception):
+            page.goto(f"http://127.0.0.1:{port}/")
+            break
+        time.sleep(0.2)
+    yield page
+    page.close()
+    app.close()
+
+
+@contextlib.contextmanager
 def map_page(browser: Browser, count: int) -> Iterator[tuple[Page, int]]:
     """A page with nothing but a map and a button that fills it; and how many bytes of answer that takes."""
-    import gradio as gr
-
-    from cl_core.ui.build import launch_options
     from cl_core.ui.components import embedding_map
     from cl_core.ui.text import texts
 
@@ -171,20 +207,9 @@ def map_page(browser: Browser, count: int) -> Iterator[tuple[Page, int]]:
             fill = gr.Button("fill")
             view = embedding_map(texts("map.view"), elem_id="map-view")
             fill.click(lambda: value, None, view, queue=False, show_progress="hidden")
-        port = free_port()
-        options = launch_options() | {"allowed_paths": [folder], "server_port": port, "quiet": True, "prevent_thread_lock": True}
-        threading.Thread(target=lambda: app.launch(**options), daemon=True).start()
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        for _ in range(100):
-            with contextlib.suppress(Exception):
-                page.goto(f"http://127.0.0.1:{port}/")
-                break
-            time.sleep(0.2)
-        page.wait_for_selector("#map-view .cl-root", state="attached")
-        yield page, len(json.dumps(value))
-        page.close()
-        app.close()
+        with served(browser, app, [folder]) as page:
+            page.wait_for_selector("#map-view .cl-root", state="attached")
+            yield page, len(json.dumps(value))
 
 
 PAINT = """() => new Promise((done) => {
