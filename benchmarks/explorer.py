@@ -260,8 +260,9 @@ def measure_wire() -> dict[str, int]:
 
 def measure_axe(browser: Browser, url: str) -> dict[str, int]:
     """Serious and critical findings on every view, in both languages and themes."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
     return {
-        f"{language or 'en'} {theme} {tab}": len(violations(browser, f"{url}{language}?__theme={theme}&tab={tab}", tab))
+        f"{language or 'en'} {theme} {tab}": len(violations(context, f"{url}{language}?__theme={theme}&tab={tab}", tab))
         for language in ("", "zh")
         for theme in ("light", "dark")
         for tab in TABS
