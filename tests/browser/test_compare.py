@@ -30,6 +30,10 @@ def test_two_runs_side_by_side(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("asked=1"))
     expect(page.locator("#compare-neighbours .cl-caption").first).not_to_have_text("grinning face")
+    box = frame.bounding_box()
+    assert box
+    assert box["width"] > 200
+    assert abs(box["width"] - box["height"]) < 2
     screenshot(page, "compare")
 
 

@@ -75,7 +75,6 @@ function draw(map) {
   map.scale = Math.min(2, window.devicePixelRatio || 1);
   const pixels = Math.round(side * map.scale);
   for (const each of [map.canvas, map.over]) [each.width, each.height] = [pixels, pixels];
-  map.frame.style.height = `${side}px`;
   map.at = (share) => (0.5 + 0.47 * share) * pixels;
   const image = new ImageData(pixels, pixels);
   splat(image, map.xs.map(map.at), map.ys.map(map.at), value.colours, Math.round(1.7 * map.scale));
