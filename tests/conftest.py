@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.remote import Producer
@@ -80,18 +83,33 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `python -m cl_core ...` in a process of its own, in an empty folder."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command line in an empty folder.
 
-    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cl_core", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **options,  # type: ignore[call-overload]
-        )
+    In this process, for each start of Python with torch takes seconds; with options for `subprocess.run` in one of its own.
+    """
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        words = [str(each) for each in arguments]
+        if options:
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            whole: dict[str, Any] = {
+                "cwd": tmp_path,
+                "env": environment,
+                "capture_output": True,
+                "text": True,
+                "timeout": 300,
+            } | options
+            return subprocess.run([sys.executable, "-m", "cl_core", *words], **whole)
+        from cl_core.cli import main
+
+        monkeypatch.chdir(tmp_path)
+        out, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            try:
+                code = main(words)
+            except SystemExit as end:  # argparse
+                code = end.code if isinstance(end.code, int) else 1
+        return subprocess.CompletedProcess(words, code, out.getvalue(), errors.getvalue())
 
     return run
