@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cl_core.commands import data, words
+from cl_core.commands import data, hub, words
 from cl_core.commands.evaluate import evaluate as run_evaluate
 from cl_core.commands.experiment import NAMES
 from cl_core.commands.experiment import experiment as run_experiment
@@ -75,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export", run_export, "Write a finished run to a folder fit to be shared: small, opened like any other.")
     export.add_argument("--run", required=True, metavar="NAME|DIR", help="a run folder or a shipped checkpoint")
     export.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to write; it must not exist yet")
+
+    pull = command("pull", hub.pull, "Bring a run from the Hugging Face Hub; from then on it is there without the Hub.")
+    pull.add_argument("repository", metavar="OWNER/NAME[@REVISION]", help="revision: a branch, a tag or a commit (default: main)")
+    push = command("push", hub.push, "Publish a finished run on the Hugging Face Hub, with a page that says what it is.")
+    push.add_argument("run", metavar="RUN", help="a run folder or a shipped checkpoint")
+    push.add_argument("repository", metavar="OWNER/NAME", help="where to; made if there is none")
+    push.add_argument("--private", action="store_true", help="for you alone, if the repository is made now")
     _add_data(commands)
     _add_words(commands)
     return parser

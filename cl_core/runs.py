@@ -16,6 +16,8 @@ from cl_core.embedding import Layer, embed
 from cl_core.encoders import NEUTRAL, Statistics, build_encoder
 from cl_core.errors import UserError
 from cl_core.files import fingerprint
+from cl_core.hub.names import is_hub_name
+from cl_core.hub.pulled import find_pulled
 from cl_core.methods import METHODS, DataShape, Method
 from cl_core.paths import CHECKPOINTS, RUNS
 from cl_core.training.run_folder import RunFolder, RunRecord, find_folder, run_paths
@@ -53,11 +55,19 @@ def local_runs(root: Path = RUNS) -> list[RunFolder]:
 
 
 def find_run(name: str) -> RunFolder:
-    """A shipped checkpoint by its name, or a run by its folder.
+    """A shipped checkpoint by its name, a run by its folder, or one that was pulled from the Hub by OWNER/NAME[@REVISION].
 
     Raises:
-        UserError: neither exists.
+        UserError: none of them exists.
     """
+    if is_hub_name(name) and not Path(name).is_dir():
+        pulled = find_pulled(name)
+        if pulled is None:
+            raise UserError(
+                f"There is no folder {name} here and nothing was pulled under this name: give another folder, "
+                f"or, if it is a run on the Hub, bring it with python -m cl_core pull {name}."
+            )
+        return pulled
     return find_folder(name, shipped_runs(), RunFolder)
 
 

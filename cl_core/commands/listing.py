@@ -12,6 +12,7 @@ from cl_core.errors import UserError
 def show_list(arguments: argparse.Namespace) -> int:
     from cl_core.data.catalog import TABLES, dataset_names
     from cl_core.encoders import ENCODERS
+    from cl_core.hub.pulled import pulled_runs
     from cl_core.methods import METHODS
     from cl_core.runs import local_runs, shipped_runs
     from cl_core.training.run_folder import run_paths
@@ -23,6 +24,7 @@ def show_list(arguments: argparse.Namespace) -> int:
         "encoders": [{"name": name} for name in ENCODERS],
         "checkpoints": [_describe_run(folder, folder.name) for folder in shipped_runs()],
         "runs": [_describe_run(folder, str(folder.path)) for folder in local_runs(arguments.runs)],
+        "pulled": [_describe_run(folder, folder.name) for folder in pulled_runs()],
         "words": [
             *(_describe_words(folder, folder.name) for folder in shipped_words()),
             *(_describe_words(WordFolder(path), str(path)) for path in run_paths(arguments.runs, "words")),

@@ -1,0 +1,25 @@
+"""`pull` and `push`: runs from the Hugging Face Hub and onto it."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def pull(arguments: argparse.Namespace) -> int:
+    from cl_core.hub.pull import pull as pull_run
+
+    folder = pull_run(arguments.repository)
+    record = folder.read_record()
+    print(
+        f"{folder.name} at {folder.commit[:12]}: {record.config.method} with {record.config.encoder} on {record.config.dataset}"
+    )
+    print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} PICTURE")
+    return 0
+
+
+def push(arguments: argparse.Namespace) -> int:
+    from cl_core.hub.push import push as push_run
+    from cl_core.runs import find_run
+
+    print(push_run(find_run(arguments.run), arguments.repository, private=arguments.private))
+    return 0

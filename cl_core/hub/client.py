@@ -1,0 +1,66 @@
+"""One way to the Hub for all that talks to it; what goes wrong there becomes a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import huggingface_hub
+from httpx2 import HTTPError
+from huggingface_hub import HfApi
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from cl_core.errors import UserError
+
+LOG_IN = "log in with `hf auth login`, or put a token into the environment variable HF_TOKEN"
+UNREACHABLE = (ConnectionError, TimeoutError)  # and `HTTPError`s without an answer
+
+
+def api() -> HfApi:
+    """A client; it finds the token itself, in HF_TOKEN or where `hf auth login` put it, and it is kept nowhere else."""
+    return HfApi(library_name="contrastive-explorer")
+
+
+def logged_in() -> bool:
+    """Whether there is a token to publish with."""
+    return huggingface_hub.get_token() is not None
+
+
+class Unreachable(UserError):
+    """The Hub did not answer."""
+
+
+@contextlib.contextmanager
+def in_words(repository: str) -> Iterator[None]:
+    """Turn the client's errors about `repository` into `UserError`s."""
+    try:
+        yield
+    except GatedRepoError:
+        raise UserError(f"{repository} asks people to agree to its terms: do so on its page, then {LOG_IN}.") from None
+    except RevisionNotFoundError:
+        raise UserError(f"{repository} has no such revision: choose a branch, tag or commit that it has.") from None
+    except RepositoryNotFoundError:
+        raise UserError(f"There is no {repository} on the Hub, or it is private: check the name, or {LOG_IN}.") from None
+    except HFValidationError as error:
+        raise UserError(f"{repository!r} cannot be the name of a repository: {error}") from None
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403):
+            raise UserError(f"The Hub does not let you write to {repository}: {LOG_IN}, one that may write there.") from None
+        raise Unreachable(f"The Hub answered {status} for {repository}: try again in a while.") from None
+    except OfflineModeIsEnabled:
+        raise Unreachable(
+            f"HF_HUB_OFFLINE is set, so {repository} was not asked for: unset it, or use what was pulled."
+        ) from None
+    except (HTTPError, *UNREACHABLE) as error:
+        raise Unreachable(
+            f"The Hub could not be reached, or the connection broke ({type(error).__name__}): "
+            "the same command goes on from what has arrived."
+        ) from None
