@@ -12,7 +12,7 @@ import gradio as gr
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
 from cl_core.paths import ASSETS
-from cl_core.ui import library, missing_pictures
+from cl_core.ui import api, library, missing_pictures
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
@@ -50,6 +50,7 @@ def build_app() -> gr.Blocks:
     kept_s = (UPLOADS_KEPT_S, UPLOADS_KEPT_S)
     with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
         _lay_out(app, names, FIRST)
+        api.offer()
     for language, name in LANGUAGES.items():
         if language != FIRST:
             with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
@@ -117,4 +118,5 @@ def launch_options() -> dict[str, Any]:
         "head": f"<script>{script()}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "show_error": True,
+        "mcp_server": True,
     }

@@ -1,0 +1,247 @@
+"""What programs can call: gradio_client, curl, an MCP client. Plain types in, plain types out.
+
+A picture is given as a data URL (data:image/png;base64,...) or by its name in the model's data set.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from cl_core.data.catalog import picture_choices
+from cl_core.data.decoding import MAX_BYTES, decode_picture, to_tensor
+from cl_core.data.views import apply_record, sample_record
+from cl_core.errors import UserError
+from cl_core.maps import map_points
+from cl_core.projection import Projector
+from cl_core.runs import find_run, run_features
+from cl_core.ui import library, pictures
+from cl_core.ui.library import SPACES, MapLayer, Space
+from cl_core.ui.tabs.matrix import compare_by
+
+MOST_PICTURES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
+PROJECTORS: tuple[Projector, ...] = ("pca", "tsne", "umap")
+
+
+def list_models() -> list[dict[str, Any]]:
+    """List the trained models: name, method, encoder, data set, side of its pictures in pixels, and kNN accuracy (0 to 1)."""
+    found = []
+    for name in library.checkpoint_names():
+        record = find_run(name).read_record()
+        config = record.config
+        found.append(
+            {
+                "name": name,
+                "method": config.method,
+                "encoder": config.encoder,
+                "dataset": config.dataset,
+                "image_size": record.image_size,
+                "temperature": config.temperature,
+                "knn_accuracy": record.figures.get("knn", {}).get("accuracy"),
+            }
+        )
+    return found
+
+
+def augment(model: str, picture: str, count: int = 2, seed: int = 0) -> list[dict[str, Any]]:
+    """Draw random views of a picture the way the model was trained: each a PNG data URL, with its crop box and changes.
+
+    Args:
+        model: a name that list_models gives.
+        picture: a data URL (data:image/png;base64,...), or the name of a picture of the model's data set.
+        count: how many views, 1 to 64.
+        seed: the same seed draws the same views.
+    """
+    _within("count", count, 1, MOST_PICTURES)
+    run = library.run(_model(model))
+    query = _picture(model, picture)
+    height, width = query.shape[-2:]
+    record = sample_record(count, height, width, run.record.config.views, torch.Generator().manual_seed(seed))
+    views = apply_record(query.expand(count, -1, -1, -1), record, run.size)
+    return [
+        {
+            "picture": pictures.data_url(pictures.to_image(views[i])),
+            "box": dict(zip(("top", "left", "height", "width"), record.box[i].tolist(), strict=True)),
+            "flipped": bool(record.flipped[i]),
+            "grey": bool(record.grey[i]),
+            "blur_sigma": float(record.sigma[i]),
+        }
+        for i in range(count)
+    ]
+
+
+def similarity(model: str, pictures: list[str], layer: Literal["feature", "embedding"] = "feature") -> list[list[float]]:
+    """Compare pictures with each other: the matrix of their cosines, -1 to 1.
+
+    Args:
+        model: a name that list_models gives.
+        pictures: 1 to 64 data URLs or names of pictures of the model's data set.
+        layer: "feature", what the encoder gives, or "embedding", what the projection head makes of it.
+    """
+    _within("the number of pictures", len(pictures), 1, MOST_PICTURES)
+    _one_of("layer", layer, ("feature", "embedding"))
+    run = library.run(_model(model))
+    z = run_features(run, torch.cat([_sized(model, each) for each in pictures]), layer)
+    return _numbers(z @ z.T)
+
+
+def loss_anatomy(
+    embeddings: list[list[float]],
+    loss: Literal["nt-xent", "ratio", "out", "in", "in-sum"] = "nt-xent",
+    temperature: float = 0.1,
+    labels: list[int] | None = None,
+) -> dict[str, Any]:
+    """Take a contrastive loss apart: cosines, logits, probabilities, each anchor's term, shares of the loss, gradients.
+
+    Args:
+        embeddings: 2 N rows of equal length: the first views of N pictures, then their second views in the same order.
+        loss: nt-xent (SimCLR), ratio (the positive left out of the denominator), or SupCon's out, in or in-sum.
+        temperature: above 0, what the cosines are divided by.
+        labels: N class labels for SupCon; without them every picture is a class of its own.
+    """
+    _one_of("loss", loss, ("nt-xent", "ratio", "out", "in", "in-sum"))
+    _within("the number of rows", len(embeddings), 4, MOST_ROWS)
+    if len(embeddings) % 2 or len({len(row) for row in embeddings}) != 1 or not 1 <= len(embeddings[0]) <= MOST_NUMBERS:
+        raise UserError("embeddings must be an even number of rows of equal length: first views, then second views.")
+    if not 0 < temperature <= 100:
+        raise UserError(f"temperature must be above 0 and at most 100, but it was {temperature:g}.")
+    z = torch.tensor(embeddings, dtype=torch.float32)
+    if not bool(z.isfinite().all()) or bool((z.norm(dim=1) == 0).any()):
+        raise UserError("embeddings must be finite numbers, and no row may be all zeros: it has no direction.")
+    pairs = len(z) // 2
+    classes = torch.arange(pairs) if labels is None else torch.tensor(labels)
+    if classes.shape != (pairs,):
+        raise UserError(f"labels must be {pairs} whole numbers, one for each pair of rows, but there were {len(classes)}.")
+    parts = compare_by(loss, torch.nn.functional.normalize(z, dim=1), classes, temperature).anatomy
+    return {
+        "loss": parts.loss,
+        "terms": _numbers(parts.terms),
+        "cosines": _numbers(parts.cosines),
+        "scaled": _numbers(parts.scaled),
+        "probabilities": _numbers(parts.log_probabilities.exp()),
+        "share": _numbers(parts.share),
+        "gradient": _numbers(parts.gradient),
+        "positive": parts.positive.tolist(),
+        "negative": parts.negative.tolist(),
+    }
+
+
+def search(
+    model: str, picture: str, top: int = 8, space: Literal["trained", "untrained", "pixels"] = "trained"
+) -> list[dict[str, Any]]:
+    """Find the pictures of the model's data set most like a picture: name, class, and cosine (-1 to 1), best first.
+
+    Args:
+        model: a name that list_models gives.
+        picture: a data URL, or the name of a picture of the model's data set; that one is left out of its own answers.
+        top: how many, 1 to 100.
+        space: "trained", "untrained" (the same network before training) or "pixels".
+    """
+    _within("top", top, 1, MOST_ANSWERS)
+    spaces: tuple[Space, ...] = SPACES
+    _one_of("space", space, spaces)
+    data = library.dataset(_model(model))
+    row = picture_choices(data).get(picture)
+    gallery = library.gallery(model, space)
+    excluded = None if row is None else data.groups[row : row + 1]
+    found = gallery.search(gallery.embedder(_sized(model, picture)), top, excluded)[0]
+    return [
+        {"name": data.names[each.row], "class": data.family_names[int(data.families[each.row])], "cosine": each.cosine}
+        for each in found
+    ]
+
+
+def project(
+    model: str,
+    projection: Literal["pca", "tsne", "umap"] = "pca",
+    layer: Literal["feature", "embedding", "untrained"] = "feature",
+) -> list[dict[str, Any]]:
+    """Map the model's data set to the plane: name, class, x and y (-1 to 1) of every picture.
+
+    Args:
+        model: a name that list_models gives.
+        projection: "pca", "tsne" or "umap"; what is not computed ahead takes some seconds the first time.
+        layer: "feature", "embedding", or "untrained" for the encoder before training.
+    """
+    _one_of("projection", projection, PROJECTORS)
+    layers: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
+    _one_of("layer", layer, layers)
+    data = library.dataset(_model(model))
+    run, kind = library.layer_run(model, layer)
+    points = map_points(run, data, projection, kind, features=lambda: library.shown_features(model, layer))
+    return [
+        {"name": data.names[row], "class": data.family_names[int(data.families[row])], "x": x, "y": y}
+        for row, (x, y) in zip(data.shown.tolist(), _numbers(points), strict=True)
+    ]
+
+
+PUBLIC: tuple[Callable[..., Any], ...] = (list_models, augment, similarity, loss_anatomy, search, project)
+
+
+def offer() -> None:
+    """Give the app these functions as named endpoints; call it inside `gr.Blocks`."""
+    for function in PUBLIC:
+        gr.api(_told(function), api_name=function.__name__)
+
+
+def _told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` whose `UserError` reaches the caller as a sentence."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return wrapped
+
+
+def _model(name: str) -> str:
+    names = library.checkpoint_names()
+    if name not in names:
+        raise UserError(f"There is no model {name!r}: choose one of {', '.join(names)}.")
+    return name
+
+
+def _picture(model: str, picture: str) -> Tensor:
+    data = library.dataset(model)
+    rows = picture_choices(data)
+    if picture in rows:
+        return data.pictures[rows[picture]][None]
+    if not picture.startswith("data:"):
+        raise UserError(f"{picture[:60]!r} is neither a picture of {data.title} nor a data URL (data:image/png;base64,...).")
+    if len(picture) > 2 * MAX_BYTES:
+        raise UserError(f"The picture is too large: give one of at most {MAX_BYTES // 1_000_000} MB.")
+    try:
+        content = base64.b64decode(picture.partition(",")[2], validate=True)
+    except binascii.Error:
+        raise UserError("The data URL is not in base64: encode the picture's file and put it after the comma.") from None
+    return to_tensor(decode_picture(content, "The picture"), library.run(model).size)
+
+
+def _sized(model: str, picture: str) -> Tensor:
+    """`_picture` at the side the model takes, (1, 3, S, S) uint8."""
+    found, size = _picture(model, picture), library.run(model).size
+    return found if found.shape[-1] == size else to_tensor(pictures.to_image(found[0]), size)
+
+
+def _numbers(values: Tensor) -> Any:
+    return values.double().tolist()
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UserError(f"{name} must be {least} to {most}, but it was {value}.")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UserError(f"{name} must be one of {', '.join(known)}, but it was {value!r}.")
