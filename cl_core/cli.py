@@ -81,7 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     push = command("push", hub.push, "Publish a finished run on the Hugging Face Hub, with a page that says what it is.")
     push.add_argument("run", metavar="RUN", help="a run folder or a shipped checkpoint")
     push.add_argument("repository", metavar="OWNER/NAME", help="where to; made if there is none")
-    push.add_argument("--private", action="store_true", help="for you alone, if the repository is made now")
+    deploy = command("deploy", hub.deploy, "Make this app a Space of the Hugging Face Hub, or bring that up to date.")
+    deploy.add_argument("repository", metavar="OWNER/NAME", help="the Space; made if there is none")
+    deploy.add_argument(
+        "--hardware", metavar="NAME", help="cpu-basic, zero-a10g, t4-small, ... (default: as it is, or cpu-basic)"
+    )
+    deploy.add_argument("--checkpoints", nargs="+", metavar="NAME", help="the models to show (default: all that are shipped)")
+    deploy.add_argument("--dry-run", action="store_true", help="print the files and their sizes, send nothing")
+    for sub in (push, deploy):
+        sub.add_argument("--private", action="store_true", help="for you alone, if the repository is made now")
     _add_data(commands)
     _add_words(commands)
     return parser

@@ -1,4 +1,4 @@
-"""`pull` and `push`: runs from the Hugging Face Hub and onto it."""
+"""`pull`, `push` and `deploy`: runs from the Hugging Face Hub and onto it, and the app as a Space."""
 
 from __future__ import annotations
 
@@ -22,4 +22,18 @@ def push(arguments: argparse.Namespace) -> int:
     from cl_core.runs import find_run
 
     print(push_run(find_run(arguments.run), arguments.repository, private=arguments.private))
+    return 0
+
+
+def deploy(arguments: argparse.Namespace) -> int:
+    from cl_core.hub import deploy as space
+
+    if arguments.dry_run:
+        files = space.space_files(arguments.checkpoints)
+        sizes = {"README.md": len(space.space_page().encode()), **{place: file.stat().st_size for place, file in files.items()}}
+        for place, size in sorted(sizes.items()):
+            print(f"{size:>12,}  {place}")
+        print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files; nothing was sent")
+        return 0
+    print(space.deploy(arguments.repository, arguments.hardware, arguments.checkpoints, arguments.private))
     return 0

@@ -1,19 +1,22 @@
-"""What a Space gives: a checkout that cannot be written, no home, another user, no way out."""
+"""What a Space gives: the deployed files, which cannot be written, no home, another user, no way out."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.browser.conftest import free_port
-from tests.conftest import ROOT
+import pytest
+from playwright.sync_api import BrowserContext, expect
 
-DEPLOYED = ["app.py", "cl_core", "checkpoints", "assets"]
+from cl_core.hub.deploy import write_space
+from tests.browser.conftest import READY, free_port, open_tab, serious
+
 NOBODY = 65534
 
 
@@ -24,17 +27,14 @@ def as_another_user() -> list[str]:
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
-def test_starts_read_only_offline_and_without_a_home(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def space(tmp_path: Path, checkpoints: list[str] | None) -> Iterator[str]:
+    """Address of the deployed app; fails if it printed a traceback or wrote beside its files."""
     checkout, temporary, log = tmp_path / "checkout", tmp_path / "tmp", tmp_path / "log"
     checkout.mkdir()
     temporary.mkdir(mode=0o777)
     temporary.chmod(0o777)
-    for name in DEPLOYED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, checkout / name)
+    write_space(checkout, checkpoints)
     for path in [checkout, *checkout.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     for parent in tmp_path.relative_to("/tmp").parents if tmp_path.is_relative_to("/tmp") else []:
@@ -66,15 +66,36 @@ def test_starts_read_only_offline_and_without_a_home(tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         while True:
             try:
-                page = opener.open(f"http://127.0.0.1:{port}/", timeout=5).read().decode()
+                opener.open(f"http://127.0.0.1:{port}/", timeout=5)
                 break
             except OSError:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.2)
-        assert "Contrastive Explorer" in page
+        yield f"http://127.0.0.1:{port}/"
         assert "Traceback" not in log.read_text(), log.read_text()
     finally:
         process.terminate()
         process.wait(timeout=30)
     assert sorted(checkout.rglob("*")) == before
+
+
+@pytest.mark.parametrize("checkpoints", [None, ["fashion-simclr"]], ids=["all", "one"])
+def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, checkpoints: list[str] | None) -> None:
+    problems: list[str] = []
+    with space(tmp_path, checkpoints) as url:
+        page = wide.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector(READY["pairs"])
+        open_tab(page, "Loss")
+        page.wait_for_selector(READY["matrix"])
+        if checkpoints is not None:  # views without their models say so
+            open_tab(page, "Break it")
+            expect(page.get_by_text("The runs of these experiments are not among the models here.")).to_be_visible()
+            open_tab(page, "Words")
+            expect(page.get_by_text("There is no model of words")).to_be_visible()
+            open_tab(page, "Compare")
+            page.wait_for_selector(READY["compare"])
+        page.close()
+    assert not serious(problems)

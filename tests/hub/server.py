@@ -209,7 +209,8 @@ class Answers(BaseHTTPRequestHandler):
         exists = f"{kind}/{name}" in self.hub.repositories
         if not exists:
             private = asked.get("visibility") == "private" or bool(asked.get("private"))
-            self.hub.repositories[f"{kind}/{name}"] = Repository(private, asked)
+            self.hub.repositories[f"{kind}/{name}"] = made = Repository(private, asked)
+            made.commit({".gitattributes": b"*.safetensors filter=lfs\n"})
         place = f"{self.hub.endpoint}/{'' if kind == 'models' else kind + '/'}{name}"
         self.reply(409 if exists else 200, {"url": place, "name": name, "id": name})
 

@@ -36,7 +36,7 @@ def features(folder: RunFolder) -> torch.Tensor:
 def test_what_is_pushed_can_be_pulled(hub: Hub, small_run: Path) -> None:
     address = push(RunFolder(small_run), NAME)
     sent = hub.files(NAME)
-    assert set(sent) == {*files_of(small_run), "README.md", "curves.png"}
+    assert set(sent) == {*files_of(small_run), "README.md", "curves.png", ".gitattributes"}
     assert "resume.safetensors" not in sent
     assert address.startswith(f"{hub.endpoint}/{NAME}/commit/")
     folder = pull(NAME)

@@ -107,6 +107,9 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("broken.about"), elem_classes="about")
     here = library.checkpoint_names()
     names = [name for name, experiment in EXPERIMENTS.items() if {experiment.usual, experiment.changed} <= set(here)]
+    if not names:
+        gr.Markdown(text("broken.none"))
+        return
     which = gr.Radio([(text(f"broken.name.{name}"), name) for name in names], value=names[0], label=text("broken.which"))
     question = gr.Markdown(elem_classes="summary", elem_id="broken-question")
     with gr.Row(elem_classes="tools"):
