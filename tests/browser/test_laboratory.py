@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cl_core.anatomy import Anatomy
@@ -110,6 +111,17 @@ def test_a_figure_is_saved_as_numbers_and_drawing(page: Page) -> None:
     with page.expect_download() as got:
         page.locator("#temperature-view").get_by_role("button", name="Save as a drawing").first.click()
     assert got.value.path().read_text().count("<rect") == 1 + (2 * PAIRS) ** 2
+    pictures = page.locator("#temperature-view").get_by_role("button", name="Save as a picture")
+    drawings = page.locator("#temperature-view").get_by_role("button", name="Save as a drawing")
+    assert pictures.count() == drawings.count() == 4, "matrix, bars, curves, runs"
+    for each in pictures.all():
+        with page.expect_download() as got:
+            each.click()
+        with Image.open(got.value.path()) as picture:
+            assert picture.format == "PNG"
+            assert len(set(picture.convert("RGB").resize((64, 64)).get_flattened_data())) > 8, "something is drawn"
     with page.expect_download() as got:
-        page.locator("#temperature-view").get_by_role("button", name="Save as a picture").first.click()
-    assert got.value.path().read_bytes().startswith(b"\x89PNG")
+        drawings.nth(1).click()
+    bars = got.value.path().read_text()
+    assert bars.count("<rect") > 20
+    assert bars.count("<image") == 1

@@ -157,7 +157,36 @@ function orderBars({ table }, start, width) {
   bars.wide = Math.min(40, width / count);
 }
 
-// The anchor's candidates, the most alike first: probability upwards, pull and push downwards.
+// The anchor's candidates, the most alike first, in pixels: upwards probabilities, downwards pull and push.
+// said: the words beside them, [text, y].
+function barsOf({ table, parts }, start) {
+  const { probability: tallest, picture, gradient: longest, gap } = BAR_HEIGHTS;
+  const high = tallest + picture + longest + 2 * gap + 28, base = 16 + tallest;
+  const chance = (j) => Math.exp(parts.logProbabilities[start + j]);
+  const most = bars.cells.reduce((top, j) => Math.max(top, chance(j)), 1e-12);
+  const strongest = bars.cells.reduce((top, j) => Math.max(top, Math.abs(parts.gradient[start + j])), 1e-12);
+  const boxes = bars.cells.map((j, n) => {
+    const height = (tallest * chance(j)) / most, force = parts.gradient[start + j];
+    return { j, x: n * bars.wide, up: { y: base - height, height, colour: table.positive[start + j] ? GREEN : BLUE },
+      down: { y: base + picture + gap, height: (longest * Math.abs(force)) / strongest, colour: force < 0 ? GREEN : ORANGE } };
+  });
+  const said = [[say(words.probability_bars, { most: percent(most) }), 11], [say(words.gradient_bars, { most: shown(strongest) }), high - 2]];
+  return { high, base, boxes, said, most };
+}
+
+// The same as a drawing, with the pictures between as one image.
+function barsSvg() {
+  const { high, base, boxes, said } = barsOf(current(), state.row * current().table.columns);
+  const { picture, gap } = BAR_HEIGHTS;
+  const strip = document.createElement("canvas"), scale = bars.width / width;
+  [strip.width, strip.height] = [bars.width, Math.round(picture * scale)];
+  strip.getContext("2d").drawImage(bars, 0, -Math.round((base + gap / 2) * scale));
+  return svgText(width, high, [paper(),
+    ...said.map(([text, y]) => `<text x="0" y="${y}" font-family="sans-serif" font-size="12" fill="${bars.ink}">${xml(text)}</text>`),
+    `<image x="0" y="${base + gap / 2}" width="${width}" height="${picture}" href="${strip.toDataURL()}"/>`,
+    ...boxes.flatMap(({ x, up, down }) => [up, down].map(({ y, height, colour }) => `<rect x="${x + 1}" y="${y}" width="${bars.wide - 2}" height="${height}" fill="${colour}"/>`))]);
+}
+
 function drawBars(row) {
   const here = current();
   const { table, parts } = here;
@@ -170,41 +199,32 @@ function drawBars(row) {
     bars.ink = getComputedStyle(root).color;
   }
   bars.key = key;
-  const { cells: shownBars, wide } = bars;
-  const count = shownBars.length;
-  const { probability: up, picture, gradient: down, gap } = BAR_HEIGHTS;
-  const high = up + picture + down + 2 * gap + 28;
+  const { wide } = bars;
+  const { picture, gap } = BAR_HEIGHTS;
+  const { high, base, boxes, said, most } = barsOf(here, start);
   const pen = sized(bars, width, high);
-  const strip = 16 + up + gap / 2;
+  const strip = base + gap / 2;
   if (fresh) pen.clearRect(0, strip, width, picture);
   pen.clearRect(0, 0, width, strip);
   pen.clearRect(0, strip + picture, width, high);
-  const chance = (j) => Math.exp(parts.logProbabilities[start + j]);
-  const most = shownBars.reduce((top, j) => Math.max(top, chance(j)), 1e-12);
-  const strongest = shownBars.reduce((top, j) => Math.max(top, Math.abs(parts.gradient[start + j])), 1e-12);
   pen.font = "12px sans-serif";
   pen.fillStyle = bars.ink;
-  pen.fillText(say(words.probability_bars, { most: percent(most) }), 0, 11);
-  pen.fillText(say(words.gradient_bars, { most: shown(strongest) }), 0, high - 2);
-  const base = 16 + up;
-  shownBars.forEach((j, n) => {
-    const x = n * wide;
-    pen.fillStyle = table.positive[start + j] ? GREEN : BLUE;
-    const height = (up * chance(j)) / most;
-    pen.fillRect(x + 1, base - height, wide - 2, height);
+  for (const [text, y] of said) pen.fillText(text, 0, y);
+  for (const { j, x, up, down } of boxes) {
     const size = Math.min(picture, wide - 1);
-    if (sheet && fresh) spriteOn(pen, current().columns[j].sprite, x + (wide - size) / 2, base + gap / 2 + (picture - size) / 2, size);
-    const force = parts.gradient[start + j];
-    pen.fillStyle = force < 0 ? GREEN : ORANGE;
-    const length = (down * Math.abs(force)) / strongest;
-    pen.fillRect(x + 1, base + picture + gap, wide - 2, length);
+    if (sheet && fresh) spriteOn(pen, here.columns[j].sprite, x + (wide - size) / 2, strip + (picture - size) / 2, size);
+    for (const { y, height, colour } of [up, down]) {
+      pen.fillStyle = colour;
+      pen.fillRect(x + 1, y, wide - 2, height);
+    }
     if (j === state.column) {
       pen.strokeStyle = "#e69f00";
       pen.lineWidth = 2;
-      for (const [y, tall] of [[base - up, up], [base + picture + gap, down]]) pen.strokeRect(x + 1, y, wide - 2, tall);
+      const { probability, gradient } = BAR_HEIGHTS;
+      for (const [y, tall] of [[base - probability, probability], [base + picture + gap, gradient]]) pen.strokeRect(x + 1, y, wide - 2, tall);
     }
-  });
-  bars.setAttribute("aria-label", say(words.row_label, { count, most: percent(most) }));
+  }
+  bars.setAttribute("aria-label", say(words.row_label, { count: boxes.length, most: percent(most) }));
 }
 
 function spriteOn(pen, sprite, x, y, size) {
@@ -409,6 +429,7 @@ matrixBox.append(saveButtons({
 rowBox.append(saveButtons({
   name: () => `anchor-${state.row + 1}`,
   canvas: () => bars,
+  svg: barsSvg,
   csv: () => {
     const { table, parts, columns } = current();
     const at = (j) => state.row * table.columns + j;

@@ -14,9 +14,9 @@ function saveButtons(of) {
     button.addEventListener("click", async () => download(await make(), `${of.name()}.${kind}`));
     node.append(button);
   };
-  if (of.canvas) {
+  if (of.canvas || of.svg) {
     offer("png", async () => {
-      const canvas = onPaper(await of.canvas());
+      const canvas = onPaper(await (of.canvas ? of.canvas() : drawn(await of.svg())));
       return new Promise((done) => { canvas.toBlob(done, "image/png"); });
     });
   }
@@ -40,6 +40,15 @@ function download(blob, name) {
   link.download = name.replace(/[^\p{L}\p{N}._-]+/gu, "-");
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+// A drawing as a picture, twice as fine as on the page.
+async function drawn(text) {
+  const image = await loadedImage(`data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [2 * image.naturalWidth, 2 * image.naturalHeight];
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
 }
 
 // Transparent drawings get the page's paper.
