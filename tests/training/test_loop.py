@@ -274,7 +274,9 @@ def test_without_a_compiler_nothing_is_begun(
 ) -> None:
     monkeypatch.setenv("CXX", "/nowhere/g++")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
-    done = command("train", "--run", "r", "--dataset", "digits", "--encoder", "mlp", "--image-size", 8, "--compile", "true")
+    done = command(
+        "train", "--run", "r", "--dataset", "digits", "--encoder", "mlp", "--image-size", 8, "--compile", "true", timeout=300
+    )
     assert done.returncode == 2
     assert "error: torch cannot compile here (" in done.stderr
     assert "install a C++ compiler, or train without compile." in done.stderr

@@ -16,7 +16,7 @@ function saveButtons(of) {
   };
   if (of.canvas || of.svg) {
     offer("png", async () => {
-      const canvas = onPaper(await (of.canvas ? of.canvas() : drawn(await of.svg())));
+      const canvas = onPaper(await (of.canvas ? of.canvas() : rasterised(await of.svg())));
       return new Promise((done) => { canvas.toBlob(done, "image/png"); });
     });
   }
@@ -43,7 +43,7 @@ function download(blob, name) {
 }
 
 // A drawing as a picture, twice as fine as on the page.
-async function drawn(text) {
+async function rasterised(text) {
   const image = await loadedImage(`data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [2 * image.naturalWidth, 2 * image.naturalHeight];
