@@ -368,7 +368,13 @@ function drawPlaces() {
   ], words.places));
   places.append(build("h3", "cl-title", words.places), build("p", "cl-about", words.places_about), drawing, saveButtons({
     name: () => "uniformity-tolerance",
-    svg: () => drawing.firstChild.outerHTML,
+    svg: () => {
+      const copy = drawing.firstChild.cloneNode(true); // away from the page it has no colour and font to take over
+      copy.setAttribute("color", getComputedStyle(root).color);
+      copy.setAttribute("font-family", "sans-serif");
+      copy.insertAdjacentHTML("afterbegin", paper());
+      return copy.outerHTML;
+    },
     csv: () => [["run", "uniformity", "tolerance"], ...points.map((each) => [each.name, each.uniformity, each.tolerance])],
   }));
 }
