@@ -20,7 +20,6 @@ from huggingface_hub.errors import (
 from cl_core.errors import UserError
 
 LOG_IN = "log in with `hf auth login`, or put a token into the environment variable HF_TOKEN"
-UNREACHABLE = (ConnectionError, TimeoutError)  # and `HTTPError`s without an answer
 
 
 def api() -> HfApi:
@@ -28,9 +27,13 @@ def api() -> HfApi:
     return HfApi(library_name="contrastive-explorer")
 
 
-def logged_in() -> bool:
-    """Whether there is a token to publish with."""
-    return huggingface_hub.get_token() is not None
+def need_token(repository: str) -> None:
+    """
+    Raises:
+        UserError: there is no token to publish `repository` with.
+    """
+    if huggingface_hub.get_token() is None:
+        raise UserError(f"There is no token to publish {repository} with: {LOG_IN}, one that may write.")
 
 
 class Unreachable(UserError):
@@ -59,7 +62,7 @@ def in_words(repository: str) -> Iterator[None]:
         raise Unreachable(
             f"HF_HUB_OFFLINE is set, so {repository} was not asked for: unset it, or use what was pulled."
         ) from None
-    except (HTTPError, *UNREACHABLE) as error:
+    except (HTTPError, ConnectionError, TimeoutError) as error:
         raise Unreachable(
             f"The Hub could not be reached, or the connection broke ({type(error).__name__}): "
             "the same command goes on from what has arrived."

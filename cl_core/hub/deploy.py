@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import get_args
 
 from huggingface_hub import SpaceHardware
 
 from cl_core.errors import UserError
-from cl_core.hub.client import LOG_IN, api, in_words, logged_in
+from cl_core.hub.client import api, in_words, need_token
 from cl_core.hub.names import NEWEST, hub_name
 from cl_core.paths import CHECKPOINTS, ROOT
 from cl_core.runs import shipped_runs
@@ -21,7 +20,7 @@ PROGRAM = ["app.py", "LICENSE", "requirements.txt", "cl_core", "assets/favicon.s
 # Beside the data lies its licence; screenshots, benchmarks and the scripts that built the data stay at home.
 DATA = ["assets/emoji", "assets/fashion", "assets/mnist", "assets/wordnet"]
 NOT_SENT = {"__pycache__", ".DS_Store"}
-HARDWARE = [each.value for each in SpaceHardware] if hasattr(SpaceHardware, "__members__") else list(get_args(SpaceHardware))
+HARDWARE = [each.value for each in SpaceHardware]
 
 
 def space_files(checkpoints: list[str] | None = None) -> dict[str, Path]:
@@ -80,8 +79,7 @@ def deploy(text: str, hardware: str | None = None, checkpoints: list[str] | None
     size = sum(file.stat().st_size for file in space_files(checkpoints).values())
     if size > LARGEST:
         raise UserError(f"The Space would hold {size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}: choose fewer --checkpoints.")
-    if not logged_in():
-        raise UserError(f"There is no token to publish {name} with: {LOG_IN}, one that may write.")
+    need_token(name.repository)
     with tempfile.TemporaryDirectory() as folder:
         write_space(Path(folder), checkpoints)
         with in_words(name.repository):

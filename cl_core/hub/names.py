@@ -8,7 +8,7 @@ import re
 from cl_core.errors import UserError
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
-_NAME = re.compile(rf"(?P<repository>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?")
+_NAME = re.compile(rf"(?!.*\.\.)(?P<repository>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?")
 NEWEST = "main"
 
 
@@ -25,7 +25,7 @@ class HubName:
 
 def is_hub_name(text: str) -> bool:
     """Whether `text` could be the name of a repository."""
-    return _NAME.fullmatch(text) is not None and ".." not in text
+    return _NAME.fullmatch(text) is not None
 
 
 def hub_name(text: str) -> HubName:
@@ -34,7 +34,7 @@ def hub_name(text: str) -> HubName:
         UserError: `text` is no OWNER/NAME[@REVISION].
     """
     found = _NAME.fullmatch(text)
-    if not found or ".." in text:
+    if not found:
         raise UserError(
             f"{text!r} is not the name of a repository: give OWNER/NAME, or OWNER/NAME@REVISION with a branch, tag or commit."
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from cl_core.errors import UserError
 from cl_core.hub.card import CURVES_FILE, model_card
 from cl_core.hub.chart import curves_of, draw_curves
-from cl_core.hub.client import LOG_IN, api, in_words, logged_in
+from cl_core.hub.client import api, in_words, need_token
 from cl_core.hub.names import NEWEST, hub_name
 from cl_core.hub.pull import RUN_FILES
 from cl_core.runs import open_run
@@ -32,8 +32,7 @@ def push(folder: RunFolder, text: str, private: bool = False) -> str:
     if record.state != "finished":
         raise UserError(f"The run in {folder.path} is {record.state}: let train finish it first, then push it.")
     open_run(folder)
-    if not logged_in():
-        raise UserError(f"There is no token to publish {name} with: {LOG_IN}, one that may write.")
+    need_token(name.repository)
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary)
         fill(folder, name.repository, page)

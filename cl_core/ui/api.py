@@ -9,7 +9,7 @@ import base64
 import binascii
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gradio as gr
 import torch
@@ -18,16 +18,17 @@ from torch import Tensor
 from cl_core.data.catalog import picture_choices
 from cl_core.data.decoding import MAX_BYTES, decode_picture, to_tensor
 from cl_core.data.views import apply_record, sample_record
+from cl_core.embedding import Layer
 from cl_core.errors import UserError
 from cl_core.maps import map_points
-from cl_core.projection import Projector
+from cl_core.projection import PROJECTORS, Projector
 from cl_core.runs import find_run, run_features
 from cl_core.ui import library, pictures
-from cl_core.ui.library import SPACES, MapLayer, Space
+from cl_core.ui.library import MAP_LAYERS, SPACES, MapLayer, Space
 from cl_core.ui.tabs.matrix import compare_by
 
 MOST_PICTURES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
-PROJECTORS: tuple[Projector, ...] = ("pca", "tsne", "umap")
+OfferedLoss = Literal["nt-xent", "ratio", "out", "in", "in-sum"]
 
 
 def list_models() -> list[dict[str, Any]]:
@@ -77,7 +78,7 @@ def augment(model: str, picture: str, count: int = 2, seed: int = 0) -> list[dic
     ]
 
 
-def similarity(model: str, pictures: list[str], layer: Literal["feature", "embedding"] = "feature") -> list[list[float]]:
+def similarity(model: str, pictures: list[str], layer: Layer = "feature") -> list[list[float]]:
     """Compare pictures with each other: the matrix of their cosines, -1 to 1.
 
     Args:
@@ -86,7 +87,7 @@ def similarity(model: str, pictures: list[str], layer: Literal["feature", "embed
         layer: "feature", what the encoder gives, or "embedding", what the projection head makes of it.
     """
     _within("the number of pictures", len(pictures), 1, MOST_PICTURES)
-    _one_of("layer", layer, ("feature", "embedding"))
+    _one_of("layer", layer, get_args(Layer))
     run = library.run(_model(model))
     z = run_features(run, torch.cat([_sized(model, each) for each in pictures]), layer)
     return _numbers(z @ z.T)
@@ -94,7 +95,7 @@ def similarity(model: str, pictures: list[str], layer: Literal["feature", "embed
 
 def loss_anatomy(
     embeddings: list[list[float]],
-    loss: Literal["nt-xent", "ratio", "out", "in", "in-sum"] = "nt-xent",
+    loss: OfferedLoss = "nt-xent",
     temperature: float = 0.1,
     labels: list[int] | None = None,
 ) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def loss_anatomy(
         temperature: above 0, what the cosines are divided by.
         labels: N class labels for SupCon; without them every picture is a class of its own.
     """
-    _one_of("loss", loss, ("nt-xent", "ratio", "out", "in", "in-sum"))
+    _one_of("loss", loss, get_args(OfferedLoss))
     _within("the number of rows", len(embeddings), 4, MOST_ROWS)
     if len(embeddings) % 2 or len({len(row) for row in embeddings}) != 1 or not 1 <= len(embeddings[0]) <= MOST_NUMBERS:
         raise UserError("embeddings must be an even number of rows of equal length: first views, then second views.")
@@ -133,9 +134,7 @@ def loss_anatomy(
     }
 
 
-def search(
-    model: str, picture: str, top: int = 8, space: Literal["trained", "untrained", "pixels"] = "trained"
-) -> list[dict[str, Any]]:
+def search(model: str, picture: str, top: int = 8, space: Space = "trained") -> list[dict[str, Any]]:
     """Find the pictures of the model's data set most like a picture: name, class, and cosine (-1 to 1), best first.
 
     Args:
@@ -145,8 +144,7 @@ def search(
         space: "trained", "untrained" (the same network before training) or "pixels".
     """
     _within("top", top, 1, MOST_ANSWERS)
-    spaces: tuple[Space, ...] = SPACES
-    _one_of("space", space, spaces)
+    _one_of("space", space, SPACES)
     data = library.dataset(_model(model))
     row = picture_choices(data).get(picture)
     gallery = library.gallery(model, space)
@@ -160,8 +158,8 @@ def search(
 
 def project(
     model: str,
-    projection: Literal["pca", "tsne", "umap"] = "pca",
-    layer: Literal["feature", "embedding", "untrained"] = "feature",
+    projection: Projector = "pca",
+    layer: MapLayer = "feature",
 ) -> list[dict[str, Any]]:
     """Map the model's data set to the plane: name, class, x and y (-1 to 1) of every picture.
 
@@ -171,8 +169,7 @@ def project(
         layer: "feature", "embedding", or "untrained" for the encoder before training.
     """
     _one_of("projection", projection, PROJECTORS)
-    layers: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
-    _one_of("layer", layer, layers)
+    _one_of("layer", layer, MAP_LAYERS)
     data = library.dataset(_model(model))
     run, kind = library.layer_run(model, layer)
     points = map_points(run, data, projection, kind, features=lambda: library.shown_features(model, layer))
