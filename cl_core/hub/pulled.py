@@ -34,6 +34,15 @@ def pulled_dir() -> Path:
     return cache_dir() / "hub"
 
 
+def snapshots(name: HubName) -> list[Path]:
+    """Folders of commits that were fetched by this name; several where it is the beginning of several commits."""
+    repository = pulled_dir() / f"models--{name.repository.replace('/', '--')}"
+    reference = repository / "refs" / name.revision
+    if reference.is_file():
+        return [repository / "snapshots" / reference.read_text(encoding="utf-8").strip()]
+    return list(repository.glob(f"snapshots/{name.revision}*")) if SHORT.fullmatch(name.revision) else []
+
+
 def find_pulled(text: str) -> PulledFolder | None:
     """The run pulled as OWNER/NAME[@REVISION], without asking the Hub; None where there is none.
 
@@ -41,13 +50,7 @@ def find_pulled(text: str) -> PulledFolder | None:
         UserError: `text` is no such name.
     """
     name = hub_name(text)
-    repository = pulled_dir() / f"models--{name.repository.replace('/', '--')}"
-    reference = repository / "refs" / name.revision
-    if reference.is_file():
-        commits = [repository / "snapshots" / reference.read_text(encoding="utf-8").strip()]
-    else:
-        commits = list(repository.glob(f"snapshots/{name.revision}*")) if SHORT.fullmatch(name.revision) else []
-    folders = [PulledFolder(path, name) for path in commits]
+    folders = [PulledFolder(path, name) for path in snapshots(name)]
     whole = [folder for folder in folders if folder.exists() and folder.model_file.is_file()]
     return whole[0] if len(whole) == 1 else None
 

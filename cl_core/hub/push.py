@@ -11,7 +11,7 @@ from cl_core.hub.card import CURVES_FILE, model_card
 from cl_core.hub.chart import curves_of, draw_curves
 from cl_core.hub.client import api, in_words, need_token
 from cl_core.hub.names import NEWEST, hub_name
-from cl_core.hub.pull import RUN_FILES
+from cl_core.hub.pull import RUN
 from cl_core.runs import open_run
 from cl_core.training.run_folder import RunFolder
 
@@ -47,7 +47,7 @@ def push(folder: RunFolder, text: str, private: bool = False) -> str:
 
 def fill(folder: RunFolder, repository: str, page: Path) -> None:
     """Write to the folder `page` what is published: the run without what only resuming needs, its curves, its card."""
-    for name in RUN_FILES:
+    for name in RUN.files:
         if (folder.path / name).is_file():
             shutil.copyfile(folder.path / name, page / name)
     curves = curves_of(folder.read_metrics(), folder.read_record().figures)
