@@ -78,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
 
     pull = command("pull", hub.pull, "Bring a run from the Hugging Face Hub; from then on it is there without the Hub.")
     pull.add_argument("repository", metavar="OWNER/NAME[@REVISION]", help="revision: a branch, a tag or a commit (default: main)")
+    encoder = command(
+        "encoder", hub.encoder, "Bring a public encoder of timm's from the Hub; from then on it is used as any run."
+    )
+    encoder.add_argument(
+        "repository", nargs="?", metavar="[hf-hub:]OWNER/NAME[@REVISION]", help="default: list some that were tried"
+    )
+    encoder.add_argument("--dataset", default="emoji", help="the pictures it is to look at (default: emoji)")
+    encoder.add_argument(
+        "--image-size", type=_side, default=0, metavar="PX", help="side it takes (default: its own, at most 256)"
+    )
     push = command("push", hub.push, "Publish a finished run on the Hugging Face Hub, with a page that says what it is.")
     push.add_argument("run", metavar="RUN", help="a run folder or a shipped checkpoint")
     push.add_argument("repository", metavar="OWNER/NAME", help="where to; made if there is none")

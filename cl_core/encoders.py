@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cl_core.convolution import Conv2d, quick_on_small_maps
+from cl_core.errors import UserError
 
 # Mean and standard deviation of the pictures an encoder sees, per channel, in [0, 1].
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -199,6 +200,25 @@ ENCODERS: dict[str, Callable[[int, Statistics], Encoder]] = {
 }
 
 
+def is_encoder(name: str) -> bool:
+    """Whether `build_encoder` knows this kind of name."""
+    from cl_core.timm_encoders import timm_name
+
+    return name in ENCODERS or timm_name(name) is not None
+
+
 def build_encoder(name: str, image_size: int, statistics: Statistics = NEUTRAL) -> Encoder:
-    """The encoder called `name` (a key of `ENCODERS`), with fresh weights."""
-    return ENCODERS[name](image_size, statistics)
+    """The encoder called `name`, with fresh weights: a key of `ENCODERS`, or one of timm's (see `timm_encoders`).
+
+    Raises:
+        UserError: timm has no such architecture.
+    """
+    if name in ENCODERS:
+        return ENCODERS[name](image_size, statistics)
+    from cl_core.timm_encoders import build_timm, timm_name
+
+    of_timm = timm_name(name)
+    assert of_timm is not None, name
+    if image_size < of_timm.side:
+        raise UserError(f"{name} takes pictures of {of_timm.side} px: choose an image_size of at least that, not {image_size}.")
+    return build_timm(of_timm, statistics)

@@ -9,13 +9,10 @@ from torch import Tensor
 from cl_core import projection
 from cl_core.data.catalog import Dataset
 from cl_core.embedding import Layer
+from cl_core.kept_features import features_of
 from cl_core.projection import PROJECTORS, Projector, pca_axes
-from cl_core.runs import Run, run_features
+from cl_core.runs import Run, map_key
 from cl_core.training.run_folder import Snapshots
-
-
-def map_key(run: Run, dataset: Dataset) -> str:
-    return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 
 
 def map_points(
@@ -27,7 +24,7 @@ def map_points(
         features: gives their features (P, D), where they are at hand.
     """
     key = map_key(run, dataset) + ("" if layer == "feature" else f"-{layer}")
-    compute = features or (lambda: run_features(run, dataset.pictures[dataset.shown], layer))
+    compute = features or (lambda: features_of(run, dataset, dataset.shown, layer))
     return projection.project(compute, projector, run.folder.path, key)
 
 
@@ -40,7 +37,7 @@ def moments(snapshots: Snapshots) -> Tensor:
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:
     """Compute every map and keep it in the run's own folder; yields each projector when it is done."""
     missing = [p for p in PROJECTORS if not projection.is_kept(run.folder.path, map_key(run, dataset), p)]
-    features = run_features(run, dataset.pictures[dataset.shown]) if missing else None
+    features = features_of(run, dataset, dataset.shown) if missing else None
     for projector in missing:
         assert features is not None
         points = projection.COMPUTE[projector](features)

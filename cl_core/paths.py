@@ -31,3 +31,8 @@ def cache_dir() -> Path:
         if os.access(folder, os.W_OK):
             return folder
     return Path(tempfile.mkdtemp(prefix="contrastive-explorer-"))
+
+
+def encoder_runs_dir() -> Path:
+    """Where public encoders are kept, wrapped as runs."""
+    return cache_dir() / "encoders"

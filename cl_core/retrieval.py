@@ -16,13 +16,13 @@ from torch import Tensor
 from cl_core.data.catalog import Dataset, group_representatives, searched_rows
 from cl_core.descriptors import KEY, Whitening, describe
 from cl_core.device import choose_device
-from cl_core.embedding import pixel_features
+from cl_core.embedding import embed, pixel_features
 from cl_core.errors import UserError
 from cl_core.files import replace_file
-from cl_core.maps import map_key
+from cl_core.kept_features import features_of, is_kept
 from cl_core.nearest import Nearest, nearest
 from cl_core.paths import cache_dir
-from cl_core.runs import Run, on_device
+from cl_core.runs import Run, map_key, on_device
 
 QUERY_BATCH = 256
 Embedder = Callable[[Tensor], Tensor]
@@ -121,8 +121,17 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     rows = searched_rows(dataset)
     folder, name = cache_dir() / "galleries", f"{map_key(run, dataset)}-{KEY}"
     whitening, features = _stored(folder / f"{name}.safetensors", len(rows))
+
+    def described(pictures: Tensor) -> Tensor:
+        if is_kept(run):  # a large encoder sees each picture once, as it is
+            return embed(method, pictures, run.size, device, precision="auto")
+        return describe(method, pictures, run.size, device)
+
     if whitening is None or features is None:
-        descriptors = describe(method, dataset.pictures[rows], run.size, device, progress)
+        if is_kept(run):
+            descriptors = features_of(run, dataset, rows)
+        else:
+            descriptors = describe(method, dataset.pictures[rows], run.size, device, progress)
         # Variants of one picture would count several times.
         whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
         features = whitening(descriptors)
@@ -130,7 +139,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
             _store(folder / f"{name}.safetensors", whitening, features)
     chosen = whitening
     index = nearest(features, folder / f"{name}.usearch")
-    return Gallery(dataset, rows, index, lambda pictures: chosen(describe(method, pictures, run.size, device)))
+    return Gallery(dataset, rows, index, lambda pictures: chosen(described(pictures)))
 
 
 def _store(file: Path, whitening: Whitening, features: Tensor) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cl_core.data.catalog import Dataset
 from cl_core.device import choose_device
 from cl_core.embedding import Layer, embed
 from cl_core.encoders import NEUTRAL, Statistics, build_encoder
@@ -19,7 +20,7 @@ from cl_core.files import fingerprint
 from cl_core.hub.names import is_hub_name
 from cl_core.hub.pulled import find_pulled
 from cl_core.methods import METHODS, DataShape, Method
-from cl_core.paths import CHECKPOINTS, RUNS
+from cl_core.paths import CHECKPOINTS, RUNS, encoder_runs_dir
 from cl_core.training.run_folder import RunFolder, RunRecord, find_folder, run_paths
 
 UNTRAINED = "untrained"
@@ -54,8 +55,13 @@ def local_runs(root: Path = RUNS) -> list[RunFolder]:
     return [RunFolder(folder) for folder in run_paths(root, "pictures")]
 
 
+def encoder_runs() -> list[RunFolder]:
+    """Public encoders that were wrapped as runs on this machine, by name."""
+    return [RunFolder(folder) for folder in run_paths(encoder_runs_dir(), "pictures")]
+
+
 def find_run(name: str) -> RunFolder:
-    """A shipped checkpoint by its name, a run by its folder, or one that was pulled from the Hub by OWNER/NAME[@REVISION].
+    """A shipped checkpoint or wrapped encoder by its name, a run by its folder, a pulled one by OWNER/NAME[@REVISION].
 
     Raises:
         UserError: none of them exists.
@@ -68,7 +74,7 @@ def find_run(name: str) -> RunFolder:
                 f"or, if it is a run on the Hub, bring it with python -m cl_core pull {name}."
             )
         return pulled
-    return find_folder(name, shipped_runs(), RunFolder)
+    return find_folder(name, [*shipped_runs(), *encoder_runs()], RunFolder)
 
 
 def open_run(folder: RunFolder) -> Run:
@@ -128,6 +134,11 @@ def _digest(module: torch.nn.Module) -> str:
 def on_device(run: Run, device: torch.device) -> Method:
     """The run's method on a device; a copy where that is not the CPU, for others look at the run's own."""
     return run.method if device.type == "cpu" else copy.deepcopy(run.method).to(device)
+
+
+def map_key(run: Run, dataset: Dataset) -> str:
+    """Names what is computed of the data set's pictures by these weights."""
+    return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 
 
 def run_features(run: Run, pictures: Tensor, layer: Layer = "feature") -> Tensor:

@@ -1,8 +1,9 @@
-"""`pull`, `push` and `deploy`: runs from the Hugging Face Hub and onto it, and the app as a Space."""
+"""`pull`, `push`, `encoder` and `deploy`: runs from the Hugging Face Hub and onto it, and the app as a Space."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 
 def pull(arguments: argparse.Namespace) -> int:
@@ -12,6 +13,32 @@ def pull(arguments: argparse.Namespace) -> int:
     record = folder.read_record()
     print(
         f"{folder.name} at {folder.commit[:12]}: {record.config.method} with {record.config.encoder} on {record.config.dataset}"
+    )
+    print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} PICTURE")
+    return 0
+
+
+def encoder(arguments: argparse.Namespace) -> int:
+    from cl_core.hub.tried import TRIED
+
+    if arguments.repository is None:
+        for each in TRIED:
+            print(f"{each.repository:<58}{each.learned:<34}{each.year}  {each.licence:<11}{each.megabytes:>4} MB")
+        return 0
+    from tqdm import tqdm
+
+    from cl_core.hub.encoder import look, wrap
+
+    folder = wrap(arguments.repository, arguments.dataset, arguments.image_size)
+    with tqdm(
+        total=1.0, desc="look", file=sys.stderr, leave=False, delay=1, bar_format="{l_bar}{bar}| {elapsed}<{remaining}"
+    ) as bar:
+        for share in look(folder):
+            bar.update(share - bar.n)
+    figures = folder.read_record().figures
+    accuracy = f", kNN {figures['knn']['accuracy']:.1%}" if "knn" in figures else ""
+    print(
+        f"{folder.name}: {figures['source']['parameters'] / 1e6:.1f} million parameters, {figures['source']['licence']}{accuracy}"
     )
     print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} PICTURE")
     return 0

@@ -13,18 +13,19 @@ def show_list(arguments: argparse.Namespace) -> int:
     from cl_core.data.catalog import TABLES, dataset_names
     from cl_core.encoders import ENCODERS
     from cl_core.hub.pulled import pulled_runs
-    from cl_core.methods import METHODS
-    from cl_core.runs import local_runs, shipped_runs
+    from cl_core.methods import TRAINABLE
+    from cl_core.runs import encoder_runs, local_runs, shipped_runs
     from cl_core.training.run_folder import run_paths
     from cl_core.words.run_folder import WordFolder, shipped_words
 
     listing: dict[str, list[dict[str, Any]]] = {
         "datasets": [_describe_dataset(name) for name in [*dataset_names(), *TABLES]],
-        "methods": [{"name": name} for name in METHODS],
+        "methods": [{"name": name} for name in TRAINABLE],
         "encoders": [{"name": name} for name in ENCODERS],
         "checkpoints": [_describe_run(folder, folder.name) for folder in shipped_runs()],
         "runs": [_describe_run(folder, str(folder.path)) for folder in local_runs(arguments.runs)],
         "pulled": [_describe_run(folder, folder.name) for folder in pulled_runs()],
+        "public encoders": [_describe_run(folder, folder.name) for folder in encoder_runs()],
         "words": [
             *(_describe_words(folder, folder.name) for folder in shipped_words()),
             *(_describe_words(WordFolder(path), str(path)) for path in run_paths(arguments.runs, "words")),

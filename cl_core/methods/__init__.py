@@ -6,6 +6,7 @@ from cl_core.methods.base import Comparison, DataShape, Method, MethodOutput, Me
 from cl_core.methods.cross_entropy import CrossEntropy
 from cl_core.methods.memory_bank import InfoNCEBank, NCEBank
 from cl_core.methods.moco import MoCo
+from cl_core.methods.pretrained import Pretrained
 from cl_core.methods.simclr import SimCLR
 from cl_core.methods.simsiam import SimSiam
 from cl_core.methods.sup_con import SupCon
@@ -18,6 +19,18 @@ METHODS: dict[str, type[Method]] = {
     "infonce-bank": InfoNCEBank,
     "supcon": SupCon,
     "cross-entropy": CrossEntropy,
+    "pretrained": Pretrained,
 }
+TRAINABLE = [name for name, method in METHODS.items() if method.trainable]
 
-__all__ = ["METHODS", "Comparison", "DataShape", "Method", "MethodOutput", "MethodSettings", "Share", "StoredKeys"]
+__all__ = [
+    "METHODS",
+    "TRAINABLE",
+    "Comparison",
+    "DataShape",
+    "Method",
+    "MethodOutput",
+    "MethodSettings",
+    "Share",
+    "StoredKeys",
+]

@@ -111,11 +111,14 @@ class Share:
 class Method(nn.Module, ABC):
     """Networks and loss. `encoder` gives the feature h, `project` the embedding z.
 
+    trainable: whether a training may use it. has_head: whether z is anything else than h.
     views: how many views of each picture a step takes.
     has_temperature: whether the loss divides by one.
     training_only: parts of the state that a finished model does not need.
     """
 
+    trainable: ClassVar[bool] = True
+    has_head: ClassVar[bool] = True
     views: ClassVar[int] = 2
     has_temperature: ClassVar[bool] = True
     training_only: ClassVar[tuple[str, ...]] = ()

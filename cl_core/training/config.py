@@ -11,9 +11,9 @@ from cl_core.data.catalog import DATASETS, TABLES
 from cl_core.data.names import NAME
 from cl_core.data.views import ViewConfig
 from cl_core.device import Precision
-from cl_core.encoders import ENCODERS
+from cl_core.encoders import ENCODERS, is_encoder
 from cl_core.losses import SupConForm
-from cl_core.methods import METHODS
+from cl_core.methods import METHODS, TRAINABLE
 
 OptimizerName = Literal["adamw", "adam", "sgd", "lars"]
 ScheduleName = Literal["cosine", "constant", "plateau"]
@@ -26,8 +26,8 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str = Field("emoji", description=f"pictures to learn from: {', '.join(DATASETS)}, cifar10 or your own")
-    method: str = Field("simclr", description=f"network and loss: {', '.join(METHODS)}")
-    encoder: str = Field("small-resnet", description=f"picture -> feature h: {', '.join(ENCODERS)}")
+    method: str = Field("simclr", description=f"network and loss: {', '.join(TRAINABLE)}")
+    encoder: str = Field("small-resnet", description=f"picture -> feature h: {', '.join(ENCODERS)}, or timm/ARCHITECTURE/SIDE")
     image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes the pictures' own, 28 to 64")
     projection_hidden: int = Field(512, ge=1, le=8192, description="width of the projection head's hidden layer")
     projection_dim: int = Field(128, ge=1, le=4096, description="dimension of the embedding z")
@@ -84,12 +84,12 @@ class RunConfig(BaseModel):
     @field_validator("method")
     @classmethod
     def _known_method(cls, value: str) -> str:
-        return _one_of(value, METHODS)
+        return value if value in METHODS else _one_of(value, TRAINABLE)
 
     @field_validator("encoder")
     @classmethod
     def _known_encoder(cls, value: str) -> str:
-        return _one_of(value, ENCODERS)
+        return value if is_encoder(value) else _one_of(value, ENCODERS)
 
 
 def _one_of(value: str, known: Iterable[str]) -> str:

@@ -145,6 +145,8 @@ def check_compiler(device: torch.device) -> None:
 
 
 def _check_data(config: RunConfig, dataset: Dataset, workers: Workers) -> None:
+    if not METHODS[config.method].trainable:
+        raise UserError(f"{config.method} is for encoders that others trained: choose a method to train, such as simclr.")
     if config.batch_size % workers.count:
         raise UserError(
             f"A batch of {config.batch_size} pictures cannot be shared evenly by {workers.count} processes: "

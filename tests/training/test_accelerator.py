@@ -17,7 +17,7 @@ from cl_core.data.views import apply_record, sample_record
 from cl_core.encoders import build_encoder
 from cl_core.losses import sup_con
 from cl_core.losses.blockwise import BLOCKWISE_FROM
-from cl_core.methods import METHODS, DataShape
+from cl_core.methods import METHODS, TRAINABLE, DataShape
 from cl_core.training.config import RunConfig
 
 CUDA = torch.device("cuda")
@@ -53,7 +53,7 @@ def a_step(config: RunConfig) -> None:
 
 
 CASES = [
-    *({"method": name} for name in METHODS),
+    *({"method": name} for name in TRAINABLE),
     *({"encoder": name} for name in ("resnet18-32px", "resnet18", "small-vit", "cnn", "mlp")),
     {"method": "simclr", "batch_size": BLOCKWISE_FROM // 2},
     {"method": "supcon", "batch_size": BLOCKWISE_FROM // 2},

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from benchmarks.interruptions import check_method
-from cl_core.methods import METHODS
+from cl_core.methods import TRAINABLE
 from cl_core.training.run_folder import RunFolder
 from tests.conftest import ROOT
 
@@ -70,7 +70,7 @@ def check_equal(folder: Path, uninterrupted: Path) -> None:
     assert mine.read_record().figures == theirs.read_record().figures
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINABLE)
 def test_every_method_survives_a_kill(tmp_path: Path, method: str) -> None:
     """At a random moment; `benchmarks/interruptions.py` does it twenty times."""
     report = check_method(method, kills=1, root=tmp_path, seed=1)

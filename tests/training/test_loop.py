@@ -13,7 +13,7 @@ import torch
 
 from cl_core.data.catalog import load_dataset
 from cl_core.errors import UserError
-from cl_core.methods import METHODS
+from cl_core.methods import TRAINABLE
 from cl_core.training.config import RunConfig
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
@@ -112,7 +112,7 @@ def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path, snapshots
         start(folder, settings, CPU)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINABLE)
 def test_a_step_that_is_not_a_number_leaves_no_trace(method: str) -> None:
     """Batch statistics and log Z are averaged in the forward pass, before anyone sees the loss."""
     training = make(method=method, epochs=2, snapshots=0, encoder="cnn", negatives=64, queue_size=128)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cl_core.data.catalog import Dataset, load_dataset
 from cl_core.errors import UserError, from_validation
-from cl_core.methods import METHODS
+from cl_core.methods import TRAINABLE
 from cl_core.methods.memory_bank import NCEBank
 from cl_core.methods.moco import MoCo
 from cl_core.training.config import RunConfig
@@ -46,7 +46,7 @@ def training(method: str, data: Dataset | None = None, **changes: object) -> Tra
     return Training(config, data or load_dataset("digits"), CPU)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINABLE)
 def test_learns(method: str) -> None:
     """The loss is below chance, the embeddings stay spread, and neighbours are no worse than at the start."""
     events = list(training(method).events())
@@ -58,7 +58,7 @@ def test_learns(method: str) -> None:
     assert last.geometry.alignment < 1
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINABLE)
 def test_goes_on_bit_for_bit(method: str) -> None:
     whole = training(method, epochs=1, snapshots=0)
     list(whole.events())

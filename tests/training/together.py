@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cl_core.data.catalog import load_dataset
-from cl_core.methods import METHODS
+from cl_core.methods import TRAINABLE
 from cl_core.training.config import RunConfig
 from cl_core.training.events import StepDone
 from cl_core.training.loop import Training
@@ -36,7 +36,7 @@ SETTINGS = {
     "projection_dim": 8,
 }
 STEPS = 3
-VARIANTS = {name: {"method": name} for name in METHODS} | {
+VARIANTS = {name: {"method": name} for name in TRAINABLE} | {
     "moco-one-part": {"method": "moco", "batch_norm_splits": 1},
     "simclr-labels": {"method": "simclr", "exclude_false_negatives": True},
     "supcon-in": {"method": "supcon", "sup_con_form": "in"},
