@@ -11,9 +11,12 @@ import threading
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import cl_core.zero_gpu  # noqa: F401, I001  before torch, where GPUs are lent
+
 import torch
 
 from cl_core.errors import UserError
+from cl_core.host import cores
 from cl_core.ui import library
 from cl_core.ui.build import build_app, launch_options
 
@@ -31,7 +34,7 @@ def main() -> int:
         return 2
     # Half the cores each for the visitor's request and for what is opened in the background: threads
     # that wait for one another across two busy computations are many times slower than one alone.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    torch.set_num_threads(max(1, cores() // 2))
     threading.Thread(target=library.warm_up, daemon=True).start()
     try:
         app.launch(server_name=arguments.host, server_port=arguments.port, **launch_options())

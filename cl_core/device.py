@@ -7,12 +7,13 @@ from typing import Literal
 import torch
 
 from cl_core.errors import UserError
+from cl_core.zero_gpu import gpu_is_ours
 
 Precision = Literal["auto", "bf16", "float32"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is cuda if there is one, else mps, else cpu; any other name must be available.
+    """`auto` is cuda if there is one (and it is lent to this call), else mps, else cpu; any other name must be available.
 
     Raises:
         UserError: the device asked for is not on this machine.
@@ -20,7 +21,7 @@ def choose_device(name: str = "auto") -> torch.device:
     available = ["cpu"]
     if torch.backends.mps.is_available():
         available.insert(0, "mps")
-    if torch.cuda.is_available():
+    if gpu_is_ours() and torch.cuda.is_available():
         available.insert(0, "cuda")
     if name == "auto":
         return torch.device(available[0])

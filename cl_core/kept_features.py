@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import safetensors.torch
@@ -15,21 +16,25 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cl_core.data.catalog import SEARCHED_WHOLE, Dataset, searched_rows
+from cl_core.data.catalog import SEARCHED_WHOLE, Dataset, load_dataset, searched_rows
 from cl_core.device import choose_device
 from cl_core.embedding import Layer, embed
 from cl_core.errors import UserError
 from cl_core.files import replace_file
+from cl_core.methods import Method
 from cl_core.paths import cache_dir
-from cl_core.runs import Run, map_key, on_device, run_features
+from cl_core.runs import Run, map_key, on_device, open_run, run_features
+from cl_core.training.run_folder import RunFolder
+from cl_core.zero_gpu import LENT, on_lent_gpu
 
-PIECE = 128  # pictures: some seconds on two cores
+# Pictures at once: some seconds on two cores; as many as a lent GPU does well within one call.
+PIECE, LENT_PIECE = 128, 2048
 SAVE_EVERY_S = 10.0
 
 
 def is_kept(run: Run) -> bool:
     """Whether the run's features are kept; those of small encoders are quicker to compute again."""
-    return not run.method.trainable
+    return not run.method.trainable and run.record.state != "untrained"
 
 
 def looked_at(dataset: Dataset) -> Tensor:
@@ -45,16 +50,14 @@ def compute_features(run: Run, dataset: Dataset) -> Iterator[float]:
     Closing it after any piece keeps what is done; the next call goes on from there.
     """
     rows, file = looked_at(dataset), _file(run, dataset)
-    device = choose_device()
-    method = None
     parts = [_read(file, len(rows))]
     done = saved = len(parts[0])
     when = time.monotonic()
     try:
         while done < len(rows):
             yield done / len(rows)
-            method = method or on_device(run, device)
-            parts.append(embed(method, dataset.pictures[rows[done : done + PIECE]], run.size, device, precision="auto").half())
+            piece = rows[done : done + (LENT_PIECE if LENT else PIECE)]
+            parts.append(_features(str(run.folder.path), dataset.name, piece))
             done += len(parts[-1])
             if time.monotonic() - when > SAVE_EVERY_S:
                 _write(file, parts)
@@ -63,6 +66,20 @@ def compute_features(run: Run, dataset: Dataset) -> Iterator[float]:
         if saved < done:
             _write(file, parts)
     yield 1.0
+
+
+@on_lent_gpu
+def _features(folder: str, dataset: str, rows: Tensor) -> Tensor:
+    """Features (N, D) float16 of the pictures `rows`; by names, for it may run in another process."""
+    device = choose_device()
+    method, size = _opened(folder, device)
+    return embed(method, load_dataset(dataset).pictures[rows], size, device, precision="auto").half()
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: str, device: torch.device) -> tuple[Method, int]:
+    run = open_run(RunFolder(Path(folder)))
+    return on_device(run, device), run.size
 
 
 def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "feature") -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Literal
 
 import huggingface_hub
 from httpx2 import HTTPError
@@ -18,20 +19,31 @@ from huggingface_hub.errors import (
 )
 
 from cl_core.errors import UserError
+from cl_core.host import on_space
 
 LOG_IN = "log in with `hf auth login`, or put a token into the environment variable HF_TOKEN"
 
 
+def token() -> Literal[False] | None:
+    """For the client's calls: None lets it find the token itself, in HF_TOKEN or where `hf auth login` put it; kept nowhere.
+
+    On a Space False, none at all: the token there is its owner's, and who asks is a visitor.
+    """
+    return False if on_space() else None
+
+
 def api() -> HfApi:
-    """A client; it finds the token itself, in HF_TOKEN or where `hf auth login` put it, and it is kept nowhere else."""
-    return HfApi(library_name="contrastive-explorer")
+    """A client with `token`."""
+    return HfApi(library_name="contrastive-explorer", token=token())
 
 
 def need_token(repository: str) -> None:
     """
     Raises:
-        UserError: there is no token to publish `repository` with.
+        UserError: there is no token to publish `repository` with, or this is a Space.
     """
+    if on_space():
+        raise UserError("A Space publishes nothing, for its token is its owner's: open the app on your own machine for that.")
     if huggingface_hub.get_token() is None:
         raise UserError(f"There is no token to publish {repository} with: {LOG_IN}, one that may write.")
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from huggingface_hub import RepoFile, snapshot_download
 
 from cl_core.errors import UserError
-from cl_core.hub.client import api, in_words
+from cl_core.hub.client import api, in_words, token
 from cl_core.hub.names import HubName
 from cl_core.hub.pulled import pulled_dir
 
@@ -48,7 +48,11 @@ def fetch(name: HubName, content: Content, largest: int = LARGEST) -> Path:
     with in_words(str(name)):
         # By the name that was asked for, so that the client notes which commit it meant.
         wanted = list(content.files)
-        path = Path(snapshot_download(name.repository, revision=name.revision, cache_dir=pulled_dir(), allow_patterns=wanted))
+        path = Path(
+            snapshot_download(
+                name.repository, revision=name.revision, cache_dir=pulled_dir(), allow_patterns=wanted, token=token()
+            )
+        )
     try:
         if path.name != commit:
             raise UserError(f"{name} changed while it was pulled: pull it again.")

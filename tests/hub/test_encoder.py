@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
-from timm.models import save_for_hf
 
 from cl_core.data.catalog import load_dataset
 from cl_core.embedding import embed
@@ -29,49 +28,10 @@ from cl_core.retrieval import run_gallery
 from cl_core.runs import find_run, load_run, open_run, untrained_like
 from cl_core.timm_encoders import TimmName, build_timm, timm_name
 from cl_core.training.run_folder import RunFolder
+from tests.hub.conftest import published
 from tests.hub.server import Hub
 
 RESNET, VIT = "timm/resnet10t.toy", "timm/vit_toy.own"
-SIDE = 32  # pixels, of what the toys were "trained" on
-
-
-def in_layout(folder: Path, architecture: str, **options: Any) -> dict[str, bytes]:
-    """What timm itself publishes of a model, and the model."""
-    torch.manual_seed(7)
-    model = timm.create_model(architecture, pretrained=False, **options)
-    with torch.no_grad():  # statistics as a trained network has them
-        for each in model.modules():
-            if isinstance(each, torch.nn.BatchNorm2d):
-                each.running_mean.normal_(0, 0.1)
-                each.running_var.uniform_(0.5, 1.5)
-    model.pretrained_cfg = model.pretrained_cfg | {"input_size": (3, SIDE, SIDE), "crop_pct": 0.8, "license": "mit", "tag": "toy"}
-    save_for_hf(model, folder, safe_serialization=True)
-    torch.save(model.state_dict(), folder / "whole.pt")
-    return {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
-
-
-@pytest.fixture(scope="session")
-def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("resnet")
-    in_layout(folder, "resnet10t", num_classes=5)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vit")
-    in_layout(folder, "test_vit", num_classes=0, img_size=SIDE)
-    return folder
-
-
-def published(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
-
-
-@pytest.fixture(autouse=True)
-def own_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("paths", "kept_features", "retrieval", "projection"):
-        monkeypatch.setattr(f"cl_core.{module}.cache_dir", lambda: tmp_path / "cache")
 
 
 def timm_features(folder: Path, pictures: list[Image.Image]) -> torch.Tensor:

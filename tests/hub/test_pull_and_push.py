@@ -131,6 +131,19 @@ def test_private_needs_a_token(hub: Hub, small_run: Path, monkeypatch: pytest.Mo
         push(RunFolder(small_run), NAME)
 
 
+def test_a_space_uses_no_token_for_its_visitors(hub: Hub, small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add(NAME, files_of(small_run), private=True)
+    hub.add("someone/public", files_of(small_run))
+    monkeypatch.setenv("SPACE_ID", "someone/explorer")
+    with pytest.raises(UserError, match="or it is private"):
+        pull(NAME)
+    assert pull("someone/public").name == "someone/public"
+    with pytest.raises(UserError, match="A Space publishes nothing"):
+        push(RunFolder(small_run), NAME)
+    monkeypatch.delenv("SPACE_ID")
+    assert pull(NAME).name == NAME
+
+
 def test_an_interrupted_transfer(hub: Hub, small_run: Path) -> None:
     hub.add(NAME, files_of(small_run))
     hub.cuts = 100  # more than the client tries
