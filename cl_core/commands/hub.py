@@ -19,11 +19,11 @@ def pull(arguments: argparse.Namespace) -> int:
 
 
 def encoder(arguments: argparse.Namespace) -> int:
-    from cl_core.hub.tried import TRIED
+    from cl_core.hub.tried import LEARNED, TRIED
 
     if arguments.repository is None:
         for each in TRIED:
-            print(f"{each.repository:<58}{each.learned:<34}{each.year}  {each.licence:<11}{each.megabytes:>4} MB")
+            print(f"{each.repository:<58}{LEARNED[each.learned]:<22}{each.year}  {each.licence:<11}{each.megabytes:>4} MB")
         return 0
     from tqdm import tqdm
 

@@ -22,9 +22,9 @@ from cl_core.embedding import Layer
 from cl_core.errors import UserError
 from cl_core.maps import map_points
 from cl_core.projection import PROJECTORS, Projector
-from cl_core.runs import find_run, run_features
+from cl_core.runs import run_features
 from cl_core.ui import library, pictures
-from cl_core.ui.library import MAP_LAYERS, SPACES, MapLayer, Space
+from cl_core.ui.library import MAP_LAYERS, MapLayer, Space
 from cl_core.ui.tabs.matrix import compare_by
 
 MOST_PICTURES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
@@ -35,7 +35,7 @@ def list_models() -> list[dict[str, Any]]:
     """List the trained models: name, method, encoder, data set, side of its pictures in pixels, and kNN accuracy (0 to 1)."""
     found = []
     for name in library.checkpoint_names():
-        record = find_run(name).read_record()
+        record = library.folder(name).read_record()
         config = record.config
         found.append(
             {
@@ -144,8 +144,8 @@ def search(model: str, picture: str, top: int = 8, space: Space = "trained") -> 
         space: "trained", "untrained" (the same network before training) or "pixels".
     """
     _within("top", top, 1, MOST_ANSWERS)
-    _one_of("space", space, SPACES)
-    data = library.dataset(_model(model))
+    _one_of("space", space, library.spaces(_model(model)))
+    data = library.dataset(model)
     row = picture_choices(data).get(picture)
     gallery = library.gallery(model, space)
     excluded = None if row is None else data.groups[row : row + 1]

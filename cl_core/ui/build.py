@@ -11,13 +11,16 @@ import gradio as gr
 
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
+from cl_core.host import host
 from cl_core.paths import ASSETS
 from cl_core.ui import api, library, missing_pictures
+from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
+from cl_core.ui.host_line import host_line
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
-from cl_core.ui.tabs import broken, compare, curves, map, matrix, pairs, search, temperature, words
+from cl_core.ui.tabs import broken, compare, curves, map, matrix, models, pairs, search, temperature, words
 from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.theme import theme
 
@@ -32,6 +35,7 @@ TABS = {
     "broken": broken,
     "search": search,
     "words": words,
+    "models": models,
 }
 UPLOADS_KEPT_S = 3600
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
@@ -64,7 +68,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
         with gr.Column(scale=3, min_width=280):
             gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
         with gr.Column(scale=1, min_width=300):
-            model = gr.Dropdown(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
+            model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
             page = Page(language, app, model, turn, seed, gr.Textbox("", visible=False), gr.Textbox("", visible=False), [])
             for dataset, waiting in library.waiting().items():
@@ -75,7 +79,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
                     to_other = gr.Button(name, size="sm", elem_classes="language-switch")
                     to_other.click(None, js=f"() => window.contrastiveLanguage('{other}')", api_visibility="private")
             theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="theme-switch")
-    page.keep("model", model)
+    page.keep("model", model, choices=library.checkpoint_names)
     page.keep("tab", read=_read_tab)
     page.keep("batch", page.seed)
     page.keep("pictures", page.picked, read=read_picked)
@@ -87,6 +91,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
                 tab.select(None, None, number, js=_opened(name), api_visibility="private")
                 view.build(page, number.change)
+    gr.Markdown(host_line(host()), elem_classes="host")
     theme_switch.click(None, js=(HERE / "theme_switch.js").read_text(encoding="utf-8"), api_visibility="private")
 
     def opened(request: gr.Request) -> list[Any]:

@@ -1,6 +1,7 @@
 """What the views look things up in: models and galleries, opened once and shared, never changed.
 
-Everything here is read only, so one copy serves every visitor.
+Everything here is read only, so one copy serves every visitor. A name always means the same weights: what is brought from
+the Hub is called by its commit.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
+from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
 from torch import Tensor
@@ -16,13 +18,18 @@ from torch import Tensor
 from cl_core.data.catalog import DATASETS, Dataset, dataset_names, load_dataset
 from cl_core.data.download import DOWNLOADS, get
 from cl_core.embedding import Layer
+from cl_core.errors import UserError
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
+from cl_core.hub.pulled import pulled_runs
+from cl_core.kept_features import features_of
 from cl_core.methods import METHODS
 from cl_core.neighbourhood import agreement
 from cl_core.picture_loss import picture_losses
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
-from cl_core.runs import Run, find_run, load_run, run_features, shipped_runs, untrained_like
+from cl_core.runs import Run, encoder_runs, find_run, load_run, shipped_runs, untrained_like
 from cl_core.training.config import RunConfig
+from cl_core.training.run_folder import RunFolder
+from cl_core.ui.text import text
 from cl_core.words.maps import Clusters, clusters
 from cl_core.words.questions import WordSpace
 from cl_core.words.run_folder import WordRun, find_words, open_words, shipped_words
@@ -31,6 +38,7 @@ Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
 MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
+SHORT_COMMIT = 8  # digits
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -49,7 +57,7 @@ def _once(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @cache
-def _configs() -> dict[str, RunConfig]:
+def _shipped() -> dict[str, RunConfig]:
     """Settings of the shipped checkpoints, those of one data set together, in the order of the methods."""
     datasets, methods = [*DATASETS, *DOWNLOADS], list(METHODS)
     configs = {folder.name: folder.read_record().config for folder in shipped_runs()}
@@ -57,19 +65,82 @@ def _configs() -> dict[str, RunConfig]:
     return {name: configs[name] for name in order}
 
 
-def checkpoint_names() -> list[str]:
+@lru_cache(maxsize=1000)
+def _read(path: Path, _written: int) -> RunConfig | None:
+    try:
+        return RunFolder(path).read_record().config
+    except UserError:
+        return None  # damaged: `list` says so
+
+
+def _config_of(folder: RunFolder) -> RunConfig | None:
+    try:
+        return _read(folder.path, folder.record_file.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+def _brought() -> dict[str, RunConfig]:
+    """Settings of what was brought from the Hub to this machine: runs, then public encoders that have looked at everything."""
+    folders: dict[str, RunFolder] = {f"{each.hub_name.repository}@{each.commit[:SHORT_COMMIT]}": each for each in pulled_runs()}
+    folders |= {each.name: each for each in encoder_runs() if each.snapshots_file.is_file()}
+    return {name: config for name, folder in folders.items() if (config := _config_of(folder))}
+
+
+def _configs() -> dict[str, RunConfig]:
+    return _shipped() | _brought()
+
+
+def shipped_names() -> list[str]:
     """Shipped checkpoints whose pictures are on this machine."""
     here = dataset_names()
+    return [name for name, config in _shipped().items() if config.dataset in here]
+
+
+def checkpoint_names() -> list[str]:
+    """Models whose pictures are on this machine: those shipped, then runs of the Hub at their commit, then public encoders."""
+    here = dataset_names()
     return [name for name, config in _configs().items() if config.dataset in here]
+
+
+def config(name: str) -> RunConfig:
+    """Settings of the model `name`, without opening it.
+
+    Raises:
+        UserError: there is no such model here, or no more.
+    """
+    known = _configs()
+    if name not in known:
+        raise UserError(text("models.gone", name=name))
+    return known[name]
+
+
+def folder(name: str) -> RunFolder:
+    """The files of the model `name`.
+
+    Raises: as `config`.
+    """
+    config(name)
+    return find_run(name)
+
+
+def trained_here(name: str) -> bool:
+    """Whether the model was trained by a method of ours, and so began as a network we can draw again."""
+    return METHODS[config(name).method].trainable
+
+
+def spaces(name: str) -> tuple[Space, ...]:
+    """In which spaces a search with the model makes sense."""
+    return SPACES if trained_here(name) else ("trained", "pixels")
 
 
 def waiting() -> dict[str, list[str]]:
     """Shipped checkpoints whose pictures are not on this machine, by data set."""
     here = dataset_names()
     found: dict[str, list[str]] = {}
-    for name, config in _configs().items():
-        if config.dataset not in here:
-            found.setdefault(config.dataset, []).append(name)
+    for name, settings in _shipped().items():
+        if settings.dataset not in here:
+            found.setdefault(settings.dataset, []).append(name)
     return found
 
 
@@ -88,7 +159,8 @@ def fetch(name: str, progress: Callable[[float], None]) -> None:
 
 @_once
 def run(name: str) -> Run:
-    """A shipped checkpoint."""
+    """A model, opened."""
+    config(name)
     return load_run(name)
 
 
@@ -101,7 +173,7 @@ def untrained(name: str) -> Run:
 @_once
 def dataset(name: str) -> Dataset:
     """The data set the checkpoint `name` learned from."""
-    return load_dataset(find_run(name).read_record().config.dataset)
+    return load_dataset(config(name).dataset)
 
 
 @_once
@@ -132,8 +204,16 @@ def gallery(name: str, space: Space) -> Gallery:
 
 
 def layer_run(name: str, layer: MapLayer) -> tuple[Run, Layer]:
-    """The weights and the layer of them that a map shows."""
-    return (untrained(name), "feature") if layer == "untrained" else (run(name), layer)
+    """The weights and the layer of them that a map shows; of an encoder without a head there is one.
+
+    Raises:
+        UserError: what a public encoder was before its training is not known.
+    """
+    if layer == "untrained":
+        if not trained_here(name):
+            raise UserError(text("models.no_untrained", name=name))
+        return untrained(name), "feature"
+    return run(name), layer if run(name).method.has_head else "feature"
 
 
 @_once
@@ -141,7 +221,7 @@ def shown_features(name: str, layer: MapLayer) -> Tensor:
     """What the checkpoint makes of its data set's shown pictures, (P, D) of length 1."""
     data = dataset(name)
     chosen, kind = layer_run(name, layer)
-    return run_features(chosen, data.pictures[data.shown], kind)
+    return features_of(chosen, data, data.shown, kind)
 
 
 @_once
@@ -161,7 +241,13 @@ def shown_clusters(name: str, layer: MapLayer) -> Tensor:
 
 @_once
 def shown_losses(name: str) -> Tensor:
-    """`picture_losses` of the shown pictures, (P,)."""
+    """`picture_losses` of the shown pictures, (P,).
+
+    Raises:
+        UserError: the loss a public encoder was trained with is not known.
+    """
+    if not trained_here(name):
+        raise UserError(text("models.no_loss", name=name))
     data = dataset(name)
     return picture_losses(run(name), data.pictures[data.shown])
 
@@ -193,7 +279,7 @@ def word_clusters(name: str) -> Clusters:
 def warm_up() -> None:
     """Open what a first visitor would wait for: the first checkpoint, then one of each other data set."""
     seen = set()
-    for name in checkpoint_names():
+    for name in shipped_names():
         if dataset(name).name not in seen:
             seen.add(dataset(name).name)
             for space in SPACES:

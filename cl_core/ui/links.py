@@ -32,12 +32,14 @@ class Kept:
 
     name: in the link. component: none where the browser alone sets it, and what the link says is only checked here.
     event: of the control, when it moved. read: what the link may say; by default what the control itself offers.
+    choices: what a menu offers when the page is opened, where that is more than when it was laid out.
     """
 
     name: str
     component: Any = None
     event: str = "change"
     read: Reader | None = None
+    choices: Callable[[], list[str]] | None = None
 
     def value(self, raw: str, before: Mapping[str, Any]) -> Any:
         """The value that `raw` stands for.
@@ -47,7 +49,9 @@ class Kept:
         """
         if len(raw) > LONGEST:
             raise ValueError
-        return self.read(raw, before) if self.read else _offered(self.component, raw)
+        if self.read:
+            return self.read(raw, before)
+        return _offered(self.component, raw, self.choices() if self.choices else None)
 
     def wire(self) -> None:
         """Let the browser write the link when the control moves."""
@@ -58,7 +62,7 @@ class Kept:
         getattr(self.component, self.event)(None, self.component, None, js=script, api_visibility="private")
 
 
-def _offered(component: Block, raw: str) -> Any:
+def _offered(component: Block, raw: str, choices: list[str] | None = None) -> Any:
     if isinstance(component, gr.Slider):
         return number(raw, component.minimum, component.maximum)
     if isinstance(component, gr.Number):
@@ -66,13 +70,13 @@ def _offered(component: Block, raw: str) -> Any:
     if isinstance(component, gr.Checkbox):
         return bool(one_of(raw, ["false", "true"]) == "true")
     if isinstance(component, gr.CheckboxGroup) or (isinstance(component, gr.Dropdown) and component.multiselect):
-        chosen = [one_of(each, _values(component)) for each in raw.split(",")]
+        chosen = [one_of(each, choices or _values(component)) for each in raw.split(",")]
         most = getattr(component, "max_choices", None)
         if most is not None and len(chosen) > most:
             raise ValueError
         return chosen
     if isinstance(component, (gr.Radio, gr.Dropdown)):
-        return one_of(raw, _values(component))
+        return one_of(raw, choices or _values(component))
     if isinstance(component, gr.Textbox):
         return raw
     raise TypeError(f"no reader for {component}")
@@ -114,11 +118,11 @@ def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
     values: dict[str, Any] = {each.name: getattr(each.component, "value", None) for each in kept}
     updates, refused = [], []
     for each in kept:
-        update = gr.skip()
+        update = gr.update(choices=each.choices()) if each.choices else gr.skip()
         if each.name in query:
             try:
                 values[each.name] = each.value(query[each.name], values)
-                update = gr.update(value=values[each.name])
+                update = update | gr.update(value=values[each.name])
             except ValueError:
                 refused.append(each.name)
         if each.component is not None:

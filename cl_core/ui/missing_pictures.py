@@ -22,13 +22,13 @@ def build(dataset: str, waiting: list[str], page: Page) -> None:
         gr.Markdown(text("missing.about", count=len(waiting), data=download.title))
         button = gr.Button(text("missing.get", data=download.title, size=f"{download.size / 1e6:.0f}"), size="sm")
 
-    def refreshed() -> list[Any]:
-        return [gr.update(choices=library.checkpoint_names()), gr.update(visible=dataset in library.waiting())]
+    def still_missing() -> Any:
+        return gr.update(visible=dataset in library.waiting())
 
     def fetch(progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
         library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
-        return refreshed()
+        return [gr.update(choices=library.checkpoint_names()), still_missing()]
 
     button.click(page.handles(fetch), None, [page.model, note], show_progress_on=button, api_visibility="private")
-    page.app.load(refreshed, None, [page.model, note], show_progress="hidden", api_visibility="private")
+    page.app.load(still_missing, None, note, show_progress="hidden", api_visibility="private")

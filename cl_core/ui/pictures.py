@@ -18,6 +18,7 @@ from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
 
 SHEET_TILE = 40  # pixels
+MOST_TILE = 96  # pixels, of a batch's pictures
 SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
 
@@ -55,7 +56,7 @@ def sprites(pictures: Tensor) -> dict[str, object]:
     """A batch of (M, 3, S, S) pictures as one sheet for `FigureView`."""
     tiles = [to_image(picture) for picture in pictures]
     columns = math.ceil(math.sqrt(len(tiles)))
-    url = data_url(_sheet(tiles, columns, int(pictures.shape[-1])))
+    url = data_url(_sheet(tiles, columns, min(int(pictures.shape[-1]), MOST_TILE)))
     return {"url": url, "columns": columns, "count": len(tiles)}
 
 

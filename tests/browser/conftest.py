@@ -39,9 +39,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_app(log: Path, command: list[str], environment: dict[str, str]) -> Iterator[str]:
+def running_app(log: Path, command: list[str], environment: dict[str, str], port: int | None = None) -> Iterator[str]:
     """Address of the app, in a process of its own; fails if that printed a traceback."""
-    port = free_port()
+    port = port or free_port()
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, *command, "--port", str(port)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
@@ -160,4 +160,5 @@ READY = {
     "broken": "#broken-question strong",
     "search": "#search-view .cl-empty",
     "words": "#words-map .cl-root[data-drawn]",
+    "models": "#models-list table",
 }

@@ -52,6 +52,9 @@ def space(tmp_path: Path, checkpoints: list[str] | None) -> Iterator[str]:
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "127.0.0.1,localhost",
         "GRADIO_SERVER_PORT": str(port),
+        "SPACE_ID": "someone/explorer",
+        "CPU_CORES": "2",
+        "MEMORY": "16Gi",
     }
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -90,6 +93,14 @@ def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, che
         page.wait_for_selector(READY["pairs"])
         open_tab(page, "Loss")
         page.wait_for_selector(READY["matrix"])
+        expect(page.get_by_text("This page runs on 2 processor cores with 16 GB, without a GPU.")).to_be_visible()
+        expect(page.get_by_text("Off on a Space: publishing, private repositories")).to_be_visible()
+        open_tab(page, "Models")
+        expect(page.get_by_text("Publishing is off on a Space")).to_be_visible()
+        expect(page.locator("#models-publish")).to_have_count(0)
+        page.fill("#models-pull-name input", "someone/run")
+        page.click("#models-pull")
+        expect(page.get_by_text("The Hub could not be reached")).to_be_visible()
         if checkpoints is not None:  # views without their models say so
             open_tab(page, "Break it")
             expect(page.get_by_text("The runs of these experiments are not among the models here.")).to_be_visible()

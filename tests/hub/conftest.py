@@ -42,8 +42,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 SIDE = 32  # pixels, of what the toys were "trained" on
 
 
-def in_layout(folder: Path, architecture: str, **options: Any) -> None:
-    """Write to `folder` what timm itself publishes of a model; here one with random weights."""
+def in_layout(folder: Path, architecture: str, side: int = SIDE, **options: Any) -> None:
+    """Write to `folder` what timm itself publishes of a model; here one with random weights, for pictures of `side` pixels."""
     torch.manual_seed(7)
     model = timm.create_model(architecture, pretrained=False, **options)
     with torch.no_grad():  # statistics as a trained network has them
@@ -51,7 +51,7 @@ def in_layout(folder: Path, architecture: str, **options: Any) -> None:
             if isinstance(each, torch.nn.BatchNorm2d):
                 each.running_mean.normal_(0, 0.1)
                 each.running_var.uniform_(0.5, 1.5)
-    model.pretrained_cfg = model.pretrained_cfg | {"input_size": (3, SIDE, SIDE), "crop_pct": 0.8, "license": "mit", "tag": "toy"}
+    model.pretrained_cfg = model.pretrained_cfg | {"input_size": (3, side, side), "crop_pct": 0.8, "license": "mit", "tag": "toy"}
     save_for_hf(model, folder, safe_serialization=True)
 
 

@@ -15,10 +15,9 @@ from cl_core.losses.negative_cosine import LOWEST
 from cl_core.maps import map_points
 from cl_core.neighbourhood import nearest_others
 from cl_core.projection import Projector, align
-from cl_core.runs import find_run
 from cl_core.ui import library, pictures
 from cl_core.ui.batch import chosen_batch, embed_batch
-from cl_core.ui.components import figure_view, microscope, picture_rows, twin_maps
+from cl_core.ui.components import figure_view, menu, microscope, picture_rows, twin_maps
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.neighbours import neighbour_row
@@ -42,21 +41,21 @@ def chosen_runs(model: str, others: list[str]) -> list[str]:
 
 def offered(model: str) -> list[str]:
     """What a model can be held against: runs on the same pictures first."""
-    own = library.dataset(model).name
+    own = library.config(model).dataset
     names = [name for name in library.checkpoint_names() if name != model]
-    return sorted(names, key=lambda name: library.dataset(name).name != own)
+    return sorted(names, key=lambda name: library.config(name).dataset != own)
 
 
 def _on_same_pictures(names: list[str]) -> list[str]:
-    own = library.dataset(names[0]).name
-    return [name for name in names if library.dataset(name).name == own]
+    own = library.config(names[0]).dataset
+    return [name for name in names if library.config(name).dataset == own]
 
 
 def show_curves(model: str, others: list[str]) -> dict[str, Any]:
     """Loss, quality and the way through the plane of alignment and uniformity."""
     from cl_core.figures.curves import loss_figure, path_figure, quality_figure
 
-    folders = {name: find_run(name) for name in chosen_runs(model, others)}
+    folders = {name: library.folder(name) for name in chosen_runs(model, others)}
     metrics = {name: folder.read_metrics() for name, folder in folders.items()}
     words = texts("curves.figure")
     floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
@@ -134,7 +133,7 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("compare.about"), elem_classes="about")
     first = offered(library.checkpoint_names()[0])
     with gr.Row(elem_classes="tools"):
-        others = gr.Dropdown(
+        others = menu(
             first,
             value=first[:1],
             multiselect=True,
@@ -155,7 +154,7 @@ def build(page: Page, shown: Event) -> None:
     found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbours")
     gr.Markdown(text("compare.batch_about"), elem_classes="about")
     batch = microscope(texts("microscope"), kept=False, elem_id="compare-batch")
-    page.keep("others", others)
+    page.keep("others", others, choices=library.checkpoint_names)
     page.keep("plane", projector)
     page.keep("asked", point)
     shown(page.handles(_choices), [page.model, others], others, **QUICK)

@@ -17,7 +17,6 @@ from cl_core.files import write_bytes
 from cl_core.maps import map_points, moments
 from cl_core.neighbourhood import nearest_others
 from cl_core.projection import Projector
-from cl_core.runs import find_run
 from cl_core.training.run_folder import RunFolder, Snapshots
 from cl_core.ui import library, pictures
 from cl_core.ui.batch import LARGEST, picked_rows
@@ -96,7 +95,7 @@ def names_file(model: str) -> str:
 
 def moments_value(model: str) -> dict[str, Any] | None:
     """The kept pictures at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
-    folder, data = find_run(model), library.dataset(model)
+    folder, data = library.folder(model), library.dataset(model)
     snapshots = folder.read_snapshots()
     if snapshots is None or len(snapshots.steps) < 2:
         return None

@@ -12,7 +12,7 @@ from cl_core.data.catalog import picture_choices
 from cl_core.data.decoding import decode_picture
 from cl_core.data.views import ViewConfig, ViewRecord, apply_record, sample_record
 from cl_core.ui import library, pictures
-from cl_core.ui.components import pair_view, picture_upload
+from cl_core.ui.components import menu, pair_view, picture_upload
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import read_picture
 from cl_core.ui.page import Event, Page
@@ -99,7 +99,7 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("pairs.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
-            choice = gr.Dropdown([], label=text("pairs.choice"), info=text("pairs.choice_hint"), filterable=True)
+            choice = menu([], label=text("pairs.choice"), info=text("pairs.choice_hint"), filterable=True)
             again = gr.Button(text("pairs.again"), variant="primary")
             crop = gr.Slider(
                 0.05, 1, 0.3, step=0.05, elem_id="pairs-crop", label=text("pairs.crop"), info=text("pairs.crop_hint")

@@ -10,9 +10,8 @@ import gradio as gr
 from cl_core.data.catalog import picture_choices
 from cl_core.data.decoding import decode_picture, is_animated, to_tensor
 from cl_core.ui import library
-from cl_core.ui.components import picture_rows, picture_upload
+from cl_core.ui.components import menu, picture_rows, picture_upload
 from cl_core.ui.events import QUICK
-from cl_core.ui.library import SPACES
 from cl_core.ui.links import read_picture
 from cl_core.ui.neighbours import neighbour_row
 from cl_core.ui.page import Event, Page
@@ -36,7 +35,7 @@ def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     else:
         return {"rows": [], "empty": text("search.empty")}
     rows_shown = []
-    for space in SPACES:
+    for space in library.spaces(model):
         gallery = library.gallery(model, space)
         found = gallery.search(gallery.embedder(query), TOP, excluded)[0]
         near = [(each.row, each.cosine) for each in found]
@@ -52,7 +51,7 @@ def build(page: Page, shown: Event) -> None:
             upload = picture_upload(
                 text("search.upload"), elem_id="search-upload", height=240, sources=["upload", "clipboard", "webcam"]
             )
-            choice = gr.Dropdown([], label=text("search.choice"), info=text("search.choice_hint"))
+            choice = menu([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
             found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
     page.keep("query", choice, event="input", read=read_picture)

@@ -8,7 +8,6 @@ import gradio as gr
 
 from cl_core.evaluation.geometry import tolerance, uniformity
 from cl_core.methods import METHODS
-from cl_core.runs import find_run
 from cl_core.ui import library
 from cl_core.ui.components import laboratory
 from cl_core.ui.components.laboratory import TEMPERATURES
@@ -24,14 +23,17 @@ WEIGHTS = ("trained", "untrained")
 
 def has_temperature(model: str) -> bool:
     """Whether the loss the model was trained with divides by a temperature."""
-    return METHODS[library.run(model).record.config.method].has_temperature
+    return METHODS[library.config(model).method].has_temperature
 
 
 def show(model: str, seed: float, picked: str = "") -> dict[str, Any]:
     """A batch as the model's loss sees it, or NT-Xent where that has no temperature; and where all runs ended."""
-    loss: Loss = "own" if has_temperature(model) else "nt-xent"
+    loss: Loss = "own" if has_temperature(model) and library.trained_here(model) else "nt-xent"
     value = matrix.show(model, loss, PAIRS, seed, picked)
-    about = text("temperature.own", model=model) if loss == "own" else text("temperature.stands_in", model=model)
+    if not library.trained_here(model):
+        about = text("temperature.elsewhere", model=model)
+    else:
+        about = text("temperature.own", model=model) if loss == "own" else text("temperature.stands_in", model=model)
     return value | {"summary": about, "places": places(model)}
 
 
@@ -40,16 +42,19 @@ def places(model: str) -> list[dict[str, Any]]:
     data = library.dataset(model)
     found = []
     for name in library.checkpoint_names():
-        if library.dataset(name).name != data.name:
+        config = library.config(name)
+        if config.dataset != data.name:
             continue
-        config = library.run(name).record.config
-        label = text("temperature.place", name=name, t=f"{config.temperature:g}") if has_temperature(name) else name
+        with_temperature = has_temperature(name) and library.trained_here(name)
+        label = text("temperature.place", name=name, t=f"{config.temperature:g}") if with_temperature else name
         found.append(_place(name, label, -1, name == model))
+    if not library.trained_here(model):
+        return found
     return [*found, _place(model, text("temperature.place_untrained"), 0, False)]
 
 
 def _place(name: str, label: str, moment: int, here: bool) -> dict[str, Any]:
-    snapshots = find_run(name).read_snapshots()
+    snapshots = library.folder(name).read_snapshots()
     if snapshots is None:
         return {"name": name, "label": label, "here": here, "uniformity": None, "tolerance": None}
     z = snapshots.embeddings[moment].float()

@@ -1,0 +1,20 @@
+"""The line at the foot of the page: what it runs on, and what is off because of that."""
+
+from __future__ import annotations
+
+from cl_core.host import Host
+from cl_core.ui.text import text
+
+
+def host_line(host: Host) -> str:
+    """As Markdown."""
+    own = text("host.gpu", name=host.gpu) if host.gpu else text("host.no_gpu")
+    gpu = text("host.lent") if host.lent else own
+    memory = text("host.memory", gb=f"{host.memory_gb:.0f}") if host.memory_gb else ""
+    parts = [text("host.runs_on", cores=host.cores, memory=memory, gpu=gpu)]
+    if not host.gpu:
+        parts.append(text("host.slow"))
+    if host.space:
+        parts.append(text("host.space"))
+    parts.append(text("host.training"))
+    return " ".join(parts)

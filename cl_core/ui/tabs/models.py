@@ -1,0 +1,205 @@
+"""The models of this page: which there are, and how others come from the Hub or go to it."""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from cl_core.data.catalog import dataset_names, load_dataset
+from cl_core.errors import UserError
+from cl_core.host import on_space
+from cl_core.hub.fetch import LARGEST
+from cl_core.hub.pulled import pulled_dir
+from cl_core.hub.tried import TRIED, Tried
+from cl_core.kept_features import looked_at
+from cl_core.paths import encoder_runs_dir
+from cl_core.ui import library
+from cl_core.ui.events import QUICK
+from cl_core.ui.page import Event, Page
+from cl_core.ui.text import text, texts
+
+# Of a Space, whose disk and time belong to all its visitors: bytes that one model and all of them together may take.
+VISITORS_LARGEST, VISITORS_ALL = 400_000_000, 5_000_000_000
+SAY_EVERY_S = 0.5
+_bringing = threading.Lock()  # one at a time: two would each take twice as long
+
+
+def table() -> str:
+    """The models here, as a table."""
+    heads = texts("models.head")
+    rows = []
+    for name in library.checkpoint_names():
+        record = library.folder(name).read_record()
+        knn, source = record.figures.get("knn"), record.figures.get("source")
+        shipped = name in library.shipped_names()
+        licence = text("models.encoder_from", **source) if source else ""
+        cells = (
+            name,
+            record.config.method,
+            record.config.encoder,
+            load_dataset(record.config.dataset).title,
+            f"{knn['accuracy']:.1%}" if knn else "–",
+            text("models.shipped") if shipped else licence or text("models.pulled"),
+        )
+        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+    head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    label = html.escape(text("models.head.name"), quote=True)
+    filled = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'>{filled}</div>"
+
+
+def bar(share: float | None, words: str) -> str:
+    """How far something is: 0 to 1, or None while that is not known."""
+    value = "" if share is None else f" value='{share:.3f}'"
+    said = html.escape(words)
+    return (
+        f"<div class='models-bar' role='status'><progress max='1'{value} aria-label='{said}'></progress><span>{said}</span></div>"
+    )
+
+
+def _check_room() -> int:
+    """Bytes that may be fetched.
+
+    Raises:
+        UserError: this is a Space whose visitors brought enough already.
+    """
+    if not on_space():
+        return LARGEST
+    places = (pulled_dir(), encoder_runs_dir())
+    # Links within the client's layout point to files that are counted where they are.
+    taken = sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file() and not f.is_symlink())
+    if taken > VISITORS_ALL:
+        raise UserError(text("models.full"))
+    return VISITORS_LARGEST
+
+
+def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
+    """Bring a run; gives status, stop button, model menu, table."""
+    from cl_core.hub.pull import pull
+
+    largest = _check_room()
+    yield bar(None, text("models.fetching", name=name)), gr.skip(), gr.skip(), gr.skip()
+    try:
+        with _bringing:
+            folder = pull(name.strip(), largest)
+    except UserError:
+        yield "", gr.skip(), gr.skip(), gr.skip()
+        raise
+    brought = f"{folder.hub_name.repository}@{folder.commit[: library.SHORT_COMMIT]}"
+    names = library.checkpoint_names()
+    if brought not in names:
+        yield "", gr.skip(), gr.skip(), table()
+        raise UserError(text("models.no_pictures", name=brought, dataset=folder.read_record().config.dataset))
+    yield _done(brought), gr.skip(), gr.update(choices=names, value=brought), table()
+
+
+def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
+    """Wrap a public encoder and let it look at the pictures; gives what `pull_run` gives."""
+    from cl_core.hub.encoder import look, wrap
+
+    largest, name = _check_room(), other.strip() or tried
+    yield bar(None, text("models.fetching", name=name)), gr.update(interactive=True), gr.skip(), gr.skip()
+    try:
+        with _bringing:
+            folder = wrap(name, dataset, largest=largest)
+            count, started, first, said = len(looked_at(load_dataset(dataset))), time.monotonic(), None, 0.0
+            for share in look(folder):
+                first = share if first is None else first
+                now = time.monotonic()
+                if share == 1:
+                    yield bar(None, text("models.measuring")), gr.skip(), gr.skip(), gr.skip()
+                elif now - said > SAY_EVERY_S:
+                    said = now
+                    left = (now - started) * (1 - share) / (share - first) if share > first else None
+                    yield bar(share, _looking(count, share, left)), gr.skip(), gr.skip(), gr.skip()
+    except UserError:
+        yield "", gr.update(interactive=False), gr.skip(), gr.skip()
+        raise
+    menu = gr.update(choices=library.checkpoint_names(), value=folder.name)
+    yield _done(folder.name), gr.update(interactive=False), menu, table()
+
+
+def _offer(each: Tried) -> str:
+    learned = text(f"models.learned.{each.learned}")
+    return f"{each.title} · {learned} · {each.year} · {each.licence} · {each.megabytes} MB"
+
+
+def _looking(count: int, share: float, left_s: float | None) -> str:
+    said = text("models.looking", count=f"{count:,}", share=f"{share:.0%}")
+    if left_s is None:
+        return said
+    return (
+        said + text("models.minutes", left=f"{left_s / 60:.0f}")
+        if left_s > 90
+        else said + text("models.seconds", left=f"{left_s:.0f}")
+    )
+
+
+def _done(name: str) -> str:
+    return f"<p class='models-done' role='status'>{html.escape(text('models.done', name=name))}</p>"
+
+
+def publish(model: str, name: str, private: bool) -> str:
+    """Push the page's model; gives the status."""
+    from cl_core.hub.push import push
+
+    address = html.escape(push(library.folder(model), name.strip(), private), quote=True)
+    said = html.escape(text("models.published", model=model))
+    return f"<p class='models-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
+
+
+def stopped() -> tuple[str, Any]:
+    """What the page shows after the stop button."""
+    return f"<p class='models-done' role='status'>{html.escape(text('models.stopped'))}</p>", gr.update(interactive=False)
+
+
+def build(page: Page, shown: Event) -> None:
+    """Lay out the view; its table is filled when its tab opens."""
+    gr.Markdown(text("models.about"), elem_classes="about")
+    offered = [(_offer(each), each.repository) for each in TRIED]
+    datasets = dataset_names()
+    with gr.Row(elem_classes="panel-row models-row"):
+        with gr.Column(scale=2, min_width=320, elem_classes="panel"):
+            gr.Markdown(text("models.encoders_about"), elem_classes="small")
+            tried = gr.Dropdown(
+                offered, value=TRIED[0].repository, label=text("models.tried"), info=text("models.tried_hint"), filterable=False
+            )
+            other = gr.Textbox("", label=text("models.other"), placeholder="hf-hub:timm/…", max_lines=1, elem_id="models-other")
+            dataset = gr.Dropdown(
+                datasets, value=datasets[0], label=text("models.dataset"), info=text("models.dataset_hint"), filterable=False
+            )
+            with gr.Row():
+                bring = gr.Button(text("models.bring"), variant="primary", elem_id="models-bring")
+                stop = gr.Button(text("models.stop"), interactive=False, elem_id="models-stop")
+        with gr.Column(scale=1, min_width=280, elem_classes="panel"):
+            gr.Markdown(text("models.pull_about"), elem_classes="small")
+            name = gr.Textbox(
+                "", label=text("models.pull_name"), placeholder="OWNER/NAME", max_lines=1, elem_id="models-pull-name"
+            )
+            pull = gr.Button(text("models.pull"), elem_id="models-pull")
+        with gr.Column(scale=1, min_width=280, elem_classes="panel"):
+            if on_space():
+                gr.Markdown(text("models.publish_off"), elem_classes="small")
+            else:
+                gr.Markdown(text("models.publish_about"), elem_classes="small")
+                target = gr.Textbox(
+                    "", label=text("models.publish_name"), placeholder="OWNER/NAME", max_lines=1, elem_id="models-publish-name"
+                )
+                private = gr.Checkbox(False, label=text("models.private"))
+                send = gr.Button(text("models.publish"), elem_id="models-publish")
+    status = gr.HTML("", elem_id="models-status")
+    listed = gr.HTML("", elem_id="models-list")
+    shown(page.handles(table), None, listed, **QUICK)
+    outputs = [status, stop, page.model, listed]
+    how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
+    running = bring.click(page.handles(bring_encoder), [tried, other, dataset], outputs, trigger_mode="multiple", **how)
+    gr.on([pull.click, name.submit], page.handles(pull_run), name, outputs, **how)
+    stop.click(page.handles(stopped), None, [status, stop], cancels=[running], show_progress="hidden", api_visibility="private")
+    if not on_space():
+        send.click(page.handles(publish), [page.model, target, private], status, show_progress_on=send, api_visibility="private")
