@@ -193,6 +193,9 @@ def build(page: Page, shown: Event) -> None:
                 )
                 private = gr.Checkbox(False, label=text("models.private"))
                 send = gr.Button(text("models.publish"), elem_id="models-publish")
+    # Not where to publish: that is for whoever presses the button to say.
+    for kept, control in (("encoder", tried), ("other-encoder", other), ("looks-at", dataset), ("pull", name)):
+        page.keep(kept, control)
     status = gr.HTML("", elem_id="models-status")
     listed = gr.HTML("", elem_id="models-list")
     shown(page.handles(table), None, listed, **QUICK)

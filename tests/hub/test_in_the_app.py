@@ -1,0 +1,131 @@
+"""What was brought from the Hub, as the app's views look it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from cl_core.errors import UserError
+from cl_core.host import Host
+from cl_core.hub.encoder import look, wrap
+from cl_core.hub.pull import pull
+from cl_core.ui import api, library
+from cl_core.ui.host_line import host_line
+from cl_core.ui.links import Kept, restore
+from cl_core.ui.tabs import curves, map, matrix, models, search, temperature
+from tests.conftest import ROOT
+from tests.hub.conftest import files_of, published
+from tests.hub.server import Hub
+
+RUN, ENCODER = "someone/dresses", "timm/vit_toy.own"
+
+
+def steps(handler: Any, *given: Any) -> list[tuple[Any, ...]]:
+    return list(handler(*given))
+
+
+def test_a_run_of_the_hub_is_called_by_its_commit(hub: Hub, small_run: Path) -> None:
+    files = files_of(small_run)
+    first = hub.add(RUN, files)
+    before = library.checkpoint_names()
+    pull(RUN)
+    assert library.checkpoint_names() == [*before, f"{RUN}@{first[:8]}"]
+    second = hub.add(RUN, {**files, "metrics.jsonl": b""})
+    pull(RUN)
+    assert set(library.checkpoint_names()) == {*before, f"{RUN}@{first[:8]}", f"{RUN}@{second[:8]}"}
+    assert library.folder(f"{RUN}@{first[:8]}").read_metrics()
+    assert not library.folder(f"{RUN}@{second[:8]}").read_metrics()
+    assert library.config(f"{RUN}@{first[:8]}").dataset == "digits"
+    name = f"{RUN}@{first[:8]}"
+    assert "learned" in curves.show(name)[1]
+    assert search.show(name, None, "digit 3")["rows"]
+
+
+def test_only_names_of_models_are_opened(hub: Hub, small_run: Path) -> None:
+    """A page could send anything, a folder of this machine too."""
+    for name in (str(small_run), "../runs/x", "nobody/nothing", ""):
+        for look_up in (library.config, library.folder, library.run, library.dataset, curves.show):
+            with pytest.raises(UserError, match="is not here, or no more"):
+                look_up(name)
+
+
+def test_a_damaged_one_is_left_out(hub: Hub) -> None:
+    hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
+    folder = pull(RUN)
+    assert len([name for name in library.checkpoint_names() if RUN in name]) == 1
+    file = folder.record_file.resolve()
+    file.chmod(0o644)
+    file.write_text("{")
+    assert not [name for name in library.checkpoint_names() if RUN in name]
+
+
+def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
+    hub.add(ENCODER, published(vit))
+    folder = wrap(ENCODER, "digits")
+    name = folder.name
+    assert name not in library.checkpoint_names(), "before it has looked at the pictures"
+    list(look(folder))
+    assert name in library.checkpoint_names()
+    assert [row["title"] for row in search.show(name, None, "digit 3")["rows"]] == ["Trained", "Raw pixels"]
+    assert map.show(name, "pca", "embedding", "class", "")["count"] == 1797
+    with pytest.raises(UserError, match="before its training is not known"):
+        map.show(name, "pca", "untrained", "class", "")
+    with pytest.raises(UserError, match="by a loss that is not known"):
+        map.coloured(name, "feature", "loss")
+    assert "A public encoder" in matrix.show(name, "own", 4, 1)["summary"]
+    assert "was trained elsewhere" in temperature.show(name, 1)["summary"]
+    assert [place["name"] for place in temperature.places(name)] == [name]
+    said = curves.show(name)[1]
+    assert f"{ENCODER} at commit " in said
+    assert "licence mit" in said
+    assert "kNN **" in said
+    with pytest.raises(UserError, match="space must be one of trained, pixels"):
+        api.search(name, "digit 3", space="untrained")
+    assert any(each["name"] == name and each["method"] == "pretrained" for each in api.list_models())
+
+
+def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None:
+    with gr.Blocks():
+        kept = [Kept("model", gr.Dropdown(["a"], value="a"), choices=lambda: ["a", "b"])]
+    (update,) = restore(kept, {"model": "b"})
+    assert (update["value"], update["choices"]) == ("b", ["a", "b"])
+    (update,) = restore(kept, {})
+    assert update["choices"] == ["a", "b"]
+    assert "value" not in update
+
+
+def test_pulling_in_the_app(hub: Hub) -> None:
+    commit = hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
+    first, last = steps(models.pull_run, f" {RUN} ")
+    assert f"Fetching  {RUN}" in first[0]
+    assert last[2]["value"] == f"{RUN}@{commit[:8]}"
+    assert RUN in last[3]
+    hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
+    with pytest.raises(UserError, match=r"is here, but not the pictures it learned from \(cifar10\)"):
+        steps(models.pull_run, "someone/cifar")
+
+
+def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
+    monkeypatch.setenv("SPACE_ID", "someone/explorer")
+    monkeypatch.setattr(models, "VISITORS_LARGEST", 1000)
+    with pytest.raises(UserError, match="at most 0 MB"):
+        steps(models.pull_run, RUN)
+    monkeypatch.setattr(models, "VISITORS_LARGEST", 10**8)
+    steps(models.pull_run, RUN)
+    monkeypatch.setattr(models, "VISITORS_ALL", 1000)
+    with pytest.raises(UserError, match="as many models as fit here"):
+        steps(models.pull_run, RUN)
+
+
+def test_the_line_at_the_foot() -> None:
+    own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", lent=False, space=False))
+    assert own.startswith("This page runs on 8 processor cores with 32 GB, and a GPU (NVIDIA T4).")
+    assert "Off on a Space" not in own
+    assert "takes minutes" not in own
+    lent = host_line(Host(cores=4, memory_gb=0, gpu="ZeroGPU", lent=True, space=True))
+    assert lent.startswith("This page runs on 4 processor cores, and a GPU lent call by call (ZeroGPU)")
+    assert "Off on a Space: publishing" in lent
