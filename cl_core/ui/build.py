@@ -98,10 +98,11 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
         return restore(page.kept, request.query_params)
 
     controls = [kept.component for kept in page.kept if kept.component is not None]
-    app.load(page.handles(opened), None, controls, show_progress="hidden", api_visibility="private")
+    restored = app.load(page.handles(opened), None, controls, show_progress="hidden", api_visibility="private")
     inner = {words.tab_id(name): text(f"words.tabs.{name}") for name in words.VIEWS}
     titles = json.dumps({name: text(f"tabs.{name}") for name in TABS} | inner)
-    app.load(None, js=f"() => {{ window.contrastiveLink.openTab({titles}); return []; }}", api_visibility="private")
+    # Only then: a view that is drawn when its tab opens asks with the values the link gave.
+    restored.then(None, js=f"() => {{ window.contrastiveLink.openTab({titles}); return []; }}", api_visibility="private")
 
 
 def _read_tab(raw: str, _: Mapping[str, Any]) -> str:

@@ -61,14 +61,16 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         page.fill("#models-pull-name input", RUN)
         page.click("#models-pull")
         status = page.locator("#models-status")
-        expect(status).to_contain_text("is here and chosen in the menu at the top")
+        expect(page.locator("#models-pull-status")).to_contain_text("is here and chosen in the menu at the top")
         pulled = f"{RUN}@{hub.repositories[f'models/{RUN}'].resolve('main')[:8]}"
         assert chosen(page) == pulled
         expect(page.locator("#models-list tr", has_text=RUN)).to_contain_text("Fashion-MNIST")
 
         page.fill("#models-publish-name input", "someone/again")
         page.click("#models-publish")
-        expect(status.locator("a")).to_have_attribute("href", re.compile(f"^{hub.endpoint}/someone/again/commit/"))
+        expect(page.locator("#models-publish-status a")).to_have_attribute(
+            "href", re.compile(f"^{hub.endpoint}/someone/again/commit/")
+        )
         assert hub.files("someone/again")["model.safetensors"] == hub.files(RUN)["model.safetensors"]
 
         page.click("#models-bring")

@@ -101,8 +101,8 @@ def test_pulling_in_the_app(hub: Hub) -> None:
     commit = hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
     first, last = steps(models.pull_run, f" {RUN} ")
     assert f"Fetching  {RUN}" in first[0]
-    assert last[2]["value"] == f"{RUN}@{commit[:8]}"
-    assert RUN in last[3]
+    assert last[1]["value"] == f"{RUN}@{commit[:8]}"
+    assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
     with pytest.raises(UserError, match=r"is here, but not the pictures it learned from \(cifar10\)"):
         steps(models.pull_run, "someone/cifar")

@@ -19,6 +19,7 @@ from cl_core.hub.tried import TRIED, Tried
 from cl_core.kept_features import looked_at
 from cl_core.paths import encoder_runs_dir
 from cl_core.ui import library
+from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.text import text, texts
@@ -26,6 +27,7 @@ from cl_core.ui.text import text, texts
 # Of a Space, whose disk and time belong to all its visitors: bytes that one model and all of them together may take.
 VISITORS_LARGEST, VISITORS_ALL = 400_000_000, 5_000_000_000
 SAY_EVERY_S = 0.5
+LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
 _bringing = threading.Lock()  # one at a time: two would each take twice as long
 
 
@@ -80,27 +82,27 @@ def _check_room() -> int:
 
 
 def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
-    """Bring a run; gives status, stop button, model menu, table."""
+    """Bring a run; gives status, model menu, table."""
     from cl_core.hub.pull import pull
 
     largest = _check_room()
-    yield bar(None, text("models.fetching", name=name)), gr.skip(), gr.skip(), gr.skip()
+    yield bar(None, text("models.fetching", name=name)), gr.skip(), gr.skip()
     try:
         with _bringing:
             folder = pull(name.strip(), largest)
     except UserError:
-        yield "", gr.skip(), gr.skip(), gr.skip()
+        yield "", gr.skip(), gr.skip()
         raise
     brought = f"{folder.hub_name.repository}@{folder.commit[: library.SHORT_COMMIT]}"
     names = library.checkpoint_names()
     if brought not in names:
-        yield "", gr.skip(), gr.skip(), table()
+        yield "", gr.skip(), table()
         raise UserError(text("models.no_pictures", name=brought, dataset=folder.read_record().config.dataset))
-    yield _done(brought), gr.skip(), gr.update(choices=names, value=brought), table()
+    yield _done(brought), gr.update(choices=names, value=brought), table()
 
 
 def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
-    """Wrap a public encoder and let it look at the pictures; gives what `pull_run` gives."""
+    """Wrap a public encoder and let it look at the pictures; gives status, stop button, model menu, table."""
     from cl_core.hub.encoder import look, wrap
 
     largest, name = _check_room(), other.strip() or tried
@@ -121,8 +123,8 @@ def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, .
     except UserError:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
         raise
-    menu = gr.update(choices=library.checkpoint_names(), value=folder.name)
-    yield _done(folder.name), gr.update(interactive=False), menu, table()
+    chosen = gr.update(choices=library.checkpoint_names(), value=folder.name)
+    yield _done(folder.name), gr.update(interactive=False), chosen, table()
 
 
 def _offer(each: Tried) -> str:
@@ -145,13 +147,18 @@ def _done(name: str) -> str:
     return f"<p class='models-done' role='status'>{html.escape(text('models.done', name=name))}</p>"
 
 
-def publish(model: str, name: str, private: bool) -> str:
+def publish(model: str, name: str, private: bool) -> Iterator[str]:
     """Push the page's model; gives the status."""
     from cl_core.hub.push import push
 
-    address = html.escape(push(library.folder(model), name.strip(), private), quote=True)
+    yield bar(None, text("models.publishing", model=model))
+    try:
+        address = html.escape(push(library.folder(model), name.strip(), private), quote=True)
+    except UserError:
+        yield ""
+        raise
     said = html.escape(text("models.published", model=model))
-    return f"<p class='models-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
+    yield f"<p class='models-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
 
 
 def stopped() -> tuple[str, Any]:
@@ -162,47 +169,63 @@ def stopped() -> tuple[str, Any]:
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; its table is filled when its tab opens."""
     gr.Markdown(text("models.about"), elem_classes="about")
-    offered = [(_offer(each), each.repository) for each in TRIED]
-    datasets = dataset_names()
-    with gr.Row(elem_classes="panel-row models-row"):
+    listed = gr.HTML("", elem_id="models-list", render=False)
+    with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
-            gr.Markdown(text("models.encoders_about"), elem_classes="small")
-            tried = gr.Dropdown(
-                offered, value=TRIED[0].repository, label=text("models.tried"), info=text("models.tried_hint"), filterable=False
-            )
-            other = gr.Textbox("", label=text("models.other"), placeholder="hf-hub:timm/…", max_lines=1, elem_id="models-other")
-            dataset = gr.Dropdown(
-                datasets, value=datasets[0], label=text("models.dataset"), info=text("models.dataset_hint"), filterable=False
-            )
-            with gr.Row():
-                bring = gr.Button(text("models.bring"), variant="primary", elem_id="models-bring")
-                stop = gr.Button(text("models.stop"), interactive=False, elem_id="models-stop")
+            _encoder_form(page, listed)
         with gr.Column(scale=1, min_width=280, elem_classes="panel"):
-            gr.Markdown(text("models.pull_about"), elem_classes="small")
-            name = gr.Textbox(
-                "", label=text("models.pull_name"), placeholder="OWNER/NAME", max_lines=1, elem_id="models-pull-name"
-            )
-            pull = gr.Button(text("models.pull"), elem_id="models-pull")
+            _pull_form(page, listed)
         with gr.Column(scale=1, min_width=280, elem_classes="panel"):
             if on_space():
                 gr.Markdown(text("models.publish_off"), elem_classes="small")
             else:
-                gr.Markdown(text("models.publish_about"), elem_classes="small")
-                target = gr.Textbox(
-                    "", label=text("models.publish_name"), placeholder="OWNER/NAME", max_lines=1, elem_id="models-publish-name"
-                )
-                private = gr.Checkbox(False, label=text("models.private"))
-                send = gr.Button(text("models.publish"), elem_id="models-publish")
-    # Not where to publish: that is for whoever presses the button to say.
-    for kept, control in (("encoder", tried), ("other-encoder", other), ("looks-at", dataset), ("pull", name)):
-        page.keep(kept, control)
-    status = gr.HTML("", elem_id="models-status")
-    listed = gr.HTML("", elem_id="models-list")
+                _publish_form(page)
+    listed.render()
     shown(page.handles(table), None, listed, **QUICK)
+
+
+def _encoder_form(page: Page, listed: gr.HTML) -> None:
+    offered = [(_offer(each), each.repository) for each in TRIED]
+    names = dataset_names()
+    gr.Markdown(text("models.encoders_about"), elem_classes="small")
+    tried = gr.Dropdown(
+        offered, value=TRIED[0].repository, label=text("models.tried"), info=text("models.tried_hint"), filterable=False
+    )
+    other = gr.Textbox("", label=text("models.other"), placeholder="hf-hub:timm/…", max_lines=1, elem_id="models-other")
+    dataset = menu(names, value=names[0], label=text("models.dataset"), info=text("models.dataset_hint"), filterable=False)
+    with gr.Row():
+        bring = gr.Button(text("models.bring"), variant="primary", elem_id="models-bring")
+        stop = gr.Button(text("models.stop"), interactive=False, elem_id="models-stop")
+    status = gr.HTML("", elem_id="models-status")
+    page.keep("encoder", tried)
+    page.keep("other-encoder", other)
+    page.keep("looks-at", dataset, choices=dataset_names)
     outputs = [status, stop, page.model, listed]
-    how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
-    running = bring.click(page.handles(bring_encoder), [tried, other, dataset], outputs, trigger_mode="multiple", **how)
-    gr.on([pull.click, name.submit], page.handles(pull_run), name, outputs, **how)
+    running = bring.click(page.handles(bring_encoder), [tried, other, dataset], outputs, trigger_mode="multiple", **LONG)
     stop.click(page.handles(stopped), None, [status, stop], cancels=[running], show_progress="hidden", api_visibility="private")
-    if not on_space():
-        send.click(page.handles(publish), [page.model, target, private], status, show_progress_on=send, api_visibility="private")
+
+
+def _pull_form(page: Page, listed: gr.HTML) -> None:
+    gr.Markdown(text("models.pull_about"), elem_classes="small")
+    name = gr.Textbox(
+        "",
+        label=text("models.pull_name"),
+        info=text("models.pull_hint"),
+        placeholder="OWNER/NAME",
+        max_lines=1,
+        elem_id="models-pull-name",
+    )
+    pull = gr.Button(text("models.pull"), elem_id="models-pull")
+    status = gr.HTML("", elem_id="models-pull-status")
+    page.keep("pull", name)
+    gr.on([pull.click, name.submit], page.handles(pull_run), name, [status, page.model, listed], **LONG)
+
+
+def _publish_form(page: Page) -> None:
+    # Not in the link: where something is published is for whoever presses the button to say.
+    gr.Markdown(text("models.publish_about"), elem_classes="small")
+    name = gr.Textbox("", label=text("models.publish_name"), placeholder="OWNER/NAME", max_lines=1, elem_id="models-publish-name")
+    private = gr.Checkbox(False, label=text("models.private"))
+    send = gr.Button(text("models.publish"), elem_id="models-publish")
+    status = gr.HTML("", elem_id="models-publish-status")
+    send.click(page.handles(publish), [page.model, name, private], status, **LONG)
