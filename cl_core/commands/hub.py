@@ -23,7 +23,9 @@ def encoder(arguments: argparse.Namespace) -> int:
 
     if arguments.repository is None:
         for each in TRIED:
-            print(f"{each.repository:<58}{LEARNED[each.learned]:<22}{each.year}  {each.licence:<11}{each.megabytes:>4} MB")
+            size = f"{each.megabytes:>4} MB {each.a_second:>3} pictures/s"
+            print(f"{each.repository:<54}{LEARNED[each.learned]:<22}{each.year} {each.licence:<11}{size}")
+        print("Pictures a second: at 224 px, on two cores with bf16, no GPU.")
         return 0
     from tqdm import tqdm
 

@@ -23,7 +23,7 @@ def push(folder: RunFolder, text: str, private: bool = False) -> str:
     stays. The token is the client's own, see `client.api`.
 
     Raises:
-        UserError: the run is not finished or not whole, there is no token, or the Hub refuses.
+        UserError: the run is not finished or not whole, or others trained it; there is no token, or the Hub refuses.
     """
     name = hub_name(text)
     if name.revision != NEWEST:
@@ -31,6 +31,9 @@ def push(folder: RunFolder, text: str, private: bool = False) -> str:
     record = folder.read_record()
     if record.state != "finished":
         raise UserError(f"The run in {folder.path} is {record.state}: let train finish it first, then push it.")
+    source = record.figures.get("source")
+    if source:
+        raise UserError(f"{folder.name} was trained elsewhere and is on the Hub already, as {source['repository']}.")
     open_run(folder)
     need_token(name.repository)
     with tempfile.TemporaryDirectory() as temporary:

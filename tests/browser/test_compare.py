@@ -22,6 +22,7 @@ def test_two_runs_side_by_side(page: Page) -> None:
     expect(page.locator("#compare-neighbours .cl-row")).to_have_count(3)
     expect(page.locator("#compare-batch .cl-matrix")).to_have_count(3)
     expect(page.locator("#compare-curves .cl-plot svg.main-svg").first).to_be_visible()
+    page.wait_for_selector("#compare-maps:not([aria-busy])")  # maps that are drawn anew forget what was pointed at
     frame = page.locator("#compare-maps .cl-frame").nth(1)
     frame.focus()
     page.keyboard.press("ArrowRight")

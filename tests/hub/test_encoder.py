@@ -21,6 +21,7 @@ from cl_core.errors import UserError
 from cl_core.hub.encoder import ENCODER, look, wrap
 from cl_core.hub.fetch import fetch
 from cl_core.hub.names import hub_name
+from cl_core.hub.push import push
 from cl_core.hub.tried import TRIED
 from cl_core.kept_features import compute_features, features_of
 from cl_core.maps import map_points
@@ -131,6 +132,8 @@ def test_wrapped_once_it_needs_no_hub(hub: Hub, vit: Path, monkeypatch: pytest.M
     assert find_run("vit_toy.own-mnist").read_record().config.dataset == "mnist"
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
         wrap(RESNET, "digits")
+    with pytest.raises(UserError, match=f"on the Hub already, as {VIT}"):
+        push(find_run("vit_toy.own-mnist"), "someone/else")
 
 
 def test_another_size(hub: Hub, vit: Path) -> None:
