@@ -87,9 +87,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
     """Call the command line in an empty folder.
 
     In this process, for each start of Python with torch takes seconds; with options for `subprocess.run` in one of its own.
+    input: what it reads.
     """
 
-    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, input: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
         words = [str(each) for each in arguments]
         if options:
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -99,11 +100,13 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
                 "capture_output": True,
                 "text": True,
                 "timeout": 300,
+                "input": input,
             } | options
             return subprocess.run([sys.executable, "-m", "cl_core", *words], **whole)
         from cl_core.cli import main
 
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input.encode())))
         out, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
             try:

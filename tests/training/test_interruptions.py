@@ -18,15 +18,15 @@ from benchmarks.interruptions import check_method
 from cl_core.methods import TRAINABLE
 from cl_core.training.run_folder import RunFolder
 from tests.conftest import ROOT
+from tests.program import Program
 
-TRAIN = [sys.executable, "-m", "cl_core", "train", "--dataset", "digits", "--image-size", "16", "--batch-size", "128"]
+TRAIN = ["train", "--dataset", "digits", "--image-size", "16", "--batch-size", "128"]
 TRAIN += ["--encoder", "cnn", "--epochs", "2", "--snapshots", "3", "--views.flip", "0", "--save-every", "0", "--run"]
 STEPS = 22
 
 
-def begin(folder: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*TRAIN, str(folder)], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def begin(folder: Path) -> Program:
+    return Program([*TRAIN, str(folder)], folder.with_name(f"{folder.name}-printed"))
 
 
 def wait_for_step(folder: Path, step: int) -> None:
@@ -114,7 +114,12 @@ def test_full_disk(tmp_path: Path) -> None:
 
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.run(
-        [*TRAIN, str(folder)], env=environment, capture_output=True, text=True, timeout=300, preexec_fn=limit
+        [sys.executable, "-m", "cl_core", *TRAIN, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=limit,
     )
     assert process.returncode == 2
     assert "could not be written" in process.stderr

@@ -16,6 +16,7 @@ import torch
 
 from cl_core.words.run_folder import WordFolder, WordRun
 from tests.conftest import ROOT
+from tests.program import Program
 from tests.words.conftest import two_topics
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -30,10 +31,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def begin(folder: Path, text: Path) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "cl_core", "words", "train", "--run", str(folder), "--text", str(text), *OPTIONS]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def begin(folder: Path, text: Path) -> Program:
+    arguments = ["words", "train", "--run", str(folder), "--text", str(text), *OPTIONS]
+    return Program(arguments, folder.with_name(f"{folder.name}-printed"))
 
 
 def lines(folder: Path) -> int:
