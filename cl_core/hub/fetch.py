@@ -65,6 +65,12 @@ def fetch(name: HubName, content: Content, largest: int = LARGEST) -> Path:
     return path
 
 
+def arrived(name: HubName) -> int:
+    """Bytes of the repository that are on this machine so far."""
+    blobs = pulled_dir() / f"models--{name.repository.replace('/', '--')}" / "blobs"
+    return sum(file.stat().st_size for file in blobs.glob("*") if file.is_file())
+
+
 def _check_listing(name: HubName, files: dict[str, RepoFile], content: Content, largest: int) -> None:
     missing = sorted(set(content.needed) - files.keys())
     if missing:

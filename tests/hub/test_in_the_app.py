@@ -99,8 +99,8 @@ def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None
 
 def test_pulling_in_the_app(hub: Hub) -> None:
     commit = hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
-    first, last = steps(models.pull_run, f" {RUN} ")
-    assert f"Fetching  {RUN}" in first[0]
+    first, *_, last = steps(models.pull_run, f" {RUN} ")
+    assert f"Fetching {RUN}: 0 MB so far" in first[0]
     assert last[1]["value"] == f"{RUN}@{commit[:8]}"
     assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import html
-import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from cl_core.data.catalog import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.host import on_space
-from cl_core.hub.fetch import LARGEST
+from cl_core.hub.fetch import LARGEST, arrived
+from cl_core.hub.names import HubName, hub_name
 from cl_core.hub.pulled import pulled_dir
 from cl_core.hub.tried import TRIED, Tried
 from cl_core.kept_features import looked_at
 from cl_core.paths import encoder_runs_dir
+from cl_core.training.run_folder import RunFolder
 from cl_core.ui import library
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
@@ -27,8 +29,9 @@ from cl_core.ui.text import text, texts
 # Of a Space, whose disk and time belong to all its visitors: bytes that one model and all of them together may take.
 VISITORS_LARGEST, VISITORS_ALL = 400_000_000, 5_000_000_000
 SAY_EVERY_S = 0.5
-LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
-_bringing = threading.Lock()  # one at a time: two would each take twice as long
+# One of all these at a time: two would each take twice as long.
+LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "hub"}
+F = TypeVar("F")
 
 
 def table() -> str:
@@ -81,15 +84,32 @@ def _check_room() -> int:
     return VISITORS_LARGEST
 
 
+def _begin(bring: Callable[[], F]) -> Future[F]:
+    """Let `bring` fetch in a thread of its own. Where the page stops listening it goes on, and is there sooner next time."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(bring)
+    pool.shutdown(wait=False)
+    return future
+
+
+def _fetching(name: HubName, future: Future[Any]) -> Iterator[str]:
+    """Say how much has arrived until `future` is done."""
+    while True:
+        yield bar(None, text("models.fetching", name=name, mb=f"{arrived(name) / 1e6:.0f}"))
+        if wait([future], SAY_EVERY_S).done:
+            return
+
+
 def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
     """Bring a run; gives status, model menu, table."""
     from cl_core.hub.pull import pull
 
-    largest = _check_room()
-    yield bar(None, text("models.fetching", name=name)), gr.skip(), gr.skip()
+    largest, repository = _check_room(), hub_name(name.strip())
+    future = _begin(lambda: pull(str(repository), largest))
+    for said in _fetching(repository, future):
+        yield said, gr.skip(), gr.skip()
     try:
-        with _bringing:
-            folder = pull(name.strip(), largest)
+        folder = future.result()
     except UserError:
         yield "", gr.skip(), gr.skip()
         raise
@@ -103,28 +123,38 @@ def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
 
 def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
     """Wrap a public encoder and let it look at the pictures; gives status, stop button, model menu, table."""
-    from cl_core.hub.encoder import look, wrap
+    from cl_core.hub.encoder import PREFIX, wrap
 
-    largest, name = _check_room(), other.strip() or tried
-    yield bar(None, text("models.fetching", name=name)), gr.update(interactive=True), gr.skip(), gr.skip()
+    largest, repository = _check_room(), hub_name((other.strip() or tried).removeprefix(PREFIX))
+    future = _begin(lambda: wrap(str(repository), dataset, largest=largest))
+    for said in _fetching(repository, future):
+        yield said, gr.update(interactive=True), gr.skip(), gr.skip()
     try:
-        with _bringing:
-            folder = wrap(name, dataset, largest=largest)
-            count, started, first, said = len(looked_at(load_dataset(dataset))), time.monotonic(), None, 0.0
-            for share in look(folder):
-                first = share if first is None else first
-                now = time.monotonic()
-                if share == 1:
-                    yield bar(None, text("models.measuring")), gr.skip(), gr.skip(), gr.skip()
-                elif now - said > SAY_EVERY_S:
-                    said = now
-                    left = (now - started) * (1 - share) / (share - first) if share > first else None
-                    yield bar(share, _looking(count, share, left)), gr.skip(), gr.skip(), gr.skip()
+        folder = future.result()
+        for said in _watch(folder):
+            yield said, gr.skip(), gr.skip(), gr.skip()
     except UserError:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
         raise
     chosen = gr.update(choices=library.checkpoint_names(), value=folder.name)
     yield _done(folder.name), gr.update(interactive=False), chosen, table()
+
+
+def _watch(folder: RunFolder) -> Iterator[str]:
+    """Let a wrapped encoder look at its pictures, and say how far it is."""
+    from cl_core.hub.encoder import look
+
+    count = len(looked_at(load_dataset(folder.read_record().config.dataset)))
+    started, first, said = time.monotonic(), None, 0.0
+    for share in look(folder):
+        first = share if first is None else first
+        now = time.monotonic()
+        if share == 1:
+            yield bar(None, text("models.measuring"))
+        elif now - said > SAY_EVERY_S:
+            said = now
+            left = (now - started) * (1 - share) / (share - first) if share > first else None
+            yield bar(share, _looking(count, share, left))
 
 
 def _offer(each: Tried) -> str:
