@@ -55,6 +55,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         page.wait_for_selector(READY["models"])
         expect(page.locator("#models-list tr", has_text="emoji-simclr").first).to_contain_text("comes with the project")
 
+        screenshot(page, "models")
         page.fill("#models-pull-name input", "someone/nothing")
         page.click("#models-pull")
         expect(page.get_by_text("There is no someone/nothing on the Hub, or it is private")).to_be_visible()
@@ -82,7 +83,6 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         expect(status.locator("progress")).to_have_attribute("value", re.compile(r"0\.[1-9]"))
         expect(status).to_contain_text("resnet18.a1_in1k-emoji is here and chosen")
         expect(page.locator("#models-list tr", has_text="resnet18.a1_in1k-emoji")).to_contain_text(f"{ENCODER}, mit")
-        screenshot(page, "models")
         for view, tab in (("matrix", "Loss"), ("temperature", "Temperature"), ("map", "Map")):
             open_tab(page, tab)
             page.wait_for_selector(READY[view])
