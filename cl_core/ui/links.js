@@ -43,11 +43,14 @@
 
   const wantedTabs = [state.get("tab"), state.get("words")]; // before the first tabs say that they are open
   let titles = {}; // what is written on each tab, by id
+  let restored = false; // until then the address is the link that was followed, which the server has yet to read
 
-  // Open the tabs the link asks for.
+  // The controls have the link's values: open the tabs it asks for.
   function openTab(names) {
     titles = names;
+    restored = true;
     wantedTabs.forEach(goTo);
+    if (!Object.hasOwn(titles, wantedTabs[0])) keep("tab", null, null);
   }
 
   // Open a tab as soon as it is there. One that does not fit a narrow page is a button of a menu and has no id.
@@ -81,6 +84,7 @@
   }
 
   function keep(name, value, byDefault) {
+    if (!restored) return;
     const text = value === null || value === undefined ? "" : String(value);
     if (JSON.stringify(value) === JSON.stringify(byDefault) || text === "") state.delete(name);
     else state.set(name, text);

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import open_tab, serious
 
@@ -71,8 +71,24 @@ def test_a_hostile_link_gives_a_notice_and_the_defaults(visit: object) -> None:
     for name in ("model", "tab", "count", "batch", "cell", "stage", "t", "picture"):
         expect(notice).to_contain_text(re.compile(rf"[(, ]{name}[,)]"))
     expect(page.locator("#pairs-view figcaption").first).to_have_text("grinning face")
+    expect(page).not_to_have_url(re.compile("tab="))
     open_tab(page, "Loss")
     expect(page.locator("#matrix-view [data-fact=loss] dd")).to_be_visible()
+
+
+def test_the_link_stays_as_it_is_until_the_server_has_read_it(browser: Browser, app_url: str) -> None:
+    page = browser.new_page()
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.goto(app_url + "?tab=nowhere&count=8")
+    expect(page.get_by_role("tab", name="Views")).to_have_attribute("aria-selected", "true")
+    page.wait_for_timeout(1000)  # the address is written 200 ms after a control moves
+    assert held
+    assert page.url.endswith("?tab=nowhere&count=8")
+    page.unroute("**/queue/join*")  # what was held goes on
+    expect(page).to_have_url(re.compile(r"\?count=8$"))
+    expect(page.locator(".toast-body")).to_contain_text("(tab)")
+    page.close()
 
 
 def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: object) -> None:
