@@ -17,6 +17,19 @@ from cl_core.errors import UserError
 # Mean and standard deviation of the pictures an encoder sees, per channel, in [0, 1].
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 NEUTRAL: Statistics = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+MOST_VALUES = 500_000_000  # numbers a network may hold, 2 GB of them; what came from elsewhere could ask for any
+
+
+def check_size(network: nn.Module, name: str) -> None:
+    """Before a network is made that may be too large to be made; `network` is it on the device `meta`, which holds nothing.
+
+    Raises:
+        UserError: it would hold more than `MOST_VALUES`.
+    """
+    values = sum(each.numel() for each in network.state_dict().values())
+    if values > MOST_VALUES:
+        most = f"{MOST_VALUES / 1e6:,.0f} million"
+        raise UserError(f"{name} holds {values / 1e6:,.0f} million numbers; networks of up to {most} are opened here.")
 
 
 class Normalise(nn.Module):

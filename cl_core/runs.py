@@ -14,7 +14,7 @@ from torch import Tensor
 from cl_core.data.catalog import Dataset
 from cl_core.device import choose_device
 from cl_core.embedding import Layer, embed
-from cl_core.encoders import NEUTRAL, Statistics, build_encoder
+from cl_core.encoders import NEUTRAL, Statistics, build_encoder, check_size
 from cl_core.errors import UserError
 from cl_core.files import fingerprint
 from cl_core.hub.names import is_hub_name
@@ -81,9 +81,11 @@ def open_run(folder: RunFolder) -> Run:
     """Build the run's method and load its weights.
 
     Raises:
-        UserError: a file is missing, cut off, or does not belong to the settings beside it.
+        UserError: a file is missing, cut off, or does not belong to the settings beside it, or those ask for too much.
     """
     record = folder.read_record()
+    with torch.device("meta"):
+        check_size(_empty_method(record), f"The network of {folder.record_file}")
     method = _empty_method(record)
     try:
         method.load_shown_state(folder.read_model())

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from cl_core.encoders import Encoder, Statistics
+from cl_core.encoders import Encoder, Statistics, check_size
 from cl_core.errors import UserError
 
 _NAME = re.compile(r"timm/(?P<architecture>[a-z0-9_]{1,80})/(?P<side>[1-9]\d{1,2})(?:/(?P<pool>[a-z]{2,12}))?")
@@ -56,12 +56,15 @@ def build_timm(name: TimmName, statistics: Statistics) -> Encoder:
     """The architecture without its classifier, with fresh weights.
 
     Raises:
-        UserError: timm has none of this name, or it does not come at this size.
+        UserError: timm has none of this name, it does not come at this size, or is too large.
     """
     try:
+        with torch.device("meta"), torch.no_grad():
+            sketch = _network(name, num_classes=0).eval()
+            check_size(sketch, name.architecture)
+            # The only sure way to learn how wide its features are, and that it takes this size.
+            dim = sketch(torch.zeros(1, 3, name.side, name.side)).shape[1]
         network = _network(name, num_classes=0).eval()
-        with torch.no_grad():  # the only sure way to learn how wide its features are, and that it takes this size
-            dim = network(torch.zeros(1, 3, name.side, name.side)).shape[1]
     except (TypeError, ValueError, AssertionError, RuntimeError, IndexError) as error:
         raise UserError(f"{name.architecture} cannot be built at {name.side} px ({error}): choose another side.") from None
     return Encoder(nn.Sequential(CentreCrop(name.side), network), dim, statistics)

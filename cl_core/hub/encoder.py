@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from cl_core.data.catalog import Dataset, load_dataset
 from cl_core.encoders import Statistics
@@ -91,12 +91,14 @@ def wrap(text: str, dataset: str, image_size: int = 0, largest: int = LARGEST) -
         largest: bytes that are fetched at most.
 
     Raises:
-        UserError: there is no such repository, it is no encoder of timm's, its files are damaged, or the size does not fit.
+        UserError: there is no such repository, it is no encoder of timm's or too large, its files are damaged, the size does
+            not fit, or another encoder is here under the same name.
     """
     name = hub_name(text.removeprefix(PREFIX))
     data = load_dataset(dataset)
     folder = RunFolder(encoder_runs_dir() / _folder_name(name, dataset, image_size))
     if folder.exists() and folder.model_file.is_file():
+        _check_same(folder, name, dataset)
         return folder
     path = _fetched(name, largest)
     description = _read_description(path / "config.json", name)
@@ -113,6 +115,16 @@ def _folder_name(name: HubName, dataset: str, image_size: int) -> str:
     return "-".join([*parts, dataset, *([str(image_size)] if image_size else [])])
 
 
+def _check_same(folder: RunFolder, name: HubName, dataset: str) -> None:
+    """`a.b` of timm and `b` of a would both be called `a.b`: what a name means is what came first."""
+    record = folder.read_record()
+    source = record.figures.get("source", {})
+    if (source.get("repository"), source.get("revision"), record.config.dataset) != (name.repository, name.revision, dataset):
+        raise UserError(
+            f"{folder.name} is the name of {source.get('repository')} here, so {name} cannot have it: delete that one first."
+        )
+
+
 def _fetched(name: HubName, largest: int) -> Path:
     try:
         return fetch(name, ENCODER, largest)
@@ -125,7 +137,7 @@ def _fetched(name: HubName, largest: int) -> Path:
 
 def _read_description(file: Path, name: HubName) -> Description:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = from_json(file.read_bytes())
         if "pretrained_cfg" not in content:  # as timm wrote it before 0.9
             content = {"architecture": content.pop("architecture"), "pretrained_cfg": content}
         found = Description.model_validate(content)
@@ -159,6 +171,7 @@ def _build(
     method = METHODS[config.method](encoder, config, shape)
     source = {
         "repository": name.repository,
+        "revision": name.revision,
         "commit": path.name,
         "licence": pretrained.license or "not stated",
         "parameters": sum(each.numel() for each in encoder.parameters()),

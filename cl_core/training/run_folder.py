@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -55,8 +56,8 @@ class RunRecord(Record):
     kind: Literal["pictures"] = "pictures"
     config: RunConfig
     image_size: int = Field(ge=1, le=512)
-    instances: int = Field(0, ge=0)
-    classes: int = Field(0, ge=0)
+    instances: int = Field(0, ge=0, lt=2**31)
+    classes: int = Field(0, ge=0, lt=2**31)
 
 
 R = TypeVar("R", bound=Record)
@@ -74,7 +75,7 @@ class Snapshots:
 def kind_of(record_file: Path) -> Kind | None:
     """What a run learned from; None where the file cannot be read."""
     try:
-        return "words" if json.loads(record_file.read_bytes()).get("kind") == "words" else "pictures"
+        return "words" if from_json(record_file.read_bytes()).get("kind") == "words" else "pictures"
     except (ValueError, OSError, AttributeError):
         return None
 
@@ -186,7 +187,7 @@ class Folder(Generic[R]):
         points = []
         for number, line in enumerate(self.metrics_file.read_bytes().splitlines()):
             try:
-                point = json.loads(line)
+                point = from_json(line)
                 point["step"], point["kind"]
             except (ValueError, KeyError, TypeError):
                 if number == 0:

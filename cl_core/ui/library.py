@@ -88,7 +88,8 @@ def _brought() -> dict[str, RunConfig]:
 
 
 def _configs() -> dict[str, RunConfig]:
-    return _shipped() | _brought()
+    shipped = _shipped()
+    return shipped | {name: config for name, config in _brought().items() if name not in shipped}
 
 
 def shipped_names() -> list[str]:

@@ -21,6 +21,8 @@ from cl_core.errors import UserError
 from cl_core.hub.encoder import ENCODER, look, wrap
 from cl_core.hub.fetch import fetch
 from cl_core.hub.names import hub_name
+from cl_core.hub.pull import pull
+from cl_core.hub.pulled import find_pulled
 from cl_core.hub.push import push
 from cl_core.hub.tried import TRIED
 from cl_core.kept_features import compute_features, features_of
@@ -178,6 +180,33 @@ def test_what_is_refused(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> 
     hub.add(RESNET, files)
     with pytest.raises(UserError, match="at most 1 MB are fetched"):
         wrap(RESNET, "digits", largest=1_000_000)
+
+
+def test_a_name_means_what_came_first(hub: Hub, resnet: Path) -> None:
+    hub.add("timm/some.one", published(resnet))
+    hub.add("some/one", {**published(resnet), "README.md": b"another"})
+    first = wrap("timm/some.one", "digits")
+    with pytest.raises(UserError, match=r"some\.one-digits is the name of timm/some\.one here, so some/one cannot have it"):
+        wrap("some/one", "digits")
+    assert wrap("timm/some.one", "digits").read_record() == first.read_record()
+
+
+def test_none_is_built_that_memory_could_not_hold(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> None:
+    """The description is small; what it asks for need not be."""
+    hub.add("a/huge", changed(resnet, architecture="vit_7b_patch16_dinov3"))
+    hub.add("a/deep", {**published(resnet), "config.json": b"[" * 100_000})
+    with pytest.raises(UserError, match=r"vit_7b_patch16_dinov3 holds 6,7.. million numbers; networks of up to 500 million"):
+        wrap("a/huge", "digits")
+    with pytest.raises(UserError, match="does not describe an encoder of timm's"):
+        wrap("a/deep", "digits")
+    record = RunFolder(small_run).read_record()
+    config = record.config.model_copy(update={"method": "infonce-bank", "projection_dim": 4096})
+    files = {name: (small_run / name).read_bytes() for name in ("run.json", "model.safetensors")}
+    asks = record.model_copy(update={"config": config, "instances": 2**31 - 1})
+    hub.add("a/bank", {**files, "run.json": asks.model_dump_json().encode()})
+    with pytest.raises(UserError, match=r"run\.json holds 8,796,.* million numbers"):
+        pull("a/bank")
+    assert find_pulled("a/bank") is None
 
 
 def test_where_its_weights_come_from_is_not_for_the_description_to_say(hub: Hub, resnet: Path) -> None:

@@ -192,7 +192,7 @@ def publish(model: str, name: str, private: bool) -> Iterator[str]:
 
 
 def stopped() -> tuple[str, Any]:
-    """What the page shows after the stop button."""
+    """What the page shows once something was stopped."""
     return f"<p class='models-done' role='status'>{html.escape(text('models.stopped'))}</p>", gr.update(interactive=False)
 
 
@@ -232,7 +232,9 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
     page.keep("looks-at", dataset, choices=dataset_names)
     outputs = [status, stop, page.model, listed]
     running = bring.click(page.handles(bring_encoder), [tried, other, dataset], outputs, trigger_mode="multiple", **LONG)
-    stop.click(page.handles(stopped), None, [status, stop], cancels=[running], show_progress="hidden", api_visibility="private")
+    stop.click(None, cancels=[running], api_visibility="private")
+    # Only once it has stopped, or its last word would come after ours. Gradio counts what was cancelled as failed.
+    running.failure(page.handles(stopped), None, [status, stop], show_progress="hidden", api_visibility="private")
 
 
 def _pull_form(page: Page, listed: gr.HTML) -> None:
