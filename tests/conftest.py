@@ -20,7 +20,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one test process a core
 ROOT = Path(__file__).resolve().parent.parent
-BROWSER = "tests/browser/"
+BROWSER, OWN_APPS = "tests/browser/", "tests/browser/apps/"
 SMALL = {
     "dataset": "digits",
     "image_size": 16,
@@ -50,15 +50,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Where several processes share the tests, one drives the browser, with one app; the others take files."""
-    return OneBrowser(config, log)
+    """Where several processes share the tests, one drives a browser with one app, and one a browser with apps of its own."""
+    return FewBrowsers(config, log)
 
 
-class OneBrowser(LoadFileScheduling):
-    """All of the browser's tests are one piece of work."""
+class FewBrowsers(LoadFileScheduling):
+    """All of the browser's tests are two pieces of work; the others go by files."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROWSER if nodeid.startswith(BROWSER) else str(super()._split_scope(nodeid))
+        return next((folder for folder in (OWN_APPS, BROWSER) if nodeid.startswith(folder)), str(super()._split_scope(nodeid)))
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,8 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
     open_tab(page, "Search")
     upload = page.locator("#search-upload input[type=file]")
     upload.set_input_files(text_file)
-    expect(page.get_by_text("This file is not a picture; PNG, JPEG")).to_be_visible()
+    # Quicker than a person: what the opening tab still asks for is answered with the same notice.
+    expect(page.get_by_text("This file is not a picture; PNG, JPEG").first).to_be_visible()
     page.locator("#search-upload").get_by_role("button", name="Remove Image").click()
     page.locator("#search-upload input[type=file]").set_input_files(drawing)
     expect(page.locator("#search-view .cl-row")).to_have_count(3)

@@ -1,0 +1,1 @@
+"""Apps that are started, stopped and set up as their tests need."""
