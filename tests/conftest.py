@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,10 @@ SMALL = {
 
 
 # Nothing a test computes is found or left in the user's cache, nor is the user's data; set before anything is imported.
-CACHE = tempfile.TemporaryDirectory(prefix="contrastive-explorer-tests-")
-os.environ["CL_CACHE_DIR"] = CACHE.name
+# Processes that share the tests share one: what the apps they start prepare takes two cores a minute.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="contrastive-explorer-tests-")
+    os.environ["CL_CACHE_DIR"] = CACHE.name
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,10 +63,15 @@ class FewBrowsers(LoadFileScheduling):
         return next((folder for folder in (OWN_APPS, BROWSER) if nodeid.startswith(folder)), str(super()._split_scope(nodeid)))
 
 
-@pytest.fixture(scope="session")
-def cache() -> Path:
-    """Where this test process caches."""
-    return Path(CACHE.name)
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache, for a test that says what is in it."""
+    from cl_core.paths import cache_dir
+
+    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
+    cache_dir.cache_clear()
+    yield tmp_path / "cache"
+    cache_dir.cache_clear()
 
 
 @pytest.fixture(scope="session")

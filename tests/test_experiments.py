@@ -17,7 +17,6 @@ from torchvision.datasets import MNIST
 from cl_core.data.download import full_mnist
 from cl_core.errors import UserError
 from cl_core.experiments import experiments, run_experiment
-from cl_core.paths import cache_dir
 
 
 def test_iris_is_ahead_by_the_published_margin() -> None:
@@ -66,7 +65,7 @@ def idx(values: torch.Tensor) -> bytes:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def mirror(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A server on loopback in place of MNIST's mirrors, with four digits to train and two to test."""
     import hashlib
 
@@ -92,11 +91,8 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
     monkeypatch.setattr(MNIST, "resources", [(n, hashlib.md5(c).hexdigest()) for n, c in files.items()])
-    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
-    cache_dir.cache_clear()
     yield folder
     server.shutdown()
-    cache_dir.cache_clear()
 
 
 def test_the_full_set_is_fetched_on_request(mirror: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import torch
 
 from cl_core.data import catalog
 from cl_core.data.catalog import load_dataset
-from cl_core.paths import cache_dir
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
 from cl_core.runs import load_run
 
@@ -47,14 +45,13 @@ def test_the_querys_own_group_can_be_left_out(emoji_pixels: Gallery) -> None:
     assert all(data.groups[n.row] != data.groups[0] for n in found)
 
 
-def test_features_are_kept(small_run: Path) -> None:
+def test_features_are_kept(small_run: Path, own_cache: Path) -> None:
     run, data = load_run(str(small_run)), load_dataset("digits")
-    shutil.rmtree(cache_dir() / "galleries", ignore_errors=True)
     calls: list[float] = []
     first = run_gallery(run, data, calls.append)
     assert calls
     assert calls[-1] == 1.0
-    assert list((cache_dir() / "galleries").glob("digits-*.safetensors"))
+    assert list((own_cache / "galleries").glob("digits-*.safetensors"))
     calls.clear()
     second = run_gallery(run, data, calls.append)
     assert not calls
@@ -63,10 +60,10 @@ def test_features_are_kept(small_run: Path) -> None:
     assert torch.equal(first.embedder(query), second.embedder(query))
 
 
-def test_a_damaged_cache_is_computed_again(small_run: Path) -> None:
+def test_a_damaged_cache_is_computed_again(small_run: Path, own_cache: Path) -> None:
     run, data = load_run(str(small_run)), load_dataset("digits")
     run_gallery(run, data)
-    for file in (cache_dir() / "galleries").glob("digits-*.safetensors"):
+    for file in (own_cache / "galleries").glob("digits-*.safetensors"):
         file.write_bytes(b"damaged")
     assert run_gallery(run, data).features.shape[0] == len(data)
 

@@ -68,7 +68,7 @@ def running_app(log: Path, command: list[str], environment: dict[str, str], port
 
 
 @pytest.fixture(scope="session")
-def app_url(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the app, started as a person starts it."""
     with running_app(tmp_path_factory.mktemp("app") / "log", ["app.py"], dict(os.environ)) as url:
         yield url

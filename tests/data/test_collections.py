@@ -25,12 +25,9 @@ COLOURS = {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250)}
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
-    cache_dir.cache_clear()
+def no_collections(own_cache: Path) -> Iterator[None]:
     load_dataset.cache_clear()
-    yield tmp_path / "cache"
-    cache_dir.cache_clear()
+    yield
     load_dataset.cache_clear()
 
 

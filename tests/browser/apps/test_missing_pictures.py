@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,12 @@ STARTED = "import json, sys; from torchvision.datasets import CIFAR10 as C; {set
 
 
 @pytest.fixture
-def archive_and_url(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+def archive_and_url(tmp_path: Path, private_cache: Callable[[], str]) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "server"
     folder.mkdir()
     with served(folder, [[*range(10)] * 1000] * 5, [*range(10)] * 1000) as (archive, settings):
         told = "; ".join(f"C.{name} = json.loads({json.dumps(value)!r})" for name, value in settings)
-        environment = os.environ | {"CL_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"CL_CACHE_DIR": private_cache(), "PYTHONPATH": str(ROOT)}
         with running_app(tmp_path / "log", ["-c", STARTED.format(settings=told)], environment) as url:
             yield archive, url
 

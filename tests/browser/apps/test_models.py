@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ RUN, ENCODER = "someone/dresses", "timm/resnet18.a1_in1k"  # the second is the f
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     toy = tmp_path_factory.mktemp("toy")
-    in_layout(toy, "resnet10t", side=64, num_classes=5)  # some seconds for the emoji
+    in_layout(toy, "resnet10t", side=32, num_classes=5)  # some seconds for the emoji
     with serving() as server:
         server.add(ENCODER, published(toy))
         server.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
@@ -29,8 +29,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 @pytest.fixture(scope="module")
-def environment(hub: Hub, cache: Path) -> dict[str, str]:
+def environment(hub: Hub, private_cache: Callable[[], str]) -> dict[str, str]:
     return os.environ | {
+        "CL_CACHE_DIR": private_cache(),
         "HF_ENDPOINT": hub.endpoint,
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
