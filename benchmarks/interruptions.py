@@ -23,7 +23,7 @@ import safetensors.torch
 import torch
 
 from cl_core.data.views import COMPILED_FROM, ViewConfig, make_views
-from cl_core.methods import METHODS
+from cl_core.methods import TRAINABLE
 from cl_core.training.run_folder import RunFolder
 
 SETTINGS: dict[str, Any] = {
@@ -81,7 +81,7 @@ def differences(one: Path, other: Path) -> list[str]:
 def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str, Any]:
     """Kill one run of `method` at each of `kills` moments, resume it to the end, and compare."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cl_core.training.session", "cl_core.data.view_kernel", "sklearn.datasets"])
+    context.set_forkserver_preload(["cl_core.training.session", "cl_core.data.view_kernel", "sklearn.datasets", "torch._dynamo"])
     # Compiled once, before anything is timed.
     make_views(torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8), ViewConfig(), 8, torch.Generator())
 
@@ -130,7 +130,7 @@ def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", default=list(TRAINABLE))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         for method in arguments.methods:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -76,16 +77,19 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run: three epochs on scikit-learn's digits at 16 pixels."""
+    """A finished run, not to be changed: three epochs on scikit-learn's digits at 16 pixels; trained once for all processes."""
     import torch
 
     from cl_core.training.session import start
 
-    folder = tmp_path_factory.mktemp("runs") / "small"
-    session = start(folder, SMALL, torch.device("cpu"))
-    assert session is not None
-    for _ in session.events():
-        pass
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / "runs" / "small"
+    with FileLock(root / "small.lock"):
+        session = start(folder, SMALL, torch.device("cpu"))
+        if session is not None:  # else it is finished
+            for _ in session.events():
+                pass
     return folder
 
 

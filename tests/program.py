@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 LOADED = ["cl_core.cli", "cl_core.training.session", "cl_core.words.training", "cl_core.data.view_kernel", "sklearn.datasets"]
+LOADED += ["torch._dynamo"]  # by the first optimizer
 
 
 def _run(arguments: Sequence[str], output: Path) -> None:
