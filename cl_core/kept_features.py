@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def looked_at(dataset: Dataset) -> Tensor:
     return torch.cat([searched_rows(dataset), dataset.shown]).unique()
 
 
-def compute_features(run: Run, dataset: Dataset) -> Iterator[float]:
+def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]:
     """Compute what is not kept yet; yields the share done, 0 to 1, after every piece.
 
     Closing it after any piece keeps what is done; the next call goes on from there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +202,7 @@ def _own_side(description: Description) -> int:
     return asked if isinstance(asked, int) else description.pretrained_cfg.input_size[-1]
 
 
-def look(folder: RunFolder) -> Iterator[float]:
+def look(folder: RunFolder) -> Generator[float, None, None]:
     """Let a wrapped encoder look at its pictures, once for all views; yields the share done, 0 to 1.
 
     At the end the run has what trained ones have: kept embeddings, and accuracy where there are labels. Closing it keeps

@@ -121,6 +121,20 @@ def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.Monkey
         steps(models.pull_run, RUN)
 
 
+def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add(ENCODER, published(vit))
+    monkeypatch.setenv("SPACE_ID", "someone/explorer")
+    monkeypatch.setattr(models, "VISITORS_TURN_S", 0.0)
+    kept = []
+    for _ in range(2):
+        with pytest.raises(UserError, match="has looked for 0 minutes, and others wait: what it has seen is kept"):
+            steps(models.bring_encoder, "", ENCODER, "digits")
+        kept.append(next(look(wrap(ENCODER, "digits"))))
+    assert 0 <= kept[0] < kept[1] < 1
+    monkeypatch.setattr(models, "VISITORS_TURN_S", 60.0)
+    assert "is here and chosen" in steps(models.bring_encoder, "", ENCODER, "digits")[-1][0]
+
+
 def test_the_line_at_the_foot() -> None:
     own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", lent=False, space=False))
     assert own.startswith("This page runs on 8 processor cores with 32 GB, and a GPU (NVIDIA T4).")

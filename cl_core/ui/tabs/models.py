@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from cl_core.ui.text import text, texts
 
 # Of a Space, whose disk and time belong to all its visitors: bytes that one model and all of them together may take.
 VISITORS_LARGEST, VISITORS_ALL = 400_000_000, 5_000_000_000
+VISITORS_TURN_S = 900.0  # then another visitor's may begin
 SAY_EVERY_S = 0.5
 # One of all these at a time: two would each take twice as long.
 LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "hub"}
@@ -141,20 +143,27 @@ def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, .
 
 
 def _watch(folder: RunFolder) -> Iterator[str]:
-    """Let a wrapped encoder look at its pictures, and say how far it is."""
+    """Let a wrapped encoder look at its pictures, and say how far it is.
+
+    Raises:
+        UserError: this is a Space, and it took its visitor's turn.
+    """
     from cl_core.hub.encoder import look
 
     count = len(looked_at(load_dataset(folder.read_record().config.dataset)))
     started, first, said = time.monotonic(), None, 0.0
-    for share in look(folder):
-        first = share if first is None else first
-        now = time.monotonic()
-        if share == 1:
-            yield bar(None, text("models.measuring"))
-        elif now - said > SAY_EVERY_S:
-            said = now
-            left = (now - started) * (1 - share) / (share - first) if share > first else None
-            yield bar(share, _looking(count, share, left))
+    with contextlib.closing(look(folder)) as shares:
+        for share in shares:
+            first = share if first is None else first
+            now = time.monotonic()
+            if share == 1:
+                yield bar(None, text("models.measuring"))
+            elif on_space() and share > first and now - started > VISITORS_TURN_S:
+                raise UserError(text("models.turn_over", name=folder.name, minutes=f"{VISITORS_TURN_S / 60:.0f}"))
+            elif now - said > SAY_EVERY_S:
+                said = now
+                left = (now - started) * (1 - share) / (share - first) if share > first else None
+                yield bar(share, _looking(count, share, left))
 
 
 def _offer(each: Tried) -> str:
