@@ -33,6 +33,14 @@ def cache_dir() -> Path:
     return Path(tempfile.mkdtemp(prefix="contrastive-explorer-"))
 
 
+def trained_dir() -> Path:
+    """Where the page keeps the runs it trains: `CL_RUNS_DIR`, else `runs/` where the app is started, on a Space the cache."""
+    asked = os.environ.get("CL_RUNS_DIR")
+    if asked:
+        return Path(asked)
+    return cache_dir() / "runs" if "SPACE_ID" in os.environ else RUNS
+
+
 def encoder_runs_dir() -> Path:
     """Where public encoders are kept, wrapped as runs."""
     return cache_dir() / "encoders"

@@ -20,7 +20,7 @@ from cl_core.files import fingerprint
 from cl_core.hub.names import is_hub_name
 from cl_core.hub.pulled import find_pulled
 from cl_core.methods import METHODS, DataShape, Method
-from cl_core.paths import CHECKPOINTS, RUNS, encoder_runs_dir
+from cl_core.paths import CHECKPOINTS, RUNS, encoder_runs_dir, trained_dir
 from cl_core.training.run_folder import RunFolder, RunRecord, find_folder, run_paths
 
 UNTRAINED = "untrained"
@@ -55,13 +55,18 @@ def local_runs(root: Path = RUNS) -> list[RunFolder]:
     return [RunFolder(folder) for folder in run_paths(root, "pictures")]
 
 
+def trained_runs() -> list[RunFolder]:
+    """Folders of runs where the page trains, by name; those deeper down, such as a sweep's, are not among them."""
+    return [RunFolder(file.parent) for file in sorted(trained_dir().glob("*/run.json"))]
+
+
 def encoder_runs() -> list[RunFolder]:
     """Public encoders that were wrapped as runs on this machine, by name."""
     return [RunFolder(folder) for folder in run_paths(encoder_runs_dir(), "pictures")]
 
 
 def find_run(name: str) -> RunFolder:
-    """A shipped checkpoint or wrapped encoder by its name, a run by its folder, a pulled one by OWNER/NAME[@REVISION].
+    """A run shipped, trained or wrapped here by its name, any by its folder, a pulled one by OWNER/NAME[@REVISION].
 
     Raises:
         UserError: none of them exists.
@@ -74,7 +79,7 @@ def find_run(name: str) -> RunFolder:
                 f"or, if it is a run on the Hub, bring it with python -m cl_core pull {name}."
             )
         return pulled
-    return find_folder(name, [*shipped_runs(), *encoder_runs()], RunFolder)
+    return find_folder(name, [*trained_runs(), *encoder_runs(), *shipped_runs()], RunFolder)
 
 
 def open_run(folder: RunFolder) -> Run:

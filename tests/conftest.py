@@ -37,6 +37,7 @@ SMALL = {
 if "PYTEST_XDIST_WORKER" not in os.environ:
     CACHE = tempfile.TemporaryDirectory(prefix="contrastive-explorer-tests-")
     os.environ["CL_CACHE_DIR"] = CACHE.name
+    os.environ["CL_RUNS_DIR"] = f"{CACHE.name}/runs"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from types import UnionType
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel
+
+from cl_core.errors import UserError
 
 
 def add_settings(parser: argparse.ArgumentParser, model: type[BaseModel], several: bool = False, prefix: str = "") -> None:
@@ -40,3 +43,40 @@ def given_settings(namespace: argparse.Namespace, model: type[BaseModel], prefix
         elif hasattr(namespace, prefix + name):
             given[name] = getattr(namespace, prefix + name)
     return given
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[0].upper()}{message[1:]}: give settings as on the command line, such as --weight-decay 0.001.")
+
+
+def read_settings(text: str, model: type[BaseModel]) -> dict[str, Any]:
+    """The settings in a line of options, nested as the model is.
+
+    Raises:
+        UserError: an option that is none, or without its value.
+    """
+    parser = _Parser(prog="", add_help=False, allow_abbrev=False)
+    add_settings(parser, model)
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise UserError("A quotation mark is not closed: close it.") from None
+    return given_settings(parser.parse_args(words), model)
+
+
+def write_settings(settings: BaseModel) -> str:
+    """The inverse of `read_settings`: the options that make `settings` of the defaults."""
+    return " ".join(f"--{name} {shlex.quote(value)}" for name, value in _changed(settings, type(settings)(), ""))
+
+
+def _changed(settings: BaseModel, usual: BaseModel, prefix: str) -> list[tuple[str, str]]:
+    found = []
+    for name in type(settings).model_fields:
+        value, default = getattr(settings, name), getattr(usual, name)
+        if isinstance(value, BaseModel):
+            found += _changed(value, default, f"{prefix}{name}.")
+        elif value != default:
+            said = str(value).lower() if isinstance(value, bool) else str(value)
+            found.append((f"{prefix}{name}".replace("_", "-"), said))
+    return found

@@ -6,20 +6,28 @@ Tensor operations go through memory some sixty times for it; this goes once, and
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+
+from cl_core.paths import cache_dir
 
 if TYPE_CHECKING:
     from cl_core.data.views import ViewRecord
 
 F = np.float32
 RED, GREEN, BLUE = F(0.2989), F(0.587), F(0.114)
+if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):  # type: ignore[attr-defined]
+    # Else beside this file; without either it refuses.
+    numba.config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
 compiled = njit(cache=True, nogil=True, fastmath=True)
 
 

@@ -144,7 +144,13 @@ def check_compiler(device: torch.device) -> None:
         raise UserError(f"torch cannot compile here ({reason}): install a C++ compiler, or train without compile.") from None
 
 
-def _check_data(config: RunConfig, dataset: Dataset, workers: Workers) -> None:
+def check_data(config: RunConfig, dataset: Dataset, workers: Workers | None = None) -> None:
+    """Whether these settings can learn from these pictures, before anything is built.
+
+    Raises:
+        UserError: they need labels that are not there, the processes cannot share a batch, or there are too few pictures.
+    """
+    workers = workers or Workers()
     if not METHODS[config.method].trainable:
         raise UserError(f"{config.method} is for encoders that others trained: choose a method to train, such as simclr.")
     if config.batch_size % workers.count:
@@ -170,7 +176,7 @@ class Training:
 
     def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device, workers: Workers | None = None) -> None:
         self.workers = workers or Workers()
-        _check_data(config, dataset, self.workers)
+        check_data(config, dataset, self.workers)
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
         self.labels_seen = uses_labels(config)

@@ -24,8 +24,8 @@ class Lender:
 
 
 @contextmanager
-def lending() -> Iterator[Lender]:
-    """A lender that always has a GPU."""
+def lending(none_left: bool = False) -> Iterator[Lender]:
+    """A lender that always has a GPU, or never."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -34,7 +34,7 @@ def lending() -> Iterator[Lender]:
             known = address.path in ("/startup-report", "/schedule", "/allow", "/release")
             lent = {"idle": True, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": "token"}
             body = json.dumps(lent if address.path == "/schedule" else {}).encode()
-            self.send_response(200 if known else 404)
+            self.send_response(404 if not known else 503 if none_left and address.path == "/schedule" else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -11,12 +11,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from cl_core import zero_gpu
 from cl_core.hub.encoder import wrap
-from tests.conftest import ROOT
+from cl_core.training.run_folder import RunFolder
+from tests.conftest import ROOT, SMALL
 from tests.hub.conftest import published
-from tests.hub.lender import lending
+from tests.hub.lender import Lender, lending
 from tests.hub.server import Hub
 
 PROGRAM = """
@@ -41,6 +45,21 @@ print(json.dumps({
 }))
 """
 
+# A training in pieces: each goes on from the folder that the one before it left.
+TRAINING = """
+import cl_core.zero_gpu, json, spaces.zero.torch, sys
+from pathlib import Path
+spaces.zero.torch.init = spaces.zero.torch.move = lambda *_, **__: None
+from cl_core.training import pieces
+from cl_core.training.jobs import Jobs
+from cl_core.training.run_folder import RunFolder
+pieces.LENT_PIECE_S = 0.3
+jobs, path = Jobs(), Path(sys.argv[1])
+job = jobs.begin(path, json.loads(sys.argv[2]))
+job.wait()
+print(json.dumps({"state": RunFolder(path).read_record().state, "problem": job.problem}))
+"""
+
 
 def test_elsewhere_a_call_is_itself() -> None:
     def function() -> int:
@@ -51,22 +70,26 @@ def test_elsewhere_a_call_is_itself() -> None:
     assert zero_gpu.gpu_is_ours()
 
 
+def on_lent_gpu(program: str, home: Path, lender: Lender, *arguments: object) -> dict[str, Any]:
+    """What a program says on hardware that lends GPUs, its last line as JSON."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(home),
+        "SPACES_ZERO_GPU": "true",
+        "SPACES_ZERO_DEVICE_API_URL": lender.endpoint,
+        "CL_CACHE_DIR": str(home / "other-cache"),
+    }
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def test_only_the_decorated_calls_have_the_gpu(hub: Hub, vit: Path, tmp_path: Path) -> None:
     hub.add("timm/vit_toy.own", published(vit))
     folder = wrap("timm/vit_toy.own", "digits")
     with lending() as lender:
-        environment = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(tmp_path),
-            "SPACES_ZERO_GPU": "true",
-            "SPACES_ZERO_DEVICE_API_URL": lender.endpoint,
-            "CL_CACHE_DIR": str(tmp_path / "other-cache"),
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(folder.path)], env=environment, capture_output=True, text=True, timeout=200
-        )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
+        said = on_lent_gpu(PROGRAM, tmp_path, lender, folder.path)
     assert said["device"] == "cpu", "between the calls"
     assert said["shares"] == [0, 1000 / 1797, 1]
     assert [each["durationSeconds"] for each in lender.parameters("/schedule")] == ["60", "60"]
@@ -75,3 +98,25 @@ def test_only_the_decorated_calls_have_the_gpu(hub: Hub, vit: Path, tmp_path: Pa
     assert allowed and said["pid"] not in allowed, "the GPU is another process's"
     assert said["alike"] > 0.999
     assert (said["gpu"], said["lent"]) == ("ZeroGPU", True)
+
+
+def test_training_goes_from_call_to_call(tmp_path: Path, small_run: Path) -> None:
+    path = tmp_path / "run"
+    with lending() as lender:
+        said = on_lent_gpu(TRAINING, tmp_path, lender, path, json.dumps(SMALL))
+    assert said == {"state": "finished", "problem": ""}
+    assert len(lender.parameters("/schedule")) > 1
+    weights, others = RunFolder(path).read_model(), RunFolder(small_run).read_model()
+    assert all(torch.equal(weights[name], others[name]) for name in others)
+
+
+def test_no_gpu_is_said(tmp_path: Path) -> None:
+    with lending(none_left=True) as lender:
+        said = on_lent_gpu(
+            TRAINING.replace("RunFolder(path).read_record().state", "path.exists()"),
+            tmp_path,
+            lender,
+            tmp_path / "run",
+            json.dumps(SMALL),
+        )
+    assert said["problem"].startswith("No GPU was available")
