@@ -13,6 +13,7 @@ from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
 from cl_core.host import host
 from cl_core.paths import ASSETS
+from cl_core.training.jobs import Jobs
 from cl_core.ui import api, library, missing_pictures
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
@@ -20,7 +21,7 @@ from cl_core.ui.host_line import host_line
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
-from cl_core.ui.tabs import broken, compare, curves, map, matrix, models, pairs, search, temperature, words
+from cl_core.ui.tabs import broken, compare, curves, map, matrix, models, pairs, search, temperature, train, words
 from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.theme import theme
 
@@ -35,6 +36,7 @@ TABS = {
     "broken": broken,
     "search": search,
     "words": words,
+    "train": train,
     "models": models,
 }
 UPLOADS_KEPT_S = 3600
@@ -51,18 +53,18 @@ def build_app() -> gr.Blocks:
     if not names:
         raise UserError("The folder checkpoints/ is empty: restore it, or train a run into it with python -m cl_core train.")
     gr.set_static_paths([plotly_script(), sprite_folder()])
-    kept_s = (UPLOADS_KEPT_S, UPLOADS_KEPT_S)
+    kept_s, jobs = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs()
     with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
-        _lay_out(app, names, FIRST)
+        _lay_out(app, names, FIRST, jobs)
         api.offer()
     for language, name in LANGUAGES.items():
         if language != FIRST:
             with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
-                _lay_out(app, names, language)
+                _lay_out(app, names, language, jobs)
     return app
 
 
-def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
+def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs) -> None:
     """One language's page."""
     with gr.Row(elem_classes="header"):
         with gr.Column(scale=3, min_width=280):
@@ -70,7 +72,8 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str) -> None:
         with gr.Column(scale=1, min_width=300):
             model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
-            page = Page(language, app, model, turn, seed, gr.Textbox("", visible=False), gr.Textbox("", visible=False), [])
+            picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs)
             for dataset, waiting in library.waiting().items():
                 missing_pictures.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):

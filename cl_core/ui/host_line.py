@@ -16,5 +16,4 @@ def host_line(host: Host) -> str:
         parts.append(text("host.slow"))
     if host.space:
         parts.append(text("host.space"))
-    parts.append(text("host.training"))
     return " ".join(parts)

@@ -26,9 +26,9 @@ from cl_core.methods import METHODS
 from cl_core.neighbourhood import agreement
 from cl_core.picture_loss import picture_losses
 from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
-from cl_core.runs import Run, encoder_runs, find_run, load_run, shipped_runs, untrained_like
+from cl_core.runs import Run, encoder_runs, find_run, load_run, shipped_runs, trained_runs, untrained_like
 from cl_core.training.config import RunConfig
-from cl_core.training.run_folder import RunFolder
+from cl_core.training.run_folder import RunFolder, RunRecord
 from cl_core.ui.text import text
 from cl_core.words.maps import Clusters, clusters
 from cl_core.words.questions import WordSpace
@@ -66,14 +66,14 @@ def _shipped() -> dict[str, RunConfig]:
 
 
 @lru_cache(maxsize=1000)
-def _read(path: Path, _written: int) -> RunConfig | None:
+def _read(path: Path, _written: int) -> RunRecord | None:
     try:
-        return RunFolder(path).read_record().config
+        return RunFolder(path).read_record()
     except UserError:
-        return None  # damaged: `list` says so
+        return None  # damaged, or of words: `list` says so
 
 
-def _config_of(folder: RunFolder) -> RunConfig | None:
+def _record_of(folder: RunFolder) -> RunRecord | None:
     try:
         return _read(folder.path, folder.record_file.stat().st_mtime_ns)
     except OSError:
@@ -84,12 +84,19 @@ def _brought() -> dict[str, RunConfig]:
     """Settings of what was brought from the Hub to this machine: runs, then public encoders that have looked at everything."""
     folders: dict[str, RunFolder] = {f"{each.hub_name.repository}@{each.commit[:SHORT_COMMIT]}": each for each in pulled_runs()}
     folders |= {each.name: each for each in encoder_runs() if each.snapshots_file.is_file()}
-    return {name: config for name, folder in folders.items() if (config := _config_of(folder))}
+    return {name: record.config for name, folder in folders.items() if (record := _record_of(folder))}
+
+
+def trained_records() -> dict[str, RunRecord]:
+    """What was trained on this machine, or is being trained, by name."""
+    return {folder.name: record for folder in trained_runs() if (record := _record_of(folder))}
 
 
 def _configs() -> dict[str, RunConfig]:
+    # What is still being trained would not mean the same weights every time.
+    trained = {name: record.config for name, record in trained_records().items() if record.state == "finished"}
     shipped = _shipped()
-    return shipped | {name: config for name, config in _brought().items() if name not in shipped}
+    return shipped | {name: config for name, config in (trained | _brought()).items() if name not in shipped}
 
 
 def shipped_names() -> list[str]:
@@ -99,7 +106,7 @@ def shipped_names() -> list[str]:
 
 
 def checkpoint_names() -> list[str]:
-    """Models whose pictures are on this machine: those shipped, then runs of the Hub at their commit, then public encoders."""
+    """Models whose pictures are on this machine: shipped, trained here, runs of the Hub at their commit, public encoders."""
     here = dataset_names()
     return [name for name, config in _configs().items() if config.dataset in here]
 

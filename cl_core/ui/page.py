@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from cl_core.errors import UserError
+from cl_core.training.jobs import Jobs
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
 from cl_core.ui.text import speaking, text
@@ -33,6 +34,7 @@ class Page:
     seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the pictures
         that `picked` names (`batch.picked_rows`).
     wanted: a hidden input, the name of the picture that another view wants searched for.
+    jobs: the app's trainings.
     """
 
     language: str
@@ -43,6 +45,7 @@ class Page:
     picked: gr.Textbox
     wanted: gr.Textbox
     kept: list[Kept]
+    jobs: Jobs
 
     def handles(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         """`handler` for an event of this page: it speaks the page's language, and its `UserError` becomes a notice.

@@ -160,5 +160,6 @@ READY = {
     "broken": "#broken-question strong",
     "search": "#search-view .cl-empty",
     "words": "#words-map .cl-root[data-drawn]",
+    "train": "#train-status .work-done",
     "models": "#models-list table",
 }

@@ -20,7 +20,7 @@ from tests.browser.conftest import open_tab, screenshot
 
 WORDS = open_words(find_words("words-wordnet"))
 DARK = "rgb(10, 15, 30)"
-TABS = ["Views", "Loss", "Temperature", "Training", "Map", "Search", "Words"]
+TABS = ["Views", "Loss", "Temperature", "Curves", "Map", "Search", "Words"]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
 
 
 def test_curves(page: Page) -> None:
-    open_tab(page, "Training")
+    open_tab(page, "Curves")
     drawn(page, "curves-view")
     expect(page.get_by_text("queries against 1,911 pictures")).to_be_visible()
     screenshot(page, "curves")
@@ -123,7 +123,7 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
 
 def test_a_collapse_is_called_one(page: Page) -> None:
     choose(page, "emoji-simsiam-no-stop-gradient")
-    open_tab(page, "Training")
+    open_tab(page, "Curves")
     drawn(page, "curves-view")
     expect(page.get_by_text("It has collapsed:")).to_be_visible()
     expect(page.locator("#curves-view .legendtext", has_text="lowest possible, −1")).to_be_visible()

@@ -12,7 +12,7 @@ from cl_core.errors import UserError
 from cl_core.host import Host
 from cl_core.hub.encoder import look, wrap
 from cl_core.hub.pull import pull
-from cl_core.ui import api, library
+from cl_core.ui import api, library, visitors
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
 from cl_core.ui.tabs import curves, map, matrix, models, search, temperature
@@ -111,12 +111,12 @@ def test_pulling_in_the_app(hub: Hub) -> None:
 def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
-    monkeypatch.setattr(models, "VISITORS_LARGEST", 1000)
+    monkeypatch.setattr(visitors, "LARGEST_MODEL", 1000)
     with pytest.raises(UserError, match="at most 0 MB"):
         steps(models.pull_run, RUN)
-    monkeypatch.setattr(models, "VISITORS_LARGEST", 10**8)
+    monkeypatch.setattr(visitors, "LARGEST_MODEL", 10**8)
     steps(models.pull_run, RUN)
-    monkeypatch.setattr(models, "VISITORS_ALL", 1000)
+    monkeypatch.setattr(visitors, "ALL_MODELS", 1000)
     with pytest.raises(UserError, match="as many models as fit here"):
         steps(models.pull_run, RUN)
 
@@ -124,14 +124,14 @@ def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.Monkey
 def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(ENCODER, published(vit))
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
-    monkeypatch.setattr(models, "VISITORS_TURN_S", 0.0)
+    monkeypatch.setattr(visitors, "TURN_S", 0.0)
     kept = []
     for _ in range(2):
         with pytest.raises(UserError, match="has looked for 0 minutes, and others wait: what it has seen is kept"):
             steps(models.bring_encoder, "", ENCODER, "digits")
         kept.append(next(look(wrap(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1
-    monkeypatch.setattr(models, "VISITORS_TURN_S", 60.0)
+    monkeypatch.setattr(visitors, "TURN_S", 60.0)
     assert "is here and chosen" in steps(models.bring_encoder, "", ENCODER, "digits")[-1][0]
 
 

@@ -19,18 +19,11 @@ from cl_core.ui.text import text, texts
 
 def show(model: str) -> tuple[dict[str, Any], str]:
     """The curves of a run, and the protocol of the accuracy."""
-    from cl_core.figures.curves import loss_figure, quality_figure
-
     folder = library.folder(model)
     record = folder.read_record()
     if not library.trained_here(model):
         return figures_value(label=text("curves.label")), trained_elsewhere(model, record)
-    baselines = {text("curves.pixels"): record.figures["pixels"]["accuracy"]} if "pixels" in record.figures else {}
-    metrics = {model: folder.read_metrics()}
-    words = texts("curves.figure")
-    floors = {model: LOWEST} if record.config.method == "simsiam" else {}
-    figures = loss_figure(metrics, floors, words), quality_figure(metrics, baselines, words)
-    value = figures_value(*figures, label=text("curves.label"))
+    value = figures_of(model, folder.read_metrics(), record)
     config = record.config
     summary = text(
         "curves.summary",
@@ -46,13 +39,30 @@ def show(model: str) -> tuple[dict[str, Any], str]:
     if "knn" in record.figures:
         accuracy = f"{record.figures['knn']['accuracy']:.1%}"
         summary += " " + text("curves.knn", knn=accuracy, protocol=record.figures["protocol"])
-    health = record.figures.get("health")
-    if health:
-        geometry = record.figures["geometry"]
-        even = f"{geometry['dim'] ** -0.5:.3f}"
-        spread = {"std": f"{geometry['std']:.3f}", "even": even, "rank": f"{geometry['effective_rank']:.0f}"}
-        summary += "\n\n" + text(f"curves.health.{health['verdict'].replace(' ', '_')}", **spread)
+    if "health" in record.figures:
+        summary += "\n\n" + health_of(record.figures)
     return value, summary
+
+
+def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> dict[str, Any]:
+    """The curves of a run, finished or not, as a `figure_view` takes them."""
+    from cl_core.figures.curves import loss_figure, quality_figure
+
+    baselines = {text("curves.pixels"): record.figures["pixels"]["accuracy"]} if "pixels" in record.figures else {}
+    words = texts("curves.figure")
+    floors = {name: LOWEST} if record.config.method == "simsiam" else {}
+    figures = loss_figure({name: metrics}, floors, words), quality_figure({name: metrics}, baselines, words)
+    return figures_value(*figures, label=text("curves.label"))
+
+
+def health_of(point: dict[str, Any], finished: bool = True) -> str:
+    """How a training goes, of a run's figures or of a snapshot among its metrics, as Markdown."""
+    geometry, verdict = point["geometry"], point["health"]["verdict"].replace(" ", "_")
+    even = f"{geometry['dim'] ** -0.5:.3f}"
+    spread = {"std": f"{geometry['std']:.3f}", "even": even, "rank": f"{geometry['effective_rank']:.0f}"}
+    if verdict == "learning" and not finished:
+        return text("curves.learning", **spread)
+    return text(f"curves.health.{verdict}", **spread)
 
 
 def trained_elsewhere(model: str, record: RunRecord) -> str:

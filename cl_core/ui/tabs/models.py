@@ -14,22 +14,18 @@ import gradio as gr
 from cl_core.data.catalog import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.host import on_space
-from cl_core.hub.fetch import LARGEST, arrived
+from cl_core.hub.fetch import arrived
 from cl_core.hub.names import HubName, hub_name
-from cl_core.hub.pulled import pulled_dir
 from cl_core.hub.tried import TRIED, Tried
 from cl_core.kept_features import looked_at
-from cl_core.paths import encoder_runs_dir
 from cl_core.training.run_folder import RunFolder
-from cl_core.ui import library
+from cl_core.ui import library, visitors
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
+from cl_core.ui.progress import bar, done, time_left
 from cl_core.ui.text import text, texts
 
-# Of a Space, whose disk and time belong to all its visitors: bytes that one model and all of them together may take.
-VISITORS_LARGEST, VISITORS_ALL = 400_000_000, 5_000_000_000
-VISITORS_TURN_S = 900.0  # then another visitor's may begin
 SAY_EVERY_S = 0.5
 # One of all these at a time: two would each take twice as long.
 LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "hub"}
@@ -39,7 +35,7 @@ F = TypeVar("F")
 def table() -> str:
     """The models here, as a table."""
     heads = texts("models.head")
-    rows = []
+    rows, trained = [], library.trained_records()
     for name in library.checkpoint_names():
         record = library.folder(name).read_record()
         knn, source = record.figures.get("knn"), record.figures.get("source")
@@ -51,7 +47,9 @@ def table() -> str:
             record.config.encoder,
             load_dataset(record.config.dataset).title,
             f"{knn['accuracy']:.1%}" if knn else "–",
-            text("models.shipped") if shipped else licence or text("models.pulled"),
+            text("models.shipped")
+            if shipped
+            else licence or (text("models.trained") if name in trained else text("models.pulled")),
         )
         rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
     head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())
@@ -59,31 +57,6 @@ def table() -> str:
     label = html.escape(text("models.head.name"), quote=True)
     filled = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'>{filled}</div>"
-
-
-def bar(share: float | None, words: str) -> str:
-    """How far something is: 0 to 1, or None while that is not known."""
-    value = "" if share is None else f" value='{share:.3f}'"
-    said = html.escape(words)
-    return (
-        f"<div class='models-bar' role='status'><progress max='1'{value} aria-label='{said}'></progress><span>{said}</span></div>"
-    )
-
-
-def _check_room() -> int:
-    """Bytes that may be fetched.
-
-    Raises:
-        UserError: this is a Space whose visitors brought enough already.
-    """
-    if not on_space():
-        return LARGEST
-    places = (pulled_dir(), encoder_runs_dir())
-    # Links within the client's layout point to files that are counted where they are.
-    taken = sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file() and not f.is_symlink())
-    if taken > VISITORS_ALL:
-        raise UserError(text("models.full"))
-    return VISITORS_LARGEST
 
 
 def _begin(bring: Callable[[], F]) -> Future[F]:
@@ -106,7 +79,7 @@ def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
     """Bring a run; gives status, model menu, table."""
     from cl_core.hub.pull import pull
 
-    largest, repository = _check_room(), hub_name(name.strip())
+    largest, repository = visitors.check_room(), hub_name(name.strip())
     future = _begin(lambda: pull(str(repository), largest))
     for said in _fetching(repository, future):
         yield said, gr.skip(), gr.skip()
@@ -127,7 +100,7 @@ def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, .
     """Wrap a public encoder and let it look at the pictures; gives status, stop button, model menu, table."""
     from cl_core.hub.encoder import PREFIX, wrap
 
-    largest, repository = _check_room(), hub_name((other.strip() or tried).removeprefix(PREFIX))
+    largest, repository = visitors.check_room(), hub_name((other.strip() or tried).removeprefix(PREFIX))
     future = _begin(lambda: wrap(str(repository), dataset, largest=largest))
     for said in _fetching(repository, future):
         yield said, gr.update(interactive=True), gr.skip(), gr.skip()
@@ -151,15 +124,15 @@ def _watch(folder: RunFolder) -> Iterator[str]:
     from cl_core.hub.encoder import look
 
     count = len(looked_at(load_dataset(folder.read_record().config.dataset)))
-    started, first, said = time.monotonic(), None, 0.0
+    started, first, said, turn = time.monotonic(), None, 0.0, visitors.turn_s()
     with contextlib.closing(look(folder)) as shares:
         for share in shares:
             first = share if first is None else first
             now = time.monotonic()
             if share == 1:
                 yield bar(None, text("models.measuring"))
-            elif on_space() and share > first and now - started > VISITORS_TURN_S:
-                raise UserError(text("models.turn_over", name=folder.name, minutes=f"{VISITORS_TURN_S / 60:.0f}"))
+            elif turn is not None and share > first and now - started > turn:
+                raise UserError(text("models.turn_over", name=folder.name, minutes=f"{turn / 60:.0f}"))
             elif now - said > SAY_EVERY_S:
                 said = now
                 left = (now - started) * (1 - share) / (share - first) if share > first else None
@@ -173,17 +146,11 @@ def _offer(each: Tried) -> str:
 
 def _looking(count: int, share: float, left_s: float | None) -> str:
     said = text("models.looking", count=f"{count:,}", share=f"{share:.0%}")
-    if left_s is None:
-        return said
-    return (
-        said + text("models.minutes", left=f"{left_s / 60:.0f}")
-        if left_s > 90
-        else said + text("models.seconds", left=f"{left_s:.0f}")
-    )
+    return said if left_s is None else said + time_left(left_s)
 
 
 def _done(name: str) -> str:
-    return f"<p class='models-done' role='status'>{html.escape(text('models.done', name=name))}</p>"
+    return done(text("models.done", name=name))
 
 
 def publish(model: str, name: str, private: bool) -> Iterator[str]:
@@ -197,12 +164,12 @@ def publish(model: str, name: str, private: bool) -> Iterator[str]:
         yield ""
         raise
     said = html.escape(text("models.published", model=model))
-    yield f"<p class='models-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
+    yield f"<p class='work-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
 
 
 def stopped() -> tuple[str, Any]:
     """What the page shows once something was stopped."""
-    return f"<p class='models-done' role='status'>{html.escape(text('models.stopped'))}</p>", gr.update(interactive=False)
+    return done(text("models.stopped")), gr.update(interactive=False)
 
 
 def build(page: Page, shown: Event) -> None:

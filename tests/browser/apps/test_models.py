@@ -87,7 +87,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         for view, tab in (("matrix", "Loss"), ("temperature", "Temperature"), ("map", "Map")):
             open_tab(page, tab)
             page.wait_for_selector(READY[view])
-        open_tab(page, "Training")
+        open_tab(page, "Curves")
         expect(page.get_by_text("was trained elsewhere, so there are no curves")).to_be_visible()
         page.close()
 

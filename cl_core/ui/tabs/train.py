@@ -1,0 +1,306 @@
+"""Train: a run of one's own, watched as it learns, then seen in every view."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from cl_core.commands.options import read_settings, write_settings
+from cl_core.data.catalog import dataset_names, load_dataset
+from cl_core.encoders import ENCODERS
+from cl_core.errors import UserError, from_validation
+from cl_core.host import on_space
+from cl_core.methods import METHODS, TRAINABLE
+from cl_core.paths import trained_dir
+from cl_core.training.config import RunConfig
+from cl_core.training.jobs import Jobs
+from cl_core.training.loop import check_data
+from cl_core.training.run_folder import RunFolder, RunRecord
+from cl_core.ui import library, visitors
+from cl_core.ui.components import figure_view, menu
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.components.settings import number_setting, setting_reader
+from cl_core.ui.events import QUICK
+from cl_core.ui.page import Event, Page
+from cl_core.ui.progress import bar, done, time_left
+from cl_core.ui.tabs.curves import figures_of, health_of
+from cl_core.ui.text import text
+
+EPOCHS = 10  # to begin with: a minute or two on two cores
+SNAPSHOTS = 6  # each takes seconds
+FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
+POLL_S = 1.5
+PRESSED = QUICK | {"queue": True}  # notices come by the queue
+
+
+def settings_of(given: dict[str, Any], other: str) -> RunConfig:
+    """The settings of the form with those of its line of options on top.
+
+    Raises:
+        UserError: one of them is none, out of bounds, or they do not go with the pictures.
+    """
+    try:
+        config = RunConfig.model_validate({"snapshots": SNAPSHOTS} | given | read_settings(other, RunConfig))
+    except ValidationError as error:
+        raise from_validation(error) from None
+    check_data(config, load_dataset(config.dataset))
+    visitors.check_training(config)
+    return config
+
+
+def new_folder(config: RunConfig) -> RunFolder:
+    """An empty folder for a run, by what it learns from and how.
+
+    Raises:
+        UserError: none can be made.
+    """
+    number, root = 0, trained_dir()
+    while True:
+        number += 1
+        path = root / f"{config.dataset}-{config.method}-{number}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(text("train.no_folder", folder=root, reason=error.strerror)) from None
+        return RunFolder(path)
+
+
+def folder_of(name: str) -> RunFolder:
+    """Where the run `name` of this page is, or was.
+
+    Raises:
+        UserError: it cannot be one.
+    """
+    if name in ("", "..") or Path(name).name != name:
+        raise UserError(text("train.gone", name=name))
+    return RunFolder(trained_dir() / name)
+
+
+def names(jobs: Jobs) -> list[str]:
+    """The runs that were begun here, that of now first, then the newest."""
+    folders = {name: folder_of(name) for name in library.trained_records()}
+    found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
+    now = [jobs.running.name] if jobs.running else []
+    return [*now, *(name for name in found if name not in now)]
+
+
+def status(jobs: Jobs, name: str) -> str:
+    """How far a run is and how it does, as HTML."""
+    if not name:
+        return done(text("train.none"))
+    folder = folder_of(name)
+    record = folder.read_record() if folder.exists() else None
+    problem = jobs.problem(folder.path)
+    if problem:
+        return done(problem)
+    if jobs.running == folder.path.resolve():
+        return _going(folder, record, jobs.stopping)
+    if record is None:
+        return done(text("train.gone", name=name))
+    metrics = folder.read_metrics()
+    minutes = f"{record.seconds / 60:.1f}"
+    epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
+    key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
+    said = text(f"train.state.{key}", name=name, epoch=epoch, epochs=record.config.epochs, minutes=minutes)
+    if record.state == "finished" and "knn" in record.figures:
+        accuracies = {key: f"{record.figures[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
+        said += " " + text("train.knn", **accuracies)
+    return done(said) + _judged(metrics, record.state == "finished") + _command(name, record.config)
+
+
+def _going(folder: RunFolder, record: RunRecord | None, stopping: bool) -> str:
+    metrics = folder.read_metrics() if record else []
+    losses = [point for point in metrics if point["kind"] == "loss"]
+    if stopping:
+        return bar(None, text("train.stopping"))
+    if record is None or not losses:
+        return bar(None, text("train.starting"))
+    last, batch = losses[-1], min(record.config.batch_size, record.instances)
+    left = (record.total_steps - last["step"]) * batch / max(last["pictures_per_s"], 1e-9)
+    numbers = {key: f"{last[key]:.2f}" for key in ("loss", "chance")}
+    said = text("train.going", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
+    return bar(last["step"] / max(1, record.total_steps), said) + _judged(metrics) + _command(folder.name, record.config)
+
+
+def _judged(metrics: list[dict[str, Any]], finished: bool = False) -> str:
+    snapshots = [point for point in metrics if point["kind"] == "snapshot"]
+    if not snapshots:
+        return ""
+    words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(health_of(snapshots[-1], finished)))
+    return f"<p class='work-judged'>{words}</p>"
+
+
+def _command(name: str, config: RunConfig) -> str:
+    command = f"python -m cl_core train --run runs/{name} {write_settings(config)}"
+    label = html.escape(text("train.command"))
+    return f"<details class='work-command'><summary>{label}</summary><code>{html.escape(command)}</code></details>"
+
+
+def drawn(name: str, seen: str) -> tuple[Any, str]:
+    """The curves of a run, and what they were drawn from: nothing new where that is `seen`."""
+    folder = folder_of(name) if name else None
+    if folder is None or not folder.exists():
+        return figures_value(label=text("curves.label")), ""
+    metrics, record = folder.read_metrics(), folder.read_record()
+    drawn_from = f"{name} {len(metrics)} {record.state}"
+    if drawn_from == seen:
+        return gr.skip(), seen
+    return figures_of(name, metrics, record), drawn_from
+
+
+def watch(jobs: Jobs, name: str, seen: str) -> tuple[Any, ...]:
+    """What the page shows of a run: status, buttons to stop, go on and use it, the clock, curves, what those show."""
+    folder = folder_of(name) if name else None
+    running = folder is not None and jobs.running == folder.path.resolve()
+    state = library.trained_records()[name].state if name in library.trained_records() else None
+    can_go_on = not jobs.running and state in ("running", "stopped")
+    return (
+        status(jobs, name),
+        gr.update(interactive=running and not jobs.stopping),
+        gr.update(interactive=can_go_on),
+        gr.update(interactive=state == "finished"),
+        gr.update(active=running),
+        *drawn(name, seen),
+    )
+
+
+def begin(jobs: Jobs, config: RunConfig) -> str:
+    """Start a training; gives its name.
+
+    Raises:
+        UserError: another one is under way.
+    """
+    _check_free(jobs)
+    folder = new_folder(config)
+    if not jobs.begin(folder.path, config.model_dump(), visitors.turn_s()):
+        folder.path.rmdir()
+        _check_free(jobs)
+    return folder.name
+
+
+def go_on(jobs: Jobs, name: str) -> None:
+    """Go on with a run that was stopped or cut off.
+
+    Raises:
+        UserError: another one is under way.
+    """
+    _check_free(jobs)
+    visitors.check_training(folder_of(name).read_record().config)
+    jobs.begin(folder_of(name).path, {}, visitors.turn_s())
+
+
+def _check_free(jobs: Jobs) -> None:
+    if jobs.running:
+        raise UserError(text("train.busy", name=jobs.running.name))
+
+
+def temperature_counts(method: str) -> Any:
+    """The field of the temperature, off where the method has none."""
+    has = method in METHODS and METHODS[method].has_temperature
+    return gr.update(interactive=has)
+
+
+def build(page: Page, shown: Event) -> None:
+    """Lay out the view; its runs are listed when its tab opens."""
+    jobs = page.jobs
+    about = text("train.about")
+    if on_space():
+        about += " " + text("train.about_space", minutes=f"{visitors.TURN_S / 60:.0f}")
+    gr.Markdown(about, elem_classes="about")
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=2, min_width=320, elem_classes="panel"):
+            form, other = _form(page)
+            train = gr.Button(text("train.train"), variant="primary", elem_id="train-begin")
+        with gr.Column(scale=3, min_width=320, elem_classes="panel"):
+            runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
+            said = gr.HTML("", elem_id="train-status")
+            with gr.Row():
+                stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop")
+                resume = gr.Button(text("train.go_on"), interactive=False, elem_id="train-go-on")
+                use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
+            view = figure_view(elem_id="train-curves")
+    seen = gr.Textbox("", visible=False)
+    clock = gr.Timer(POLL_S, active=False)
+    page.keep("run", runs, choices=lambda: names(jobs))
+    watched = [said, stop, resume, use, clock, view, seen]
+
+    def train_pressed(*given: Any) -> Any:
+        values = dict(zip(FORM, given[:-1], strict=True))
+        name = begin(jobs, settings_of(values, given[-1]))
+        return gr.update(choices=names(jobs), value=name)
+
+    def resumed(name: str, seen: str) -> tuple[Any, ...]:
+        go_on(jobs, name)
+        return watch(jobs, name, seen)
+
+    def stopped(name: str, seen: str) -> tuple[Any, ...]:
+        if jobs.running == folder_of(name).path.resolve():
+            jobs.stop()
+        return watch(jobs, name, seen)
+
+    def ticked(name: str, seen: str) -> tuple[Any, ...]:
+        here = gr.update(choices=library.checkpoint_names()) if not jobs.running else gr.skip()
+        return *watch(jobs, name, seen), here
+
+    def listed(name: str | None) -> tuple[Any, ...]:
+        known = names(jobs)
+        name = name or (known[0] if known else "")
+        return gr.update(choices=known, value=name or None), *watch(jobs, name, "")
+
+    def used(name: str) -> tuple[Any, str]:
+        library.config(name)
+        return gr.update(choices=library.checkpoint_names(), value=name), done(text("models.done", name=name))
+
+    train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
+    runs.change(page.handles(lambda name, seen: watch(jobs, name or "", seen)), [runs, seen], watched, **QUICK)
+    resume.click(page.handles(resumed), [runs, seen], watched, **PRESSED)
+    stop.click(page.handles(stopped), [runs, seen], watched, **PRESSED)
+    clock.tick(page.handles(ticked), [runs, seen], [*watched, page.model], **QUICK)
+    use.click(page.handles(used), runs, [page.model, said], **PRESSED)
+    shown(page.handles(listed), runs, [runs, *watched], **QUICK)
+
+
+def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
+    def choice(name: str, choices: Callable[[], list[str]]) -> gr.Dropdown:
+        offered, usual = choices(), RunConfig.model_fields[name].default
+        control = menu(offered, value=usual if usual in offered else offered[0], **labels(name), filterable=False)
+        page.keep(f"train-{name}", control, choices=choices)
+        return control
+
+    def number(name: str, **props: Any) -> gr.Number:
+        control = number_setting(RunConfig, name, **(labels(name) | props))
+        page.keep(f"train-{name.replace('_', '-')}", control, read=setting_reader(RunConfig, name))
+        return control
+
+    def labels(name: str) -> dict[str, str]:
+        return {"label": text(f"train.set.{name}"), "info": text(f"train.hint.{name}")}
+
+    dataset = choice("dataset", dataset_names)
+    with gr.Row():
+        method = choice("method", lambda: TRAINABLE)
+        encoder = choice("encoder", lambda: list(ENCODERS))
+    with gr.Row():
+        epochs = number("epochs", value=EPOCHS)
+        batch = number("batch_size")
+    with gr.Row():
+        temperature = number("temperature")
+        lr = number("lr")
+    other = gr.Textbox(
+        "",
+        label=text("train.other"),
+        info=text("train.other_hint"),
+        placeholder="--stop-gradient false --views.flip 0",
+        max_lines=1,
+        elem_id="train-other",
+    )
+    page.keep("train-other", other)
+    method.change(page.handles(temperature_counts), method, temperature, **QUICK)
+    return [dataset, method, encoder, epochs, batch, temperature, lr], other

@@ -1,0 +1,134 @@
+"""The view in which a run is trained: what it refuses, what it says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cl_core.commands.options import read_settings, write_settings
+from cl_core.errors import UserError
+from cl_core.files import write_json
+from cl_core.training.config import RunConfig
+from cl_core.training.jobs import Jobs
+from cl_core.training.run_folder import RunFolder
+from cl_core.ui import library
+from cl_core.ui.tabs import train
+from tests.conftest import SMALL
+
+GIVEN = {"dataset": "digits", "method": "simclr", "epochs": 3}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path) -> Iterator[Path]:
+    """Where the page keeps its runs, with a finished one called `small`."""
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
+    shutil.copytree(small_run, tmp_path / "small")
+    return tmp_path
+
+
+def test_settings_of_the_form_and_of_the_line() -> None:
+    config = train.settings_of(GIVEN, "--method simsiam --stop-gradient false --views.flip 0")
+    assert (config.method, config.stop_gradient, config.views.flip, config.epochs) == ("simsiam", False, 0.0, 3)
+    assert config.snapshots == train.SNAPSHOTS
+    assert train.settings_of(GIVEN, "--snapshots 3").snapshots == 3
+
+
+def test_what_is_written_is_read_again() -> None:
+    config = RunConfig.model_validate(SMALL | {"lr": 1 / 3, "stop_gradient": False, "weight_decay": 1e-7})
+    line = write_settings(config)
+    assert "--stop-gradient false" in line
+    assert RunConfig.model_validate(read_settings(line, RunConfig)) == config
+    assert write_settings(RunConfig()) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "other", "said"),
+    [
+        ({"temperature": 0}, "", "temperature: input should be greater than 0, but it was 0."),
+        ({}, "--lr", "Argument --lr: expected one argument: give settings as on the command line"),
+        ({}, "--nope 1", "Unrecognized arguments: --nope 1"),
+        ({}, "--views.flip '", "A quotation mark is not closed"),
+        ({"dataset": "../../etc"}, "", "dataset: choose one of"),
+        ({"dataset": "nowhere"}, "", "nowhere"),
+        ({"method": "pretrained"}, "", "pretrained is for encoders that others trained"),
+        ({"epochs": None}, "", "epochs: input should be a valid integer"),
+    ],
+)
+def test_what_is_refused_at_once(given: dict[str, object], other: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        train.settings_of(GIVEN | given, other)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("--encoder timm/test_vit/32", "On this Space the encoder is one of"),
+        ("--compile true", "not compiled"),
+        ("--projection-dim 4096", "projection_dim goes up to 512"),
+        ("--snapshots 1000", "snapshots goes up to 24"),
+    ],
+)
+def test_what_visitors_of_a_space_may_not(monkeypatch: pytest.MonkeyPatch, other: str, said: str) -> None:
+    train.settings_of(GIVEN, other)
+    monkeypatch.setenv("SPACE_ID", "someone/explorer")
+    with pytest.raises(UserError, match=said):
+        train.settings_of(GIVEN, other)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../small", "/etc", "a/b"])
+def test_a_name_is_no_way_out(runs: Path, name: str) -> None:
+    with pytest.raises(UserError, match="There is no run"):
+        train.folder_of(name)
+
+
+def test_a_new_run_gets_a_name_of_its_own(runs: Path) -> None:
+    config = RunConfig(dataset="digits")
+    assert [train.new_folder(config).name for _ in range(3)] == ["digits-simclr-1", "digits-simclr-2", "digits-simclr-3"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path / "file" / "runs"))
+    with pytest.raises(UserError, match=r"No run can be kept in .*CL_RUNS_DIR"):
+        train.new_folder(RunConfig(dataset="digits"))
+
+
+def test_finished_runs_are_models(runs: Path) -> None:
+    """Those cut off are not: their weights are not the last ones."""
+    record = RunFolder(runs / "small").read_record()
+    for name, state in (("cut", "running"), ("paused", "stopped")):
+        write_json(runs / name / "run.json", record.model_dump(mode="json") | {"state": state, "step": 7})
+    (runs / "words").mkdir()
+    (runs / "words" / "run.json").write_text('{"kind": "words"}')
+    shutil.copytree(runs / "small", runs / "emoji-simclr")  # a shipped name keeps its meaning
+    names = library.checkpoint_names()
+    assert {"small", "emoji-simclr"} <= set(names)
+    assert not {"cut", "paused", "words"} & set(names)
+    assert names[0] == "emoji-simclr"
+    assert library.config("emoji-simclr").dataset == "emoji"
+    assert library.run("small").record.state == "finished"
+    assert set(train.names(Jobs())) == {"small", "cut", "paused", "emoji-simclr"}
+
+    jobs = Jobs()
+    finished = train.status(jobs, "small")
+    assert "small is finished: 3 epochs in" in finished
+    assert f"kNN {record.figures['knn']['accuracy']:.1%}" in finished
+    assert "It has learned:" in finished
+    assert "python -m cl_core train --run runs/small --dataset digits" in finished
+    assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(jobs, "cut")
+    assert "paused is stopped at epoch 0.6 of 3" in train.status(jobs, "paused")
+    assert "There is no run gone here" in train.status(jobs, "gone")
+    assert "Nothing was trained here yet" in train.status(jobs, "")
+    buttons = {name: [each["interactive"] for each in train.watch(jobs, name, "")[1:4]] for name in ("small", "cut", "paused")}
+    assert buttons == {"small": [False, False, True], "cut": [False, True, False], "paused": [False, True, False]}
+
+
+def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
+    value, seen = train.drawn("small", "")
+    assert len(value["figures"]) == 2
+    assert train.drawn("small", seen)[0] != value
+    assert train.drawn("small", seen)[1] == seen
