@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 from cl_core.errors import UserError
@@ -38,3 +39,16 @@ def export_run(source: RunFolder, target: Path) -> RunFolder:
     except OSError as error:
         raise UserError(f"{target} could not be written ({error.strerror}); choose another folder.") from None
     return RunFolder(target)
+
+
+def pack_run(source: RunFolder, target: Path) -> Path:
+    """`export_run` as a zip archive of one folder; gives `target`.
+
+    Raises: as `export_run`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        small = export_run(source, Path(folder) / source.name)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(small.path.iterdir()):
+                archive.write(file, f"{source.name}/{file.name}")
+    return target

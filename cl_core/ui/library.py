@@ -6,6 +6,7 @@ the Hub is called by its commit.
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from cl_core.data.download import DOWNLOADS, get
 from cl_core.embedding import Layer
 from cl_core.errors import UserError
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
+from cl_core.export import pack_run
 from cl_core.hub.pulled import pulled_runs
 from cl_core.kept_features import features_of
 from cl_core.methods import METHODS
@@ -92,11 +94,13 @@ def trained_records() -> dict[str, RunRecord]:
     return {folder.name: record for folder in trained_runs() if (record := _record_of(folder))}
 
 
+def _trained() -> dict[str, RunConfig]:
+    """Settings of what was trained here to its end; before, a name would not mean the same weights every time."""
+    return {name: record.config for name, record in trained_records().items() if record.state == "finished"}
+
+
 def _configs() -> dict[str, RunConfig]:
-    # What is still being trained would not mean the same weights every time.
-    trained = {name: record.config for name, record in trained_records().items() if record.state == "finished"}
-    shipped = _shipped()
-    return shipped | {name: config for name, config in (trained | _brought()).items() if name not in shipped}
+    return _trained() | _brought() | _shipped()
 
 
 def shipped_names() -> list[str]:
@@ -107,8 +111,15 @@ def shipped_names() -> list[str]:
 
 def checkpoint_names() -> list[str]:
     """Models whose pictures are on this machine: shipped, trained here, runs of the Hub at their commit, public encoders."""
-    here = dataset_names()
-    return [name for name, config in _configs().items() if config.dataset in here]
+    here, known = dataset_names(), _configs()
+    first = {name: known[name] for name in _shipped()}
+    return [name for name, config in (first | known).items() if config.dataset in here]
+
+
+def own_names() -> list[str]:
+    """Models that were trained on this machine."""
+    others = _brought() | _shipped()
+    return [name for name in checkpoint_names() if name not in others]
 
 
 def config(name: str) -> RunConfig:
@@ -170,6 +181,13 @@ def run(name: str) -> Run:
     """A model, opened."""
     config(name)
     return load_run(name)
+
+
+@_once
+def packed(name: str) -> Path:
+    """A finished run as an archive to take along."""
+    # Where Gradio lets a browser read from.
+    return pack_run(folder(name), Path(tempfile.mkdtemp(prefix="contrastive-explorer-run-")) / f"{name}.zip")
 
 
 @_once

@@ -11,6 +11,7 @@ import pytest
 from cl_core.commands.options import read_settings, write_settings
 from cl_core.errors import UserError
 from cl_core.files import write_json
+from cl_core.runs import open_run
 from cl_core.training.config import RunConfig
 from cl_core.training.jobs import Jobs
 from cl_core.training.run_folder import RunFolder
@@ -123,8 +124,16 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert "paused is stopped at epoch 0.6 of 3" in train.status(jobs, "paused")
     assert "There is no run gone here" in train.status(jobs, "gone")
     assert "Nothing was trained here yet" in train.status(jobs, "")
-    buttons = {name: [each["interactive"] for each in train.watch(jobs, name, "")[1:4]] for name in ("small", "cut", "paused")}
-    assert buttons == {"small": [False, False, True], "cut": [False, True, False], "paused": [False, True, False]}
+    buttons = {
+        name: [each["interactive"] for each in train.watch(jobs, name, "")[1:5]]
+        for name in ("small", "cut", "paused", "emoji-simclr")
+    }
+    assert buttons == {
+        "small": [False, False, True, True],
+        "cut": [False, True, False, False],
+        "paused": [False, True, False, False],
+        "emoji-simclr": [False, False, False, False],
+    }
 
 
 def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
@@ -132,3 +141,13 @@ def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
     assert len(value["figures"]) == 2
     assert train.drawn("small", seen)[0] != value
     assert train.drawn("small", seen)[1] == seen
+
+
+def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Unpacked elsewhere it is a run like any other."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.unpack_archive(library.packed("small"), elsewhere)
+    taken, own = RunFolder(elsewhere / "small"), RunFolder(runs / "small")
+    assert taken.read_record() == own.read_record()
+    assert not taken.resume_file.exists()
+    assert open_run(taken).method is not None

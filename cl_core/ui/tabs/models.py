@@ -35,21 +35,25 @@ F = TypeVar("F")
 def table() -> str:
     """The models here, as a table."""
     heads = texts("models.head")
-    rows, trained = [], library.trained_records()
+    rows, shipped, own = [], library.shipped_names(), library.own_names()
+
+    def origin(name: str, source: dict[str, Any] | None) -> str:
+        if name in shipped:
+            return text("models.shipped")
+        if source:
+            return text("models.encoder_from", **source)
+        return text("models.trained") if name in own else text("models.pulled")
+
     for name in library.checkpoint_names():
         record = library.folder(name).read_record()
-        knn, source = record.figures.get("knn"), record.figures.get("source")
-        shipped = name in library.shipped_names()
-        licence = text("models.encoder_from", **source) if source else ""
+        knn = record.figures.get("knn")
         cells = (
             name,
             record.config.method,
             record.config.encoder,
             load_dataset(record.config.dataset).title,
             f"{knn['accuracy']:.1%}" if knn else "–",
-            text("models.shipped")
-            if shipped
-            else licence or (text("models.trained") if name in trained else text("models.pulled")),
+            origin(name, record.figures.get("source")),
         )
         rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
     head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())

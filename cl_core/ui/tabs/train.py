@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 from collections.abc import Callable
@@ -157,16 +158,21 @@ def drawn(name: str, seen: str) -> tuple[Any, str]:
 
 
 def watch(jobs: Jobs, name: str, seen: str) -> tuple[Any, ...]:
-    """What the page shows of a run: status, buttons to stop, go on and use it, the clock, curves, what those show."""
+    """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show."""
     folder = folder_of(name) if name else None
     running = folder is not None and jobs.running == folder.path.resolve()
     state = library.trained_records()[name].state if name in library.trained_records() else None
+    usable, archive = name in library.own_names(), None
+    if usable:
+        with contextlib.suppress(UserError):  # damaged: the views say so
+            archive = library.packed(name)
     can_go_on = not jobs.running and state in ("running", "stopped")
     return (
         status(jobs, name),
         gr.update(interactive=running and not jobs.stopping),
         gr.update(interactive=can_go_on),
-        gr.update(interactive=state == "finished"),
+        gr.update(interactive=usable),
+        gr.update(interactive=archive is not None, value=archive),
         gr.update(active=running),
         *drawn(name, seen),
     )
@@ -226,11 +232,12 @@ def build(page: Page, shown: Event) -> None:
                 stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop")
                 resume = gr.Button(text("train.go_on"), interactive=False, elem_id="train-go-on")
                 use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
+                take = gr.DownloadButton(text("train.take"), interactive=False, elem_id="train-take")
             view = figure_view(elem_id="train-curves")
     seen = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
     page.keep("run", runs, choices=lambda: names(jobs))
-    watched = [said, stop, resume, use, clock, view, seen]
+    watched = [said, stop, resume, use, take, clock, view, seen]
 
     def train_pressed(*given: Any) -> Any:
         values = dict(zip(FORM, given[:-1], strict=True))

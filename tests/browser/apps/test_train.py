@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def test_a_run_of_ones_own(
         page.get_by_label("Learning rate").first.fill("0.002")
         page.click("#train-begin")
         expect(status).to_contain_text("digits-simsiam-2 is finished: 2 epochs")
+        with page.expect_download() as download:
+            page.click("#train-take")
+        assert zipfile.is_zipfile(download.value.path())
         page.click("#train-use")
         expect(page.get_by_label("Model").first).to_have_value("digits-simsiam-2")
         open_tab(page, "Views")
