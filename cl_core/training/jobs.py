@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from cl_core import zero_gpu
-from cl_core.errors import UserError
 from cl_core.host import cores
 from cl_core.paths import ROOT, cache_dir
 from cl_core.training.pieces import NO_MEMORY, train_lent_piece
@@ -65,16 +64,15 @@ class Job:
         return self._stop.is_set() or (self._until is not None and time.monotonic() > self._until)
 
     def _lent(self) -> None:
+        state: str | None = "stopped"
         try:
-            while train_lent_piece(str(self.path), self._settings) == "stopped" and not self._asked_to_stop():
-                pass
-        except UserError as error:
-            self.problem = str(error)
+            while state == "stopped" and not (self.problem or self._asked_to_stop()):
+                state, self.problem = train_lent_piece(str(self.path), self._settings)
         except Exception as error:
             # What lends the GPU raises errors of Gradio's, for the visitor: no quota left, no GPU free.
-            self.problem = str(getattr(error, "message", repr(error)))
             if not hasattr(error, "message"):
                 raise
+            self.problem = str(error.message)
 
     def _process(self) -> None:
         try:

@@ -44,11 +44,30 @@ def train_piece(path: Path, settings: dict[str, Any], device: torch.device, stop
     return session.record.state
 
 
+NO_MEMORY = "This training needs more memory than there is: choose a smaller batch, picture or encoder."
+
+
+def attempt(train: Callable[[], RunState]) -> tuple[RunState | None, str]:
+    """What `train` gives, or none and the sentence that says why."""
+    try:
+        return train(), ""
+    except UserError as error:
+        return None, str(error)
+    except ValidationError as error:
+        return None, str(from_validation(error))
+    except (MemoryError, torch.OutOfMemoryError):
+        return None, NO_MEMORY
+    except RuntimeError as error:
+        if "memory" not in str(error):  # torch has no class of its own for it on the processor
+            raise
+        return None, NO_MEMORY
+
+
 @on_lent_gpu
-def train_lent_piece(path: str, settings: dict[str, Any]) -> RunState:
-    """`train_piece` for as long as a call has the GPU."""
+def train_lent_piece(path: str, settings: dict[str, Any]) -> tuple[RunState | None, str]:
+    """`attempt` to `train_piece` for as long as a call has the GPU; of an error, only its name would cross to the caller."""
     until = time.monotonic() + LENT_PIECE_S
-    return train_piece(Path(path), settings, choose_device(), lambda: time.monotonic() > until)
+    return attempt(lambda: train_piece(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
 
 
 def main() -> int:
@@ -67,24 +86,11 @@ def main() -> int:
     device = choose_device()
     if device.type == "cpu":
         _limit_memory()
-    try:
-        train_piece(Path(asked["path"]), asked["settings"], device, over.is_set)
-    except UserError as error:
-        print(error)
-    except ValidationError as error:
-        print(from_validation(error))
-    except (MemoryError, torch.OutOfMemoryError):
-        print(NO_MEMORY)
-    except RuntimeError as error:
-        if "memory" not in str(error):  # torch has no class of its own for it on the processor
-            raise
-        print(NO_MEMORY)
-    else:
+    _, problem = attempt(lambda: train_piece(Path(asked["path"]), asked["settings"], device, over.is_set))
+    if not problem:
         return 0
+    print(problem)
     return EXIT_USER_ERROR
-
-
-NO_MEMORY = "This training needs more memory than there is: choose a smaller batch, picture or encoder."
 
 
 def _limit_memory() -> None:

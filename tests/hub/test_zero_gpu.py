@@ -57,7 +57,9 @@ pieces.LENT_PIECE_S = 0.3
 jobs, path = Jobs(), Path(sys.argv[1])
 job = jobs.begin(path, json.loads(sys.argv[2]))
 job.wait()
-print(json.dumps({"state": RunFolder(path).read_record().state, "problem": job.problem}))
+bad = Jobs().begin(path.with_name("bad"), {"lr": -1})
+bad.wait()
+print(json.dumps({"state": RunFolder(path).read_record().state, "problem": job.problem, "bad": bad.problem}))
 """
 
 
@@ -104,7 +106,7 @@ def test_training_goes_from_call_to_call(tmp_path: Path, small_run: Path) -> Non
     path = tmp_path / "run"
     with lending() as lender:
         said = on_lent_gpu(TRAINING, tmp_path, lender, path, json.dumps(SMALL))
-    assert said == {"state": "finished", "problem": ""}
+    assert said == {"state": "finished", "problem": "", "bad": "lr: input should be greater than 0, but it was -1."}
     assert len(lender.parameters("/schedule")) > 1
     weights, others = RunFolder(path).read_model(), RunFolder(small_run).read_model()
     assert all(torch.equal(weights[name], others[name]) for name in others)

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from cl_core.training.jobs import Jobs
 from cl_core.training.run_folder import RunFolder
@@ -27,29 +26,6 @@ def wait_for(path: Path, points: int) -> RunFolder:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return folder
-
-
-def same_weights(one: Path, other: Path) -> bool:
-    a, b = RunFolder(one).read_model(), RunFolder(other).read_model()
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def test_in_two_pieces_it_is_the_uninterrupted_run(tmp_path: Path, small_run: Path) -> None:
-    jobs, path = Jobs(), tmp_path / "run"
-    job = jobs.begin(path, SMALL, seconds=0.0)
-    assert job is not None
-    assert jobs.running == path
-    assert jobs.begin(tmp_path / "other", SMALL) is None, "one at a time"
-    job.wait(120)
-    folder = RunFolder(path)
-    assert (folder.read_record().state, folder.read_record().step) == ("stopped", 1), "its turn was over"
-    assert jobs.running is None
-    job = jobs.begin(path, {})
-    assert job is not None
-    job.wait(120)
-    assert folder.read_record().state == "finished"
-    assert jobs.problem(path) == ""
-    assert same_weights(path, small_run)
 
 
 PROGRAM = """
@@ -79,6 +55,15 @@ def test_whatever_ends_it_it_can_go_on(tmp_path: Path) -> None:
     assert first.step >= folder.read_metrics()[-1]["step"] > 0
 
     jobs = Jobs()
+    job = jobs.begin(path, {}, seconds=0.0)
+    assert job is not None
+    assert jobs.running == path
+    assert jobs.begin(tmp_path / "other", LONG) is None, "one at a time"
+    job.wait(120)
+    second = folder.read_record()
+    assert (second.state, second.step, job.problem) == ("stopped", first.step + 1, ""), "its turn was over"
+    assert jobs.running is None
+
     job = jobs.begin(path, {})
     assert job is not None
     wait_for(path, len(folder.read_metrics()) + 2)
@@ -87,7 +72,7 @@ def test_whatever_ends_it_it_can_go_on(tmp_path: Path) -> None:
     job.wait(60)
     assert "more memory than there is" in jobs.problem(path)
     assert jobs.problem(tmp_path / "other") == ""
-    assert folder.read_record().step == first.step, "cut off: it goes on from what was saved"
+    assert folder.read_record().step == second.step, "cut off: it goes on from what was saved"
 
 
 @pytest.mark.parametrize(

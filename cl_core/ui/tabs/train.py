@@ -133,7 +133,7 @@ def _going(folder: RunFolder, record: RunRecord | None, stopping: bool) -> str:
 
 def _judged(metrics: list[dict[str, Any]], finished: bool = False) -> str:
     snapshots = [point for point in metrics if point["kind"] == "snapshot"]
-    if not snapshots:
+    if not snapshots or not snapshots[-1]["step"]:  # of the start there is nothing to say
         return ""
     words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(health_of(snapshots[-1], finished)))
     return f"<p class='work-judged'>{words}</p>"

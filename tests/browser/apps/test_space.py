@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from cl_core.hub.deploy import write_space
-from tests.browser.conftest import READY, free_port, open_tab, serious
+from tests.browser.conftest import PATIENCE_MS, READY, free_port, open_tab, serious
 
 NOBODY = 65534
 
@@ -110,7 +110,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, che
             expect(page.get_by_text("visitors take turns of 15 minutes")).to_be_visible()
             expect(page.locator("#train-status")).to_contain_text("Nothing was trained here yet")
             page.click("#train-begin")
-            expect(page.locator("#train-status")).to_contain_text("digits-simclr-1 is finished: 1 epochs")
+            expect(page.locator("#train-status")).to_contain_text("digits-simclr-1 is finished", timeout=3 * PATIENCE_MS)
             open_tab(page, "Break it")
             expect(page.get_by_text("The runs of these experiments are not among the models here.")).to_be_visible()
             open_tab(page, "Words")
