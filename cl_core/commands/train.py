@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from cl_core.errors import EXIT_USER_ERROR, UserError
 
 if TYPE_CHECKING:
     from cl_core.training.workers import Workers
+
+FIRST_SPEAKS_S = 20.0
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -24,7 +27,9 @@ def train(arguments: argparse.Namespace) -> int:
         except (UserError, ValidationError):
             if workers.first:
                 raise
-            return EXIT_USER_ERROR  # said once is enough
+            # Said once is enough. torchrun ends all where one ended: the first must come to say it.
+            time.sleep(FIRST_SPEAKS_S)
+            return EXIT_USER_ERROR
 
 
 def _train(arguments: argparse.Namespace, workers: Workers, device: str) -> int:

@@ -68,9 +68,16 @@ def running_app(log: Path, command: list[str], environment: dict[str, str], port
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app keeps the runs it trains."""
+    return tmp_path_factory.mktemp("runs") / "runs"
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory: pytest.TempPathFactory, app_runs: Path) -> Iterator[str]:
     """Address of the app, started as a person starts it."""
-    with running_app(tmp_path_factory.mktemp("app") / "log", ["app.py"], dict(os.environ)) as url:
+    environment = os.environ | {"CL_RUNS_DIR": str(app_runs)}
+    with running_app(tmp_path_factory.mktemp("app") / "log", ["app.py"], environment) as url:
         yield url
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Lender:
-    """asked: what was asked of it, oldest first, as (path, parameters)."""
+    """asked: what was asked of it, oldest first, as (path, parameters). A POST to /none-left takes its last GPU away."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -24,14 +24,15 @@ class Lender:
 
 
 @contextmanager
-def lending(none_left: bool = False) -> Iterator[Lender]:
-    """A lender that always has a GPU, or never."""
+def lending() -> Iterator[Lender]:
+    """A lender that has a GPU until it is told otherwise."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             address = urlsplit(self.path)
             lender.asked.append((address.path, {key: value[0] for key, value in parse_qs(address.query).items()}))
-            known = address.path in ("/startup-report", "/schedule", "/allow", "/release")
+            known = address.path in ("/startup-report", "/schedule", "/allow", "/release", "/none-left")
+            none_left = bool(lender.parameters("/none-left"))
             lent = {"idle": True, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": "token"}
             body = json.dumps(lent if address.path == "/schedule" else {}).encode()
             self.send_response(404 if not known else 503 if none_left and address.path == "/schedule" else 200)
