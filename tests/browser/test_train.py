@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from cl_core.training.run_folder import RunFolder
 from tests.browser.conftest import PATIENCE_MS, open_tab, screenshot
@@ -25,7 +25,7 @@ def runs(app_runs: Path) -> Iterator[Path]:
     shutil.rmtree(app_runs)
 
 
-def test_a_run_of_ones_own(page: Page, phone: Page, app_url: str, runs: Path) -> None:
+def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, runs: Path) -> None:
     page.goto(app_url + LINK)
     status = page.locator("#train-status")
     expect(status).to_contain_text("Nothing was trained here yet")
@@ -42,7 +42,7 @@ def test_a_run_of_ones_own(page: Page, phone: Page, app_url: str, runs: Path) ->
     folder = RunFolder(runs / NAME)
     assert folder.read_record().state == "stopped"
 
-    other = phone  # somebody else, on another page in another language
+    other = narrow.new_page()  # somebody else, on another page in another language
     other.goto(f"{app_url}zh{LINK}&train-method=simsiam")
     expect(other.locator("#train-run input")).to_have_value(NAME)
     expect(other.get_by_label("温度").first).to_be_disabled()  # SimSiam has none
@@ -50,6 +50,7 @@ def test_a_run_of_ones_own(page: Page, phone: Page, app_url: str, runs: Path) ->
     expect(page.locator("#train-stop")).to_be_enabled()
     other.click("#train-begin")
     expect(other.get_by_text(f"正在训练 {NAME}")).to_be_visible()
+    other.close()
 
     page.reload()  # it goes on without anybody watching
     expect(page.locator("#train-run input")).to_have_value(NAME)

@@ -16,7 +16,7 @@ from cl_core.training.jobs import Jobs
 from cl_core.training.run_folder import RunFolder
 from tests.conftest import ROOT, SMALL
 
-LONG = SMALL | {"epochs": 1000}
+LONG = SMALL | {"epochs": 10_000, "encoder": "mlp", "snapshots": 0}
 
 
 def wait_for(path: Path, points: int) -> RunFolder:
