@@ -85,10 +85,10 @@ def space(tmp_path: Path, checkpoints: list[str] | None) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+    if checkpoints is not None:
         # Its cache is beside its source, in a home, or in ours; numba refuses to load it where it has none.
-        if checkpoints is not None:
-            kernel = [sys.executable, "-c", "import cl_core.data.view_kernel"]
-            subprocess.run([*as_another_user(), *kernel], cwd=checkout, env=environment, check=True)
+        kernel = [sys.executable, "-c", "import cl_core.data.view_kernel"]
+        subprocess.run([*as_another_user(), *kernel], cwd=checkout, env=environment, check=True)
     assert sorted(checkout.rglob("*")) == before
 
 
