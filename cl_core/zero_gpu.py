@@ -19,7 +19,7 @@ CALL_S = 60  # seconds that a call may keep the GPU: what a visitor's quota is a
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 if LENT:
-    import spaces  # type: ignore[import-not-found]  # comes with that hardware; it has to see torch being loaded
+    import spaces  # comes with that hardware; it has to see torch being loaded
 
 
 def gpu_is_ours() -> bool:

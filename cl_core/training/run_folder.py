@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import safetensors.torch
 import torch
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
@@ -30,6 +31,7 @@ from cl_core.files import write_bytes, write_json
 from cl_core.training.config import RunConfig, RunState
 
 FORMAT = 1
+LOCK = ".lock"  # held by the process that trains the run; who dies lets it go
 
 
 Kind = Literal["pictures", "words"]
@@ -162,7 +164,35 @@ class Folder(Generic[R]):
         if not self.path.is_dir():
             return False
         names = [entry.name for entry in self.path.iterdir()]
-        return all(name in self.before_record or (name.startswith(".") and name.endswith(".tmp")) for name in names)
+        return all(name in {*self.before_record, LOCK} or (name.startswith(".") and name.endswith(".tmp")) for name in names)
+
+    def claim(self) -> FileLock | None:
+        """Take the run for this process to train, until the lock is released or the process ends.
+
+        Raises:
+            UserError: another process trains it, or nothing can be written here.
+        """
+        lock = FileLock(self.path / LOCK, thread_local=False)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"The run in {self.path} is being trained by another process: wait for that, or stop it.") from None
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written ({error.strerror}): choose another folder.") from None
+        return lock
+
+    def is_claimed(self) -> bool:
+        """Whether a process trains the run now."""
+        if not (self.path / LOCK).exists():
+            return False
+        try:
+            lock = self.claim()
+        except UserError:
+            return True
+        if lock:
+            lock.release()
+        return False
 
     def read_record(self) -> R:
         if not self.exists():
@@ -290,6 +320,9 @@ class RunFolder(Folder[RunRecord]):
 
 class ReadOnly(RunFolder):
     """The folder of a run in a process that only helps: another one writes."""
+
+    def claim(self) -> None:
+        pass
 
     def append_metrics(self, point: dict[str, Any]) -> None:
         pass

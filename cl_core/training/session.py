@@ -54,6 +54,7 @@ class Recording(ABC, Generic[E, R]):
     """A training and the folder it is kept in, whatever it learns."""
 
     def __init__(self, folder: Folder[R], training: Trains[E], record: R, device: torch.device, resume: bool) -> None:
+        self._claim = folder.claim()
         self.folder, self.record = folder, folder.read_record() if resume else record
         self._training = training
         self._seconds_before = self.record.seconds
@@ -89,6 +90,13 @@ class Recording(ABC, Generic[E, R]):
 
         Closing this generator after any event saves the run as stopped, its present step done to the end.
         """
+        try:
+            yield from self._events(save_every_s)
+        finally:
+            if self._claim:
+                self._claim.release()
+
+    def _events(self, save_every_s: float) -> Generator[E]:
         saved = time.monotonic()
         completed = False
         events = self._training.events()

@@ -54,8 +54,8 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
 
     page.reload()  # it goes on without anybody watching
     expect(page.locator("#train-run input")).to_have_value(NAME)
-    screenshot(page, "train")
     expect(status).to_contain_text(f"{NAME} is finished: 6 epochs", timeout=2 * PATIENCE_MS)
+    screenshot(page, "train")
     with page.expect_download() as download:
         page.click("#train-take")
     assert zipfile.is_zipfile(download.value.path())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from cl_core.errors import UserError
 from cl_core.runs import open_run
 from cl_core.training.run_folder import RunFolder
 from cl_core.training.session import start
-from tests.conftest import SMALL
+from tests.conftest import ROOT, SMALL
 
 
 @pytest.fixture
@@ -133,3 +135,20 @@ def test_half_precision_keeps_the_features(small_run: Path) -> None:
     run.method.load_state_dict(exact)
     features = embed(run.method, pictures, run.size, torch.device("cpu"))
     assert (rounded * features).sum(1).min() > 0.9999
+
+
+def test_one_process_trains_a_run(tmp_path: Path) -> None:
+    """Whoever dies lets it go; a folder that was only claimed is as good as new."""
+    folder = RunFolder(tmp_path / "run")
+    claim = "import sys, time; from pathlib import Path; from cl_core.training.run_folder import RunFolder; "
+    claim += "lock = RunFolder(Path(sys.argv[1])).claim(); print('mine', flush=True); time.sleep(100)"
+    other = subprocess.Popen([sys.executable, "-c", claim, str(folder.path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "mine\n"
+    assert folder.is_claimed()
+    with pytest.raises(UserError, match="is being trained by another process: wait for that, or stop it"):
+        folder.claim()
+    other.kill()
+    other.communicate()
+    assert not folder.is_claimed()
+    assert folder.is_new()

@@ -136,6 +136,24 @@ def test_finished_runs_are_models(runs: Path) -> None:
     }
 
 
+def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
+    record = RunFolder(runs / "small").read_record()
+    write_json(runs / "elsewhere" / "run.json", record.model_dump(mode="json") | {"state": "running"})
+    shutil.copy(runs / "small" / "metrics.jsonl", runs / "elsewhere")
+    folder = train.folder_of("elsewhere")
+    lock = folder.claim()
+    assert lock is not None
+    said, stop, resume, use, take, clock, *_ = train.watch(Jobs(), "elsewhere", "")
+    assert "Epoch 3.0 of 3" in said
+    assert not any(each["interactive"] for each in (stop, resume, use, take))
+    assert clock["active"]
+    lock.release()
+    said, _, resume, *_, clock, _, _ = train.watch(Jobs(), "elsewhere", "")
+    assert "was cut off" in said
+    assert resume["interactive"]
+    assert not clock["active"]
+
+
 def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
     value, seen = train.drawn("small", "")
     assert len(value["figures"]) == 2

@@ -102,8 +102,9 @@ def status(jobs: Jobs, name: str) -> str:
     problem = jobs.problem(folder.path)
     if problem:
         return done(problem)
-    if jobs.running == folder.path.resolve():
-        return _going(folder, record, jobs.stopping)
+    ours = jobs.running == folder.path.resolve()
+    if ours or (record and folder.is_claimed()):
+        return _going(folder, record, ours and jobs.stopping)
     if record is None:
         return done(text("train.gone", name=name))
     metrics = folder.read_metrics()
@@ -111,7 +112,7 @@ def status(jobs: Jobs, name: str) -> str:
     epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
     key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
     said = text(f"train.state.{key}", name=name, epoch=epoch, epochs=record.config.epochs, minutes=minutes)
-    if record.state == "finished" and "knn" in record.figures:
+    if record.state == "finished" and {"knn", "pixels"} <= record.figures.keys():
         accuracies = {key: f"{record.figures[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
         said += " " + text("train.knn", **accuracies)
     return done(said) + _judged(metrics, record.state == "finished") + _command(name, record.config)
@@ -160,16 +161,17 @@ def drawn(name: str, seen: str) -> tuple[Any, str]:
 def watch(jobs: Jobs, name: str, seen: str) -> tuple[Any, ...]:
     """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show."""
     folder = folder_of(name) if name else None
-    running = folder is not None and jobs.running == folder.path.resolve()
+    ours = folder is not None and jobs.running == folder.path.resolve()
+    running = ours or (folder is not None and folder.is_claimed())  # by the command line
     state = library.trained_records()[name].state if name in library.trained_records() else None
     usable, archive = name in library.own_names(), None
     if usable:
         with contextlib.suppress(UserError):  # damaged: the views say so
             archive = library.packed(name)
-    can_go_on = not jobs.running and state in ("running", "stopped")
+    can_go_on = not (jobs.running or running) and state in ("running", "stopped")
     return (
         status(jobs, name),
-        gr.update(interactive=running and not jobs.stopping),
+        gr.update(interactive=ours and not jobs.stopping),
         gr.update(interactive=can_go_on),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
