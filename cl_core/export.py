@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 
 from cl_core.errors import UserError
@@ -42,13 +41,10 @@ def export_run(source: RunFolder, target: Path) -> RunFolder:
 
 
 def pack_run(source: RunFolder, target: Path) -> Path:
-    """`export_run` as a zip archive of one folder; gives `target`.
+    """`export_run` as a zip archive of one folder; gives `target`, which ends in .zip.
 
     Raises: as `export_run`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        small = export_run(source, Path(folder) / source.name)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(small.path.iterdir()):
-                archive.write(file, f"{source.name}/{file.name}")
-    return target
+        export_run(source, Path(folder) / source.name)
+        return Path(shutil.make_archive(str(target.with_suffix("")), "zip", folder, source.name))

@@ -38,7 +38,9 @@ def trained_dir() -> Path:
     asked = os.environ.get("CL_RUNS_DIR")
     if asked:
         return Path(asked)
-    return cache_dir() / "runs" if "SPACE_ID" in os.environ else RUNS
+    from cl_core.host import on_space  # loads torch
+
+    return cache_dir() / "runs" if on_space() else RUNS
 
 
 def encoder_runs_dir() -> Path:

@@ -35,9 +35,8 @@ class Job:
 
     def __init__(self, path: Path, settings: dict[str, Any], seconds: float | None) -> None:
         self.path, self.problem = path.resolve(), ""
-        self.began = time.monotonic()
         self._settings, self._stop = settings, threading.Event()
-        self._until = None if seconds is None else self.began + seconds
+        self._until = None if seconds is None else time.monotonic() + seconds
         # In the caller's context: what lends a GPU asks there whose quota it takes.
         context = contextvars.copy_context()
         work = self._lent if zero_gpu.LENT else self._process
@@ -125,6 +124,10 @@ class Jobs:
                 return None
             self._last = Job(path, settings, seconds)
             return self._last
+
+    def trains(self, path: Path) -> bool:
+        """Whether the run in `path` is being trained now."""
+        return self.running == path.resolve()
 
     @property
     def stopping(self) -> bool:

@@ -32,6 +32,7 @@ from cl_core.training.config import RunConfig, RunState
 
 FORMAT = 1
 LOCK = ".lock"  # held by the process that trains the run; who dies lets it go
+PROBED_S = 1.0  # longer than a look at the lock holds it
 
 
 Kind = Literal["pictures", "words"]
@@ -172,10 +173,10 @@ class Folder(Generic[R]):
         Raises:
             UserError: another process trains it, or nothing can be written here.
         """
-        lock = FileLock(self.path / LOCK, thread_local=False)
+        lock = self._lock()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=PROBED_S)
         except Timeout:
             raise UserError(f"The run in {self.path} is being trained by another process: wait for that, or stop it.") from None
         except OSError as error:
@@ -187,12 +188,15 @@ class Folder(Generic[R]):
         if not (self.path / LOCK).exists():
             return False
         try:
-            lock = self.claim()
-        except UserError:
+            with self._lock().acquire(timeout=0):
+                return False
+        except Timeout:
             return True
-        if lock:
-            lock.release()
-        return False
+        except OSError:  # where nothing can be written nothing is trained
+            return False
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.path / LOCK, thread_local=False)
 
     def read_record(self) -> R:
         if not self.exists():

@@ -100,7 +100,8 @@ def _trained() -> dict[str, RunConfig]:
 
 
 def _configs() -> dict[str, RunConfig]:
-    return _trained() | _brought() | _shipped()
+    # The shipped ones come first, and their names keep their meaning.
+    return _shipped() | _trained() | _brought() | _shipped()
 
 
 def shipped_names() -> list[str]:
@@ -111,9 +112,8 @@ def shipped_names() -> list[str]:
 
 def checkpoint_names() -> list[str]:
     """Models whose pictures are on this machine: shipped, trained here, runs of the Hub at their commit, public encoders."""
-    here, known = dataset_names(), _configs()
-    first = {name: known[name] for name in _shipped()}
-    return [name for name, config in (first | known).items() if config.dataset in here]
+    here = dataset_names()
+    return [name for name, config in _configs().items() if config.dataset in here]
 
 
 def own_names() -> list[str]:

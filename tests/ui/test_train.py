@@ -115,15 +115,15 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert set(train.names(Jobs())) == {"small", "cut", "paused", "emoji-simclr"}
 
     jobs = Jobs()
-    finished = train.status(jobs, "small")
+    finished = train.status(train.look(jobs, "small"))
     assert "small is finished: 3 epochs in" in finished
     assert f"kNN {record.figures['knn']['accuracy']:.1%}" in finished
     assert "It has learned:" in finished
     assert "python -m cl_core train --run runs/small --dataset digits" in finished
-    assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(jobs, "cut")
-    assert "paused is stopped at epoch 0.6 of 3" in train.status(jobs, "paused")
-    assert "There is no run gone here" in train.status(jobs, "gone")
-    assert "Nothing was trained here yet" in train.status(jobs, "")
+    assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(train.look(jobs, "cut"))
+    assert "paused is stopped at epoch 0.6 of 3" in train.status(train.look(jobs, "paused"))
+    assert "There is no run gone here" in train.status(train.look(jobs, "gone"))
+    assert "Nothing was trained here yet" in train.status(train.look(jobs, ""))
     buttons = {
         name: [each["interactive"] for each in train.watch(jobs, name, "")[1:5]]
         for name in ("small", "cut", "paused", "emoji-simclr")
@@ -155,10 +155,11 @@ def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
 
 
 def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
-    value, seen = train.drawn("small", "")
+    seen = train.look(Jobs(), "small")
+    value, drawn_from = train.drawn(seen, "")
     assert len(value["figures"]) == 2
-    assert train.drawn("small", seen)[0] != value
-    assert train.drawn("small", seen)[1] == seen
+    assert train.drawn(seen, drawn_from)[0] != value
+    assert train.drawn(seen, drawn_from)[1] == drawn_from
 
 
 def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

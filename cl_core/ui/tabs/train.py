@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import html
 import re
 from collections.abc import Callable
@@ -93,21 +94,49 @@ def names(jobs: Jobs) -> list[str]:
     return [*now, *(name for name in found if name not in now)]
 
 
-def status(jobs: Jobs, name: str) -> str:
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What there was of a run at one moment, read once for all that is shown of it.
+
+    ours: whether the page trains it now; trained: whether anybody does, the command line too. problem: what ended it.
+    """
+
+    name: str
+    record: RunRecord | None = None
+    metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    ours: bool = False
+    trained: bool = False
+    stopping: bool = False
+    problem: str = ""
+
+
+def look(jobs: Jobs, name: str) -> Look:
+    """At the run `name`, or at none where that is empty.
+
+    Raises: as `folder_of`.
+    """
+    if not name:
+        return Look("")
+    folder = folder_of(name)
+    # Before the files: what ends in between is looked at once more.
+    ours = jobs.trains(folder.path)
+    trained = ours or folder.is_claimed()
+    record = folder.read_record() if folder.exists() else None
+    metrics = folder.read_metrics() if record else []
+    return Look(name, record, metrics, ours, trained, ours and jobs.stopping, jobs.problem(folder.path))
+
+
+def status(seen: Look) -> str:
     """How far a run is and how it does, as HTML."""
+    name, record = seen.name, seen.record
     if not name:
         return done(text("train.none"))
-    folder = folder_of(name)
-    record = folder.read_record() if folder.exists() else None
-    problem = jobs.problem(folder.path)
-    if problem:
-        return done(problem)
-    ours = jobs.running == folder.path.resolve()
-    if ours or (record and folder.is_claimed()):
-        return _going(folder, record, ours and jobs.stopping)
+    if seen.problem:
+        return done(seen.problem)
+    if seen.trained:
+        return _going(seen)
     if record is None:
         return done(text("train.gone", name=name))
-    metrics = folder.read_metrics()
     minutes = f"{record.seconds / 60:.1f}"
     epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
     key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
@@ -115,21 +144,20 @@ def status(jobs: Jobs, name: str) -> str:
     if record.state == "finished" and {"knn", "pixels"} <= record.figures.keys():
         accuracies = {key: f"{record.figures[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
         said += " " + text("train.knn", **accuracies)
-    return done(said) + _judged(metrics, record.state == "finished") + _command(name, record.config)
+    return done(said) + _judged(seen.metrics, record.state == "finished") + _command(name, record.config)
 
 
-def _going(folder: RunFolder, record: RunRecord | None, stopping: bool) -> str:
-    metrics = folder.read_metrics() if record else []
-    losses = [point for point in metrics if point["kind"] == "loss"]
-    if stopping:
+def _going(seen: Look) -> str:
+    if seen.stopping:
         return bar(None, text("train.stopping"))
+    record, losses = seen.record, [point for point in seen.metrics if point["kind"] == "loss"]
     if record is None or not losses:
         return bar(None, text("train.starting"))
     last, batch = losses[-1], min(record.config.batch_size, record.instances)
     left = (record.total_steps - last["step"]) * batch / max(last["pictures_per_s"], 1e-9)
     numbers = {key: f"{last[key]:.2f}" for key in ("loss", "chance")}
     said = text("train.going", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
-    return bar(last["step"] / max(1, record.total_steps), said) + _judged(metrics) + _command(folder.name, record.config)
+    return bar(last["step"] / max(1, record.total_steps), said) + _judged(seen.metrics) + _command(seen.name, record.config)
 
 
 def _judged(metrics: list[dict[str, Any]], finished: bool = False) -> str:
@@ -146,37 +174,32 @@ def _command(name: str, config: RunConfig) -> str:
     return f"<details class='work-command'><summary>{label}</summary><code>{html.escape(command)}</code></details>"
 
 
-def drawn(name: str, seen: str) -> tuple[Any, str]:
-    """The curves of a run, and what they were drawn from: nothing new where that is `seen`."""
-    folder = folder_of(name) if name else None
-    if folder is None or not folder.exists():
+def drawn(seen: Look, before: str) -> tuple[Any, str]:
+    """The curves of a run, and what they are drawn from: nothing new where that is as `before`."""
+    if seen.record is None:
         return figures_value(label=text("curves.label")), ""
-    metrics, record = folder.read_metrics(), folder.read_record()
-    drawn_from = f"{name} {len(metrics)} {record.state}"
-    if drawn_from == seen:
-        return gr.skip(), seen
-    return figures_of(name, metrics, record), drawn_from
+    drawn_from = f"{seen.name} {len(seen.metrics)} {seen.record.state}"
+    if drawn_from == before:
+        return gr.skip(), before
+    return figures_of(seen.name, seen.metrics, seen.record), drawn_from
 
 
-def watch(jobs: Jobs, name: str, seen: str) -> tuple[Any, ...]:
+def watch(jobs: Jobs, name: str, before: str) -> tuple[Any, ...]:
     """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show."""
-    folder = folder_of(name) if name else None
-    ours = folder is not None and jobs.running == folder.path.resolve()
-    running = ours or (folder is not None and folder.is_claimed())  # by the command line
-    state = library.trained_records()[name].state if name in library.trained_records() else None
+    seen = look(jobs, name)
     usable, archive = name in library.own_names(), None
     if usable:
         with contextlib.suppress(UserError):  # damaged: the views say so
             archive = library.packed(name)
-    can_go_on = not (jobs.running or running) and state in ("running", "stopped")
+    can_go_on = seen.record is not None and seen.record.state in ("running", "stopped") and not (seen.trained or jobs.running)
     return (
-        status(jobs, name),
-        gr.update(interactive=ours and not jobs.stopping),
+        status(seen),
+        gr.update(interactive=seen.ours and not seen.stopping),
         gr.update(interactive=can_go_on),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
-        gr.update(active=running),
-        *drawn(name, seen),
+        gr.update(active=seen.trained),
+        *drawn(seen, before),
     )
 
 
@@ -236,28 +259,28 @@ def build(page: Page, shown: Event) -> None:
                 use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
                 take = gr.DownloadButton(text("train.take"), interactive=False, elem_id="train-take")
             view = figure_view(elem_id="train-curves")
-    seen = gr.Textbox("", visible=False)
+    drawn_from = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
     page.keep("run", runs, choices=lambda: names(jobs))
-    watched = [said, stop, resume, use, take, clock, view, seen]
+    watched = [said, stop, resume, use, take, clock, view, drawn_from]
 
     def train_pressed(*given: Any) -> Any:
         values = dict(zip(FORM, given[:-1], strict=True))
         name = begin(jobs, settings_of(values, given[-1]))
         return gr.update(choices=names(jobs), value=name)
 
-    def resumed(name: str, seen: str) -> tuple[Any, ...]:
+    def resumed(name: str, before: str) -> tuple[Any, ...]:
         go_on(jobs, name)
-        return watch(jobs, name, seen)
+        return watch(jobs, name, before)
 
-    def stopped(name: str, seen: str) -> tuple[Any, ...]:
-        if jobs.running == folder_of(name).path.resolve():
+    def stopped(name: str, before: str) -> tuple[Any, ...]:
+        if jobs.trains(folder_of(name).path):
             jobs.stop()
-        return watch(jobs, name, seen)
+        return watch(jobs, name, before)
 
-    def ticked(name: str, seen: str) -> tuple[Any, ...]:
+    def ticked(name: str, before: str) -> tuple[Any, ...]:
         here = gr.update(choices=library.checkpoint_names()) if not jobs.running else gr.skip()
-        return *watch(jobs, name, seen), here
+        return *watch(jobs, name, before), here
 
     def listed(name: str | None) -> tuple[Any, ...]:
         known = names(jobs)
@@ -269,10 +292,10 @@ def build(page: Page, shown: Event) -> None:
         return gr.update(choices=library.checkpoint_names(), value=name), done(text("models.done", name=name))
 
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
-    runs.change(page.handles(lambda name, seen: watch(jobs, name or "", seen)), [runs, seen], watched, **QUICK)
-    resume.click(page.handles(resumed), [runs, seen], watched, **PRESSED)
-    stop.click(page.handles(stopped), [runs, seen], watched, **PRESSED)
-    clock.tick(page.handles(ticked), [runs, seen], [*watched, page.model], **QUICK)
+    runs.change(page.handles(lambda name, before: watch(jobs, name or "", before)), [runs, drawn_from], watched, **QUICK)
+    resume.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
+    stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
+    clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, said], **PRESSED)
     shown(page.handles(listed), runs, [runs, *watched], **QUICK)
 
