@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 EXIT_USER_ERROR = 2
+LONGEST_QUOTE = 80  # characters of what somebody gave, in a sentence about it
 
 
 class UserError(Exception):
@@ -14,11 +15,17 @@ class UserError(Exception):
     """
 
 
+def shortened(given: object) -> str:
+    """What somebody gave, on one line and short enough to be quoted."""
+    line = " ".join(str(given)[: 4 * LONGEST_QUOTE].split())
+    return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
+
+
 def from_validation(error: ValidationError) -> UserError:
     """The first complaint of a settings check, in the user's terms."""
     first = error.errors()[0]
-    if not first["loc"]:  # settings that do not go together name themselves
-        return UserError(f"{first['msg'].removeprefix('Value error, ')}.")
-    name = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    return UserError(f"{name}: {message[0].lower()}{message[1:]}, but it was {first['input']!r}.")
+    if not first["loc"]:  # settings that do not go together name themselves
+        return UserError(f"{message}.")
+    name = shortened(".".join(str(part) for part in first["loc"]))
+    return UserError(f"{name}: {message[0].lower()}{message[1:]}, but it was {shortened(repr(first['input']))}.")

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cl_core.errors import UserError
+from safetensors import SafetensorError
+
+from cl_core.errors import UserError, shortened
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to the disk, rename it.
 
     Raises:
-        UserError: the disk is full, or the folder may not be written.
+        UserError: the disk is full, or the folder may not be written. Libraries that write have errors of their own for it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -26,11 +28,12 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or shortened(str(error))
         raise UserError(
-            f"{path} could not be written ({error.strerror}); free some space or choose another folder; what was there is kept."
+            f"{path} could not be written ({reason}); free some space or choose another folder; what was there is kept."
         ) from None
 
 
@@ -39,6 +42,16 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(content)
+
+    replace_file(path, write)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """`replace_file` with `content` that only this user may read."""
+
+    def write(temporary: Path) -> None:
+        with open(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            file.write(content)
 
     replace_file(path, write)
 

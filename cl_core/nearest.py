@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from cl_core.errors import UserError
 from cl_core.files import replace_file
 
 EXACT_UP_TO = 1_000_000  # vectors; so many are compared in a tenth of a second on two cores
@@ -106,5 +108,6 @@ def nearest(vectors: Tensor, file: Path | None = None, progress: Progress | None
             pass  # cut off, or of another kind: it is built again
     index = _grown(vectors, progress)
     if file is not None:
-        replace_file(file, lambda temporary: index.save(str(temporary)))
+        with contextlib.suppress(UserError):  # a full disk costs time, not the answer
+            replace_file(file, lambda temporary: index.save(str(temporary)))
     return Approximate(vectors, index)

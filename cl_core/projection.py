@@ -9,6 +9,7 @@ from typing import Literal
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from cl_core.errors import UserError
@@ -72,11 +73,14 @@ def is_kept(run_folder: Path, key: str, projector: Projector) -> bool:
 
 
 def cached(run_folder: Path, key: str, projector: Projector) -> Tensor | None:
-    """Points computed before for the features called `key`, beside the run or in the cache."""
+    """Points computed before for the features called `key`, beside the run or in the cache; a damaged file counts as none."""
     for folder in (run_folder / "projections", cache_dir() / "projections"):
-        file = _file(folder, key, projector)
-        if file.is_file():
-            return safetensors.torch.load_file(file)["points"].float()
+        try:
+            points = safetensors.torch.load_file(_file(folder, key, projector))["points"].float()
+        except (OSError, KeyError, SafetensorError):
+            continue
+        if points.ndim == 2 and points.shape[1] == 2 and bool(points.isfinite().all()):
+            return points
     return None
 
 

@@ -111,24 +111,17 @@ def load_run(name: str) -> Run:
     return open_run(find_run(name))
 
 
-@cache
-def _untrained(name: str) -> Run:
-    run = load_run(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.record.config.seed)
-        method = _empty_method(run.record, run.method.encoder.statistics).eval()
-    record = run.record.model_copy(update={"state": "untrained", "step": 0})
-    return Run(RunFolder(run.folder.path.with_name(UNTRAINED)), record, method, _digest(method.encoder))
-
-
 def untrained_like(run: Run) -> Run:
     """The weights `run` started from, drawn again from its seed.
 
     Its key names the encoder's weights alone: runs that started from the same encoder share what is
     computed from its features.
     """
-    name = run.name if run.folder.path.parent == CHECKPOINTS else str(run.folder.path)
-    return _untrained(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.record.config.seed)
+        method = _empty_method(run.record, run.method.encoder.statistics).eval()
+    record = run.record.model_copy(update={"state": "untrained", "step": 0})
+    return Run(RunFolder(run.folder.path.with_name(UNTRAINED)), record, method, _digest(method.encoder))
 
 
 def _digest(module: torch.nn.Module) -> str:

@@ -32,6 +32,7 @@ from cl_core.training.config import RunConfig, RunState
 
 FORMAT = 1
 LOCK = ".lock"  # held by the process that trains the run; who dies lets it go
+OWNER = ".owner"  # who started the run, where visitors share a page
 PROBED_S = 1.0  # longer than a look at the lock holds it
 
 
@@ -165,7 +166,9 @@ class Folder(Generic[R]):
         if not self.path.is_dir():
             return False
         names = [entry.name for entry in self.path.iterdir()]
-        return all(name in {*self.before_record, LOCK} or (name.startswith(".") and name.endswith(".tmp")) for name in names)
+        return all(
+            name in {*self.before_record, LOCK, OWNER} or (name.startswith(".") and name.endswith(".tmp")) for name in names
+        )
 
     def claim(self) -> FileLock | None:
         """Take the run for this process to train, until the lock is released or the process ends.

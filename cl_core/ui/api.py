@@ -6,20 +6,20 @@ A picture is given as a data URL (data:image/png;base64,...) or by its name in t
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
+import inspect
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import gradio as gr
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from torch import Tensor
 
-from cl_core.data.catalog import picture_choices
-from cl_core.data.decoding import MAX_BYTES, decode_picture, to_tensor
+from cl_core.data.decoding import decode_picture, to_tensor
 from cl_core.data.views import apply_record, sample_record
 from cl_core.embedding import Layer
-from cl_core.errors import UserError
+from cl_core.errors import UserError, from_validation, shortened
 from cl_core.maps import map_points
 from cl_core.projection import PROJECTORS, Projector
 from cl_core.runs import run_features
@@ -27,6 +27,8 @@ from cl_core.ui import library, pictures
 from cl_core.ui.library import MAP_LAYERS, MapLayer, Space
 from cl_core.ui.tabs.matrix import compare_by
 
+MOST_BYTES = 20_000_000  # of an image inside a call
+LARGEST_SEED = 2**63 - 1
 MOST_PICTURES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
 OfferedLoss = Literal["nt-xent", "ratio", "out", "in", "in-sum"]
 
@@ -61,6 +63,7 @@ def augment(model: str, picture: str, count: int = 2, seed: int = 0) -> list[dic
         seed: the same seed draws the same views.
     """
     _within("count", count, 1, MOST_PICTURES)
+    _within("seed", seed, 0, LARGEST_SEED)
     run = library.run(_model(model))
     query = _picture(model, picture)
     height, width = query.shape[-2:]
@@ -117,6 +120,8 @@ def loss_anatomy(
     if not bool(z.isfinite().all()) or bool((z.norm(dim=1) == 0).any()):
         raise UserError("embeddings must be finite numbers, and no row may be all zeros: it has no direction.")
     pairs = len(z) // 2
+    for label in labels or []:
+        _within("a label", label, -LARGEST_SEED, LARGEST_SEED)
     classes = torch.arange(pairs) if labels is None else torch.tensor(labels)
     if classes.shape != (pairs,):
         raise UserError(f"labels must be {pairs} whole numbers, one for each pair of rows, but there were {len(classes)}.")
@@ -146,10 +151,9 @@ def search(model: str, picture: str, top: int = 8, space: Space = "trained") -> 
     _within("top", top, 1, MOST_ANSWERS)
     _one_of("space", space, library.spaces(_model(model)))
     data = library.dataset(model)
-    row = picture_choices(data).get(picture)
-    gallery = library.gallery(model, space)
-    excluded = None if row is None else data.groups[row : row + 1]
-    found = gallery.search(gallery.embedder(_sized(model, picture)), top, excluded)[0]
+    row = library.choices(data).get(picture)
+    without = None if row is None else int(data.groups[row])
+    found = library.search(model, space, _sized(model, picture), top, without)
     return [
         {"name": data.names[each.row], "class": data.family_names[int(data.families[each.row])], "cosine": each.cosine}
         for each in found
@@ -189,37 +193,56 @@ def offer() -> None:
 
 
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` whose `UserError` reaches the caller as a sentence."""
+    """`function` for callers from outside: checks the types of what they give, and says a `UserError` as a sentence."""
+    given = _parameters(function)
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            checked = given.model_validate(dict(zip(given.model_fields, args, strict=False)) | kwargs)
+            return function(**{name: getattr(checked, name) for name in given.model_fields})
+        except ValidationError as error:
+            raise gr.Error(str(from_validation(error)), print_exception=False) from None
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     return wrapped
 
 
+def _parameters(function: Callable[..., Any]) -> type[BaseModel]:
+    """A model of a function's parameters, strict: a text is no number. Names to choose from the function itself explains."""
+    hints = get_type_hints(function)
+    fields: dict[str, Any] = {
+        name: (str if get_origin(hints[name]) is Literal else hints[name], ... if each.default is each.empty else each.default)
+        for name, each in inspect.signature(function).parameters.items()
+    }
+    config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    return create_model(function.__name__, __config__=config, **fields)
+
+
 def _model(name: str) -> str:
-    names = library.checkpoint_names()
-    if name not in names:
-        raise UserError(f"There is no model {name!r}: choose one of {', '.join(names)}.")
+    try:
+        library.config(name)
+    except UserError:
+        names = ", ".join(library.checkpoint_names())
+        raise UserError(f"There is no model {shortened(name)!r}: choose one of {names}.") from None
     return name
 
 
 def _picture(model: str, picture: str) -> Tensor:
     data = library.dataset(model)
-    rows = picture_choices(data)
+    rows = library.choices(data)
     if picture in rows:
         return data.pictures[rows[picture]][None]
     if not picture.startswith("data:"):
-        raise UserError(f"{picture[:60]!r} is neither a picture of {data.title} nor a data URL (data:image/png;base64,...).")
-    if len(picture) > 2 * MAX_BYTES:
-        raise UserError(f"The picture is too large: give one of at most {MAX_BYTES // 1_000_000} MB.")
+        raise UserError(
+            f"{shortened(picture)!r} is neither a picture of {data.title} nor a data URL (data:image/png;base64,...)."
+        )
+    if len(picture) > 4 / 3 * MOST_BYTES + 100:
+        raise UserError(f"The picture is too large: give one of at most {MOST_BYTES // 1_000_000} MB.")
     try:
         content = base64.b64decode(picture.partition(",")[2], validate=True)
-    except binascii.Error:
+    except ValueError:  # letters outside ASCII are one, too
         raise UserError("The data URL is not in base64: encode the picture's file and put it after the comma.") from None
     return to_tensor(decode_picture(content, "The picture"), library.run(model).size)
 
@@ -236,9 +259,9 @@ def _numbers(values: Tensor) -> Any:
 
 def _within(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise UserError(f"{name} must be {least} to {most}, but it was {value}.")
+        raise UserError(f"{name} must be {least} to {most}, but it was {shortened(value)}.")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise UserError(f"{name} must be one of {', '.join(known)}, but it was {value!r}.")
+        raise UserError(f"{name} must be one of {', '.join(known)}, but it was {shortened(repr(value))}.")

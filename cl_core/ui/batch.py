@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.data.catalog import Dataset, instance_rows, instances, training_rows
+from cl_core.data.names import NAME
 from cl_core.data.views import make_views, plain_views
 from cl_core.methods import Comparison, StoredKeys
-from cl_core.runs import Run
+from cl_core.runs import Run, map_key
 from cl_core.training.loop import epoch_order, uses_labels
 from cl_core.ui import library
+from cl_core.ui.memo import Memo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +38,9 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
     return run.method.project(run.method.encoder(views))
 
 
-LARGEST = 32  # pictures
-NAMED = re.compile(r"([a-z0-9-]+):(\d+(?:,\d+)*)")
+SMALLEST, LARGEST = 2, 32  # pictures
+NAMED = re.compile(rf"({NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
+_batches: Memo[Batch] = Memo(64, 2e8)
 
 
 def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
@@ -56,12 +58,17 @@ def chosen_batch(model: str, picked: str, count: int, seed: int) -> Batch:
     return draw_batch(model, count if len(rows) < 2 else len(rows), seed, rows if len(rows) > 1 else ())
 
 
-@lru_cache(maxsize=64)
 def draw_batch(model: str, count: int, seed: int, rows_picked: tuple[int, ...] = ()) -> Batch:
     """`count` pictures of different groups, augmented as the checkpoint was trained; the same for the same seed.
 
     rows_picked: these pictures instead.
     """
+    count = max(SMALLEST, min(int(count), LARGEST))
+    key = map_key(library.run(model), library.dataset(model)), count, seed, rows_picked
+    return _batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
+
+
+def _drawn(model: str, count: int, seed: int, rows_picked: tuple[int, ...]) -> Batch:
     run, data = library.run(model), library.dataset(model)
     config = run.record.config.model_copy(update={"seed": seed})
     with_labels = uses_labels(config)

@@ -15,12 +15,14 @@ from cl_core.host import host
 from cl_core.paths import ASSETS
 from cl_core.training.jobs import Jobs
 from cl_core.ui import api, library, missing_pictures
+from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.pictures import sprite_folder
+from cl_core.ui.server import Server
 from cl_core.ui.tabs import broken, compare, curves, map, matrix, models, pairs, search, temperature, train, words
 from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.theme import theme
@@ -40,11 +42,12 @@ TABS = {
     "models": models,
 }
 UPLOADS_KEPT_S = 3600
+PLACES = 8  # calls of one event that are worked on at once; they wait for each other where they share an encoder
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
 
 
-def build_app() -> gr.Blocks:
-    """The whole page, on the shipped checkpoints.
+def build_app(access: Access | None = None) -> gr.Blocks:
+    """The whole page, on the shipped checkpoints, for those whom `access` lets use it; by default this machine's own user.
 
     Raises:
         UserError: there is no checkpoint to show.
@@ -53,18 +56,19 @@ def build_app() -> gr.Blocks:
     if not names:
         raise UserError("The folder checkpoints/ is empty: restore it, or train a run into it with python -m cl_core train.")
     gr.set_static_paths([plotly_script(), sprite_folder()])
-    kept_s, jobs = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs()
+    kept_s, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
     with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
-        _lay_out(app, names, FIRST, jobs)
+        _lay_out(app, names, FIRST, jobs, access)
         api.offer()
+    app.queue(default_concurrency_limit=PLACES)
     for language, name in LANGUAGES.items():
         if language != FIRST:
             with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
-                _lay_out(app, names, language, jobs)
+                _lay_out(app, names, language, jobs, access)
     return app
 
 
-def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs) -> None:
+def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access: Access) -> None:
     """One language's page."""
     with gr.Row(elem_classes="header"):
         with gr.Column(scale=3, min_width=280):
@@ -73,7 +77,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs) -> Non
             model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
             picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs)
+            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access)
             for dataset, waiting in library.waiting().items():
                 missing_pictures.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):
@@ -94,7 +98,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs) -> Non
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
                 tab.select(None, None, number, js=_opened(name), api_visibility="private")
                 view.build(page, number.change)
-    gr.Markdown(host_line(host()), elem_classes="host")
+    gr.Markdown(host_line(host(), access), elem_classes="host")
     theme_switch.click(None, js=(HERE / "theme_switch.js").read_text(encoding="utf-8"), api_visibility="private")
 
     def opened(request: gr.Request) -> list[Any]:
@@ -116,9 +120,12 @@ def _opened(name: str) -> str:
     return f"() => window.contrastiveLink.tabOpened({json.dumps(name)}, {json.dumps(next(iter(TABS)))})"
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(server: Server | None = None) -> dict[str, Any]:
     """Arguments of `launch` that make the page what it is, on any host."""
+    server = server or Server(Access())
     return {
+        "app_kwargs": {"lifespan": server.lifespan},
+        "auth": list(server.access.options.auth) or None,
         "theme": theme(),
         "css_paths": HERE / "style.css",
         "max_file_size": MAX_BYTES,

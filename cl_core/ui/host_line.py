@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from cl_core.host import Host
+from cl_core.ui.access import Access
 from cl_core.ui.text import text
 
 
-def host_line(host: Host) -> str:
+def host_line(host: Host, access: Access) -> str:
     """As Markdown."""
     own = text("host.gpu", name=host.gpu) if host.gpu else text("host.no_gpu")
     gpu = text("host.lent") if host.lent else own
@@ -14,6 +15,10 @@ def host_line(host: Host) -> str:
     parts = [text("host.runs_on", cores=host.cores, memory=memory, gpu=gpu)]
     if not host.gpu:
         parts.append(text("host.slow"))
+    if access.options.read_only:
+        parts.append(text("host.read_only"))
+    elif access.strangers:
+        parts.append(text("host.strangers"))
     if host.space:
         parts.append(text("host.space"))
     return " ".join(parts)

@@ -6,20 +6,23 @@ the Hub is called by its commit.
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+import sys
 import tempfile
 import threading
-from collections import defaultdict
 from collections.abc import Callable
-from functools import cache, lru_cache, wraps
+from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal
 
+import torch
 from torch import Tensor
 
-from cl_core.data.catalog import DATASETS, Dataset, dataset_names, load_dataset
+from cl_core.data.catalog import DATASETS, Dataset, dataset_names, load_dataset, picture_choices
 from cl_core.data.download import DOWNLOADS, get
 from cl_core.embedding import Layer
-from cl_core.errors import UserError
+from cl_core.errors import UserError, shortened
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.export import pack_run
 from cl_core.hub.pulled import pulled_runs
@@ -27,11 +30,13 @@ from cl_core.kept_features import features_of
 from cl_core.methods import METHODS
 from cl_core.neighbourhood import agreement
 from cl_core.picture_loss import picture_losses
-from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
-from cl_core.runs import Run, encoder_runs, find_run, load_run, shipped_runs, trained_runs, untrained_like
+from cl_core.retrieval import Gallery, Neighbour, pixel_gallery, run_gallery
+from cl_core.runs import Run, encoder_runs, find_run, map_key, open_run, shipped_runs, trained_runs, untrained_like
 from cl_core.training.config import RunConfig
 from cl_core.training.run_folder import RunFolder, RunRecord
+from cl_core.ui.memo import Memo, Together
 from cl_core.ui.text import text
+from cl_core.ui.uploads import uploads_dir
 from cl_core.words.maps import Clusters, clusters
 from cl_core.words.questions import WordSpace
 from cl_core.words.run_folder import WordRun, find_words, open_words, shipped_words
@@ -41,28 +46,59 @@ SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
 MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
 SHORT_COMMIT = 8  # digits
-P = ParamSpec("P")
-R = TypeVar("R")
+SEARCHED_TOGETHER = 16  # images; more take longer than they save
 
 
-def _once(function: Callable[P, R]) -> Callable[P, R]:
-    """Keep results; of visitors who ask for the same thing one computes and the others wait."""
-    kept = cache(function)
-    locks: defaultdict[tuple[object, ...], threading.Lock] = defaultdict(threading.Lock)
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """One image to search for, (1, 3, S, S) uint8; without: a group that is no answer, -1 for none."""
 
-    @wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with locks[args]:
-            return kept(*args, **kwargs)  # type: ignore[arg-type]
+    image: Tensor
+    top: int
+    without: int
 
-    return wrapped
+
+def _answers(gallery: Gallery, queries: list[Query]) -> list[list[Neighbour]]:
+    features = gallery.embedder(torch.cat([query.image for query in queries]))
+    without = torch.tensor([query.without for query in queries])
+    found = gallery.search(features, max(query.top for query in queries), without)
+    return [answers[: query.top] for answers, query in zip(found, queries, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Searched:
+    """A gallery, and the questions that are put to it together."""
+
+    gallery: Gallery
+    together: Together[Query, list[Neighbour]]
+
+    @classmethod
+    def of(cls, gallery: Gallery) -> Searched:
+        return cls(gallery, Together(partial(_answers, gallery), SEARCHED_TOGETHER))
+
+
+# As many as a page shows at once, and some: what a visitor adds takes the place of what was not used for longest.
+_runs: Memo[Run] = Memo(64)
+_untrained: Memo[Run] = Memo(64)
+_galleries: Memo[Searched] = Memo(48, 2e9, measure=lambda each: each.gallery.features.nbytes)
+_shown: Memo[Tensor] = Memo(200)
+_zips: Memo[Path] = Memo(8, drop=lambda path: shutil.rmtree(path.parent, ignore_errors=True))
+_choices: Memo[dict[str, int]] = Memo(16)
+_words: Memo[WordRun] = Memo(8)
+_spaces: Memo[WordSpace] = Memo(8)
+_groups: Memo[Clusters] = Memo(8)
+
+
+@cache
+def _shipped_folders() -> dict[str, RunFolder]:
+    return {folder.name: folder for folder in shipped_runs()}
 
 
 @cache
 def _shipped() -> dict[str, RunConfig]:
     """Settings of the shipped checkpoints, those of one data set together, in the order of the methods."""
     datasets, methods = [*DATASETS, *DOWNLOADS], list(METHODS)
-    configs = {folder.name: folder.read_record().config for folder in shipped_runs()}
+    configs = {name: folder.read_record().config for name, folder in _shipped_folders().items()}
     order = sorted(configs, key=lambda name: (datasets.index(configs[name].dataset), methods.index(configs[name].method), name))
     return {name: configs[name] for name in order}
 
@@ -128,9 +164,10 @@ def config(name: str) -> RunConfig:
     Raises:
         UserError: there is no such model here, or no more.
     """
-    known = _configs()
+    # Most questions are about a shipped one: the folders where others come and go are not looked through for it.
+    known = _shipped() if name in _shipped() else _configs()
     if name not in known:
-        raise UserError(text("models.gone", name=name))
+        raise UserError(text("models.gone", name=shortened(name)))
     return known[name]
 
 
@@ -139,6 +176,8 @@ def folder(name: str) -> RunFolder:
 
     Raises: as `config`.
     """
+    if name in _shipped_folders():
+        return _shipped_folders()[name]
     config(name)
     return find_run(name)
 
@@ -176,46 +215,47 @@ def fetch(name: str, progress: Callable[[float], None]) -> None:
         get(name, progress)
 
 
-@_once
+def _version(found: RunFolder) -> tuple[str, int, int]:
+    """Changes when another run takes the folder's place."""
+    try:
+        now = found.model_file.stat()
+    except OSError:
+        return str(found.path.resolve()), 0, 0
+    return str(found.path.resolve()), now.st_mtime_ns, now.st_size
+
+
 def run(name: str) -> Run:
-    """A model, opened."""
-    config(name)
-    return load_run(name)
+    """A model, opened.
+
+    Raises: as `config`, or as opening its files.
+    """
+    found = folder(name)
+    return _runs.get(_version(found), lambda: open_run(found))
 
 
-@_once
 def packed(name: str) -> Path:
     """A finished run as an archive to take along."""
+    found = folder(name)
     # Where Gradio lets a browser read from.
-    return pack_run(folder(name), Path(tempfile.mkdtemp(prefix="contrastive-explorer-run-")) / f"{name}.zip")
+    root = uploads_dir()
+    root.mkdir(parents=True, exist_ok=True)
+    return _zips.get(_version(found), lambda: pack_run(found, Path(tempfile.mkdtemp(prefix="run-", dir=root)) / f"{name}.zip"))
 
 
-@_once
 def untrained(name: str) -> Run:
     """The weights the checkpoint `name` started from."""
-    return untrained_like(run(name))
+    trained = run(name)
+    return _untrained.get(trained.key, lambda: untrained_like(trained))
 
 
-@_once
 def dataset(name: str) -> Dataset:
     """The data set the checkpoint `name` learned from."""
     return load_dataset(config(name).dataset)
 
 
-@_once
-def _trained_gallery(name: str) -> Gallery:
-    return run_gallery(run(name), dataset(name))
-
-
-@_once
-def _untrained_gallery(dataset_name: str, key: str) -> Gallery:
-    name = next(n for n in checkpoint_names() if dataset(n).name == dataset_name and untrained(n).key == key)
-    return run_gallery(untrained(name), dataset(name))
-
-
-@_once
-def _pixel_gallery(dataset_name: str, size: int) -> Gallery:
-    return pixel_gallery(load_dataset(dataset_name), size)
+def choices(data: Dataset) -> dict[str, int]:
+    """`picture_choices`, kept."""
+    return _choices.get((data.name, data.digest), lambda: picture_choices(data))
 
 
 def gallery(name: str, space: Space) -> Gallery:
@@ -223,10 +263,25 @@ def gallery(name: str, space: Space) -> Gallery:
 
     Checkpoints that started from the same weights, or take pictures of the same size, share theirs.
     """
+    return _searched(name, space).gallery
+
+
+def _searched(name: str, space: Space) -> Searched:
     data = dataset(name)
     if space == "pixels":
-        return _pixel_gallery(data.name, run(name).size)
-    return _trained_gallery(name) if space == "trained" else _untrained_gallery(data.name, untrained(name).key)
+        size = run(name).size
+        return _galleries.get((data.name, data.digest, size), lambda: Searched.of(pixel_gallery(data, size)))
+    chosen = run(name) if space == "trained" else untrained(name)
+    return _galleries.get(map_key(chosen, data), lambda: Searched.of(run_gallery(chosen, data)))
+
+
+def search(name: str, space: Space, image: Tensor, top: int, without: int | None = None) -> list[Neighbour]:
+    """The `top` groups of the checkpoint's data set most like an image (1, 3, S, S) uint8; of visitors who ask at the same
+    time, all go through the encoder and the gallery together.
+
+    without: a group that may not be an answer.
+    """
+    return _searched(name, space).together(Query(image, top, -1 if without is None else without))
 
 
 def layer_run(name: str, layer: MapLayer) -> tuple[Run, Layer]:
@@ -242,30 +297,39 @@ def layer_run(name: str, layer: MapLayer) -> tuple[Run, Layer]:
     return run(name), layer if run(name).method.has_head else "feature"
 
 
-@_once
+def _of_shown(what: str, name: str, layer: MapLayer, make: Callable[[], Tensor]) -> Tensor:
+    chosen, kind = layer_run(name, layer)
+    return _shown.get((what, map_key(chosen, dataset(name)), kind), make)
+
+
 def shown_features(name: str, layer: MapLayer) -> Tensor:
     """What the checkpoint makes of its data set's shown pictures, (P, D) of length 1."""
     data = dataset(name)
     chosen, kind = layer_run(name, layer)
-    return features_of(chosen, data, data.shown, kind)
+    return _of_shown("features", name, layer, lambda: features_of(chosen, data, data.shown, kind))
 
 
-@_once
 def shown_agreement(name: str, layer: MapLayer) -> Tensor:
     """`agreement` of the shown pictures, (P,)."""
     data = dataset(name)
-    return agreement(shown_features(name, layer), data.labels[data.shown], data.groups[data.shown])
+
+    def make() -> Tensor:
+        return agreement(shown_features(name, layer), data.labels[data.shown], data.groups[data.shown])
+
+    return _of_shown("agreement", name, layer, make)
 
 
-@_once
 def shown_clusters(name: str, layer: MapLayer) -> Tensor:
     """k-means of the shown pictures' features, as many clusters as there are families: (P,) int64."""
-    points = shown_features(name, layer)
-    *_, last = kmeans_steps(points, kmeans_start(points, len(dataset(name).family_names), 0))
-    return last.assignment
+
+    def make() -> Tensor:
+        points = shown_features(name, layer)
+        *_, last = kmeans_steps(points, kmeans_start(points, len(dataset(name).family_names), 0))
+        return last.assignment
+
+    return _of_shown("clusters", name, layer, make)
 
 
-@_once
 def shown_losses(name: str) -> Tensor:
     """`picture_losses` of the shown pictures, (P,).
 
@@ -275,7 +339,7 @@ def shown_losses(name: str) -> Tensor:
     if not trained_here(name):
         raise UserError(text("models.no_loss", name=name))
     data = dataset(name)
-    return picture_losses(run(name), data.pictures[data.shown])
+    return _of_shown("losses", name, "embedding", lambda: picture_losses(run(name), data.pictures[data.shown]))
 
 
 @cache
@@ -284,22 +348,19 @@ def word_names() -> list[str]:
     return [folder.name for folder in shipped_words()]
 
 
-@_once
 def words(name: str) -> WordRun:
     """A shipped checkpoint of words."""
-    return open_words(find_words(name))
+    return _words.get(name, lambda: open_words(find_words(name)))
 
 
-@_once
 def word_space(name: str) -> WordSpace:
     """Where the checkpoint `name` answers questions."""
-    return WordSpace.of(words(name).vocabulary, words(name).vectors)
+    return _spaces.get(name, lambda: WordSpace.of(words(name).vocabulary, words(name).vectors))
 
 
-@_once
 def word_clusters(name: str) -> Clusters:
     """The groups that colour the map of the checkpoint `name`."""
-    return clusters(words(name))
+    return _groups.get(name, lambda: clusters(words(name)))
 
 
 def warm_up() -> None:
@@ -309,6 +370,14 @@ def warm_up() -> None:
         if dataset(name).name not in seen:
             seen.add(dataset(name).name)
             for space in SPACES:
-                gallery(name, space)
+                _try(partial(gallery, name, space))
     for name in word_names():
-        word_clusters(name)
+        _try(partial(word_clusters, name))
+
+
+def _try(work: Callable[[], object]) -> None:
+    """What cannot be opened now is said to whoever asks for it."""
+    try:
+        work()
+    except UserError as error:
+        print(f"warning: {error}", file=sys.stderr)

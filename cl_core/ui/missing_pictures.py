@@ -25,7 +25,8 @@ def build(dataset: str, waiting: list[str], page: Page) -> None:
     def still_missing() -> Any:
         return gr.update(visible=dataset in library.waiting())
 
-    def fetch(progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
+    def fetch(request: gr.Request, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
+        page.access.check("fetch", request)
         library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
         return [gr.update(choices=library.checkpoint_names()), still_missing()]

@@ -19,5 +19,4 @@ def neighbour_row(
 
 
 def _item(data: Dataset, row: int, note: str) -> dict[str, Any]:
-    source = pictures.data_url(pictures.to_image(data.pictures[row]))
-    return {"src": source, "caption": data.names[row], "note": note, "id": row}
+    return {"src": pictures.thumbnail(data, row), "caption": data.names[row], "note": note, "id": row}

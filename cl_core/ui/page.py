@@ -14,6 +14,7 @@ import gradio as gr
 
 from cl_core.errors import UserError
 from cl_core.training.jobs import Jobs
+from cl_core.ui.access import Access, Action
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
 from cl_core.ui.text import speaking, text
@@ -34,7 +35,7 @@ class Page:
     seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the pictures
         that `picked` names (`batch.picked_rows`).
     wanted: a hidden input, the name of the picture that another view wants searched for.
-    jobs: the app's trainings.
+    jobs: the app's trainings. access: what visitors may do.
     """
 
     language: str
@@ -46,6 +47,7 @@ class Page:
     wanted: gr.Textbox
     kept: list[Kept]
     jobs: Jobs
+    access: Access
 
     def handles(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         """`handler` for an event of this page: it speaks the page's language, and its `UserError` becomes a notice.
@@ -64,6 +66,19 @@ class Page:
                     return _notice(error)
 
         return wrapped
+
+    def allows(self, action: Action, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """`handles` for what writes, trains, pulls or publishes: first asks `access` whether this visitor may."""
+
+        def steps(request: gr.Request, *given: Any) -> Iterator[Any]:
+            self.access.check(action, request)
+            yield from handler(*given)
+
+        def once(request: gr.Request, *given: Any) -> Any:
+            self.access.check(action, request)
+            return handler(*given)
+
+        return self.handles(steps if inspect.isgeneratorfunction(handler) else once)
 
     def _handles_steps(self, handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         @functools.wraps(handler)

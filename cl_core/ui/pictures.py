@@ -14,8 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from cl_core.data.catalog import Dataset
+from cl_core.errors import UserError
 from cl_core.files import write_bytes
 from cl_core.paths import cache_dir
+from cl_core.ui.memo import Memo
 
 SHEET_TILE = 40  # pixels
 MOST_TILE = 96  # pixels, of a batch's pictures
@@ -41,6 +43,15 @@ def data_url(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def thumbnail(dataset: Dataset, row: int) -> str:
+    """`data_url` of a data set's picture; those shown most recently are kept."""
+    key = dataset.name, dataset.digest, row
+    return _thumbnails.get(key, lambda: data_url(to_image(dataset.pictures[row])))
+
+
+_thumbnails: Memo[str] = Memo(5_000, 5e7)
 
 
 def _sheet(tiles: list[Image.Image], columns: int, side: int) -> Image.Image:
@@ -72,12 +83,26 @@ def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
     which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]
     file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}.webp"
-    if not file.is_file():
+    url = f"/gradio_api/file={file}"
+    if not _is_whole(file):
         tiles = [to_image(dataset.pictures[row]) for row in rows.tolist()]
         buffer = io.BytesIO()
         _sheet(tiles, columns, side).save(buffer, "WEBP", quality=80, method=2)
-        write_bytes(file, buffer.getvalue())
-    return {"url": f"/gradio_api/file={file}", "columns": columns, "count": count}
+        try:
+            write_bytes(file, buffer.getvalue())
+        except UserError:  # a full disk costs time, not the answer
+            url = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return {"url": url, "columns": columns, "count": count}
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a WebP file is as long as it says."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(12)
+        return head[:4] == b"RIFF" and head[8:] == b"WEBP" and int.from_bytes(head[4:8], "little") + 8 == file.stat().st_size
+    except OSError:
+        return False
 
 
 def as_tensor(image: Image.Image) -> Tensor:

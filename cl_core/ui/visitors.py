@@ -1,34 +1,36 @@
-"""What visitors of a Space may ask of it: its disk, memory and time belong to all of them."""
+"""What visitors may ask of a machine that is not theirs: its disk, memory and time belong to all of them."""
 
 from __future__ import annotations
 
 from cl_core.encoders import ENCODERS
 from cl_core.errors import UserError
-from cl_core.host import on_space
 from cl_core.hub.fetch import LARGEST
 from cl_core.hub.pulled import pulled_dir
 from cl_core.paths import encoder_runs_dir, trained_dir
 from cl_core.training.config import RunConfig
+from cl_core.training.run_folder import OWNER
+from cl_core.ui.access import Access, owner_of
 from cl_core.ui.text import text
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes that one brought model and all models together may take
+MOST_RUNS = 10  # of one visitor
 TURN_S = 900.0  # then another visitor's may begin
 # Of a training; its memory is bounded wherever it runs.
 MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
 
 
-def turn_s() -> float | None:
-    """Seconds that one visitor's work may take; None where there are no visitors."""
-    return TURN_S if on_space() else None
+def turn_s(access: Access) -> float | None:
+    """Seconds that one visitor's work may take; None where visitors are no strangers."""
+    return TURN_S if access.strangers else None
 
 
-def check_room() -> int:
+def check_room(access: Access) -> int:
     """Bytes that may be fetched.
 
     Raises:
-        UserError: this is a Space whose visitors brought enough already.
+        UserError: strangers visit this app, and brought enough already.
     """
-    if not on_space():
+    if not access.strangers:
         return LARGEST
     places = (pulled_dir(), encoder_runs_dir(), trained_dir())
     # Links within the client's layout point to files that are counted where they are.
@@ -38,15 +40,25 @@ def check_room() -> int:
     return LARGEST_MODEL
 
 
-def check_training(config: RunConfig) -> None:
+def check_runs(access: Access, visitor: str) -> None:
+    """Whether a visitor may begin another run.
+
+    Raises:
+        UserError: strangers visit this app, and this one has enough runs.
+    """
+    if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MOST_RUNS:
+        raise UserError(text("access.many_runs", most=MOST_RUNS))
+
+
+def check_training(access: Access, config: RunConfig) -> None:
     """Whether a visitor may train with these settings.
 
     Raises:
-        UserError: this is a Space, and they would take too much of it.
+        UserError: strangers visit this app, and they would take too much of it.
     """
-    if not on_space():
+    if not access.strangers:
         return
-    check_room()
+    check_room(access)
     if config.encoder not in ENCODERS or config.compile:
         raise UserError(text("train.only_own", encoders=", ".join(ENCODERS)))
     for name, most in MOST.items():

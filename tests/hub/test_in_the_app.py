@@ -13,6 +13,7 @@ from cl_core.host import Host
 from cl_core.hub.encoder import look, wrap
 from cl_core.hub.pull import pull
 from cl_core.ui import api, library, visitors
+from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
 from cl_core.ui.tabs import curves, map, matrix, models, search, temperature
@@ -99,13 +100,13 @@ def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None
 
 def test_pulling_in_the_app(hub: Hub) -> None:
     commit = hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
-    first, *_, last = steps(models.pull_run, f" {RUN} ")
+    first, *_, last = steps(models.pull_run, Access(), f" {RUN} ")
     assert f"Fetching {RUN}: 0 MB so far" in first[0]
     assert last[1]["value"] == f"{RUN}@{commit[:8]}"
     assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
     with pytest.raises(UserError, match=r"is here, but not the pictures it learned from \(cifar10\)"):
-        steps(models.pull_run, "someone/cifar")
+        steps(models.pull_run, Access(), "someone/cifar")
 
 
 def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,12 +114,12 @@ def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
     monkeypatch.setattr(visitors, "LARGEST_MODEL", 1000)
     with pytest.raises(UserError, match="at most 0 MB"):
-        steps(models.pull_run, RUN)
+        steps(models.pull_run, Access(), RUN)
     monkeypatch.setattr(visitors, "LARGEST_MODEL", 10**8)
-    steps(models.pull_run, RUN)
+    steps(models.pull_run, Access(), RUN)
     monkeypatch.setattr(visitors, "ALL_MODELS", 1000)
-    with pytest.raises(UserError, match="as many models as fit here"):
-        steps(models.pull_run, RUN)
+    with pytest.raises(UserError, match="have filled the room for them"):
+        steps(models.pull_run, Access(), RUN)
 
 
 def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,18 +129,21 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
     kept = []
     for _ in range(2):
         with pytest.raises(UserError, match="has looked for 0 minutes, and others wait: what it has seen is kept"):
-            steps(models.bring_encoder, "", ENCODER, "digits")
+            steps(models.bring_encoder, Access(), "", ENCODER, "digits")
         kept.append(next(look(wrap(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1
     monkeypatch.setattr(visitors, "TURN_S", 60.0)
-    assert "is here and chosen" in steps(models.bring_encoder, "", ENCODER, "digits")[-1][0]
+    assert "is here and chosen" in steps(models.bring_encoder, Access(), "", ENCODER, "digits")[-1][0]
 
 
 def test_the_line_at_the_foot() -> None:
-    own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", lent=False, space=False))
+    own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", lent=False, space=False), Access())
     assert own.startswith("This page runs on 8 processor cores with 32 GB, and a GPU (NVIDIA T4).")
     assert "Off on a Space" not in own
     assert "takes minutes" not in own
-    lent = host_line(Host(cores=4, memory_gb=0, gpu="ZeroGPU", lent=True, space=True))
+    lent = host_line(Host(cores=4, memory_gb=0, gpu="ZeroGPU", lent=True, space=True), Access(Options(host="0.0.0.0")))
     assert lent.startswith("This page runs on 4 processor cores, and a GPU lent call by call (ZeroGPU)")
-    assert "Off on a Space: publishing" in lent
+    assert "pulling and publishing are off" in lent
+    assert "Off on a Space: private repositories" in lent
+    looking = host_line(Host(cores=1, memory_gb=1, gpu="", lent=False, space=False), Access(Options(read_only=True)))
+    assert "Open for looking only" in looking

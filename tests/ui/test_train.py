@@ -16,6 +16,7 @@ from cl_core.training.config import RunConfig
 from cl_core.training.jobs import Jobs
 from cl_core.training.run_folder import RunFolder
 from cl_core.ui import library
+from cl_core.ui.access import Access
 from cl_core.ui.tabs import train
 from tests.conftest import SMALL
 
@@ -31,10 +32,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path) -> It
 
 
 def test_settings_of_the_form_and_of_the_line() -> None:
-    config = train.settings_of(GIVEN, "--method simsiam --stop-gradient false --views.flip 0")
+    config = train.settings_of(Access(), GIVEN, "--method simsiam --stop-gradient false --views.flip 0")
     assert (config.method, config.stop_gradient, config.views.flip, config.epochs) == ("simsiam", False, 0.0, 3)
     assert config.snapshots == train.SNAPSHOTS
-    assert train.settings_of(GIVEN, "--snapshots 3").snapshots == 3
+    assert train.settings_of(Access(), GIVEN, "--snapshots 3").snapshots == 3
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -56,28 +57,29 @@ def test_what_is_written_is_read_again() -> None:
         ({"dataset": "nowhere"}, "", "nowhere"),
         ({"method": "pretrained"}, "", "pretrained is for encoders that others trained"),
         ({"epochs": None}, "", "epochs: input should be a valid integer"),
+        ({}, "--lr 1 " * 1000, "more than 2,000 characters of settings"),
     ],
 )
 def test_what_is_refused_at_once(given: dict[str, object], other: str, said: str) -> None:
     with pytest.raises(UserError) as error:
-        train.settings_of(GIVEN | given, other)
+        train.settings_of(Access(), GIVEN | given, other)
     assert said in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ("--encoder timm/test_vit/32", "On this Space the encoder is one of"),
+        ("--encoder timm/test_vit/32", "Here the encoder is one of"),
         ("--compile true", "not compiled"),
         ("--projection-dim 4096", "projection_dim goes up to 512"),
         ("--snapshots 1000", "snapshots goes up to 24"),
     ],
 )
 def test_what_visitors_of_a_space_may_not(monkeypatch: pytest.MonkeyPatch, other: str, said: str) -> None:
-    train.settings_of(GIVEN, other)
+    train.settings_of(Access(), GIVEN, other)
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
     with pytest.raises(UserError, match=said):
-        train.settings_of(GIVEN, other)
+        train.settings_of(Access(), GIVEN, other)
 
 
 @pytest.mark.parametrize("name", ["", "..", "../small", "/etc", "a/b"])

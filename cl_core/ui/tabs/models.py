@@ -7,19 +7,20 @@ import html
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, TypeVar
 
 import gradio as gr
 
 from cl_core.data.catalog import dataset_names, load_dataset
 from cl_core.errors import UserError
-from cl_core.host import on_space
 from cl_core.hub.fetch import arrived
 from cl_core.hub.names import HubName, hub_name
 from cl_core.hub.tried import TRIED, Tried
 from cl_core.kept_features import looked_at
 from cl_core.training.run_folder import RunFolder
 from cl_core.ui import library, visitors
+from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
@@ -79,11 +80,11 @@ def _fetching(name: HubName, future: Future[Any]) -> Iterator[str]:
             return
 
 
-def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
+def pull_run(access: Access, name: str) -> Iterator[tuple[Any, ...]]:
     """Bring a run; gives status, model menu, table."""
     from cl_core.hub.pull import pull
 
-    largest, repository = visitors.check_room(), hub_name(name.strip())
+    largest, repository = visitors.check_room(access), hub_name(name.strip())
     future = _begin(lambda: pull(str(repository), largest))
     for said in _fetching(repository, future):
         yield said, gr.skip(), gr.skip()
@@ -100,17 +101,17 @@ def pull_run(name: str) -> Iterator[tuple[Any, ...]]:
     yield _done(brought), gr.update(choices=names, value=brought), table()
 
 
-def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
+def bring_encoder(access: Access, tried: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
     """Wrap a public encoder and let it look at the pictures; gives status, stop button, model menu, table."""
     from cl_core.hub.encoder import PREFIX, wrap
 
-    largest, repository = visitors.check_room(), hub_name((other.strip() or tried).removeprefix(PREFIX))
+    largest, repository = visitors.check_room(access), hub_name((other.strip() or tried).removeprefix(PREFIX))
     future = _begin(lambda: wrap(str(repository), dataset, largest=largest))
     for said in _fetching(repository, future):
         yield said, gr.update(interactive=True), gr.skip(), gr.skip()
     try:
         folder = future.result()
-        for said in _watch(folder):
+        for said in _watch(folder, visitors.turn_s(access)):
             yield said, gr.skip(), gr.skip(), gr.skip()
     except UserError:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
@@ -119,16 +120,16 @@ def bring_encoder(tried: str, other: str, dataset: str) -> Iterator[tuple[Any, .
     yield _done(folder.name), gr.update(interactive=False), chosen, table()
 
 
-def _watch(folder: RunFolder) -> Iterator[str]:
+def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
     """Let a wrapped encoder look at its pictures, and say how far it is.
 
     Raises:
-        UserError: this is a Space, and it took its visitor's turn.
+        UserError: it took the visitor's turn, of so many seconds.
     """
     from cl_core.hub.encoder import look
 
     count = len(looked_at(load_dataset(folder.read_record().config.dataset)))
-    started, first, said, turn = time.monotonic(), None, 0.0, visitors.turn_s()
+    started, first, said = time.monotonic(), None, 0.0
     with contextlib.closing(look(folder)) as shares:
         for share in shares:
             first = share if first is None else first
@@ -181,15 +182,16 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("models.about"), elem_classes="about")
     listed = gr.HTML("", elem_id="models-list", render=False)
     with gr.Row(elem_classes="panel-row"):
-        with gr.Column(scale=2, min_width=320, elem_classes="panel"):
-            _encoder_form(page, listed)
-        with gr.Column(scale=1, min_width=280, elem_classes="panel"):
-            _pull_form(page, listed)
-        with gr.Column(scale=1, min_width=280, elem_classes="panel"):
-            if on_space():
-                gr.Markdown(text("models.publish_off"), elem_classes="small")
-            else:
+        if page.access.hub:
+            with gr.Column(scale=2, min_width=320, elem_classes="panel"):
+                _encoder_form(page, listed)
+            with gr.Column(scale=1, min_width=280, elem_classes="panel"):
+                _pull_form(page, listed)
+            with gr.Column(scale=1, min_width=280, elem_classes="panel"):
                 _publish_form(page)
+        else:
+            why = text("access.read_only") if page.access.options.read_only else text("models.hub_off")
+            gr.Markdown(why, elem_classes="small", elem_id="models-off")
     listed.render()
     shown(page.handles(table), None, listed, **QUICK)
 
@@ -211,7 +213,9 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
     page.keep("other-encoder", other)
     page.keep("looks-at", dataset, choices=dataset_names)
     outputs = [status, stop, page.model, listed]
-    running = bring.click(page.handles(bring_encoder), [tried, other, dataset], outputs, trigger_mode="multiple", **LONG)
+    running = bring.click(
+        page.allows("hub", partial(bring_encoder, page.access)), [tried, other, dataset], outputs, trigger_mode="multiple", **LONG
+    )
     stop.click(None, cancels=[running], api_visibility="private")
     # Only once it has stopped, or its last word would come after ours. Gradio counts what was cancelled as failed.
     running.failure(page.handles(stopped), None, [status, stop], show_progress="hidden", api_visibility="private")
@@ -230,7 +234,8 @@ def _pull_form(page: Page, listed: gr.HTML) -> None:
     pull = gr.Button(text("models.pull"), elem_id="models-pull")
     status = gr.HTML("", elem_id="models-pull-status")
     page.keep("pull", name)
-    gr.on([pull.click, name.submit], page.handles(pull_run), name, [status, page.model, listed], **LONG)
+    pulls = page.allows("hub", partial(pull_run, page.access))
+    gr.on([pull.click, name.submit], pulls, name, [status, page.model, listed], **LONG)
 
 
 def _publish_form(page: Page) -> None:
@@ -240,4 +245,4 @@ def _publish_form(page: Page) -> None:
     private = gr.Checkbox(False, label=text("models.private"))
     send = gr.Button(text("models.publish"), elem_id="models-publish")
     status = gr.HTML("", elem_id="models-publish-status")
-    send.click(page.handles(publish), [page.model, name, private], status, **LONG)
+    send.click(page.allows("hub", publish), [page.model, name, private], status, **LONG)

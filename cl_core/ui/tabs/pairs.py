@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 import torch
 
-from cl_core.data.catalog import picture_choices
 from cl_core.data.decoding import decode_picture
 from cl_core.data.views import ViewConfig, ViewRecord, apply_record, sample_record
 from cl_core.ui import library, pictures
@@ -83,14 +82,14 @@ def show(
         image = decode_picture(Path(upload), text("common.file"))
         return make_pair(pictures.as_tensor(image), text("common.your_picture"), config, int(seed))
     data = library.dataset(model)
-    names = picture_choices(data)
+    names = library.choices(data)
     row = names.get(choice or "", next(iter(names.values())))
     return make_pair(data.pictures[row : row + 1], data.names[row], config, int(seed))
 
 
 def choices(model: str, chosen: str | None) -> dict[str, Any]:
     """The pictures to pick from when the model changes; the one chosen stays if it is among them."""
-    names = list(picture_choices(library.dataset(model)))
+    names = list(library.choices(library.dataset(model)))
     return gr.update(choices=names, value=chosen if chosen in names else names[0])
 
 

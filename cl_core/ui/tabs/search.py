@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.data.catalog import picture_choices
 from cl_core.data.decoding import decode_picture, is_animated, to_tensor
 from cl_core.ui import library
 from cl_core.ui.components import menu, picture_rows, picture_upload
@@ -23,22 +22,20 @@ TOP = 8
 def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
     """The pictures most like the upload, or else like the chosen one, in each space."""
     data, size = library.dataset(model), library.run(model).size
-    excluded = None
+    without = None
     if upload:
         file = Path(upload)
         query = to_tensor(decode_picture(file, text("common.file")), size)
         if is_animated(file):
             gr.Info(text("search.animated"))
-    elif choice and choice in (rows := picture_choices(data)):
+    elif choice and choice in (rows := library.choices(data)):
         row = rows[choice]
-        query, excluded = data.pictures[row : row + 1], data.groups[row : row + 1]
+        query, without = data.pictures[row : row + 1], int(data.groups[row])
     else:
         return {"rows": [], "empty": text("search.empty")}
     rows_shown = []
     for space in library.spaces(model):
-        gallery = library.gallery(model, space)
-        found = gallery.search(gallery.embedder(query), TOP, excluded)[0]
-        near = [(each.row, each.cosine) for each in found]
+        near = [(each.row, each.cosine) for each in library.search(model, space, query, TOP, without)]
         rows_shown.append(neighbour_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near))
     return {"rows": rows_shown}
 
@@ -64,6 +61,6 @@ def build(page: Page, shown: Event) -> None:
 
 def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, str]:
     """The pictures to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
-    names = list(picture_choices(library.dataset(model)))
+    names = list(library.choices(library.dataset(model)))
     chosen = wanted if wanted in names else chosen
     return gr.update(choices=names, value=chosen if chosen in names else None), ""

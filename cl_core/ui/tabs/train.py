@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import html
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,15 @@ from cl_core.commands.options import read_settings, write_settings
 from cl_core.data.catalog import dataset_names, load_dataset
 from cl_core.encoders import ENCODERS
 from cl_core.errors import UserError, from_validation
-from cl_core.host import on_space
+from cl_core.files import write_bytes
 from cl_core.methods import METHODS, TRAINABLE
 from cl_core.paths import trained_dir
 from cl_core.training.config import RunConfig
 from cl_core.training.jobs import Jobs
 from cl_core.training.loop import check_data
-from cl_core.training.run_folder import RunFolder, RunRecord
+from cl_core.training.run_folder import OWNER, RunFolder, RunRecord
 from cl_core.ui import library, visitors
+from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
@@ -38,21 +40,25 @@ EPOCHS = 10  # to begin with: a minute or two on two cores
 SNAPSHOTS = 6  # each takes seconds
 FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
 POLL_S = 1.5
+LONGEST_OTHER = 2_000  # characters of further settings
 PRESSED = QUICK | {"queue": True}  # notices come by the queue
 
 
-def settings_of(given: dict[str, Any], other: str) -> RunConfig:
+def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
     """The settings of the form with those of its line of options on top.
 
     Raises:
         UserError: one of them is none, out of bounds, or they do not go with the pictures.
     """
+    if len(other) > LONGEST_OTHER:
+        raise UserError(text("train.other_long", most=f"{LONGEST_OTHER:,}"))
     try:
         config = RunConfig.model_validate({"snapshots": SNAPSHOTS} | given | read_settings(other, RunConfig))
     except ValidationError as error:
         raise from_validation(error) from None
-    check_data(config, load_dataset(config.dataset))
-    visitors.check_training(config)
+    data = load_dataset(config.dataset)
+    check_data(config, data)
+    visitors.check_training(access, config)
     return config
 
 
@@ -184,17 +190,21 @@ def drawn(seen: Look, before: str) -> tuple[Any, str]:
     return figures_of(seen.name, seen.metrics, seen.record), drawn_from
 
 
-def watch(jobs: Jobs, name: str, before: str) -> tuple[Any, ...]:
-    """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show."""
+def watch(jobs: Jobs, name: str, before: str, mine: bool = True) -> tuple[Any, ...]:
+    """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show.
+
+    mine: whether this visitor may stop, resume and take it.
+    """
     seen = look(jobs, name)
     usable, archive = name in library.own_names(), None
-    if usable:
+    if usable and mine:
         with contextlib.suppress(UserError):  # damaged: the views say so
             archive = library.packed(name)
-    can_go_on = seen.record is not None and seen.record.state in ("running", "stopped") and not (seen.trained or jobs.running)
+    free = mine and not (seen.trained or jobs.running)
+    can_go_on = free and seen.record is not None and seen.record.state in ("running", "stopped")
     return (
         status(seen),
-        gr.update(interactive=seen.ours and not seen.stopping),
+        gr.update(interactive=mine and seen.ours and not seen.stopping),
         gr.update(interactive=can_go_on),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
@@ -203,29 +213,31 @@ def watch(jobs: Jobs, name: str, before: str) -> tuple[Any, ...]:
     )
 
 
-def begin(jobs: Jobs, config: RunConfig) -> str:
-    """Start a training; gives its name.
+def begin(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
+    """Start a training, which is the visitor's; gives its name.
 
     Raises:
-        UserError: another one is under way.
+        UserError: another one is under way, or the visitor has enough of them.
     """
     _check_free(jobs)
+    visitors.check_runs(access, visitor)
     folder = new_folder(config)
-    if not jobs.begin(folder.path, config.model_dump(), visitors.turn_s()):
-        folder.path.rmdir()
+    write_bytes(folder.path / OWNER, visitor.encode())
+    if not jobs.begin(folder.path, config.model_dump(), visitors.turn_s(access)):
+        shutil.rmtree(folder.path, ignore_errors=True)
         _check_free(jobs)
     return folder.name
 
 
-def go_on(jobs: Jobs, name: str) -> None:
+def go_on(access: Access, jobs: Jobs, name: str) -> None:
     """Go on with a run that was stopped or cut off.
 
     Raises:
         UserError: another one is under way.
     """
     _check_free(jobs)
-    visitors.check_training(folder_of(name).read_record().config)
-    jobs.begin(folder_of(name).path, {}, visitors.turn_s())
+    visitors.check_training(access, folder_of(name).read_record().config)
+    jobs.begin(folder_of(name).path, {}, visitors.turn_s(access))
 
 
 def _check_free(jobs: Jobs) -> None:
@@ -241,9 +253,12 @@ def temperature_counts(method: str) -> Any:
 
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; its runs are listed when its tab opens."""
-    jobs = page.jobs
+    jobs, access = page.jobs, page.access
     about = text("train.about")
-    if on_space():
+    if not access.training:
+        gr.Markdown(text("access.read_only"), elem_classes="about", elem_id="train-off")
+        return
+    if access.strangers:
         about += " " + text("train.about_space", minutes=f"{visitors.TURN_S / 60:.0f}")
     gr.Markdown(about, elem_classes="about")
     with gr.Row(elem_classes="panel-row"):
@@ -264,35 +279,43 @@ def build(page: Page, shown: Event) -> None:
     page.keep("run", runs, choices=lambda: names(jobs))
     watched = [said, stop, resume, use, take, clock, view, drawn_from]
 
-    def train_pressed(*given: Any) -> Any:
+    def train_pressed(request: gr.Request, *given: Any) -> Any:
+        visitor = access.check("train", request)
         values = dict(zip(FORM, given[:-1], strict=True))
-        name = begin(jobs, settings_of(values, given[-1]))
+        name = begin(access, jobs, settings_of(access, values, given[-1]), visitor)
         return gr.update(choices=names(jobs), value=name)
 
-    def resumed(name: str, before: str) -> tuple[Any, ...]:
-        go_on(jobs, name)
+    def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+        access.check("train", request)
+        access.own(folder_of(name).path, request)
+        go_on(access, jobs, name)
         return watch(jobs, name, before)
 
-    def stopped(name: str, before: str) -> tuple[Any, ...]:
+    def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+        access.own(folder_of(name).path, request)
         if jobs.trains(folder_of(name).path):
             jobs.stop()
         return watch(jobs, name, before)
 
-    def ticked(name: str, before: str) -> tuple[Any, ...]:
-        here = gr.update(choices=library.checkpoint_names()) if not jobs.running else gr.skip()
-        return *watch(jobs, name, before), here
+    def watched_by(request: gr.Request, name: str | None, before: str) -> tuple[Any, ...]:
+        name = name or ""
+        return watch(jobs, name, before, name != "" and access.owns(folder_of(name).path, request))
 
-    def listed(name: str | None) -> tuple[Any, ...]:
+    def ticked(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+        here = gr.update(choices=library.checkpoint_names()) if not jobs.running else gr.skip()
+        return *watched_by(request, name, before), here
+
+    def listed(request: gr.Request, name: str | None) -> tuple[Any, ...]:
         known = names(jobs)
         name = name or (known[0] if known else "")
-        return gr.update(choices=known, value=name or None), *watch(jobs, name, "")
+        return gr.update(choices=known, value=name or None), *watched_by(request, name, "")
 
     def used(name: str) -> tuple[Any, str]:
         library.config(name)
         return gr.update(choices=library.checkpoint_names(), value=name), done(text("models.done", name=name))
 
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
-    runs.change(page.handles(lambda name, before: watch(jobs, name or "", before)), [runs, drawn_from], watched, **QUICK)
+    runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
@@ -331,6 +354,7 @@ def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
         info=text("train.other_hint"),
         placeholder="--stop-gradient false --views.flip 0",
         max_lines=1,
+        max_length=LONGEST_OTHER,
         elem_id="train-other",
     )
     page.keep("train-other", other)

@@ -33,8 +33,8 @@ def as_another_user() -> list[str]:
 
 
 @contextlib.contextmanager
-def space(tmp_path: Path, checkpoints: list[str] | None) -> Iterator[str]:
-    """Address of the deployed app; fails if it printed a traceback or wrote beside its files."""
+def space(tmp_path: Path, checkpoints: list[str] | None, **variables: str) -> Iterator[str]:
+    """Address of the deployed app; fails if it printed a traceback or wrote beside its files. variables: the Space's own."""
     checkout, temporary, log = tmp_path / "checkout", tmp_path / "tmp", tmp_path / "log"
     checkout.mkdir()
     temporary.mkdir(mode=0o777)
@@ -60,6 +60,7 @@ def space(tmp_path: Path, checkpoints: list[str] | None) -> Iterator[str]:
         "SPACE_ID": "someone/explorer",
         "CPU_CORES": "2",
         "MEMORY": "16Gi",
+        **variables,
     }
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -95,7 +96,7 @@ def space(tmp_path: Path, checkpoints: list[str] | None) -> Iterator[str]:
 @pytest.mark.parametrize("checkpoints", [None, ["fashion-simclr"]], ids=["all", "one"])
 def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, checkpoints: list[str] | None) -> None:
     problems: list[str] = []
-    with space(tmp_path, checkpoints) as url:
+    with space(tmp_path, checkpoints, CL_SHARED="1" if checkpoints is None else "0") as url:
         page = wide.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
@@ -103,20 +104,21 @@ def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, che
         open_tab(page, "Loss")
         page.wait_for_selector(READY["matrix"])
         expect(page.get_by_text("This page runs on 2 processor cores with 16 GB, without a GPU.")).to_be_visible()
-        expect(page.get_by_text("Off on a Space: publishing, private repositories")).to_be_visible()
+        expect(page.get_by_text("Off on a Space: private repositories")).to_be_visible()
         open_tab(page, "Models")
-        expect(page.get_by_text("Publishing is off on a Space")).to_be_visible()
-        expect(page.locator("#models-publish")).to_have_count(0)
-        page.fill("#models-pull-name input", "someone/run")
-        page.click("#models-pull")
-        expect(page.get_by_text("The Hub could not be reached")).to_be_visible()
-        if checkpoints is not None:  # views without their models say so
+        if checkpoints is None:  # its owner trusts who comes
+            page.fill("#models-pull-name input", "someone/run")
+            page.click("#models-pull")
+            expect(page.get_by_text("The Hub could not be reached")).to_be_visible()
+        else:  # views without their models say so
+            expect(page.locator("#models-off")).to_contain_text("Pulling and publishing are off here")
+            expect(page.locator("#models-publish, #models-pull, #models-bring")).to_have_count(0)
             page.goto(
                 url
                 + "?tab=train&train-dataset=digits&train-encoder=mlp&train-epochs=1&train-other=--image-size 16 --snapshots 0"
                 + f" --batch-size {COMPILED_FROM - 1}"  # the kernel, which this one does without, would be compiled first
             )
-            expect(page.get_by_text("visitors take turns of 15 minutes")).to_be_visible()
+            expect(page.get_by_text("Visitors take turns of 15 minutes")).to_be_visible()
             expect(page.locator("#train-status")).to_contain_text("Nothing was trained here yet")
             page.click("#train-begin")
             expect(page.locator("#train-status")).to_contain_text("digits-simclr-1 is finished", timeout=3 * PATIENCE_MS)

@@ -1,0 +1,204 @@
+"""Who may do what: how the app is offered, who a visitor is, and what belongs to whom.
+
+A page gets a signed cookie when it is opened. Whatever writes, trains, pulls or publishes asks `Access` first, so a request
+that comes from no page of this app is refused, whichever event it names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cl_core.errors import UserError
+from cl_core.files import write_private
+from cl_core.host import on_space
+from cl_core.paths import cache_dir
+from cl_core.training.run_folder import OWNER
+from cl_core.ui.text import text
+
+COOKIE = "contrastive-explorer-visitor"
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+Action = Literal["train", "hub", "fetch"]
+
+
+class Options(BaseModel):
+    """How the app is offered to others; each option of the command line has a variable of the environment beside it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 lets other machines in")
+    auth: tuple[tuple[str, str], ...] = Field((), description="names and passwords; empty asks for none")
+    read_only: bool = Field(False, description="nobody trains, pulls, publishes or fetches anything")
+    shared: bool = Field(False, description="visitors trust each other: they share runs and use this machine's Hub token")
+    hosts: tuple[str, ...] = Field((), description="further names this app is reached by, such as a proxy's")
+
+    @field_validator("auth", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """NAME:PASSWORD, several of them apart by commas or as a list."""
+        given = value.split(",") if isinstance(value, str) else value
+        pairs = [each.partition(":")[::2] if isinstance(each, str) else each for each in given if each]
+        if any(not all(pair) for pair in pairs):
+            raise ValueError("give NAME:PASSWORD")
+        return tuple(map(tuple, pairs))
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        given = value.split(",") if isinstance(value, str) else value
+        return tuple(name.strip().lower().rstrip(".") for name in given if name.strip())
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine's own programs can reach the app."""
+        return is_loopback(self.host) and not on_space()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine itself."""
+    if host in LOOPBACK_NAMES:
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    return False
+
+
+def is_address(host: str) -> bool:
+    """Whether `host` is an IP address, not a name."""
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(host))
+    return False
+
+
+def secret_key() -> bytes:
+    """What visitors' cookies are signed with: made at the first start and kept where only this user reads it, so that runs
+    stay their owners' after a restart. Where nothing can be kept, one a start."""
+    file = cache_dir() / "visitors.key"
+    with contextlib.suppress(OSError):
+        key = file.read_bytes()
+        if len(key) == 32:
+            return key
+    key = secrets.token_bytes(32)
+    with contextlib.suppress(UserError):
+        write_private(file, key)
+    return key
+
+
+class Access:
+    """What this app allows, and to whom."""
+
+    def __init__(self, options: Options | None = None, key: bytes | None = None) -> None:
+        self.options = options or Options()
+        self._key = key or secret_key()
+        self._names = self._allowed_names()
+
+    def _allowed_names(self) -> frozenset[str]:
+        names = {*LOOPBACK_NAMES, *self.options.hosts}
+        if not is_address(self.options.host):
+            names.add(self.options.host.lower())
+        if not self.options.local:
+            own = socket.gethostname().lower()
+            names |= {own, f"{own}.local"}
+        if on_space():
+            names.add(os.environ.get("SPACE_HOST", "").lower())
+        return frozenset(names - {""})
+
+    @property
+    def strangers(self) -> bool:
+        """Whether visitors must be kept apart: others can reach the app, and nobody said that they trust each other."""
+        return not self.options.local and not self.options.shared
+
+    @property
+    def hub(self) -> bool:
+        """Whether visitors may pull and publish, which uses this machine's disk and token."""
+        return not self.options.read_only and not self.strangers
+
+    @property
+    def training(self) -> bool:
+        return not self.options.read_only
+
+    def knows_host(self, host: str) -> bool:
+        """Whether the app may be reached by the name or address `host` (without a port).
+
+        An address is never the work of DNS rebinding, so where others may reach the app any address is fine.
+        """
+        host = host.lower().rstrip(".")
+        if host in self._names:
+            return True
+        return is_address(host) and (not self.options.local or is_loopback(host))
+
+    def new_cookie(self) -> str:
+        """A visitor that did not exist before, signed."""
+        visitor = secrets.token_hex(12)
+        return f"{visitor}.{self._sign(visitor)}"
+
+    def visitor_of(self, cookie: str) -> str | None:
+        """Who a cookie belongs to; None where this app did not sign it."""
+        visitor, _, signature = cookie.partition(".")
+        return visitor if visitor and hmac.compare_digest(signature.encode(), self._sign(visitor).encode()) else None
+
+    def _sign(self, visitor: str) -> str:
+        return hmac.new(self._key, visitor.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+
+    def visitor(self, request: gr.Request | None) -> str:
+        """Who asks, by the cookie of the page or the name they logged in with.
+
+        Raises:
+            UserError: the request comes from no page of this app.
+        """
+        cookies: Mapping[str, str] = getattr(getattr(request, "request", None), "cookies", {})
+        found = self.visitor_of(cookies.get(COOKIE, ""))
+        if request is None or found is None:
+            raise UserError(text("access.no_page"))
+        return f"user {request.username}" if request.username else found
+
+    def check(self, action: Action, request: gr.Request | None) -> str:
+        """Let the visitor of a page do something that costs, or refuse it; gives the visitor.
+
+        Raises:
+            UserError: the request comes from no page of this app, or this app does not offer it.
+        """
+        visitor = self.visitor(request)
+        if self.options.read_only:
+            raise UserError(text("access.read_only"))
+        if action == "hub" and not self.hub:
+            raise UserError(text("access.no_hub"))
+        return visitor
+
+    def own(self, folder: Path, request: gr.Request | None) -> str:
+        """Let a visitor stop, resume or take a run that is theirs; gives the visitor.
+
+        Raises:
+            UserError: it is another visitor's, or the request comes from no page of this app.
+        """
+        visitor = self.visitor(request)
+        if self.strangers and owner_of(folder) != visitor:
+            raise UserError(text("access.not_yours", name=folder.name))
+        return visitor
+
+    def owns(self, folder: Path, request: gr.Request | None) -> bool:
+        """Whether `own` would let this visitor pass."""
+        try:
+            self.own(folder, request)
+        except UserError:
+            return False
+        return True
+
+
+def owner_of(folder: Path) -> str:
+    """The visitor who started the run in `folder`; empty where no visitor did."""
+    try:
+        return (folder / OWNER).read_text(encoding="utf-8")[:100]
+    except (OSError, UnicodeDecodeError):
+        return ""

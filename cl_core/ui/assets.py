@@ -1,0 +1,158 @@
+"""Files and pages that are the same for everybody, compressed once and answered from memory.
+
+Gradio reads and compresses each of a page's 85 files at every request, and builds the page itself anew for every visitor;
+with forty of them that is what they wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import mimetypes
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import anyio.to_thread
+import brotli
+import gradio
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Scope, Send
+
+MOST_BYTES = 128_000_000  # kept in memory, compressed and plain
+QUALITY = 6  # of brotli: a tenth of a second for the largest script, once
+SMALLEST = 400  # bytes worth compressing
+COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
+FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
+QUERIED = ("/config", "/gradio_api/info")  # answer what their query asks; a page's query is for the browser
+FRONTEND = Path(gradio.__file__).parent / "templates" / "frontend"
+TYPES = {".js": "application/javascript", ".mjs": "application/javascript", ".css": "text/css", ".webp": "image/webp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """An answer: its body plain and, where that is shorter, by brotli."""
+
+    kind: str
+    plain: bytes
+    short: bytes | None
+    tag: str
+    lasts: str
+
+    @property
+    def size(self) -> int:
+        return len(self.plain) + len(self.short or b"")
+
+
+def keep(body: bytes, kind: str, lasts: str) -> Kept:
+    """`body` made ready to be answered often."""
+    small = len(body) < SMALLEST or not kind.startswith(COMPRESSIBLE)
+    short = None if small else brotli.compress(body, quality=QUALITY)
+    return Kept(kind, body, short, f'"{hashlib.sha256(body).hexdigest()[:24]}"', lasts)
+
+
+class Assets:
+    """folders: those whose files may be fetched by their path; their names change with their content. files: others.
+
+    pages: paths of the pages that everybody gets alike; none where one must log in.
+    """
+
+    def __init__(self, app: ASGIApp, folders: Iterable[Path], files: Iterable[Path], pages: Iterable[str]) -> None:
+        self._app, self._pages = app, frozenset(pages)
+        self._folders, self._files = [each.resolve() for each in folders], {each.resolve() for each in files}
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._size, self._making = 0, asyncio.Lock()
+
+    async def answer(self, scope: Scope, headers: Headers, send: Send) -> bool:
+        """Answer from memory; False where the request asks for something else."""
+        if scope["method"] not in ("GET", "HEAD") or "range" in headers:
+            return False
+        path = scope["path"]
+        is_page = path in self._pages
+        if is_page and scope["query_string"] and path in QUERIED:
+            return False
+        key = _page_key(scope, headers) if is_page else path
+        found = self._kept.get(key)
+        if found is None:
+            if not is_page and self._place(path)[0] is None:
+                return False
+            async with self._making:  # of many who ask at first, one waits for the disk
+                found = self._kept.get(key) or (await self._page(scope) if is_page else await self._file(path))
+                if found is None:
+                    return False
+                self._remember(key, found)
+        else:
+            self._kept.move_to_end(key)
+        await _send(found, scope, headers, send)
+        return True
+
+    def _remember(self, key: str, value: Kept) -> None:
+        if value.size > MOST_BYTES // 4 or key in self._kept:
+            return
+        self._kept[key] = value
+        self._size += value.size
+        while self._size > MOST_BYTES:
+            self._size -= self._kept.popitem(last=False)[1].size
+
+    async def _file(self, path: str) -> Kept | None:
+        file, lasts = self._place(path)
+        if file is None:
+            return None
+        kind = TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        try:
+            return await anyio.to_thread.run_sync(lambda: keep(file.read_bytes(), kind, lasts))
+        except OSError:
+            return None
+
+    def _place(self, path: str) -> tuple[Path | None, str]:
+        """The file at a path of the site, if it is one of those that everybody may have, and how long it stays the same."""
+        if path.startswith("/assets/"):
+            file = (FRONTEND / path[1:]).resolve()
+            return (file, FOREVER) if FRONTEND in file.parents and file.is_file() else (None, "")
+        if path.startswith("/gradio_api/file="):
+            file = Path(path.removeprefix("/gradio_api/file=")).resolve()
+            if file in self._files:
+                return file, AN_HOUR
+            if any(folder in file.parents for folder in self._folders) and file.is_file():
+                return file, FOREVER
+        return None, ""
+
+    async def _page(self, scope: Scope) -> Kept | None:
+        """The page as Gradio makes it, once for all who open it by this address."""
+        status, kind, body = 0, "", b""
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def collect(message: Message) -> None:
+            nonlocal status, kind, body
+            if message["type"] == "http.response.start":
+                status, kind = message["status"], Headers(raw=message["headers"]).get("content-type", "")
+            else:
+                body += message.get("body", b"")
+
+        headers = [(name, value) for name, value in scope["headers"] if name not in (b"cookie", b"accept-encoding")]
+        await self._app({**scope, "method": "GET", "query_string": b"", "headers": headers}, receive, collect)
+        return await anyio.to_thread.run_sync(keep, body, kind, "no-cache") if status == 200 else None
+
+
+def _page_key(scope: Scope, headers: Headers) -> str:
+    """A page names the address it was opened by, which a proxy tells in headers of its own."""
+    secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
+    return f"{secure} {headers.get('host')} {headers.get('x-forwarded-host')} {scope['path']}"
+
+
+async def _send(found: Kept, scope: Scope, headers: Headers, send: Send) -> None:
+    sent = [(b"etag", found.tag.encode()), (b"cache-control", found.lasts.encode()), (b"vary", b"accept-encoding")]
+    if found.tag in headers.get("if-none-match", ""):
+        await send({"type": "http.response.start", "status": 304, "headers": sent})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    body = found.plain
+    if found.short is not None and "br" in headers.get("accept-encoding", ""):
+        body = found.short
+        sent.append((b"content-encoding", b"br"))
+    sent += [(b"content-type", found.kind.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": sent})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

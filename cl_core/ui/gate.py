@@ -1,0 +1,219 @@
+"""The outermost layer of the server: every request passes here before Gradio sees it.
+
+It refuses what comes by a name this app does not have (DNS rebinding), from another site's page, to a route the page does not
+need, too large or too often; it gives pages their visitor's cookie and every answer its security headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cl_core.data.decoding import MAX_BYTES
+from cl_core.host import on_space
+from cl_core.ui.access import COOKIE, Access
+from cl_core.ui.assets import Assets
+from cl_core.ui.limits import Limiter
+from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
+
+API = "/gradio_api"
+MOST_JSON = 32_000_000  # bytes of a call
+MOST_UPLOAD = MAX_BYTES + 100_000  # bytes of an upload: the image and what surrounds it
+SLOWEST_S = 30.0  # between two parts of a body
+KEPT_S = 30 * 24 * 3600
+GET_ROUTES = re.compile(
+    r"/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login_check|logout)?/?"
+    r"|/(assets|static|svelte)/.+"
+    rf"|{API}/(startup-events|info|openapi\.json|theme\.css|app_id|user|login_check|queue/data|upload_progress)/?"
+    rf"|{API}/(heartbeat/[^/]+|call/[^/]+/[^/]+|call/v2/[^/]+/[^/]+)"
+    rf"|{API}/file=(?!https?:|//).+"
+    rf"|{API}/mcp(/.*)?"
+)
+POST_ROUTES = re.compile(
+    rf"/login/?|{API}/(upload|queue/join|cancel|reset|run/predict|api/predict|login_check)/?|{API}/mcp(/.*)?"
+)
+CALL = re.compile(rf"{API}/call/(?:v2/)?([^/]+)/?")
+# Gradio's page writes scripts and styles into its HTML and compiles what components bring.
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {frames}"
+)
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+class TooLarge(Exception):
+    """A body is larger than its route takes."""
+
+
+class Gate:
+    """`app` behind the checks. public: names of the functions that anyone may call.
+
+    busy: calls that are being answered; closed: whether new ones are refused, because the server ends.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, public: Iterable[str], assets: Assets) -> None:
+        self._app, self._access, self._public, self._assets = app, access, frozenset(public), assets
+        self._pages = {"/", *(f"/{language}" for language in LANGUAGES)}
+        self._limiter = None if access.options.local else Limiter()
+        frames = "'self' huggingface.co *.huggingface.co *.hf.space" if on_space() else "'self'"
+        self._policy = PAGE_POLICY.format(frames=frames)
+        self.busy, self.closed = 0, False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        headers = Headers(scope=scope)
+        with speaking(_language(scope)):
+            refused, too_often = self._refused(scope, headers), text("access.too_often")
+        if refused:
+            return await _say(scope, send, *refused)
+        visitor, sent = self._visitor(scope, headers)
+        who = visitor or (scope.get("client") or ("",))[0]
+        if self._limiter and not self._limiter.allows(who, scope["method"], scope["path"]):
+            return await _say(scope, send, 429, too_often)
+        answer = self._with_headers(scope, send, sent)
+        if await self._assets.answer(scope, headers, answer):
+            return None
+        return await self._pass(scope, headers, receive, answer)
+
+    def _refused(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Status and sentence for a request that goes no further."""
+        host = _host_name(headers.get("host", ""))
+        # What a proxy says it was called by ends up in the page's own links.
+        named = [host, *(_host_name(each) for each in headers.getlist("x-forwarded-host"))]
+        for name in named:
+            if not self._access.knows_host(name):
+                return 421, text("access.wrong_host", host=name[:80])
+        if not self._same_site(headers):
+            return 403, text("access.other_site")
+        method, path = scope["method"], scope["path"]
+        if method in ("GET", "HEAD"):
+            known = path in self._pages or path.rstrip("/") in self._pages or GET_ROUTES.fullmatch(path)
+            return None if known else (404, text("access.no_route", path=path[:80]))
+        if self.closed:
+            return 503, text("access.closing")
+        if method in ("POST", "DELETE") and POST_ROUTES.fullmatch(path):
+            return None
+        call = CALL.fullmatch(path)
+        if method == "POST" and call and call[1] in self._public:
+            return None
+        return 404, text("access.no_route", path=path[:80])
+
+    def _same_site(self, headers: Headers) -> bool:
+        """Whether no other site's page asked; programs and a person's own navigation send no such header."""
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site") != "cross-site" or headers.get("sec-fetch-mode") == "navigate"
+        asked = urllib.parse.urlsplit(origin)
+        if asked.netloc and asked.netloc.lower() == headers.get("host", "").lower():
+            return True
+        # Behind a proxy the page's own name is not the one that reaches this server.
+        return (asked.hostname or "") in self._access.options.hosts
+
+    def _visitor(self, scope: Scope, headers: Headers) -> tuple[str | None, str | None]:
+        """Who asks, and the cookie to send: a page's first, or a new one where another key signed the old."""
+        cookies: SimpleCookie = SimpleCookie()
+        with contextlib.suppress(CookieError):
+            cookies.load(headers.get("cookie", ""))
+        visitor = self._access.visitor_of(cookies[COOKIE].value) if COOKIE in cookies else None
+        if visitor or (scope["path"].rstrip("/") or "/") not in self._pages:
+            return visitor, None
+        secure = on_space() or "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
+        # On a Space the page is a frame in another site's.
+        where = "SameSite=None; Secure; Partitioned" if secure and on_space() else "SameSite=Lax" + "; Secure" * secure
+        return None, f"{COOKIE}={self._access.new_cookie()}; Path=/; Max-Age={KEPT_S}; HttpOnly; {where}"
+
+    def _with_headers(self, scope: Scope, send: Send, cookie: str | None) -> Send:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                if scope["path"].startswith(f"{API}/file="):
+                    headers["Content-Security-Policy"] = FILE_POLICY
+                elif headers.get("content-type", "").startswith("text/html"):
+                    headers["Content-Security-Policy"] = self._policy
+                    if not on_space():
+                        headers["X-Frame-Options"] = "SAMEORIGIN"
+                if cookie:
+                    headers.append("Set-Cookie", cookie)
+            await send(message)
+
+        return answer
+
+    async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """On to Gradio, its body counted."""
+        most = MOST_UPLOAD if scope["path"].startswith(f"{API}/upload") else MOST_JSON
+        declared = headers.get("content-length", "")
+        with speaking(_language(scope)):
+            sentence = text("access.too_large", most=f"{most / 1e6:.0f}")
+        if declared.isdigit() and int(declared) > most:
+            return await _say(scope, send, 413, sentence)
+        started, taken, over = False, 0, False
+
+        async def counted() -> Message:
+            nonlocal taken, over
+            if over:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), SLOWEST_S)
+            except TimeoutError:
+                raise ClientDisconnect from None
+            taken += len(message.get("body", b""))
+            over = message["type"] != "http.request" or not message.get("more_body", False)
+            if taken > most:
+                raise TooLarge
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        counts = scope["method"] == "POST"
+        self.busy += counts
+        try:
+            await self._app(scope, counted, noted)
+        except TooLarge:
+            if not started:
+                await _say(scope, send, 413, sentence)
+        except ClientDisconnect:
+            pass  # whoever asked has left in the middle of it
+        finally:
+            self.busy -= counts
+
+
+def _host_name(host: str) -> str:
+    """The name or address in a Host header, without its port and brackets."""
+    found = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::\d+)?|([^:\s]*)(?::\d+)?", host.strip())
+    return (found[1] or found[2] or "") if found else ""
+
+
+def _language(scope: Scope) -> str:
+    """That of the page which the request names, else the first."""
+    language = scope["path"].strip("/")
+    return language if language in LANGUAGES else FIRST
+
+
+async def _say(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    """Answer with one sentence, as JSON, which Gradio's page and clients show."""
+    body = json.dumps({"detail": sentence, "error": sentence}, ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers += [(b"x-content-type-options", b"nosniff")]
+    if status == 429:
+        headers.append((b"retry-after", b"10"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

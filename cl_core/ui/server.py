@@ -1,0 +1,92 @@
+"""The server around the app: the gate before it, small sessions, what is cleaned up as it runs, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from cl_core.ui.access import Access
+from cl_core.ui.api import PUBLIC
+from cl_core.ui.assets import QUERIED, Assets
+from cl_core.ui.components.figure_view import plotly_script
+from cl_core.ui.gate import Gate
+from cl_core.ui.pictures import sprite_folder
+from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
+from cl_core.ui.text import FIRST, LANGUAGES
+from cl_core.ui.uploads import sweep, uploads_dir
+
+SWEEP_S = 2.0
+UPLOADS_EVERY = 15  # sweeps
+DRAIN_S = 10.0  # what is being answered may take so long when the server is to end
+DELIVERY_S = 0.3  # until a finished answer has left
+
+
+class Server:
+    """One app as it is served, to whom `access` allows it."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._gate: Gate | None = None
+        self._blocks: gr.Blocks | None = None
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        """For Gradio's `launch`: put the gate before the app once that is built, and clean up while it runs."""
+        self._blocks = blocks = app.get_blocks()
+        app.state_holder = LightStates()
+        app.state_holder.set_blocks(blocks)
+        queue = blocks._queue
+        # Statistics that only Gradio's monitoring page shows, over 10,000 events, after each of them.
+        queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = EVENTS_REMEMBERED, sys.maxsize
+        pages = ["/", *(f"/{language}" for language in LANGUAGES if language != FIRST), *QUERIED]
+        inner = app.middleware_stack
+        # Where one must log in, Gradio decides who gets what but for its own scripts.
+        free = not self.access.options.auth
+        assets = Assets(inner, [sprite_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
+        self._gate = app.middleware_stack = Gate(inner, self.access, [each.__name__ for each in PUBLIC], assets)
+        sweeping = asyncio.create_task(_sweep_on(Unread(queue)))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+
+    def run(self, ended: threading.Event) -> None:
+        """Serve until `ended` is set or Ctrl-C is pressed; what is being answered by then is still answered."""
+        with contextlib.suppress(KeyboardInterrupt):
+            while not ended.wait(0.5):
+                pass
+        self.drain()
+        if self._blocks is not None:
+            self._blocks.server.force_exit = True  # streams to open pages do not end by themselves
+            self._blocks.close(verbose=False)
+
+    def drain(self, seconds: float = DRAIN_S) -> bool:
+        """Take no new calls and wait until those that are being answered are; False if some are not by then."""
+        if self._gate is None or self._blocks is None:
+            return True
+        self._gate.closed = True
+        queue, until = self._blocks._queue, time.monotonic() + seconds
+        while self._gate.busy or len(queue) or any(queue.active_jobs):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        time.sleep(DELIVERY_S)
+        return True
+
+
+async def _sweep_on(unread: Unread) -> None:
+    for turn in itertools.count():
+        await asyncio.sleep(SWEEP_S)
+        unread.sweep(time.monotonic())
+        if turn % UPLOADS_EVERY == 0:
+            await asyncio.to_thread(sweep, uploads_dir(), time.time())

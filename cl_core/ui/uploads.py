@@ -1,0 +1,103 @@
+"""Files of visitors: a folder of the app's own, emptied when it ends, and the one check that an event's file lies in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from gradio.utils import get_upload_folder
+
+from cl_core.errors import UserError
+from cl_core.paths import cache_dir
+from cl_core.ui.text import text
+
+CUT_OFF_S = 60.0  # since a file was last written to: nobody sends it any more
+MOST_BYTES = 1_000_000_000  # of all uploads; the oldest go first
+
+
+def uploads_dir() -> Path:
+    """Where Gradio puts what visitors send."""
+    return Path(get_upload_folder()).resolve()
+
+
+def received(path: str) -> Path:
+    """The file that an event names, if a visitor sent it to this app.
+
+    Raises:
+        UserError: it lies elsewhere or is gone. Which of them is not told, nor what lies there.
+    """
+    folder = uploads_dir()
+    try:
+        file = Path(path).resolve()
+        if folder in file.parents and file.is_file():
+            return file
+    except (OSError, ValueError):  # a name too long, with a zero byte, or a circle of links
+        pass
+    raise UserError(text("access.no_upload"))
+
+
+class Workspace:
+    """A folder for the files of one start of the app; what starts that were killed left is removed.
+
+    Raises:
+        OSError: none can be made.
+    """
+
+    def __init__(self) -> None:
+        root = cache_dir() / "starts"
+        root.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(root)
+        self.path = root / f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._lock = FileLock(root / f"{self.path.name}.lock")
+        self._lock.acquire(timeout=0)
+        self.uploads.mkdir(parents=True, mode=0o700)
+
+    @property
+    def uploads(self) -> Path:
+        return self.path / "uploads"
+
+    def close(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the folders below `root` whose app is gone: whoever holds the lock beside one is still there."""
+    for folder in [each for each in root.iterdir() if each.is_dir()]:
+        lock = FileLock(root / f"{folder.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink()
+
+
+def sweep(folder: Path, now: float) -> int:
+    """Remove uploads that were cut off, and the oldest ones beyond `MOST_BYTES`; gives how many. now: time of the clock, in s.
+
+    Gradio writes an upload into `folder` itself and moves it into a folder of its own when it is whole.
+    """
+    gone, whole = 0, []
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                whole += [(file.stat().st_mtime, file.stat().st_size, file) for file in entry.rglob("*") if file.is_file()]
+            elif now - entry.stat().st_mtime > CUT_OFF_S:
+                entry.unlink(missing_ok=True)
+                gone += 1
+    taken = sum(size for _, size, _ in whole)
+    for _, size, file in sorted(whole):
+        if taken <= MOST_BYTES:
+            break
+        with contextlib.suppress(OSError):
+            file.unlink()
+            gone, taken = gone + 1, taken - size
+    return gone
