@@ -68,6 +68,7 @@ class Gate:
         frames = "'self' huggingface.co *.huggingface.co *.hf.space" if on_space() else "'self'"
         self._policy = PAGE_POLICY.format(frames=frames)
         self.busy, self.closed = 0, False
+        self._streams: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -162,10 +163,10 @@ class Gate:
             sentence = text("access.too_large", most=f"{most / 1e6:.0f}")
         if declared.isdigit() and int(declared) > most:
             return await _say(scope, send, 413, sentence)
-        started, taken, over = False, 0, False
+        started, taken, over, exceeded = False, 0, False, False
 
         async def counted() -> Message:
-            nonlocal taken, over
+            nonlocal taken, over, exceeded
             if over:
                 return await receive()
             try:
@@ -175,25 +176,42 @@ class Gate:
             taken += len(message.get("body", b""))
             over = message["type"] != "http.request" or not message.get("more_body", False)
             if taken > most:
+                exceeded = True
                 raise TooLarge
             return message
 
         async def noted(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
+            if not exceeded:  # what Gradio says of half a body is not for who sent it
+                started = started or message["type"] == "http.response.start"
+                await send(message)
 
-        counts = scope["method"] == "POST"
+        counts, task = scope["method"] == "POST", asyncio.current_task()
         self.busy += counts
+        if task and not counts:
+            self._streams.add(task)
         try:
             await self._app(scope, counted, noted)
         except TooLarge:
-            if not started:
-                await _say(scope, send, 413, sentence)
+            pass
         except ClientDisconnect:
-            pass  # whoever asked has left in the middle of it
+            return None  # whoever asked has left in the middle of it
+        except asyncio.CancelledError:
+            if not (self.closed and started):
+                raise
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.busy -= counts
+            if task:
+                self._streams.discard(task)
+        if exceeded and not started:
+            await _say(scope, send, 413, sentence)
+        return None
+
+    def end_streams(self) -> None:
+        """End the answers that open pages listen to; to be called on the server's loop."""
+        for task in self._streams:
+            task.cancel()
 
 
 def _host_name(host: str) -> str:

@@ -36,11 +36,13 @@ class Server:
         self.access = access
         self._gate: Gate | None = None
         self._blocks: gr.Blocks | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """For Gradio's `launch`: put the gate before the app once that is built, and clean up while it runs."""
-        self._blocks = blocks = app.get_blocks()
+        self._blocks, self._loop = app.get_blocks(), asyncio.get_running_loop()
+        blocks = self._blocks
         app.state_holder = LightStates()
         app.state_holder.set_blocks(blocks)
         queue = blocks._queue
@@ -66,9 +68,15 @@ class Server:
             while not ended.wait(0.5):
                 pass
         self.drain()
-        if self._blocks is not None:
-            self._blocks.server.force_exit = True  # streams to open pages do not end by themselves
-            self._blocks.close(verbose=False)
+        self.close()
+
+    def close(self) -> None:
+        """End the server, and with it what open pages listen to."""
+        if self._gate is None or self._blocks is None or self._loop is None:
+            return
+        self._gate.closed = True
+        self._loop.call_soon_threadsafe(self._gate.end_streams)
+        self._blocks.close(verbose=False)
 
     def drain(self, seconds: float = DRAIN_S) -> bool:
         """Take no new calls and wait until those that are being answered are; False if some are not by then."""

@@ -292,6 +292,7 @@ def build(page: Page, shown: Event) -> None:
         return watch(jobs, name, before)
 
     def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+        access.check("train", request)
         access.own(folder_of(name).path, request)
         if jobs.trains(folder_of(name).path):
             jobs.stop()

@@ -1,0 +1,201 @@
+"""What passes the gate before the app, by real requests: names, sites, routes, sizes, rates, headers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cl_core.ui import api, limits
+from tests.ui.raw import COOKIE, ask, served, visit
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served() as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def open_url() -> Iterator[str]:
+    """The app as others reach it, who are strangers."""
+    with served(host="0.0.0.0", hosts="lab.example") as (address, _):
+        yield address
+
+
+ROUTES = ["/", "/zh", "/config", "/gradio_api/info", "/gradio_api/mcp/"]
+CALLS = ["/gradio_api/call/search", "/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/upload", "/login"]
+
+
+@pytest.mark.parametrize("path", [*ROUTES, *CALLS])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "", "localhost@evil", "8.8.8.8"])
+def test_a_wrong_name_reaches_nothing(url: str, path: str, host: str) -> None:
+    body = "{}" if path in CALLS else None
+    reply = ask(url, path, body, Host=host, Origin=f"http://{host}")
+    assert reply.status == 421
+    assert "access-control-allow-origin" not in reply.headers
+    said = json.loads(reply.text)["detail"]
+    assert "--allow-host" in said
+
+
+def test_names_that_are_its_own(url: str, open_url: str) -> None:
+    port = urllib.parse.urlsplit(url).port
+    for host in ("localhost", f"localhost:{port}", "127.0.0.1", "[::1]:80", "LOCALHOST."):
+        assert ask(url, "/config", Host=host).status == 200, host
+    for host in ("lab.example", "192.168.1.20:7860", socket.gethostname()):
+        assert ask(open_url, "/config", Host=host).status == 200, host
+    assert ask(open_url, "/config", Host="evil.example").status == 421
+    assert ask(open_url, "/config", Host="lab.example", X_Forwarded_Host="evil.example").status == 421, (
+        "a page names it in its links"
+    )
+    assert "evil" not in ask(open_url, "/", Host="lab.example").text
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_another_sites_page_calls_nothing(url: str, path: str) -> None:
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
+    ):
+        reply = ask(url, path, "{}", Content_Type="text/plain", **headers)
+        assert reply.status == 403, headers
+        assert "another site's page" in reply.text
+
+
+def test_an_upload_from_another_site_leaves_nothing(url: str) -> None:
+    body = '--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nx\r\n--b--\r\n'
+    kind = {"Content_Type": "multipart/form-data; boundary=b"}
+    assert ask(url, "/gradio_api/upload", body, Origin="http://evil.example", **kind).status == 403
+    own = f"http://{urllib.parse.urlsplit(url).netloc}"
+    sent = ask(url, "/gradio_api/upload", body, Origin=own, **kind)
+    assert sent.status == 200
+    assert Path(json.loads(sent.text)[0]).read_text() == "x"
+
+
+def test_a_link_from_another_site_opens_the_page(url: str) -> None:
+    assert ask(url, "/?tab=map", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/monitoring", None),
+        ("/gradio_api/proxy=https://evil.example/", None),
+        ("/gradio_api/file=https://evil.example/a.png", None),
+        ("/gradio_api/custom_component/a/client/b/c", None),
+        ("/gradio_api/runs", None),
+        ("/gradio_api/deep_link", None),
+        ("/docs", None),
+        ("/gradio_api/component_server", "{}"),
+        ("/gradio_api/process_recording", "{}"),
+        ("/gradio_api/vibe-edit/", "{}"),
+        ("/gradio_api/call/numbered_1", "{}"),
+        ("/gradio_api/call/publish", "{}"),
+        ("/gradio_api/call/v2/pull_run", "{}"),
+        ("/gradio_api/run/train_pressed", "{}"),
+    ],
+)
+def test_what_no_page_needs_is_not_there(url: str, path: str, body: str | None) -> None:
+    reply = ask(url, path, body)
+    assert (reply.status, "There is nothing at" in reply.text) == (404, True)
+
+
+def test_what_is_offered_is_there(url: str) -> None:
+    for function in api.PUBLIC:
+        assert ask(url, f"/gradio_api/call/{function.__name__}", '{"data": []}', Content_Type="application/json").status == 200
+
+
+def test_security_headers(url: str) -> None:
+    page = ask(url, "/")
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["x-frame-options"] == "SAMEORIGIN"
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'self'"
+    assert policy["object-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'self'"
+    assert "http" not in page.headers["content-security-policy"], "nothing from elsewhere"
+    cookie = page.headers["set-cookie"]
+    assert cookie.startswith(f"{COOKIE}=")
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
+    assert "set-cookie" not in ask(url, "/", Cookie=cookie.split(";")[0]).headers, "who has one keeps it"
+    forged = f"{COOKIE}={'0' * 24}.{'0' * 32}"
+    assert ask(url, "/", Cookie=forged).headers["set-cookie"].startswith(f"{COOKIE}=")
+
+
+def test_on_a_space_the_page_is_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "someone/explorer")
+    monkeypatch.setenv("SPACE_HOST", "someone-explorer.hf.space")
+    with served(host="0.0.0.0") as (url, _):
+        page = ask(url, "/", Host="someone-explorer.hf.space", X_Forwarded_Proto="https")
+        assert page.status == 200
+        assert "frame-ancestors 'self' huggingface.co" in page.headers["content-security-policy"]
+        assert "x-frame-options" not in page.headers
+        assert "SameSite=None; Secure; Partitioned" in page.headers["set-cookie"]
+        assert ask(url, "/", Host="other.hf.space").status == 421
+
+
+def test_large_bodies_are_cut(url: str) -> None:
+    large = ask(url, "/gradio_api/queue/join", None, method="POST", Content_Length="40000000", Content_Type="application/json")
+    assert large.status == 413
+    assert "larger than 32 MB" in large.text
+    place = urllib.parse.urlsplit(url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as stream:  # of a length it does not tell
+        stream.sendall(b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        part = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+        try:
+            for _ in range(40):
+                stream.sendall(part)
+            answer = stream.recv(4096)
+        except ConnectionError:  # it does not even listen to the rest
+            answer = b" 413 "
+    assert b" 413 " in answer
+
+
+def test_one_visitor_cannot_take_it_all(open_url: str) -> None:
+    cookie = visit(open_url)
+    asked = {"Cookie": cookie, "Content_Type": "application/json"}
+    statuses = [ask(open_url, "/gradio_api/cancel", "{}", **asked).status for _ in range(int(limits.CALLS_AT_ONCE) + 60)]
+    assert statuses.count(429) >= 10
+    refused = ask(open_url, "/gradio_api/cancel", "{}", **asked)
+    assert refused.status == 429
+    assert refused.headers["retry-after"] == "10"
+    assert "more often than one visitor may" in refused.text
+    assert ask(open_url, "/gradio_api/cancel", "{}", Cookie=visit(open_url), Content_Type="application/json").status != 429
+
+
+def test_buckets_fill_again_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = limits.Limiter()
+    asked = ("someone", "POST", "/gradio_api/upload")
+    taken = sum(limiter.allows(*asked, now=0.0) for _ in range(1000))
+    assert taken == limits.UPLOADS_AT_ONCE
+    assert not limiter.allows(*asked, now=1.0)
+    assert limiter.allows(*asked, now=2.5)
+    assert limiter.allows("someone", "POST", "/gradio_api/queue/join", now=2.5), "of another kind"
+    monkeypatch.setattr(limits, "MOST_REMEMBERED", 10)
+    for number in range(1000):
+        limiter.allows(str(number), "GET", "/", now=3.0)
+    assert len(limiter._buckets) <= 30
+
+
+def test_files_come_compressed_and_stay_with_the_browser(url: str) -> None:
+    page = ask(url, "/", Accept_Encoding="identity")
+    script = next(part.split('"')[0] for part in page.text.split('src="')[1:] if ".js" in part.split('"')[0])
+    path = "/" + script.removeprefix("./").lstrip("/")
+    plain, short = ask(url, path), ask(url, path, Accept_Encoding="gzip, br")
+    assert short.headers["content-encoding"] == "br"
+    assert int(short.headers["content-length"]) < int(plain.headers["content-length"])
+    assert "immutable" in plain.headers["cache-control"]
+    assert ask(url, path, If_None_Match=plain.headers["etag"]).status == 304
+    assert ask(url, "/assets/../../../../../../etc/passwd").status in (403, 404)
+    assert ask(url, "/gradio_api/file=/etc/passwd").status in (403, 404)
+    began = time.monotonic()
+    for _ in range(20):
+        ask(url, "/")
+    assert time.monotonic() - began < 4.0, "the page is made once"

@@ -1,0 +1,121 @@
+"""Results that are kept within bounds, and questions that are answered together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from cl_core.errors import UserError
+from cl_core.ui import library
+from cl_core.ui.memo import Memo, Together, bytes_of
+
+
+def test_of_those_who_ask_at_once_one_computes() -> None:
+    memo, made = Memo[int](4), []
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return 7
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: memo.get("a", make), range(8))) == [7] * 8
+    assert len(made) == 1
+
+
+def test_the_least_used_goes_first() -> None:
+    dropped: list[str] = []
+    memo = Memo[str](2, drop=dropped.append)
+    for name in ("a", "b", "a", "c"):
+        memo.get(name, lambda name=name: name.upper())
+    assert dropped == ["B"]
+    assert memo.get("a", lambda: "anew") == "A"
+
+
+def test_bytes_are_bounded_but_the_newest_is_kept() -> None:
+    memo = Memo[torch.Tensor](100, most_bytes=4 * 250)
+    for number in range(5):
+        memo.get(number, lambda: torch.zeros(100))
+    assert len(memo) == 2
+    memo.get("large", lambda: torch.zeros(1000))
+    assert len(memo) == 1
+    assert bytes_of({"a": torch.zeros(10), "b": [torch.zeros(2, dtype=torch.int64)]}) == 56
+
+
+def test_an_error_is_kept_for_nobody_and_leaves_nothing() -> None:
+    memo = Memo[int](4)
+
+    def fail() -> int:
+        raise UserError("no")
+
+    for number in range(1000):
+        with pytest.raises(UserError):
+            memo.get(f"{'x' * 1000}{number}", fail)
+    assert (len(memo), len(memo._making)) == (0, 0)
+
+
+def test_names_that_are_no_models_leave_nothing() -> None:
+    """A name of 10 MB kept 21 MB for ever, and was repeated whole in what was said of it."""
+    for ask in (library.run, library.dataset, library.packed, lambda name: library.gallery(name, "trained")):
+        with pytest.raises(UserError) as error:
+            ask("x" * 10_000_000)
+        assert len(str(error.value)) < 300
+    memos = [each for each in vars(library).values() if isinstance(each, Memo)]
+    assert memos and not any(memo._making for memo in memos)
+
+
+def test_what_is_asked_meanwhile_is_answered_together() -> None:
+    sizes, busy = [], threading.Lock()
+
+    def work(questions: list[int]) -> list[int]:
+        assert busy.acquire(blocking=False), "one at a time"
+        time.sleep(0.05)
+        sizes.append(len(questions))
+        busy.release()
+        return [each * 2 for each in questions]
+
+    together = Together(work, 4)
+    with ThreadPoolExecutor(13) as pool:
+        assert list(pool.map(together, range(13))) == [2 * each for each in range(13)]
+    assert sum(sizes) == 13
+    assert max(sizes) == 4
+    assert len(sizes) < 8
+
+
+def test_an_error_reaches_all_who_asked_together_and_nobody_later() -> None:
+    def work(questions: list[int]) -> list[int]:
+        time.sleep(0.02)
+        if any(each < 0 for each in questions):
+            raise UserError("negative")
+        return questions
+
+    together = Together(work, 8)
+
+    def ask(question: int) -> str:
+        try:
+            return str(together(question))
+        except UserError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, [1, -1, 2, 3]))
+    assert answers[1] == "negative"
+    assert ask(5) == "5"
+
+
+def test_searching_together_finds_what_each_would_alone() -> None:
+    data = library.dataset("fashion-simclr")
+    images = [data.pictures[row : row + 1] for row in range(0, 900, 100)]
+    for space in ("trained", "pixels"):
+        gallery = library.gallery("fashion-simclr", space)
+        alone = [gallery.search(gallery.embedder(image), 5, torch.tensor([i]))[0] for i, image in enumerate(images)]
+        with ThreadPoolExecutor(9) as pool:
+            asked = [pool.submit(library.search, "fashion-simclr", space, image, 5, i) for i, image in enumerate(images)]
+            found = [each.result() for each in asked]
+        for one, other in zip(alone, found, strict=True):
+            assert [each.cosine for each in one] == pytest.approx([each.cosine for each in other], abs=2e-3)
+            assert len({each.row for each in one} & {each.row for each in other}) >= 4
