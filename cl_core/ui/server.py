@@ -26,7 +26,8 @@ from cl_core.ui.uploads import sweep, uploads_dir
 SWEEP_S = 2.0
 UPLOADS_EVERY = 15  # sweeps
 DRAIN_S = 10.0  # what is being answered may take so long when the server is to end
-DELIVERY_S = 0.3  # until a finished answer has left
+FETCHED_S = 2.0  # who waits for an answer fetches it within so long
+DELIVERY_S = 0.5  # until it has left
 
 
 class Server:
@@ -87,6 +88,9 @@ class Server:
         while self._gate.busy or len(queue) or any(queue.active_jobs):
             if time.monotonic() > until:
                 return False
+            time.sleep(0.05)
+        until = time.monotonic() + FETCHED_S
+        while time.monotonic() < until and any(not each.empty() for each in list(queue.pending_messages_per_session.values())):
             time.sleep(0.05)
         time.sleep(DELIVERY_S)
         return True
