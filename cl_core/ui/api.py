@@ -186,6 +186,11 @@ def project(
 PUBLIC: tuple[Callable[..., Any], ...] = (list_models, augment, similarity, loss_anatomy, search, project)
 
 
+def parameters() -> dict[str, list[str]]:
+    """The names of these functions, and of what each takes."""
+    return {function.__name__: list(inspect.signature(function).parameters) for function in PUBLIC}
+
+
 def offer() -> None:
     """Give the app these functions as named endpoints; call it inside `gr.Blocks`."""
     for function in PUBLIC:

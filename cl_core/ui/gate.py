@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -42,6 +42,7 @@ POST_ROUTES = re.compile(
     rf"/login/?|{API}/(upload|queue/join|cancel|reset|run/predict|api/predict|login_check)/?|{API}/mcp(/.*)?"
 )
 CALL = re.compile(rf"{API}/call/(?:v2/)?([^/]+)/?")
+SIMPLE_CALL = re.compile(rf"{API}/call/([^/]+)/?")  # its values without their names
 # Gradio's page writes scripts and styles into its HTML and compiles what components bring.
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -56,13 +57,13 @@ class TooLarge(Exception):
 
 
 class Gate:
-    """`app` behind the checks. public: names of the functions that anyone may call.
+    """`app` behind the checks. public: the functions that anyone may call, by name, with the names of what they take.
 
     busy: calls that are being answered; closed: whether new ones are refused, because the server ends.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, public: Iterable[str], assets: Assets) -> None:
-        self._app, self._access, self._public, self._assets = app, access, frozenset(public), assets
+    def __init__(self, app: ASGIApp, access: Access, public: Mapping[str, Sequence[str]], assets: Assets) -> None:
+        self._app, self._access, self._public, self._assets = app, access, dict(public), assets
         self._pages = {"/", *(f"/{language}" for language in LANGUAGES)}
         self._limiter = None if access.options.local else Limiter()
         frames = "'self' huggingface.co *.huggingface.co *.hf.space" if on_space() else "'self'"
@@ -81,8 +82,8 @@ class Gate:
         if refused:
             return await _say(scope, send, *refused)
         visitor, sent = self._visitor(scope, headers)
-        who = visitor or (scope.get("client") or ("",))[0]
-        if self._limiter and not self._limiter.allows(who, scope["method"], scope["path"]):
+        address = (scope.get("client") or ("",))[0]
+        if self._limiter and not self._limiter.allows(visitor, address, scope["method"], scope["path"]):
             return await _say(scope, send, 429, too_often)
         answer = self._with_headers(scope, send, sent)
         if await self._assets.answer(scope, headers, answer):
@@ -163,7 +164,7 @@ class Gate:
             sentence = text("access.too_large", most=f"{most / 1e6:.0f}")
         if declared.isdigit() and int(declared) > most:
             return await _say(scope, send, 413, sentence)
-        started, taken, over, exceeded = False, 0, False, False
+        started, ended, taken, over, exceeded = False, False, 0, False, False
 
         async def counted() -> Message:
             nonlocal taken, over, exceeded
@@ -181,9 +182,10 @@ class Gate:
             return message
 
         async def noted(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             if not exceeded:  # what Gradio says of half a body is not for who sent it
-                started = started or message["type"] == "http.response.start"
+                started = True
+                ended = message["type"] == "http.response.body" and not message.get("more_body", False)
                 await send(message)
 
         counts, task = scope["method"] == "POST", asyncio.current_task()
@@ -191,7 +193,16 @@ class Gate:
         if task and not counts:
             self._streams.add(task)
         try:
-            await self._app(scope, counted, noted)
+            call = SIMPLE_CALL.fullmatch(scope["path"]) if counts else None
+            if call:
+                body = await _whole(counted)
+                with speaking(_language(scope)):
+                    wrong = _wrong_count(call[1], self._public[call[1]], body)
+                if wrong:
+                    return await _say(scope, send, 422, wrong)
+                await self._app(scope, _again(body, counted), noted)
+            else:
+                await self._app(scope, counted, noted)
         except TooLarge:
             pass
         except ClientDisconnect:
@@ -199,7 +210,8 @@ class Gate:
         except asyncio.CancelledError:
             if not (self.closed and started):
                 raise
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not ended:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.busy -= counts
             if task:
@@ -212,6 +224,43 @@ class Gate:
         """End the answers that open pages listen to; to be called on the server's loop."""
         for task in self._streams:
             task.cancel()
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The body of a request.
+
+    Raises:
+        ClientDisconnect: it ends before it is whole.
+    """
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """`receive` as if `body` had not been read yet."""
+    waiting = [body]
+
+    async def first() -> Message:
+        return {"type": "http.request", "body": waiting.pop(), "more_body": False} if waiting else await receive()
+
+    return first
+
+
+def _wrong_count(name: str, parameters: Sequence[str], body: bytes) -> str:
+    """What is wrong with the number of values in a call; empty where it is right, or the body is no call at all."""
+    try:
+        given = json.loads(body)["data"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    if not isinstance(given, list) or len(given) == len(parameters):
+        return ""
+    return text("access.wrong_count", name=name, count=len(parameters), parameters=", ".join(parameters), given=len(given))
 
 
 def _host_name(host: str) -> str:

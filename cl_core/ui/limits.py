@@ -8,6 +8,7 @@ from collections import OrderedDict
 CALLS_A_SECOND, CALLS_AT_ONCE = 20.0, 200.0
 UPLOADS_A_SECOND, UPLOADS_AT_ONCE = 0.5, 30.0
 PAGES_A_SECOND, PAGES_AT_ONCE = 100.0, 2_000.0  # a page is about 85 files
+OF_ONE_ADDRESS = 10  # times as much: a school's visitors come from one, and so do all who come through a proxy
 MOST_REMEMBERED = 20_000  # visitors
 
 
@@ -35,8 +36,11 @@ class Limiter:
     def __init__(self) -> None:
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
 
-    def allows(self, visitor: str, method: str, path: str, now: float | None = None) -> bool:
-        """Whether `visitor` may make this request now. now: in seconds, of any clock that only rises."""
+    def allows(self, visitor: str | None, address: str, method: str, path: str, now: float | None = None) -> bool:
+        """Whether a visitor, or who comes without a page's cookie, may make this request now.
+
+        address: where it comes from, whose visitors together have a limit, too. now: in seconds, of a clock that only rises.
+        """
         now = time.monotonic() if now is None else now
         if path.startswith("/gradio_api/upload") and method == "POST":
             kind, rate, full = "upload", UPLOADS_A_SECOND, UPLOADS_AT_ONCE
@@ -44,11 +48,13 @@ class Limiter:
             kind, rate, full = "call", CALLS_A_SECOND, CALLS_AT_ONCE
         else:
             kind, rate, full = "page", PAGES_A_SECOND, PAGES_AT_ONCE
-        key = (visitor, kind)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = Bucket(full, now)
-        self._buckets.move_to_end(key)
+        everybody = self._bucket(f"all of {address}", kind, OF_ONE_ADDRESS * full, now)
+        own = self._bucket(visitor or address, kind, full, now)
+        return everybody.take(OF_ONE_ADDRESS * rate, OF_ONE_ADDRESS * full, now) and own.take(rate, full, now)
+
+    def _bucket(self, whose: str, kind: str, full: float, now: float) -> Bucket:
+        bucket = self._buckets.setdefault((whose, kind), Bucket(full, now))
+        self._buckets.move_to_end((whose, kind))
         while len(self._buckets) > 3 * MOST_REMEMBERED:
             self._buckets.popitem(last=False)
-        return bucket.take(rate, full, now)
+        return bucket

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from cl_core.ui.access import Access
-from cl_core.ui.api import PUBLIC
+from cl_core.ui.api import parameters
 from cl_core.ui.assets import QUERIED, Assets
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.gate import Gate
@@ -54,7 +54,7 @@ class Server:
         # Where one must log in, Gradio decides who gets what but for its own scripts.
         free = not self.access.options.auth
         assets = Assets(inner, [sprite_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
-        self._gate = app.middleware_stack = Gate(inner, self.access, [each.__name__ for each in PUBLIC], assets)
+        self._gate = app.middleware_stack = Gate(inner, self.access, parameters(), assets)
         sweeping = asyncio.create_task(_sweep_on(Unread(queue)))
         try:
             yield

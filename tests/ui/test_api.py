@@ -24,6 +24,7 @@ from cl_core.maps import map_points
 from cl_core.runs import load_run, run_features
 from cl_core.ui import api
 from cl_core.ui.build import build_app, launch_options
+from tests.ui.raw import ask
 
 MODEL = "emoji-simclr"
 
@@ -161,3 +162,56 @@ def test_a_picture_file_is_enough(client: Client, tmp_path: Path) -> None:
     Image.new("RGB", (300, 100), "red").save(tmp_path / "red.jpg")
     url = f"data:image/jpeg;base64,{base64.b64encode((tmp_path / 'red.jpg').read_bytes()).decode()}"
     assert len(client.predict(MODEL, [url, url], "embedding", api_name="/similarity")) == 2
+
+
+GOOD: dict[str, list[object]] = {
+    "list_models": [],
+    "augment": [MODEL, "dog", 2, 0],
+    "similarity": [MODEL, ["dog", "cat"], "feature"],
+    "loss_anatomy": [[[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.1, 1.0]], "nt-xent", 0.1, [0, 1]],
+    "search": [MODEL, "dog", 3, "pixels"],
+    "project": [MODEL, "pca", "feature"],
+}
+START = "data:image/png;base64,"
+WRONG: list[object] = [
+    *(None, True, "3", "", "x" * 100_000, -1, 2**64, 10**400, 1.5, float("inf"), float("nan")),
+    *([], [None], {}, {"a": 1}, ["a"], [[1]], "ü" * 50, f"{START}ü", f"{START}!!!", START),
+]
+BODIES = ['{"data": []}', '{"data": [1]}', '{"data": [1,2,3,4,5,6,7]}', '{"data": {}}', '{"data": null}', "{}", "[]", "nope", ""]
+
+
+def called(address: str, name: str, body: str) -> tuple[int, str]:
+    kind = {"Content_Type": "application/json"}
+    joined = ask(address, f"/gradio_api/call/{name}", body, **kind)
+    if joined.status != 200:
+        return joined.status, joined.text
+    reply = ask(address, f"/gradio_api/call/{name}/{json.loads(joined.text)['event_id']}")
+    return reply.status, reply.text
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_whatever_a_program_sends_it_gets_a_sentence(address: str, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of 234 calls with values of wrong types 54 ended in a traceback."""
+    bodies = list(BODIES)
+    for place in range(len(GOOD[name])):
+        for value in WRONG:
+            given = [*GOOD[name][:place], value, *GOOD[name][place + 1 :]]
+            bodies.append(json.dumps({"data": given}))
+    for body in bodies:
+        status, text = called(address, name, body)
+        assert status in (200, 400, 422), (body[:200], status, text[:200])
+        assert len(text) < 3_000 or "event: complete" in text, (body[:200], len(text))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_types_are_checked_at_the_door(address: str) -> None:
+    for name, place, value, sentence in (
+        ("search", 2, "3", "top: input should be a valid integer, but it was '3'"),
+        ("augment", 3, 2**64, "seed must be 0 to 9223372036854775807"),
+        ("loss_anatomy", 3, ["a", "b"], "labels.0: input should be a valid integer, but it was 'a'"),
+        ("loss_anatomy", 2, None, "temperature: input should be a valid number, but it was None"),
+        ("similarity", 1, [f"{START}ü"], "not in base64"),
+    ):
+        given = [*GOOD[name][:place], value, *GOOD[name][place + 1 :]]
+        assert sentence in json.loads(called(address, name, json.dumps({"data": given}))[1].split("data: ")[1])["error"]
+    assert "search takes 4 values (model, picture, top, space), but 1 came" in called(address, "search", '{"data": [1]}')[1]

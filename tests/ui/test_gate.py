@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import socket
 import time
@@ -109,7 +110,9 @@ def test_what_no_page_needs_is_not_there(url: str, path: str, body: str | None) 
 
 def test_what_is_offered_is_there(url: str) -> None:
     for function in api.PUBLIC:
-        assert ask(url, f"/gradio_api/call/{function.__name__}", '{"data": []}', Content_Type="application/json").status == 200
+        count = len(inspect.signature(function).parameters)
+        body = json.dumps({"data": [None] * count})
+        assert ask(url, f"/gradio_api/call/{function.__name__}", body, Content_Type="application/json").status == 200
 
 
 def test_security_headers(url: str) -> None:
@@ -172,16 +175,23 @@ def test_one_visitor_cannot_take_it_all(open_url: str) -> None:
 
 def test_buckets_fill_again_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = limits.Limiter()
-    asked = ("someone", "POST", "/gradio_api/upload")
+    asked = ("someone", "1.2.3.4", "POST", "/gradio_api/upload")
     taken = sum(limiter.allows(*asked, now=0.0) for _ in range(1000))
     assert taken == limits.UPLOADS_AT_ONCE
     assert not limiter.allows(*asked, now=1.0)
     assert limiter.allows(*asked, now=2.5)
-    assert limiter.allows("someone", "POST", "/gradio_api/queue/join", now=2.5), "of another kind"
+    assert limiter.allows("someone", "1.2.3.4", "POST", "/gradio_api/queue/join", now=2.5), "of another kind"
     monkeypatch.setattr(limits, "MOST_REMEMBERED", 10)
     for number in range(1000):
-        limiter.allows(str(number), "GET", "/", now=3.0)
+        limiter.allows(str(number), str(number), "GET", "/", now=3.0)
     assert len(limiter._buckets) <= 30
+
+
+def test_many_cookies_of_one_address_are_no_way_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = limits.Limiter()
+    passed = sum(limiter.allows(f"visitor {number}", "1.2.3.4", "POST", "/gradio_api/upload", now=0.0) for number in range(1000))
+    assert passed == limits.OF_ONE_ADDRESS * limits.UPLOADS_AT_ONCE
+    assert limiter.allows("visitor 0", "5.6.7.8", "POST", "/gradio_api/upload", now=0.0)
 
 
 def test_files_come_compressed_and_stay_with_the_browser(url: str) -> None:
