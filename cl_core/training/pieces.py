@@ -1,50 +1,73 @@
-"""A training in pieces: as long as a GPU is lent, or until the page that watches it says stop.
+"""A training run in pieces: as long as a GPU is lent, or until the page that watches it asks it to stop.
 
-The run folder carries a training from one piece to the next, and whoever watches reads it there.
+The run folder carries a run from one piece to the next, and whoever watches reads it there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from pydantic import ValidationError
 
+from cl_core.data.catalog import load_dataset
 from cl_core.device import choose_device
 from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation
-from cl_core.host import memory_gb
-from cl_core.training.config import RunState
+from cl_core.training.config import RunConfig, RunState
+from cl_core.training.estimate import check_affordable, memory_limit
 from cl_core.training.events import StepDone
-from cl_core.training.session import start
+from cl_core.training.run_folder import RunFolder
+from cl_core.training.session import begin, start
 from cl_core.zero_gpu import on_lent_gpu
 
 LENT_PIECE_S = 35.0  # of the call's 60: starting, the last snapshot and saving take the rest
-MEMORY_SHARE = 0.7  # of the machine's, for a training on the processor; the page has the rest
+STEP_PATIENCE_S = 3.0  # from the request to stop until a step that still runs is cut off; with that it takes less than 5 s
+SAVE_PATIENCE_S = 60.0  # more, for a save that has begun
+EXIT_CUT_OFF = 75  # of a process that ended in the middle of a step
+SAVING, STEPPING = "saving", "stepping"  # lines on standard output: what the process does from now on
 
 
-def train_piece(path: Path, settings: dict[str, Any], device: torch.device, stop: Callable[[], bool]) -> RunState:
-    """Train the run in `path` until it is finished, or `stop` says so at the end of a step; gives what it is then.
+def train_piece(
+    path: Path,
+    settings: dict[str, Any],
+    device: torch.device,
+    stop: Callable[[], bool],
+    saving: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> RunState:
+    """Train the run in `path` until it is finished, or until `stop` is true at the end of a step; gives its state then.
 
-    Raises: as `session.start` and `Session.events`.
+    A run that cannot be afforded here is not started. One that has saved something is resumed in any case. It is saved
+    after each step that takes longer than `STEP_PATIENCE_S`, so that to cut off the next one loses only that.
+
+    Args:
+        saving: gives what each save happens within.
+
+    Raises: as `session.start`, `Session.events` and `check_affordable`.
     """
+    begun = begin(RunFolder(path), RunConfig, settings)
+    if begun and not begun[1]:
+        check_affordable(begun[0], load_dataset(begun[0].dataset), device)
     session = start(path, settings, device)
     if session is None:
         return "finished"
-    with closing(session.events()) as events:
+    session.saving = saving
+    with closing(session.events(slow_step_s=STEP_PATIENCE_S)) as events:
         for event in events:
             if isinstance(event, StepDone) and event.step < session.training.total and stop():
                 break  # closing saves
     return session.record.state
 
 
-NO_MEMORY = "This training needs more memory than there is: choose a smaller batch, picture or encoder."
+NO_MEMORY = "This training needs more memory than there is: choose a smaller batch_size, image_size or encoder."
 
 
 def attempt(train: Callable[[], RunState]) -> tuple[RunState | None, str]:
@@ -70,35 +93,76 @@ def train_lent_piece(path: str, settings: dict[str, Any]) -> tuple[RunState | No
     return attempt(lambda: train_piece(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
 
 
-def main() -> int:
-    """One piece in this process: `{"path": ..., "settings": {...}}` on standard input's first line, whose end is the stop.
+def _report(line: str) -> None:
+    """Write a line to standard output, past its buffer; it is lost where nobody reads any more."""
+    with contextlib.suppress(OSError):
+        os.write(1, f"{line}\n".encode())
 
-    So a training ends, saved, with the program that began it, however that ends. An error is said on standard output.
+
+class StopRequest:
+    """The request to stop a run, which is the end of `stream`; it is true at the end of a step from then on.
+
+    Where the step takes longer than `STEP_PATIENCE_S` from then, the process ends in the middle of it: what was saved
+    before stays. A save is not cut off; it has `SAVE_PATIENCE_S` more.
+
+    Args:
+        end: ends the process with an exit code.
+    """
+
+    def __init__(self, stream: TextIO, end: Callable[[int], Any] = os._exit) -> None:
+        self._stream, self._end = stream, end
+        self._made, self._granted, self._saving = threading.Event(), False, threading.RLock()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def __call__(self) -> bool:
+        """Whether to stop here; if so, what follows is saving."""
+        if self._made.is_set() and not self._granted:
+            self._saving.acquire()  # never released: the process saves and ends
+            self._granted = True
+            _report(SAVING)
+        return self._granted
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """What happens inside is not cut off."""
+        with self._saving:
+            _report(SAVING)
+            yield
+            if not self._granted:
+                _report(STEPPING)
+
+    def _watch(self) -> None:
+        self._stream.read()
+        self._made.set()
+        time.sleep(STEP_PATIENCE_S)
+        self._saving.acquire(timeout=SAVE_PATIENCE_S)
+        self._end(EXIT_CUT_OFF)
+
+
+def main() -> int:
+    """One piece in this process: `{"path": ..., "settings": {...}}` on standard input's first line; its end asks to stop.
+
+    So a run ends with the program that began it, however that ends. Standard output has the lines `SAVING` and `STEPPING`,
+    and at the end the sentence of an error.
     """
     asked = json.loads(sys.stdin.readline())
-    over = threading.Event()
-
-    def wait_for_end() -> None:
-        sys.stdin.read()
-        over.set()
-
-    threading.Thread(target=wait_for_end, daemon=True).start()
+    stop = StopRequest(sys.stdin)
     device = choose_device()
     if device.type == "cpu":
         _limit_memory()
-    _, problem = attempt(lambda: train_piece(Path(asked["path"]), asked["settings"], device, over.is_set))
+    _, problem = attempt(lambda: train_piece(Path(asked["path"]), asked["settings"], device, stop, stop.saving))
     if not problem:
         return 0
-    print(problem)
+    _report(problem)
     return EXIT_USER_ERROR
 
 
 def _limit_memory() -> None:
-    """Let a training that asks for too much fail, rather than the whole machine with the page."""
-    if sys.platform == "linux" and (gigabytes := memory_gb()):
+    """Let a run that asks for too much fail, rather than the whole machine with the page."""
+    most = memory_limit()
+    if sys.platform == "linux" and most:
         import resource
 
-        most = int(gigabytes * 1e9 * MEMORY_SHARE)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

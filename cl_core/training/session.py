@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -51,7 +53,12 @@ class Trains(Protocol[E_co]):
 
 
 class Recording(ABC, Generic[E, R]):
-    """A training and the folder it is kept in, whatever it learns."""
+    """A training and the folder it is kept in, whatever it learns.
+
+    saving: gives what each save happens within.
+    """
+
+    saving: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __init__(self, folder: Folder[R], training: Trains[E], record: R, device: torch.device, resume: bool) -> None:
         self._claim = folder.claim()
@@ -85,28 +92,32 @@ class Recording(ABC, Generic[E, R]):
     def _complete(self) -> None:
         """Measure what is only asked of a finished run."""
 
-    def events(self, save_every_s: float = SAVE_EVERY_S) -> Generator[E]:
+    def events(self, save_every_s: float = SAVE_EVERY_S, slow_step_s: float = math.inf) -> Generator[E]:
         """Pass on the training's events after recording them.
 
+        Save every `save_every_s` seconds, and after each step that takes longer than `slow_step_s` seconds.
         Closing this generator after any event saves the run as stopped, its present step done to the end.
         """
         try:
-            yield from self._events(save_every_s)
+            yield from self._events(save_every_s, slow_step_s)
         finally:
             if self._claim:
                 self._claim.release()
 
-    def _events(self, save_every_s: float) -> Generator[E]:
-        saved = time.monotonic()
+    def _events(self, save_every_s: float, slow_step_s: float) -> Generator[E]:
+        saved = stepped = time.monotonic()
         completed = False
         events = self._training.events()
         event: E | None = None
         try:
             for event in events:
                 self._record(event)
-                if isinstance(event, StepDone) and time.monotonic() - saved > save_every_s:
-                    self.save("running")
-                    saved = time.monotonic()
+                if isinstance(event, StepDone):
+                    now = time.monotonic()
+                    if now - saved > save_every_s or now - stepped > slow_step_s:
+                        self.save("running")
+                        saved = time.monotonic()
+                    stepped = time.monotonic()
                 yield event
             completed = True
         except GeneratorExit:
@@ -125,9 +136,10 @@ class Recording(ABC, Generic[E, R]):
 
     def save(self, state: RunState) -> None:
         """Write the state so that training goes on from this step; the resume file alone decides where."""
-        self.folder.write_resume(*self._training.state())
-        self.folder.write_model(self._weights())
-        self._write_record(state)
+        with self.saving():
+            self.folder.write_resume(*self._training.state())
+            self.folder.write_model(self._weights())
+            self._write_record(state)
 
     def _write_record(self, state: RunState) -> None:
         self.record.state = state

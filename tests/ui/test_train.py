@@ -172,3 +172,14 @@ def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFacto
     assert taken.read_record() == own.read_record()
     assert not taken.resume_file.exists()
     assert open_run(taken).method is not None
+
+
+def test_a_giant_is_refused_before_anything_is_made(runs: Path) -> None:
+    """It held the only place, and did not stop within 25 s."""
+    before = sorted(runs.iterdir())
+    giant = RunConfig(dataset="emoji", encoder="resnet50", image_size=512, batch_size=65_536)
+    jobs = Jobs()
+    with pytest.raises(UserError, match=r"need about .* GB of memory and this machine offers .* choose a smaller batch_size"):
+        train.begin(Access(), jobs, giant, "me")
+    assert sorted(runs.iterdir()) == before
+    assert jobs.running is None

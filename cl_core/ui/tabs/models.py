@@ -179,7 +179,8 @@ def stopped() -> tuple[str, Any]:
 
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; its table is filled when its tab opens."""
-    gr.Markdown(text("models.about"), elem_classes="about")
+    if page.access.hub:
+        gr.Markdown(text("models.about"), elem_classes="about")
     listed = gr.HTML("", elem_id="models-list", render=False)
     with gr.Row(elem_classes="panel-row"):
         if page.access.hub:

@@ -22,6 +22,7 @@ from cl_core.files import write_bytes
 from cl_core.methods import METHODS, TRAINABLE
 from cl_core.paths import trained_dir
 from cl_core.training.config import RunConfig
+from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs
 from cl_core.training.loop import check_data
 from cl_core.training.run_folder import OWNER, RunFolder, RunRecord
@@ -217,10 +218,11 @@ def begin(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
     """Start a training, which is the visitor's; gives its name.
 
     Raises:
-        UserError: another one is under way, or the visitor has enough of them.
+        UserError: another one is under way, the visitor has enough of them, or this one is too large for the machine.
     """
     _check_free(jobs)
     visitors.check_runs(access, visitor)
+    check_affordable(config, load_dataset(config.dataset))
     folder = new_folder(config)
     write_bytes(folder.path / OWNER, visitor.encode())
     if not jobs.begin(folder.path, config.model_dump(), visitors.turn_s(access)):
