@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+LISTED = 10  # files that were left out
+
 
 def get(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
@@ -35,8 +37,10 @@ def add(arguments: argparse.Namespace) -> int:
             arguments.size,
             lambda share: bar.update(round(100 * share) - bar.n),
         )
-    for problem in problems:
+    for problem in problems[:LISTED]:
         print(f"left out: {problem}", file=sys.stderr)
+    if len(problems) > LISTED:
+        print(f"left out: and {len(problems) - LISTED:,} more", file=sys.stderr)
     data = load_dataset(arguments.name)
     print(
         f"{arguments.name}: {len(data):,} pictures of {data.size} px, {len(data.classes)} classes, "

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import resource
+import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
+from filelock import FileLock
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
+from cl_core.data import collections
 from cl_core.data.catalog import dataset_names, load_dataset
-from cl_core.data.collections import add_collection, collection_names, collections_dir, read_collection
+from cl_core.data.collections import (
+    Description,
+    add_collection,
+    collection_names,
+    collections_dir,
+    read_collection,
+    write_collection,
+)
+from cl_core.data.decoding import decode_picture, to_tensor
 from cl_core.data.download import get
 from cl_core.errors import UserError
 from cl_core.paths import cache_dir
+from tests.conftest import ROOT
 from tests.data.cifar import served
 
 COLOURS = {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250)}
@@ -169,10 +186,237 @@ def test_a_public_name_is_for_the_public_set(tmp_path: Path) -> None:
 
 def test_a_damaged_collection_gets_a_sentence(tmp_path: Path) -> None:
     add_collection("mine", as_folder(tmp_path))
-    file = collections_dir() / "mine" / "pictures.safetensors"
+    (file,) = (collections_dir() / "mine").glob("pictures-*.safetensors")
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(UserError, match="is damaged: delete that folder and add it again"):
         read_collection("mine")
+
+
+def kept(name: str = "mine") -> dict[str, bytes]:
+    """The files of a collection."""
+    return {file.name: file.read_bytes() for file in (collections_dir() / name).iterdir() if file.name != ".lock"}
+
+
+def a_few(colour: str, count: int, root: Path, folder: str = "") -> Path:
+    """A folder with so many images of a colour."""
+    below = root / colour / folder
+    below.mkdir(parents=True)
+    for i in range(count):
+        (below / f"{i:03}.png").write_bytes(picture(colour, (8, 8)))
+    return root / colour
+
+
+@pytest.mark.parametrize("limit", [16_000, 23_000], ids=["at the pictures", "at the description"])
+def test_a_full_disk_leaves_the_old_collection(
+    limit: int, command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    add_collection("mine", a_few("red", 30, tmp_path))
+    before = kept()
+    new = a_few("blue", 100, tmp_path, "a" * 250)  # with so long a class the description is the larger of the two files
+    done = command("data", "add", "mine", new, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert done.returncode == 2
+    assert "could not be written (File too large); free some space" in done.stderr
+    assert done.stderr.rstrip().endswith("what was there is kept.")
+    assert kept() == before
+    assert read_collection("mine").pictures[:, 0].unique().tolist() == [250]
+    done = command("data", "add", "mine", new)
+    assert done.returncode == 0, done.stderr
+    assert len(read_collection("mine")) == 100
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cl_core.data.collections import Description, collections_dir, read_collection, write_collection
+import torch
+
+def write(value):
+    pictures = torch.full((value, 3, 8, 8), value, dtype=torch.uint8)
+    labels = torch.arange(value) % 2
+    names = [str(value)] * value
+    described = Description(title=str(value), licence="", classes=["a", "b"], names=names, train=value)
+    write_collection("mine", pictures, labels, described)
+
+def killed(at):
+    "Kill this process at its `at`-th step in the collection's folder."
+    steps = 0
+    def count(event, arguments):
+        nonlocal steps
+        if event in ("open", "os.rename", "os.remove", "os.mkdir") and str(collections_dir()) in str(arguments[0]):
+            steps += 1
+            if steps == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(count)
+    write(20)
+
+write(10)
+at = 0
+while True:
+    at += 1
+    child = os.fork()
+    if not child:
+        try:
+            killed(at)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    data = read_collection("mine")
+    whole = {len(data), len(data.names), len(data.labels), int(data.title), *data.pictures.unique().tolist()}
+    print(at, *whole, flush=True)
+    if status == 0:
+        break
+    write(10)
+print(*sorted(file.name.partition("-")[0] for file in (collections_dir() / "mine").iterdir()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed at each step it takes")
+def test_a_kill_at_any_step_leaves_the_old_collection_or_the_new(own_cache: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    *steps, files = done.stdout.splitlines()
+    values = [tuple(map(int, step.split()[1:])) for step in steps]
+    assert len(values) > 8  # opened, flushed, renamed, removed
+    assert values == sorted(values)
+    assert set(values) == {(10,), (20,)}  # each is one whole set: all that is counted agrees
+    assert values[-1] == (20,)
+    assert files == ".lock description.json pictures"
+
+
+def test_a_stop_leaves_the_old_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_collection("mine", a_few("red", 3, tmp_path))
+    before, new = kept(), a_few("blue", 5, tmp_path)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add_collection("mine", new, progress=stop)
+    assert kept() == before
+    monkeypatch.setattr(collections, "write_json", stop)
+    with pytest.raises(KeyboardInterrupt):
+        add_collection("mine", new)
+    assert kept() == before
+    with pytest.raises(KeyboardInterrupt):
+        add_collection("other", new)
+    assert kept("other") == {}
+
+
+def test_what_a_killed_process_left_is_removed_at_the_next_write(tmp_path: Path) -> None:
+    add_collection("mine", a_few("red", 3, tmp_path))
+    folder = collections_dir() / "mine"
+    leftovers = [".description.json.1.tmp", ".pictures-0.safetensors.1.tmp", f"pictures-{'0' * 16}.safetensors"]
+    for name in leftovers:
+        (folder / name).write_bytes(b"half")
+    (folder / "notes.txt").write_text("the user's own")
+    add_collection("mine", a_few("blue", 3, tmp_path))
+    assert sorted(name.partition("-")[0] for name in kept()) == ["description.json", "notes.txt", "pictures"]
+
+
+def test_a_collection_of_an_older_version_is_read_and_replaced(tmp_path: Path) -> None:
+    folder = collections_dir() / "mine"
+    folder.mkdir(parents=True)
+    old = {"pictures": torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "labels": torch.tensor([0, -1])}
+    safetensors.torch.save_file(old, folder / "pictures.safetensors")
+    described = {"title": "Old", "licence": "", "classes": ["a"], "names": ["a 0", "1"], "train": 2, "digest": "0" * 16}
+    (folder / "description.json").write_text(json.dumps(described))
+    data = read_collection("mine")
+    assert (data.title, data.pictures.shape, data.labels.tolist()) == ("Old", (2, 3, 8, 8), [0, -1])
+    add_collection("mine", a_few("red", 3, tmp_path))
+    assert "pictures.safetensors" not in kept()
+    assert len(read_collection("mine")) == 3
+    assert data.pictures.unique().tolist() == [0]  # who has it open still reads the old one
+
+
+def test_a_collection_is_read_while_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_collection("mine", a_few("red", 3, tmp_path))
+    load, new = safetensors.torch.load_file, a_few("blue", 5, tmp_path)
+
+    def replaced_meanwhile(path: Path) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr(safetensors.torch, "load_file", load)
+        add_collection("mine", new)
+        return load(path)
+
+    monkeypatch.setattr(safetensors.torch, "load_file", replaced_meanwhile)
+    data = read_collection("mine")
+    assert (len(data), len(data.names), data.pictures[0, :, 0, 0].tolist()) == (5, 5, [0, 0, 250])
+    (file,) = (collections_dir() / "mine").glob("pictures-*")
+    file.unlink()
+    with pytest.raises(UserError, match="is damaged: delete that folder and add it again"):
+        read_collection("mine")
+
+
+def test_two_processes_do_not_write_the_same_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_collection("mine", a_few("red", 3, tmp_path))
+    before = kept()
+    monkeypatch.setattr(collections, "WAITED_S", 0.1)
+    with (
+        FileLock(collections_dir() / "mine" / ".lock"),
+        pytest.raises(UserError, match=r"Another process is writing the collection in .*mine: wait for it, then try again"),
+    ):
+        add_collection("mine", a_few("blue", 3, tmp_path))
+    assert kept() == before
+
+
+def test_texts_are_checked_before_anything_is_written(tmp_path: Path) -> None:
+    add_collection("mine", a_few("red", 3, tmp_path))
+    before, bad = kept(), "caf\udce9"
+    with pytest.raises(UserError, match=r"'caf\ufffd' is not text in UTF-8"):
+        add_collection("mine", tmp_path / "red", title=bad)
+    for changes in ({"licence": bad}, {"classes": [bad]}, {"names": [bad] * 3}):
+        description = Description(title="", licence="", classes=["a"], names=["a"] * 3, train=3).model_copy(update=changes)
+        with pytest.raises(UserError, match="is not text in UTF-8"):
+            write_collection("mine", torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, dtype=torch.long), description)
+    assert kept() == before
+
+
+@pytest.mark.parametrize("archive", [False, True], ids=["folder", "tar"])
+def test_names_that_are_not_utf8(archive: bool, tmp_path: Path) -> None:
+    """They are shown as well as can be, and classes that then look the same stay apart."""
+    folder = tmp_path / "set"
+    for name in (b"caf\xe9/\xe9.png", b"caf\xe8/\n\x1b.png", "Bl\u00fcte/\u82b1.png".encode()):
+        file = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        file.parent.mkdir(parents=True)
+        file.write_bytes(picture("red"))
+    source = folder
+    if archive:
+        source = tmp_path / "set.tar"
+        with tarfile.open(source, "w", format=tarfile.GNU_FORMAT) as tar:
+            tar.add(folder, "set")
+    assert add_collection("mine", source) == []
+    data = read_collection("mine")
+    assert data.classes == ["Bl\u00fcte", "caf\ufffd", "caf\ufffd (2)"]
+    assert data.names == ["Bl\u00fcte \u82b1", "caf\ufffd \ufffd\ufffd", "caf\ufffd (2) \ufffd"]
+    assert data.labels.tolist() == [0, 1, 2]
+
+
+def test_images_are_brought_to_the_side_of_the_largest(tmp_path: Path) -> None:
+    sides = [(8, 8), (20, 12), (300, 100)]
+    for i, size in enumerate(sides):
+        (tmp_path / f"{i}.png").write_bytes(picture("green", size))
+    for count, side in ((2, 20), (3, 64)):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for i in range(count):
+            shutil.copy(tmp_path / f"{i}.png", folder)
+        add_collection("mine", folder)
+        expected = torch.cat([to_tensor(decode_picture(tmp_path / f"{i}.png"), side) for i in range(count)])
+        assert torch.equal(read_collection("mine").pictures, expected)
+
+
+def test_files_left_out_are_listed_and_do_not_count(
+    command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder = a_few("red", 3, tmp_path, "good")
+    (folder / "bad").mkdir()
+    for i in range(12):
+        (folder / "bad" / f"{i:02}.png").write_bytes(b"no image")
+    done = command("data", "add", "mine", folder)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]
+    assert [line.split()[2] for line in lines[:10]] == [f"{i:02}.png" for i in range(10)]
+    assert lines[10:] == ["left out: and 2 more"]
+    assert "mine: 3 pictures of 8 px, 1 classes" in done.stdout
 
 
 @pytest.fixture
