@@ -48,7 +48,7 @@ class Visitors(User):
         return "" if b"event: complete" in reply.body else f"{reply.status}"
 
     async def come_and_go(self, until: float, pause_s: float) -> list[Call]:
-        calls = []
+        calls: list[Call] = []
         kinds = [self.search, self.call, self.page, self.call, self.search, self.project]
         while time.monotonic() < until:
             self._session = secrets.token_hex(6)
@@ -56,7 +56,7 @@ class Visitors(User):
             began = time.monotonic()
             try:
                 problem = await act()
-            except (OSError, ValueError, KeyError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
+            except (TimeoutError, OSError, ValueError, KeyError, asyncio.IncompleteReadError) as error:
                 problem = f"{type(error).__name__}: {error}"
                 for connection in self._connections:
                     connection.close()
@@ -81,8 +81,9 @@ async def soak(
 ) -> tuple[list[Call], list[tuple[float, float]]]:
     until = time.monotonic() + 60 * minutes
     places = [Visitors(site, number).come_and_go(until, pause_s) for number in range(users)]
-    samples, *made = await asyncio.gather(watch(process, until), *places)
-    return [call for calls in made for call in calls], samples
+    watching = asyncio.create_task(watch(process, until))
+    made = await asyncio.gather(*places)
+    return [call for calls in made for call in calls], await watching
 
 
 def main() -> None:
@@ -105,9 +106,8 @@ def main() -> None:
     print(f"{len(calls)} calls, {len(calls) / (60 * asked.minutes):.1f} a second, p95 {np.percentile(seconds, 95):.2f} s")
     print(f"{len(problems)} errors" + "".join(f"\n    {each[:120]}" for each in sorted(set(problems))[:5]))
     if settled:
-        print(
-            f"growth after {SETTLED_MIN:.0f} minutes: {max(settled) - settled[0]:+.0f} MB at most, {settled[-1] - settled[0]:+.0f} MB at the end"
-        )
+        most, last = max(settled) - settled[0], settled[-1] - settled[0]
+        print(f"growth after {SETTLED_MIN:.0f} minutes: {most:+.0f} MB at most, {last:+.0f} MB at the end")
 
 
 if __name__ == "__main__":

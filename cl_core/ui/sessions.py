@@ -16,8 +16,9 @@ from gradio.queueing import Queue
 from gradio.state_holder import SessionState, StateHolder
 
 MOST_SESSIONS = 200  # that an event changed; the longest unused is forgotten first
-MOST_UNREAD = 32  # answers waiting to be fetched; the largest is 15 MB
-UNREAD_S = 60.0  # a page or client that is there fetches an answer at once
+MOST_UNREAD = 8  # answers that wait for longer than `FETCHED_S`; the largest is 15 MB
+FETCHED_S = 5.0  # a page or client that is there fetches an answer at once
+UNREAD_S = 60.0  # how long an answer waits at most
 EVENTS_REMEMBERED = 16  # by Gradio's own statistics, which it computes anew after every event
 
 
@@ -78,16 +79,22 @@ class Unread:
         self._queue, self._since = queue, dict[str, float]()
 
     def sweep(self, now: float) -> int:
-        """Forget what has waited for `UNREAD_S`, and the oldest beyond `MOST_UNREAD`; gives how many. now: in seconds."""
+        """Forget what has waited for `UNREAD_S`, and the oldest of what has waited for `FETCHED_S` beyond `MOST_UNREAD`.
+
+        Args:
+            now: in seconds, of any clock that only rises.
+
+        Returns:
+            How many were forgotten.
+        """
         queue = self._queue
         at_work = {event.session_hash for job in queue.active_jobs if job for event in job}
         at_work |= {event.session_hash for each in queue.event_queue_per_concurrency_id.values() for event in each.queue}
         messages = queue.pending_messages_per_session
         waiting = [name for name, unread in list(messages.items()) if not unread.empty() and name not in at_work]
         self._since = {name: self._since.get(name, now) for name in waiting}
-        oldest = sorted(waiting, key=self._since.__getitem__)
-        too_many = oldest[: max(0, len(oldest) - MOST_UNREAD)]
-        gone = {*too_many, *(name for name in oldest if now - self._since[name] > UNREAD_S)}
+        late = sorted((name for name in waiting if now - self._since[name] > FETCHED_S), key=self._since.__getitem__)
+        gone = {*late[: max(0, len(late) - MOST_UNREAD)], *(name for name in late if now - self._since[name] > UNREAD_S)}
         for name in gone:
             messages.pop(name, None)
         for name in list(queue.pending_event_ids_session):

@@ -61,6 +61,7 @@ def test_answers_that_nobody_fetches_are_forgotten(app: tuple[str, Any], monkeyp
     """A call with 256 rows kept 15 MB."""
     url, blocks = app
     monkeypatch.setattr(sessions, "MOST_UNREAD", 4)
+    monkeypatch.setattr(sessions, "FETCHED_S", 1.0)
     body = json.dumps({"data": [[[float(i == j) for j in range(64)] for i in range(64)], "nt-xent", 0.1, None]})
     queue: Queue = blocks._queue
     for _ in range(30):
@@ -103,6 +104,14 @@ def test_an_answer_waits_a_minute() -> None:
     assert unread.sweep(sessions.UNREAD_S + 1) == 1
     assert list(board.pending_messages_per_session) == ["new"]
     assert list(board.pending_event_ids_session) == ["new"]
+    for number in range(20):
+        board.answer(f"burst {number}")
+    assert unread.sweep(100.0) == 0, "they came just now"
+    assert unread.sweep(101.0 + sessions.FETCHED_S) == 21 - sessions.MOST_UNREAD
+    for name in list(board.pending_messages_per_session):
+        if name != "new":
+            del board.pending_messages_per_session[name]
+    board.answer("new")
     board.pending_messages_per_session["new"].get_nowait()  # fetched
     assert unread.sweep(1000.0) == 0
     assert list(board.pending_messages_per_session) == ["new"], "its stream may still be open"
