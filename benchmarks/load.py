@@ -1,6 +1,6 @@
-"""How many people the app serves at once: uploaded searches, API calls and page loads, without a pause between them.
+"""How many people the app serves at once: uploaded searches, API calls and page loads, by default without a pause between them.
 
-    python -m benchmarks.load [--users 40] [--seconds 60] [--url URL]
+    python -m benchmarks.load [--users 40] [--seconds 60] [--pause 0] [--url URL]
 
 Each user repeats three calls in turn, from a different start: the Search tab's event for an uploaded image, one of the
 named functions, and a page with every asset that a browser fetches for it (six connections, nothing cached). Starts the app
@@ -24,6 +24,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,7 @@ class User:
         await asyncio.gather(*map(fetch, self._connections))
         return "; ".join(problems)
 
-    async def repeat(self, until: float, first: int) -> list[Call]:
+    async def repeat(self, until: float, first: int, pause_s: float = 0.0) -> list[Call]:
         kinds = [("uploaded search", self.search), ("API call", self.call), ("page", self.page)]
         calls = []
         for kind, act in itertools.islice(itertools.cycle(kinds), first % len(kinds), None):
@@ -199,6 +200,7 @@ class User:
                 for connection in self._connections:
                     connection.close()
             calls.append(Call(kind, time.monotonic() - began, problem))
+            await asyncio.sleep(pause_s)
         for connection in self._connections:
             connection.close()
         return calls
@@ -245,10 +247,20 @@ def started(arguments: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
         process.wait(30)
 
 
-async def put_load(site: Site, users: int, seconds: float) -> list[Call]:
+def wait_until_idle(process: int) -> None:
+    """Until a process has used less than a tenth of a core for 3 s: what the app opens at its start is open then."""
+    for _ in range(60):
+        before = sum(map(int, Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]))
+        time.sleep(3)
+        after = sum(map(int, Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]))
+        if (after - before) / os.sysconf("SC_CLK_TCK") < 0.3:
+            return
+
+
+async def put_load(site: Site, users: int, seconds: float, pause_s: float = 0.0) -> list[Call]:
     """Every call that `users` made in `seconds`."""
     until = time.monotonic() + seconds
-    made = await asyncio.gather(*(User(site, number).repeat(until, number) for number in range(users)))
+    made = await asyncio.gather(*(User(site, number).repeat(until, number, pause_s) for number in range(users)))
     return [call for calls in made for call in calls]
 
 
@@ -270,19 +282,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--pause", type=float, default=0, help="seconds between a user's calls")
     parser.add_argument("--url", default="")
     arguments = parser.parse_args()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    with contextmanager(lambda: iter([(arguments.url, 0)]))() if arguments.url else started() as (url, _):
+    with contextmanager(lambda: iter([(arguments.url, 0)]))() if arguments.url else started() as (url, process):
         for _ in range(600):
             try:
                 site = look_at(url)
                 break
             except Exception:
                 time.sleep(0.5)
-        asyncio.run(put_load(site, 2, 45 if not arguments.url else 1))  # galleries are made once
+        asyncio.run(put_load(site, 2, 1))
+        if process:
+            wait_until_idle(process)
         began = time.monotonic()
-        calls = asyncio.run(put_load(site, arguments.users, arguments.seconds))
+        calls = asyncio.run(put_load(site, arguments.users, arguments.seconds, arguments.pause))
         print(f"{arguments.users} users, {len(site.assets)} assets a page, {os.cpu_count()} cores")
         print("\n".join(report(calls, time.monotonic() - began)))
 

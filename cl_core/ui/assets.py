@@ -26,6 +26,12 @@ SMALLEST = 400  # bytes worth compressing
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
 FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
 QUERIED = ("/config", "/gradio_api/info")  # answer what their query asks; a page's query is for the browser
+# On every answer.
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
 FRONTEND = Path(gradio.__file__).parent / "templates" / "frontend"
 TYPES = {".js": "application/javascript", ".mjs": "application/javascript", ".css": "text/css", ".webp": "image/webp"}
 
@@ -43,6 +49,16 @@ class Kept:
     @property
     def size(self) -> int:
         return len(self.plain) + len(self.short or b"")
+
+    def messages(self, brotli_taken: bool) -> tuple[Message, Message]:
+        """The answer as ASGI sends it, without `SECURITY`. brotli_taken: whether who asks takes it compressed."""
+        sent = [(b"etag", self.tag.encode()), (b"cache-control", self.lasts.encode()), (b"vary", b"accept-encoding")]
+        body = self.plain
+        if self.short is not None and brotli_taken:
+            body = self.short
+            sent.append((b"content-encoding", b"br"))
+        sent += [(b"content-type", self.kind.encode()), (b"content-length", str(len(body)).encode())]
+        return {"type": "http.response.start", "status": 200, "headers": sent}, {"type": "http.response.body", "body": body}
 
 
 def keep(body: bytes, kind: str, lasts: str) -> Kept:
@@ -62,7 +78,18 @@ class Assets:
         self._app, self._pages = app, frozenset(pages)
         self._folders, self._files = [each.resolve() for each in folders], {each.resolve() for each in files}
         self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._ready: dict[tuple[str, bool], tuple[Message, Message]] = {}  # of what is kept
         self._size, self._making = 0, asyncio.Lock()
+
+    def ready(self, path: str, brotli_taken: bool) -> tuple[Message, Message] | None:
+        """The whole answer for one of Gradio's own files that was asked for before: a page fetches 80 of them at once."""
+        if not path.startswith("/assets/"):
+            return None
+        found = self._ready.get((path, brotli_taken))
+        if found is None and path in self._kept:
+            start, body = self._kept[path].messages(brotli_taken)
+            found = self._ready[path, brotli_taken] = {**start, "headers": [*start["headers"], *SECURITY]}, body
+        return found
 
     async def answer(self, scope: Scope, headers: Headers, send: Send) -> bool:
         """Answer from memory; False where the request asks for something else."""
@@ -93,7 +120,10 @@ class Assets:
         self._kept[key] = value
         self._size += value.size
         while self._size > MOST_BYTES:
-            self._size -= self._kept.popitem(last=False)[1].size
+            path, old = self._kept.popitem(last=False)
+            self._size -= old.size
+            for brotli_taken in (True, False):
+                self._ready.pop((path, brotli_taken), None)
 
     async def _file(self, path: str) -> Kept | None:
         file, lasts = self._place(path)
@@ -144,15 +174,11 @@ def _page_key(scope: Scope, headers: Headers) -> str:
 
 
 async def _send(found: Kept, scope: Scope, headers: Headers, send: Send) -> None:
-    sent = [(b"etag", found.tag.encode()), (b"cache-control", found.lasts.encode()), (b"vary", b"accept-encoding")]
+    start, body = found.messages("br" in headers.get("accept-encoding", ""))
     if found.tag in headers.get("if-none-match", ""):
-        await send({"type": "http.response.start", "status": 304, "headers": sent})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    body = found.plain
-    if found.short is not None and "br" in headers.get("accept-encoding", ""):
-        body = found.short
-        sent.append((b"content-encoding", b"br"))
-    sent += [(b"content-type", found.kind.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": sent})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        start = {"type": "http.response.start", "status": 304, "headers": start["headers"][:3]}
+        body = {"type": "http.response.body", "body": b""}
+    elif scope["method"] == "HEAD":
+        body = {"type": "http.response.body", "body": b""}
+    await send(start)
+    await send(body)

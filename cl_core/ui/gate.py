@@ -21,13 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.host import on_space
 from cl_core.ui.access import COOKIE, Access
-from cl_core.ui.assets import Assets
+from cl_core.ui.assets import SECURITY, Assets
 from cl_core.ui.limits import Limiter
 from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 
 API = "/gradio_api"
 MOST_JSON = 32_000_000  # bytes of a call
 MOST_UPLOAD = MAX_BYTES + 100_000  # bytes of an upload: the image and what surrounds it
+MOST_HOSTS = 100  # ways to name this app that are remembered
+UNUSUAL = frozenset({b"origin", b"range", b"if-none-match", b"x-forwarded-host"})  # headers that decide about an answer
 SLOWEST_S = 30.0  # between two parts of a body
 KEPT_S = 30 * 24 * 3600
 GET_ROUTES = re.compile(
@@ -69,6 +71,7 @@ class Gate:
         frames = "'self' huggingface.co *.huggingface.co *.hf.space" if on_space() else "'self'"
         self._policy = PAGE_POLICY.format(frames=frames)
         self.busy, self.closed = 0, False
+        self._hosts: set[bytes] = set()  # headers that named this app before
         self._streams: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +79,11 @@ class Gate:
             return await self._app(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
+        ready = self._ready(scope)
+        if ready:
+            for message in ready:
+                await send(message)
+            return None
         headers = Headers(scope=scope)
         with speaking(_language(scope)):
             refused, too_often = self._refused(scope, headers), text("access.too_often")
@@ -90,6 +98,20 @@ class Gate:
             return None
         return await self._pass(scope, headers, receive, answer)
 
+    def _ready(self, scope: Scope) -> tuple[Message, Message] | None:
+        """The answer to a plain request for one of the page's scripts, which most requests are; None to look closer."""
+        if scope["method"] != "GET":
+            return None
+        host, brotli_taken = b"", False
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"accept-encoding":
+                brotli_taken = b"br" in value
+            elif name in UNUSUAL or (name == b"sec-fetch-site" and value != b"same-origin"):
+                return None
+        return self._assets.ready(scope["path"], brotli_taken) if host in self._hosts else None
+
     def _refused(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Status and sentence for a request that goes no further."""
         host = _host_name(headers.get("host", ""))
@@ -98,6 +120,8 @@ class Gate:
         for name in named:
             if not self._access.knows_host(name):
                 return 421, text("access.wrong_host", host=name[:80])
+        if len(self._hosts) < MOST_HOSTS:
+            self._hosts.add(headers["host"].encode("latin-1"))
         if not self._same_site(headers):
             return 403, text("access.other_site")
         method, path = scope["method"], scope["path"]
@@ -141,9 +165,8 @@ class Gate:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
-                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                for name, value in SECURITY:
+                    headers[name.decode()] = value.decode()
                 if scope["path"].startswith(f"{API}/file="):
                     headers["Content-Security-Policy"] = FILE_POLICY
                 elif headers.get("content-type", "").startswith("text/html"):

@@ -220,8 +220,8 @@ def _version(found: RunFolder) -> tuple[str, int, int]:
     try:
         now = found.model_file.stat()
     except OSError:
-        return str(found.path.resolve()), 0, 0
-    return str(found.path.resolve()), now.st_mtime_ns, now.st_size
+        return str(found.path), 0, 0
+    return str(found.path), now.st_mtime_ns, now.st_size
 
 
 def run(name: str) -> Run:
