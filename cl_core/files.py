@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from cl_core.errors import UserError, shortened
+from cl_core.errors import UserError, quoted
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
@@ -31,7 +31,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     except (OSError, RuntimeError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or shortened(str(error))
+        reason = getattr(error, "strerror", None) or quoted(str(error))
         raise UserError(
             f"{path} could not be written ({reason}); free some space or choose another folder; what was there is kept."
         ) from None

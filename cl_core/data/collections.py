@@ -20,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cl_core.data.archives import quoted, quoted_path, read_pictures, readable
+from cl_core.data.archives import read_pictures
 from cl_core.data.catalog import Dataset, every_fifth_group
 from cl_core.data.decoding import decode_picture, to_tensor
 from cl_core.data.names import NAME, PUBLIC
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted, readable
 from cl_core.files import replace_file, write_json
 from cl_core.paths import cache_dir
 
@@ -275,12 +275,12 @@ def add_collection(
     test = _sorted(t for t in tiles if parted and _is_test(t))
     if PUBLIC.get(name, (len(train), len(test))) != (len(train), len(test)):
         expected = "{:,} pictures to train and {:,} to test".format(*PUBLIC[name])
-        holds = f"{quoted_path(source)} holds {len(train):,} and {len(test):,}"
+        holds = f"{quoted(source)} holds {len(train):,} and {len(test):,}"
         raise UserError(f"{name} has {expected}, and {holds}: choose another name for your pictures.")
     ordered = [*train, *test]
     if len(ordered) < 2:
         reason = problems[0] if problems else "PNG, JPEG, WebP, GIF, BMP and TIFF are."
-        raise UserError(f"{quoted_path(source)} holds fewer than two pictures that can be read: {reason}")
+        raise UserError(f"{quoted(source)} holds fewer than two pictures that can be read: {reason}")
     labels = ["/".join(t.folders[1:] if parted else t.folders) for t in ordered]
     classes = _readable_apart(sorted({*labels} - {""}))
     index = {label: i for i, label in enumerate(classes)}

@@ -19,7 +19,7 @@ import torch
 from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 50_000_000
@@ -29,7 +29,6 @@ MAX_SCANS = 50  # of a progressive JPEG; programs write about 10, and each passe
 MAX_EXIF = 65_536  # bytes; cameras write one JPEG segment, which holds no more
 MIN_SIDE = 8
 MAX_SIDE = 512  # decoded images are scaled down to this: encoders see at most 224 px
-MAX_QUOTED = 80  # characters of a file's name, or of Pillow's text, that a message repeats
 TILE_SIDE = 256  # pixels, about: a tile stays in the processor's cache while it is converted
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")  # MPO, which phones write, is opened as JPEG
@@ -92,19 +91,12 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
     os.register_at_fork(after_in_child=_start_decoder)
 
 
-def _brief(text: object) -> str:
-    """At most `MAX_QUOTED` characters on one line; of a longer text the middle is left out."""
-    line = "".join(c if c.isprintable() else " " for c in str(text))
-    half = MAX_QUOTED // 2
-    return line if len(line) <= MAX_QUOTED else f"{line[:half]}…{line[1 - half :]}"
-
-
 def _too_many_pixels(name: str) -> UserError:
     return UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels; scale it down.")
 
 
 def _unreadable(name: str, reason: str) -> UserError:
-    return UserError(f"{name} cannot be read ({_brief(reason)}); it may be cut off or damaged, save it again.")
+    return UserError(f"{name} cannot be read ({quoted(reason)}); it may be cut off or damaged, save it again.")
 
 
 @contextmanager
@@ -320,7 +312,7 @@ def decode_picture(source: Path | bytes, name: str | None = None) -> Image.Image
     Raises:
         UserError: missing, empty, not an image of `FORMATS`, cut off, damaged, too large or too small.
     """
-    name = _brief(name or (source.name if isinstance(source, Path) else "The picture"))
+    name = quoted(name or (source.name if isinstance(source, Path) else "The picture"))
     return _in_turn(_decode, source, name)
 
 
@@ -355,7 +347,7 @@ def _read(source: Path | bytes, name: str) -> bytes:
     if isinstance(source, Path):
         try:
             if not source.is_file():
-                raise UserError(f"There is no file {_brief(source)}; give the path of a picture.")
+                raise UserError(f"There is no file {quoted(source)}; give the path of a picture.")
             if source.stat().st_size > MAX_BYTES:
                 raise UserError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB; save it smaller.")
             source = source.read_bytes()
@@ -372,7 +364,7 @@ def is_animated(source: Path | bytes) -> bool:
     Raises:
         UserError: missing, empty, or not an image of `FORMATS`.
     """
-    name = _brief(source.name if isinstance(source, Path) else "The picture")
+    name = quoted(source.name if isinstance(source, Path) else "The picture")
     return _in_turn(_has_frames, source, name)
 
 
@@ -402,5 +394,5 @@ def find_pictures(folder: Path) -> list[Path]:
     """
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     if not files:
-        raise UserError(f"The folder {_brief(folder)} holds no picture; {NAMED} files are read.")
+        raise UserError(f"The folder {quoted(folder)} holds no picture; {NAMED} files are read.")
     return files

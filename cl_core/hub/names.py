@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?!.*\.\.)(?P<repository>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?")
@@ -36,6 +36,6 @@ def hub_name(text: str) -> HubName:
     found = _NAME.fullmatch(text)
     if not found:
         raise UserError(
-            f"{text!r} is not the name of a repository: give OWNER/NAME, or OWNER/NAME@REVISION with a branch, tag or commit."
+            f"{quoted(text)!r} is not the name of a repository: give OWNER/NAME, or OWNER/NAME@REVISION with a branch, tag or commit."
         )
     return HubName(found["repository"], found["revision"] or NEWEST)

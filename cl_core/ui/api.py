@@ -19,7 +19,7 @@ from torch import Tensor
 from cl_core.data.decoding import decode_picture, to_tensor
 from cl_core.data.views import apply_record, sample_record
 from cl_core.embedding import Layer
-from cl_core.errors import UserError, from_validation, shortened
+from cl_core.errors import UserError, from_validation, quoted
 from cl_core.maps import map_points
 from cl_core.projection import PROJECTORS, Projector
 from cl_core.runs import run_features
@@ -230,7 +230,7 @@ def _model(name: str) -> str:
         library.config(name)
     except UserError:
         names = ", ".join(library.checkpoint_names())
-        raise UserError(f"There is no model {shortened(name)!r}: choose one of {names}.") from None
+        raise UserError(f"There is no model {quoted(name)!r}: choose one of {names}.") from None
     return name
 
 
@@ -240,9 +240,7 @@ def _picture(model: str, picture: str) -> Tensor:
     if picture in rows:
         return data.pictures[rows[picture]][None]
     if not picture.startswith("data:"):
-        raise UserError(
-            f"{shortened(picture)!r} is neither a picture of {data.title} nor a data URL (data:image/png;base64,...)."
-        )
+        raise UserError(f"{quoted(picture)!r} is neither a picture of {data.title} nor a data URL (data:image/png;base64,...).")
     if len(picture) > 4 / 3 * MOST_BYTES + 100:
         raise UserError(f"The picture is too large: give one of at most {MOST_BYTES // 1_000_000} MB.")
     try:
@@ -264,9 +262,9 @@ def _numbers(values: Tensor) -> Any:
 
 def _within(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise UserError(f"{name} must be {least} to {most}, but it was {shortened(value)}.")
+        raise UserError(f"{name} must be {least} to {most}, but it was {quoted(value)}.")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise UserError(f"{name} must be one of {', '.join(known)}, but it was {shortened(repr(value))}.")
+        raise UserError(f"{name} must be one of {', '.join(known)}, but it was {quoted(repr(value))}.")

@@ -22,7 +22,7 @@ from torch import Tensor
 from cl_core.data.catalog import DATASETS, Dataset, dataset_names, load_dataset, picture_choices
 from cl_core.data.download import DOWNLOADS, get
 from cl_core.embedding import Layer
-from cl_core.errors import UserError, shortened
+from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.export import pack_run
 from cl_core.hub.pulled import pulled_runs
@@ -167,7 +167,7 @@ def config(name: str) -> RunConfig:
     # Most questions are about a shipped one: the folders where others come and go are not looked through for it.
     known = _shipped() if name in _shipped() else _configs()
     if name not in known:
-        raise UserError(text("models.gone", name=shortened(name)))
+        raise UserError(text("models.gone", name=quoted(name)))
     return known[name]
 
 
