@@ -18,7 +18,7 @@ import torch
 from pydantic import ValidationError
 
 from cl_core.errors import UserError, from_validation
-from cl_core.host import cores
+from cl_core.host import cores, keep_memory_together
 from cl_core.ui import library
 from cl_core.ui.access import Access, Options
 from cl_core.ui.build import build_app, launch_options
@@ -29,6 +29,7 @@ from cl_core.ui.uploads import Workspace
 def main() -> int:
     """Open the app; returns the exit code."""
     parser = argparse.ArgumentParser(description="Open Contrastive Explorer in the browser.")
+    keep_memory_together()
     listen, env = Options.model_fields, os.environ
     parser.add_argument("--host", default=env.get("GRADIO_SERVER_NAME", "127.0.0.1"), help=listen["host"].description)
     parser.add_argument("--port", type=int, default=int(env.get("GRADIO_SERVER_PORT", "7860")))

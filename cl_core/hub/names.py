@@ -36,6 +36,7 @@ def hub_name(text: str) -> HubName:
     found = _NAME.fullmatch(text)
     if not found:
         raise UserError(
-            f"{quoted(text)!r} is not the name of a repository: give OWNER/NAME, or OWNER/NAME@REVISION with a branch, tag or commit."
+            f"{quoted(text)!r} is not the name of a repository: give OWNER/NAME, or OWNER/NAME@REVISION with a branch, tag or "
+            "commit."
         )
     return HubName(found["repository"], found["revision"] or NEWEST)

@@ -134,5 +134,5 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "head": f"<script>{script()}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "show_error": True,
-        "mcp_server": True,
+        "mcp_server": not server.access.options.auth,  # it answers those, too, who did not log in
     }

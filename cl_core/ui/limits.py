@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 CALLS_A_SECOND, CALLS_AT_ONCE = 20.0, 200.0
 UPLOADS_A_SECOND, UPLOADS_AT_ONCE = 0.5, 30.0
+LOGINS_A_SECOND, LOGINS_AT_ONCE = 0.1, 10.0
 PAGES_A_SECOND, PAGES_AT_ONCE = 100.0, 2_000.0  # a page is about 85 files
 OF_ONE_ADDRESS = 10  # times as much: a school's visitors come from one, and so do all who come through a proxy
 MOST_REMEMBERED = 20_000  # visitors
@@ -44,6 +45,8 @@ class Limiter:
         now = time.monotonic() if now is None else now
         if path.startswith("/gradio_api/upload") and method == "POST":
             kind, rate, full = "upload", UPLOADS_A_SECOND, UPLOADS_AT_ONCE
+        elif path.startswith("/login"):
+            kind, rate, full = "login", LOGINS_A_SECOND, LOGINS_AT_ONCE
         elif method == "POST":
             kind, rate, full = "call", CALLS_A_SECOND, CALLS_AT_ONCE
         else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.host import return_memory
 from cl_core.ui.access import Access
 from cl_core.ui.api import parameters
 from cl_core.ui.assets import QUERIED, Assets
@@ -128,3 +129,4 @@ async def _sweep_on(unread: Unread) -> None:
         unread.sweep(time.monotonic())
         if turn % UPLOADS_EVERY == 0:
             await asyncio.to_thread(sweep, uploads_dir(), time.time())
+            await asyncio.to_thread(return_memory)

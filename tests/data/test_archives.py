@@ -146,7 +146,7 @@ def _with_extra(path: Path) -> Path:
     ("entry", "sentence"),
     [
         (member("a/bad.png", b"x", size=-256), r"bad\.png cannot be read \(its size is negative\)"),
-        (member("a/" + "b" * 2_000 + ".png"), "b{40}…b+\.png has a path of more than 1,000 characters; give it a shorter one"),
+        (member("a/" + "b" * 2_000 + ".png"), r"b{40}…b+\.png has a path of more than 1,000 characters; give it a shorter one"),
     ],
     ids=["negative size", "long name"],
 )

@@ -209,3 +209,29 @@ def test_files_come_compressed_and_stay_with_the_browser(url: str) -> None:
     for _ in range(20):
         ask(url, "/")
     assert time.monotonic() - began < 4.0, "the page is made once"
+
+
+def test_with_a_password_nothing_is_there_before_it() -> None:
+    with served(host="0.0.0.0", auth="ann:secret") as (url, _):
+        kind = {"Content_Type": "application/json"}
+        call = json.dumps({"data": ["emoji-simclr", "dog", 1, "pixels"]})
+        for path in ("/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/queue/data?session_hash=a"):
+            assert ask(url, path).status == 401, path
+        for path, body in (
+            ("/gradio_api/call/search", call),
+            ("/gradio_api/queue/join", "{}"),
+            ("/gradio_api/run/predict", "{}"),
+        ):
+            assert ask(url, path, body, **kind).status == 401, path
+        assert ask(url, "/gradio_api/mcp/", "{}", **kind).status in (404, 405)
+        assert "emoji-simclr" not in ask(url, "/").text
+
+        form = {"Content_Type": "application/x-www-form-urlencoded"}
+        assert ask(url, "/login", "username=ann&password=wrong", **form).status == 400
+        entered = ask(url, "/login", "username=ann&password=secret", **form)
+        cookie = entered.headers["set-cookie"].split(";")[0]
+        assert ask(url, "/config", Cookie=cookie).status == 200
+        assert "emoji-simclr" in ask(url, "/", Cookie=cookie).text
+        assert "emoji-simclr" not in ask(url, "/").text, "what one got is nobody else's"
+        statuses = [ask(url, "/login", "username=ann&password=wrong", **form).status for _ in range(12)]
+        assert statuses[-1] == 429, "who tries passwords waits"
