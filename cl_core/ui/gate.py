@@ -58,6 +58,62 @@ class TooLarge(Exception):
     """A body is larger than its route takes."""
 
 
+class Body:
+    """What a request sends, counted: `receive` raises `TooLarge` beyond `most` bytes, `ClientDisconnect` where nothing comes."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._taken, self._over = receive, most, 0, False
+        self.exceeded = False
+
+    async def receive(self) -> Message:
+        if self._over:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), SLOWEST_S)
+        except TimeoutError:
+            raise ClientDisconnect from None
+        self._taken += len(message.get("body", b""))
+        self._over = message["type"] != "http.request" or not message.get("more_body", False)
+        if self._taken > self._most:
+            self.exceeded = True
+            raise TooLarge
+        return message
+
+    async def whole(self) -> bytes:
+        """All of it.
+
+        Raises:
+            ClientDisconnect: it ends before it is whole.
+        """
+        parts = []
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+class Answer:
+    """What Gradio answers, as far as it has come; what it says of half a body is not for who sent it."""
+
+    def __init__(self, send: Send, body: Body) -> None:
+        self._send, self._body = send, body
+        self.started = self._ended = False
+
+    async def send(self, message: Message) -> None:
+        if not self._body.exceeded:
+            self.started = True
+            self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await self._send(message)
+
+    async def end(self) -> None:
+        """Close an answer that would go on."""
+        if not self._ended:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 class Gate:
     """`app` behind the checks. public: the functions that anyone may call, by name, with the names of what they take.
 
@@ -187,82 +243,46 @@ class Gate:
             sentence = text("access.too_large", most=f"{most / 1e6:.0f}")
         if declared.isdigit() and int(declared) > most:
             return await _say(scope, send, 413, sentence)
-        started, ended, taken, over, exceeded = False, False, 0, False, False
-
-        async def counted() -> Message:
-            nonlocal taken, over, exceeded
-            if over:
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), SLOWEST_S)
-            except TimeoutError:
-                raise ClientDisconnect from None
-            taken += len(message.get("body", b""))
-            over = message["type"] != "http.request" or not message.get("more_body", False)
-            if taken > most:
-                exceeded = True
-                raise TooLarge
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal started, ended
-            if not exceeded:  # what Gradio says of half a body is not for who sent it
-                started = True
-                ended = message["type"] == "http.response.body" and not message.get("more_body", False)
-                await send(message)
-
+        body = Body(receive, most)
+        answer = Answer(send, body)
         counts, task = scope["method"] == "POST", asyncio.current_task()
         self.busy += counts
         if task and not counts:
             self._streams.add(task)
         try:
-            call = SIMPLE_CALL.fullmatch(scope["path"]) if counts else None
-            if call:
-                body = await _whole(counted)
-                with speaking(_language(scope)):
-                    wrong = _wrong_count(call[1], self._public[call[1]], body)
-                if wrong:
-                    return await _say(scope, send, 422, wrong)
-                await self._app(scope, _again(body, counted), noted)
-            else:
-                await self._app(scope, counted, noted)
+            await self._checked(scope, body, answer) if counts else await self._app(scope, body.receive, answer.send)
         except TooLarge:
             pass
         except ClientDisconnect:
             return None  # whoever asked has left in the middle of it
         except asyncio.CancelledError:
-            if not (self.closed and started):
+            if not (self.closed and answer.started):
                 raise
-            if not ended:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await answer.end()
         finally:
             self.busy -= counts
             if task:
                 self._streams.discard(task)
-        if exceeded and not started:
+        if body.exceeded and not answer.started:
             await _say(scope, send, 413, sentence)
         return None
+
+    async def _checked(self, scope: Scope, body: Body, answer: Answer) -> None:
+        """A call by name with as many values as the function takes; other calls as they are."""
+        call = SIMPLE_CALL.fullmatch(scope["path"])
+        if call is None:
+            return await self._app(scope, body.receive, answer.send)
+        content = await body.whole()
+        with speaking(_language(scope)):
+            wrong = _wrong_count(call[1], self._public[call[1]], content)
+        if wrong:
+            return await _say(scope, answer.send, 422, wrong)
+        return await self._app(scope, _again(content, body.receive), answer.send)
 
     def end_streams(self) -> None:
         """End the answers that open pages listen to; to be called on the server's loop."""
         for task in self._streams:
             task.cancel()
-
-
-async def _whole(receive: Receive) -> bytes:
-    """The body of a request.
-
-    Raises:
-        ClientDisconnect: it ends before it is whole.
-    """
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            return body
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
