@@ -96,22 +96,16 @@ class Body:
 
 
 class Answer:
-    """What Gradio answers, as far as it has come; what it says of half a body is not for who sent it."""
+    """What Gradio answers; what it says of half a body is not for who sent it. started: whether something was sent."""
 
     def __init__(self, send: Send, body: Body) -> None:
         self._send, self._body = send, body
-        self.started = self._ended = False
+        self.started = False
 
     async def send(self, message: Message) -> None:
         if not self._body.exceeded:
             self.started = True
-            self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await self._send(message)
-
-    async def end(self) -> None:
-        """Close an answer that would go on."""
-        if not self._ended:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class Gate:
@@ -256,9 +250,8 @@ class Gate:
         except ClientDisconnect:
             return None  # whoever asked has left in the middle of it
         except asyncio.CancelledError:
-            if not (self.closed and answer.started):
+            if not self.closed:
                 raise
-            await answer.end()
         finally:
             self.busy -= counts
             if task:
@@ -280,7 +273,7 @@ class Gate:
         return await self._app(scope, _again(content, body.receive), answer.send)
 
     def end_streams(self) -> None:
-        """End the answers that open pages listen to; to be called on the server's loop."""
+        """Stop the work on answers that open pages listened to, once their connections are cut; on the server's loop."""
         for task in self._streams:
             task.cancel()
 

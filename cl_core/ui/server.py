@@ -89,8 +89,15 @@ class Server:
         if self._gate is None or self._blocks is None or self._loop is None:
             return
         self._gate.closed = True
-        self._loop.call_soon_threadsafe(self._gate.end_streams)
+        self._loop.call_soon_threadsafe(self._end_streams)
         self._blocks.close(verbose=False)
+
+    def _end_streams(self) -> None:
+        """Cut what open pages listen to: a page takes a stream that ends in order for one that goes on, and waits for ever."""
+        assert self._gate and self._blocks
+        for connection in list(self._blocks.server.server_state.connections):
+            connection.transport.abort()
+        self._gate.end_streams()
 
     def drain(self, seconds: float = DRAIN_S) -> bool:
         """Take no new calls and wait until those that are being answered are; False if some are not by then."""
