@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
+from gradio.server_messages import CloseStreamMessage
 
 from cl_core.host import return_memory
 from cl_core.ui.access import Access
@@ -93,7 +94,7 @@ class Server:
         self._blocks.close(verbose=False)
 
     def _end_streams(self) -> None:
-        """Cut what open pages listen to: a page takes a stream that ends in order for one that goes on, and waits for ever."""
+        """Cut what is still open."""
         assert self._gate and self._blocks
         for connection in list(self._blocks.server.server_state.connections):
             connection.transport.abort()
@@ -112,8 +113,16 @@ class Server:
         until = time.monotonic() + FETCHED_S
         while time.monotonic() < until and any(not each.empty() for each in list(queue.pending_messages_per_session.values())):
             time.sleep(0.05)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._say_goodbye)
         time.sleep(DELIVERY_S)
         return True
+
+    def _say_goodbye(self) -> None:
+        """Tell open pages that their stream ends: one that is cut instead is never opened again by Gradio's client."""
+        assert self._blocks
+        for messages in list(self._blocks._queue.pending_messages_per_session.values()):
+            messages.put_nowait(CloseStreamMessage())
 
 
 def _hot_routes_first(app: Any) -> None:
