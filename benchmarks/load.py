@@ -22,8 +22,9 @@ import subprocess
 import sys
 import time
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,13 @@ class User:
 
 
 def look_at(url: str) -> Site:
-    """What a browser fetches for the first page, and which event searches."""
+    """What a browser fetches for the first page, and which event searches; of an app that is only starting, once it answers."""
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.1)
     place = urllib.parse.urlsplit(url)
     assets: list[str] = []
     with sync_playwright() as playwright:
@@ -286,13 +293,8 @@ def main() -> None:
     parser.add_argument("--url", default="")
     arguments = parser.parse_args()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    with contextmanager(lambda: iter([(arguments.url, 0)]))() if arguments.url else started() as (url, process):
-        for _ in range(600):
-            try:
-                site = look_at(url)
-                break
-            except Exception:
-                time.sleep(0.5)
+    with nullcontext((arguments.url, 0)) if arguments.url else started() as (url, process):
+        site = look_at(url)
         asyncio.run(put_load(site, 2, 1))
         if process:
             wait_until_idle(process)

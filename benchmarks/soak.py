@@ -93,13 +93,7 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between a visitor's calls")
     asked = parser.parse_args()
     with started() as (url, process):
-        for _ in range(300):
-            try:
-                site = look_at(url)
-                break
-            except Exception:
-                time.sleep(0.5)
-        calls, samples = asyncio.run(soak(site, process, asked.users, asked.minutes, asked.pause))
+        calls, samples = asyncio.run(soak(look_at(url), process, asked.users, asked.minutes, asked.pause))
     seconds = np.array([call.seconds for call in calls])
     problems = [call.problem for call in calls if call.problem]
     settled = [memory for minute, memory in samples if minute >= SETTLED_MIN]

@@ -15,7 +15,6 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from cl_core.data.catalog import picture_choices
 from cl_core.ui import library
 from cl_core.ui.batch import picked_rows
 from cl_core.ui.text import text
@@ -103,7 +102,7 @@ def one_of(raw: str, values: Sequence[str]) -> str:
 
 def read_picture(raw: str, before: Mapping[str, Any]) -> str:
     """The name of a picture of the model's data set."""
-    return one_of(raw, list(picture_choices(library.dataset(before["model"]))))
+    return one_of(raw, list(library.choices(library.dataset(before["model"]))))
 
 
 def read_picked(raw: str, before: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_core.data.catalog import picture_choices
 from cl_core.errors import UserError
 from cl_core.files import write_bytes
 from cl_core.maps import map_points, moments
@@ -177,7 +176,7 @@ def search_for(model: str, event: gr.EventData) -> str:
     """The picture to search for, by the name the search view has for it."""
     data = library.dataset(model)
     row = int(data.shown[_points(event._data.get("id"), 1, len(data.shown))[0]])
-    same_group = {int(data.groups[r]): name for name, r in picture_choices(data).items()}
+    same_group = {int(data.groups[r]): name for name, r in library.choices(data).items()}
     name = same_group.get(int(data.groups[row]))
     if name is None:
         raise UserError(text("map.not_offered", name=data.names[row]))
