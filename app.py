@@ -60,9 +60,9 @@ def main() -> int:
     torch.set_num_threads(max(1, cores() // 2))
     threading.Thread(target=library.warm_up, daemon=True).start()
     server, ended = Server(access), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())  # before the launch, which answers calls before it returns
     try:
         app.launch(server_name=asked.host, server_port=asked.port, prevent_thread_lock=True, **launch_options(server))
-        signal.signal(signal.SIGTERM, lambda *_: ended.set())
         server.run(ended)
     except OSError:
         print(f"error: port {asked.port} is taken; choose another one with --port.", file=sys.stderr)

@@ -159,7 +159,7 @@ def test_a_run_is_its_visitors(open_app: tuple[str, Any], tmp_path: Path, monkey
     began = time.monotonic()
     assert "success" in event(url, stop._id, ["digits-simclr-1", ""], own)
     while json.loads((run / "run.json").read_text())["state"] == "running":
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 90  # tests/training/test_jobs.py holds how quickly
         time.sleep(0.1)
 
 
