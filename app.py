@@ -12,14 +12,14 @@ import threading
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import cl_core.zero_gpu  # noqa: F401, I001  before torch, where GPUs are lent
+import cl_core.system.zero_gpu  # noqa: F401, I001  before torch, where GPUs are lent
 
 import torch
 from pydantic import ValidationError
 
 from cl_core.errors import UserError, from_validation
-from cl_core.host import cores, keep_memory_together
-from cl_core.ui import library
+from cl_core.system.host import cores, keep_memory_together
+from cl_core.ui import model_store as library
 from cl_core.ui.access import Access, Options
 from cl_core.ui.build import build_app, launch_options
 from cl_core.ui.server import Server

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import accelerator, growth, hardware, losses, search, shipped, step
 from benchmarks.table import Row
-from cl_core.files import write_json
+from cl_core.system.files import write_json
 
 
 def main() -> None:

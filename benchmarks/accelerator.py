@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from benchmarks.table import Row
-from cl_core.data.catalog import dataset_names, load_dataset
-from cl_core.training.config import RunConfig
-from cl_core.training.events import StepDone
+from cl_core.data.registry import dataset_names, load_dataset
+from cl_core.runs.config import RunConfig
+from cl_core.runs.events import StepDone
 from cl_core.training.loop import Snapshot, Training
 
 SETTINGS: dict[str, Any] = {

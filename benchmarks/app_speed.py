@@ -21,10 +21,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from cl_core.data.catalog import load_dataset
-from cl_core.retrieval import run_gallery
-from cl_core.runs import load_run
-from cl_core.ui.pictures import to_image
+from cl_core.data.registry import load_dataset
+from cl_core.explore.gallery import run_gallery
+from cl_core.runs.store import load_run
+from cl_core.ui.images import to_image
 from cl_core.ui.tabs import search
 from tests.browser.conftest import FLAGS, free_port
 from tests.browser.install import find_browser

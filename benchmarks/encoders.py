@@ -11,10 +11,10 @@ import timm
 import torch
 
 from benchmarks.hardware import describe
-from cl_core.device import autocast, choose_device
-from cl_core.encoders import NEUTRAL
-from cl_core.hub.tried import TRIED
-from cl_core.timm_encoders import TimmName, build_timm
+from cl_core.hub.recommended import TRIED
+from cl_core.models.encoders.base import NEUTRAL
+from cl_core.models.encoders.timm import TimmName, build_timm
+from cl_core.system.device import autocast, choose_device
 
 SIDE, BATCH, TRIES = 224, 32, 3
 

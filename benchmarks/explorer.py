@@ -27,8 +27,8 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import hardware
-from cl_core.files import write_json
-from cl_core.ui import library
+from cl_core.system.files import write_json
+from cl_core.ui import model_store as library
 from cl_core.ui.build import TABS
 from cl_core.ui.tabs import map
 from cl_core.ui.tabs.map import packed
@@ -198,8 +198,8 @@ def served(browser: Browser, app: gr.Blocks, allowed_paths: list[str]) -> Iterat
 @contextlib.contextmanager
 def map_page(browser: Browser, count: int) -> Iterator[tuple[Page, int]]:
     """A page with nothing but a map and a button that fills it; and how many bytes of answer that takes."""
+    from cl_core.text import texts
     from cl_core.ui.components import embedding_map
-    from cl_core.ui.text import texts
 
     with tempfile.TemporaryDirectory() as folder:
         value = synthetic(count, Path(folder))

@@ -20,9 +20,9 @@ from benchmarks import losses, search
 from benchmarks.step import as_dataset, small_pictures
 from cl_core.figures.page import write_page
 from cl_core.figures.style import CATEGORIES, layout
-from cl_core.files import write_bytes
-from cl_core.paths import ASSETS
-from cl_core.training.config import RunConfig
+from cl_core.runs.config import RunConfig
+from cl_core.system.files import write_bytes
+from cl_core.system.paths import ASSETS
 from cl_core.training.loop import Training
 
 FOLDER = ASSETS / "benchmarks"

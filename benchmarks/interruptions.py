@@ -22,9 +22,10 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from cl_core.data.views import COMPILED_FROM, ViewConfig, make_views
-from cl_core.methods import TRAINABLE
-from cl_core.training.run_folder import RunFolder
+from cl_core.augment.settings import ViewConfig
+from cl_core.augment.views import COMPILED_FROM, make_views
+from cl_core.models.methods import TRAINABLE
+from cl_core.runs.folder import RunFolder
 
 SETTINGS: dict[str, Any] = {
     "dataset": "digits",
@@ -50,7 +51,7 @@ def settings_for(method: str) -> dict[str, Any]:
 
 def train(folder: Path, method: str) -> None:
     """Start or go on with the run in `folder`; what a killed process does."""
-    from cl_core.training.session import start
+    from cl_core.training.recorder import start
 
     torch.set_num_threads(1)
     session = start(folder, settings_for(method), torch.device("cpu"))
@@ -81,7 +82,7 @@ def differences(one: Path, other: Path) -> list[str]:
 def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str, Any]:
     """Kill one run of `method` at each of `kills` moments, resume it to the end, and compare."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cl_core.training.session", "cl_core.data.view_kernel", "sklearn.datasets", "torch._dynamo"])
+    context.set_forkserver_preload(["cl_core.training.recorder", "cl_core.augment.kernel", "sklearn.datasets", "torch._dynamo"])
     # Compiled once, before anything is timed.
     make_views(torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8), ViewConfig(), 8, torch.Generator())
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from torch import Tensor
 
-from cl_core.data.catalog import load_dataset
-from cl_core.embedding import pixel_features
+from cl_core.data.registry import load_dataset
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.evaluation.linear import evaluate_linear
-from cl_core.runs import load_run, run_features, shipped_runs, untrained_like
+from cl_core.models.embedding import pixel_features
+from cl_core.runs.store import load_run, run_features, shipped_runs, untrained_like
 from cl_core.training.loop import uses_labels
 
 

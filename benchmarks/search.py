@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks.table import Row
-from cl_core import nearest as nearest_module
-from cl_core.data.catalog import load_dataset
 from cl_core.data.decoding import decode_picture, to_tensor
-from cl_core.nearest import Approximate, Exact, nearest
-from cl_core.retrieval import run_gallery
-from cl_core.runs import load_run
+from cl_core.data.registry import load_dataset
+from cl_core.explore import vector_index as nearest_module
+from cl_core.explore.gallery import run_gallery
+from cl_core.explore.vector_index import Approximate, Exact, nearest
+from cl_core.runs.store import load_run
 
 QUERIES = 25
 

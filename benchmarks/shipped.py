@@ -13,11 +13,11 @@ from pathlib import Path
 
 from benchmarks.table import Row
 from benchmarks.vendor_search import hits, vendor_queries
-from cl_core.data.catalog import dataset_names, load_dataset
+from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.evaluation.knn import evaluate_knn, evaluate_pixels
-from cl_core.paths import CHECKPOINTS
-from cl_core.retrieval import run_gallery
-from cl_core.runs import find_run, load_run, run_features, untrained_like
+from cl_core.explore.gallery import run_gallery
+from cl_core.runs.store import find_run, load_run, run_features, untrained_like
+from cl_core.system.paths import CHECKPOINTS
 
 CIFAR10 = "cifar10-simclr"
 TOP1, TOP5 = 0.55, 0.75

@@ -24,13 +24,15 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from benchmarks.table import Row
-from cl_core.convolution import quick_on_small_maps
-from cl_core.data.catalog import Dataset, load_dataset
-from cl_core.data.views import ViewConfig, make_views, plain_views
-from cl_core.heads import projection_head
+from cl_core.augment.settings import ViewConfig
+from cl_core.augment.views import make_views, plain_views
+from cl_core.data.dataset import Dataset
+from cl_core.data.registry import load_dataset
 from cl_core.losses import nt_xent
-from cl_core.training.config import RunConfig
-from cl_core.training.events import StepDone
+from cl_core.models.encoders.small_map_conv import quick_on_small_maps
+from cl_core.models.heads import projection_head
+from cl_core.runs.config import RunConfig
+from cl_core.runs.events import StepDone
 from cl_core.training.loop import Training
 
 SIZE, BATCH, HIDDEN, DIM, TEMPERATURE, LR = 32, 256, 512, 128, 0.5, 1e-3

@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset, load_dataset
+from cl_core.data.dataset import Dataset
 from cl_core.data.decoding import decode_picture, to_tensor
-from cl_core.retrieval import Gallery, pixel_gallery, run_gallery
-from cl_core.runs import load_run, untrained_like
+from cl_core.data.registry import load_dataset
+from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
+from cl_core.runs.store import load_run, untrained_like
 
 
 def vendor_queries(folder: Path, dataset: Dataset, size: int) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_core.device import choose_device
+from cl_core.system.device import choose_device
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus, Sentences, build_corpus, wordnet
 from cl_core.words.cost import measure_cost

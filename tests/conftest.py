@@ -43,7 +43,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the views' kernel once, before several test processes would each do it."""
     if not hasattr(config, "workerinput"):
-        warm = "import torch; from cl_core.data.views import *; p = torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8)"
+        warm = "import torch; from cl_core.augment.views import *; p = torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8)"
         subprocess.run([sys.executable, "-c", f"{warm}; make_views(p, ViewConfig(), 8, torch.Generator())"], cwd=ROOT, check=True)
 
 
@@ -68,7 +68,7 @@ class FewBrowsers(LoadFileScheduling):
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, for a test that says what is in it."""
-    from cl_core.paths import cache_dir
+    from cl_core.system.paths import cache_dir
 
     monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
     cache_dir.cache_clear()
@@ -81,7 +81,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, not to be changed: three epochs on scikit-learn's digits at 16 pixels; trained once for all processes."""
     import torch
 
-    from cl_core.training.session import start
+    from cl_core.training.recorder import start
 
     root = tmp_path_factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
@@ -115,7 +115,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
                 "input": input,
             } | options
             return subprocess.run([sys.executable, "-m", "cl_core", *words], **whole)
-        from cl_core.cli import main
+        from cl_core.cli.main import main
 
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input.encode())))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-LOADED = ["cl_core.cli", "cl_core.training.session", "cl_core.words.training", "cl_core.data.view_kernel", "sklearn.datasets"]
+LOADED = ["cl_core.cli.main", "cl_core.training.recorder", "cl_core.words.training", "cl_core.augment.kernel", "sklearn.datasets"]
 LOADED += ["torch._dynamo"]  # by the first optimizer
 
 
@@ -17,7 +17,7 @@ def _run(arguments: Sequence[str], output: Path) -> None:
     for number, name in ((1, "out"), (2, "errors")):
         file = os.open(output.with_suffix(f".{name}"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(file, number)
-    from cl_core.cli import main
+    from cl_core.cli.main import main
 
     sys.exit(main(arguments))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cl_core.data.catalog import load_dataset
 from cl_core.data.names import PUBLIC
+from cl_core.data.registry import load_dataset
 from cl_core.evaluation.knn import evaluate_knn
-from cl_core.methods import TRAINABLE
-from cl_core.paths import CHECKPOINTS
-from cl_core.projection import PROJECTORS, cached
-from cl_core.runs import find_run, load_run, run_features, shipped_runs, untrained_like
+from cl_core.explore.projection import PROJECTORS, cached
+from cl_core.models.methods import TRAINABLE
+from cl_core.runs.store import find_run, load_run, run_features, shipped_runs, untrained_like
+from cl_core.system.paths import CHECKPOINTS
 from cl_core.ui.tabs import broken
 from cl_core.words.evaluation import log_partition_over_contexts
 from cl_core.words.maps import SHOWN

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset, group_representatives
-from cl_core.projection import pca
+from cl_core.data.dataset import Dataset, group_representatives
+from cl_core.evaluation.pca import pca
 
 ClusterMethod = Literal["k-means", "Gaussian mixture"]
 RESTARTS = 3

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.views import ViewConfig, make_views
-from cl_core.embedding import embed, embed_views
-from cl_core.methods import Method
+from cl_core.augment.settings import ViewConfig
+from cl_core.augment.views import make_views
+from cl_core.models.embedding import embed, embed_views
+from cl_core.models.methods import Method
 
 
 def alignment(z1: Tensor, z2: Tensor) -> float:

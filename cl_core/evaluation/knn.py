@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset, group_representatives
-from cl_core.embedding import pixel_features
+from cl_core.data.dataset import Dataset, group_representatives
+from cl_core.models.embedding import pixel_features
 
 QUERY_CHUNK = 1024
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset
+from cl_core.data.dataset import Dataset
 from cl_core.evaluation.knn import split_of
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the L2 penalty

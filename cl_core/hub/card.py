@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from cl_core.data.catalog import load_dataset
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.training.run_folder import RunRecord
+from cl_core.runs.folder import RunRecord
 
 CURVES_FILE = "curves.png"
 SPACE = "Contrastive Explorer"
@@ -93,7 +93,7 @@ python -m cl_core search --checkpoint {repository} PICTURE
 import torch
 
 from cl_core.hub.pull import pull
-from cl_core.runs import open_run, run_features
+from cl_core.runs.store import open_run, run_features
 
 run = open_run(pull("{repository}"))
 pictures = torch.randint(0, 256, (4, 3, run.size, run.size), dtype=torch.uint8)  # yours go here

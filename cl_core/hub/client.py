@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 )
 
 from cl_core.errors import UserError
-from cl_core.host import on_space
+from cl_core.system.host import on_space
 
 LOG_IN = "log in with `hf auth login`, or put a token into the environment variable HF_TOKEN"
 

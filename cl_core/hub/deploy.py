@@ -10,9 +10,9 @@ from huggingface_hub import SpaceHardware
 
 from cl_core.errors import UserError
 from cl_core.hub.client import api, in_words, need_token
-from cl_core.hub.names import NEWEST, hub_name
-from cl_core.paths import CHECKPOINTS, ROOT
-from cl_core.runs import shipped_runs
+from cl_core.runs.hub_names import NEWEST, hub_name
+from cl_core.runs.store import shipped_runs
+from cl_core.system.paths import CHECKPOINTS, ROOT
 from cl_core.words.run_folder import shipped_words
 
 LARGEST = 60_000_000  # bytes

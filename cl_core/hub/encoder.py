@@ -12,23 +12,24 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from cl_core.data.catalog import Dataset, load_dataset
-from cl_core.encoders import Statistics
+from cl_core.data.dataset import Dataset
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.knn import evaluate_knn, evaluate_pixels
 from cl_core.hub.client import Unreachable
 from cl_core.hub.fetch import LARGEST, Content, fetch
-from cl_core.hub.names import NEWEST, HubName, hub_name
-from cl_core.hub.pulled import snapshots
-from cl_core.kept_features import compute_features, features_of, looked_at
-from cl_core.methods import METHODS
-from cl_core.paths import encoder_runs_dir
-from cl_core.runs import open_run
-from cl_core.timm_encoders import TimmName, trained_timm
-from cl_core.training.config import RunConfig
+from cl_core.models.encoders.base import Statistics
+from cl_core.models.encoders.timm import TimmName, trained_timm
+from cl_core.models.methods import METHODS
+from cl_core.runs.config import RunConfig
+from cl_core.runs.feature_cache import compute_features, features_of, looked_at
+from cl_core.runs.folder import RunFolder, RunRecord, Snapshots, seven_digits
+from cl_core.runs.hub_cache import snapshots
+from cl_core.runs.hub_names import NEWEST, HubName, hub_name
+from cl_core.runs.store import open_run
+from cl_core.system.paths import encoder_runs_dir
 from cl_core.training.loop import data_shape, probe_rows
-from cl_core.training.run_folder import RunFolder, RunRecord, Snapshots, seven_digits
-from cl_core.training.session import versions
+from cl_core.training.recorder import versions
 
 PREFIX = "hf-hub:"
 ENCODER = Content(

@@ -10,8 +10,8 @@ from huggingface_hub import RepoFile, snapshot_download
 
 from cl_core.errors import UserError
 from cl_core.hub.client import api, in_words, token
-from cl_core.hub.names import HubName
-from cl_core.hub.pulled import pulled_dir
+from cl_core.runs.hub_cache import pulled_dir
+from cl_core.runs.hub_names import HubName
 
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5"}
 LARGEST = 2_000_000_000  # bytes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from cl_core.errors import UserError
 from cl_core.hub.client import Unreachable
 from cl_core.hub.fetch import LARGEST, Content, fetch, forget
-from cl_core.hub.names import hub_name
-from cl_core.hub.pulled import PulledFolder, find_pulled
-from cl_core.runs import open_run
+from cl_core.runs.hub_cache import PulledFolder, find_pulled
+from cl_core.runs.hub_names import hub_name
+from cl_core.runs.store import open_run
 
 RUN = Content(
     files=("run.json", "metrics.jsonl", "model.safetensors", "snapshots.safetensors"),

@@ -10,10 +10,10 @@ from cl_core.errors import UserError
 from cl_core.hub.card import CURVES_FILE, model_card
 from cl_core.hub.chart import curves_of, draw_curves
 from cl_core.hub.client import api, in_words, need_token
-from cl_core.hub.names import NEWEST, hub_name
 from cl_core.hub.pull import RUN
-from cl_core.runs import open_run
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.hub_names import NEWEST, hub_name
+from cl_core.runs.store import open_run
 
 
 def push(folder: RunFolder, text: str, private: bool = False) -> str:

@@ -18,16 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cl_core.data.catalog import Dataset
-from cl_core.device import autocast, bf16_is_fast, choose_device
-from cl_core.embedding import BATCH
-from cl_core.encoders import build_encoder
+from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
-from cl_core.host import cores, memory_gb
-from cl_core.methods import METHODS, DataShape, Method
-from cl_core.training.config import RunConfig
+from cl_core.models.embedding import BATCH
+from cl_core.models.encoders.registry import build_encoder
+from cl_core.models.methods import METHODS, DataShape, Method
+from cl_core.runs.config import RunConfig
+from cl_core.system.device import autocast, bf16_is_fast, choose_device
+from cl_core.system.host import cores, memory_gb
+from cl_core.system.zero_gpu import gpu_is_ours
 from cl_core.training.loop import check_data, data_shape, image_size
-from cl_core.zero_gpu import gpu_is_ours
 
 MEMORY_SHARE = 0.7  # of the machine's memory, for a run on the processor; the page has the rest
 CUDA_SHARE = 0.95  # of the GPU memory that is free

@@ -21,11 +21,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from cl_core import zero_gpu
-from cl_core.host import CGROUP, cores
-from cl_core.paths import ROOT, cache_dir
-from cl_core.training.pieces import EXIT_CUT_OFF, NO_MEMORY, SAVE_PATIENCE_S, SAVING, STEP_PATIENCE_S, STEPPING, train_lent_piece
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
+from cl_core.system import zero_gpu
+from cl_core.system.host import CGROUP, cores
+from cl_core.system.paths import ROOT, cache_dir
+from cl_core.training.job_process import (
+    EXIT_CUT_OFF,
+    NO_MEMORY,
+    SAVE_PATIENCE_S,
+    SAVING,
+    STEP_PATIENCE_S,
+    STEPPING,
+    train_lent_piece,
+)
 
 KILLED = 9  # signal
 MARGIN_S = 0.5  # that a process has to end by itself, and then after each signal
@@ -106,7 +114,7 @@ class Job:
 
     def _run_process(self) -> _Ended:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cl_core.training.pieces"],
+            [sys.executable, "-m", "cl_core.training.job_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",

@@ -17,21 +17,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset, instances, training_rows
-from cl_core.data.views import apply_record, sample_record
-from cl_core.device import autocast
-from cl_core.embedding import embed
-from cl_core.encoders import Encoder, Statistics, build_encoder
+from cl_core.augment.record import sample_record
+from cl_core.augment.views import apply_record
+from cl_core.data.dataset import Dataset, instances, training_rows
 from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
-from cl_core.methods import METHODS, DataShape, Method, Share
-from cl_core.training.config import RunConfig
-from cl_core.training.events import DivergedError, State, StepDone
+from cl_core.models.embedding import embed
+from cl_core.models.encoders.base import Encoder, Statistics
+from cl_core.models.encoders.registry import build_encoder
+from cl_core.models.methods import METHODS, DataShape, Method, Share
+from cl_core.runs.config import RunConfig
+from cl_core.runs.events import DivergedError, State, StepDone
+from cl_core.system.device import autocast
+from cl_core.training.distributed import Workers, share_batch_statistics
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
-from cl_core.training.workers import Workers, share_batch_statistics
 
 LOG_LINES = 500  # the most points a loss curve gets
 PROBE_SIZE = 256  # pictures whose embeddings are kept at every snapshot

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cl_core.training.config import RunConfig
+from cl_core.runs.config import RunConfig
 
 LARS_TRUST = 1e-3
 

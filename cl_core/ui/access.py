@@ -21,11 +21,11 @@ import gradio as gr
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cl_core.errors import UserError
-from cl_core.files import write_private
-from cl_core.host import on_space
-from cl_core.paths import cache_dir
-from cl_core.training.run_folder import OWNER
-from cl_core.ui.text import text
+from cl_core.runs.folder import OWNER
+from cl_core.system.files import write_private
+from cl_core.system.host import on_space
+from cl_core.system.paths import cache_dir
+from cl_core.text import text
 
 COOKIE = "contrastive-explorer-visitor"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -16,16 +16,18 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from torch import Tensor
 
+from cl_core.augment.record import sample_record
+from cl_core.augment.views import apply_record
 from cl_core.data.decoding import decode_picture, to_tensor
-from cl_core.data.views import apply_record, sample_record
-from cl_core.embedding import Layer
 from cl_core.errors import UserError, from_validation, quoted
-from cl_core.maps import map_points
-from cl_core.projection import PROJECTORS, Projector
-from cl_core.runs import run_features
-from cl_core.ui import library, pictures
-from cl_core.ui.library import MAP_LAYERS, MapLayer, Space
-from cl_core.ui.tabs.matrix import compare_by
+from cl_core.explore.maps import map_points
+from cl_core.explore.projection import PROJECTORS, Projector
+from cl_core.models.embedding import Layer
+from cl_core.runs.store import run_features
+from cl_core.ui import images as pictures
+from cl_core.ui import model_store as library
+from cl_core.ui.model_store import MAP_LAYERS, MapLayer, Space
+from cl_core.ui.tabs.loss import compare_by
 
 MOST_BYTES = 20_000_000  # of an image inside a call
 LARGEST_SEED = 2**63 - 1

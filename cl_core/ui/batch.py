@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.catalog import Dataset, instance_rows, instances, training_rows
+from cl_core.augment.views import make_views, plain_views
+from cl_core.data.dataset import Dataset, instance_rows, instances, training_rows
 from cl_core.data.names import NAME
-from cl_core.data.views import make_views, plain_views
-from cl_core.methods import Comparison, StoredKeys
-from cl_core.runs import Run, map_key
+from cl_core.models.methods import Comparison, StoredKeys
+from cl_core.runs.store import Run, map_key
 from cl_core.training.loop import epoch_order, uses_labels
-from cl_core.ui import library
+from cl_core.ui import model_store as library
 from cl_core.ui.memo import Memo
 
 

@@ -11,20 +11,24 @@ import gradio as gr
 
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
-from cl_core.host import host
-from cl_core.paths import ASSETS
+from cl_core.system.host import host
+from cl_core.system.paths import ASSETS
+from cl_core.text import FIRST, LANGUAGES, speaking, text
 from cl_core.training.jobs import Jobs
-from cl_core.ui import api, library, missing_pictures
+from cl_core.ui import api
+from cl_core.ui import missing_images as missing_pictures
+from cl_core.ui import model_store as library
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.host_line import host_line
+from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
-from cl_core.ui.pictures import sprite_folder
 from cl_core.ui.server import Server
-from cl_core.ui.tabs import broken, compare, curves, map, matrix, models, pairs, search, temperature, train, words
-from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
+from cl_core.ui.tabs import broken, compare, curves, map, models, search, temperature, train, words
+from cl_core.ui.tabs import loss as matrix
+from cl_core.ui.tabs import views as pairs
 from cl_core.ui.theme import theme
 
 HERE = Path(__file__).parent

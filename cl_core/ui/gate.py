@@ -19,11 +19,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cl_core.data.decoding import MAX_BYTES
-from cl_core.host import on_space
+from cl_core.system.host import on_space
+from cl_core.text import FIRST, LANGUAGES, speaking, text
 from cl_core.ui.access import COOKIE, Access
 from cl_core.ui.assets import SECURITY, Assets
 from cl_core.ui.limits import Limiter
-from cl_core.ui.text import FIRST, LANGUAGES, speaking, text
 
 API = "/gradio_api"
 MOST_JSON = 32_000_000  # bytes of a call

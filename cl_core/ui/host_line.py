@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cl_core.host import Host
+from cl_core.system.host import Host
+from cl_core.text import text
 from cl_core.ui.access import Access
-from cl_core.ui.text import text
 
 
 def host_line(host: Host, access: Access) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from cl_core.ui import library
+from cl_core.text import text
+from cl_core.ui import model_store as library
 from cl_core.ui.batch import picked_rows
-from cl_core.ui.text import text
 
 LONGEST = 200  # characters of a value; no control needs more
 

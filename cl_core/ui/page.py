@@ -13,11 +13,11 @@ from typing import Any
 import gradio as gr
 
 from cl_core.errors import UserError
+from cl_core.text import speaking, text
 from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access, Action
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
-from cl_core.ui.text import speaking, text
 
 # What fires: `button.click`, or a view's `shown`, when it must be drawn (its tab opened, or model or batch changed under it).
 Event = Callable[..., Any]

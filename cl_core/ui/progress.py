@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from cl_core.ui.text import text
+from cl_core.text import text
 
 
 def bar(share: float | None, words: str) -> str:

@@ -14,15 +14,15 @@ from typing import Any
 import gradio as gr
 from gradio.server_messages import CloseStreamMessage
 
-from cl_core.host import return_memory
+from cl_core.system.host import return_memory
+from cl_core.text import FIRST, LANGUAGES
 from cl_core.ui.access import Access
 from cl_core.ui.api import parameters
 from cl_core.ui.assets import QUERIED, Assets
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.gate import Gate
-from cl_core.ui.pictures import sprite_folder
+from cl_core.ui.images import sprite_folder
 from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
-from cl_core.ui.text import FIRST, LANGUAGES
 from cl_core.ui.uploads import sweep, uploads_dir
 
 SWITCH_S = 0.0002  # how long a thread keeps Python to itself: the encoder's hundred small steps wait as long for the pages'

@@ -11,8 +11,8 @@ from filelock import FileLock, Timeout
 from gradio.utils import get_upload_folder
 
 from cl_core.errors import UserError
-from cl_core.paths import cache_dir
-from cl_core.ui.text import text
+from cl_core.system.paths import cache_dir
+from cl_core.text import text
 
 CUT_OFF_S = 60.0  # since a file was last written to: nobody sends it any more
 MOST_BYTES = 1_000_000_000  # of all uploads; the oldest go first

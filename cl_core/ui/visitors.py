@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cl_core.encoders import ENCODERS
 from cl_core.errors import UserError
 from cl_core.hub.fetch import LARGEST
-from cl_core.hub.pulled import pulled_dir
-from cl_core.paths import encoder_runs_dir, trained_dir
-from cl_core.training.config import RunConfig
-from cl_core.training.run_folder import OWNER
+from cl_core.models.encoders.registry import ENCODERS
+from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import OWNER
+from cl_core.runs.hub_cache import pulled_dir
+from cl_core.system.paths import encoder_runs_dir, trained_dir
+from cl_core.text import text
 from cl_core.ui.access import Access, owner_of
-from cl_core.ui.text import text
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes that one brought model and all models together may take
 MOST_RUNS = 10  # of one visitor

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cl_core.errors import UserError
-from cl_core.paths import ASSETS
+from cl_core.system.paths import ASSETS
 from cl_core.words.vocabulary import Vocabulary
 
 SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")

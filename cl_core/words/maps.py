@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from cl_core import projection
-from cl_core.projection import PROJECTORS, Projector
+from cl_core.explore import projection
+from cl_core.explore.projection import PROJECTORS, Projector
 from cl_core.words.questions import WordSpace
 from cl_core.words.run_folder import WordRun
 

@@ -15,9 +15,9 @@ import torch
 from pydantic import Field
 
 from cl_core.errors import UserError
-from cl_core.files import fingerprint, write_bytes
-from cl_core.paths import CHECKPOINTS
-from cl_core.training.run_folder import Folder, Record, find_folder, run_paths
+from cl_core.runs.folder import Folder, Record, find_folder, run_paths
+from cl_core.system.files import fingerprint, write_bytes
+from cl_core.system.paths import CHECKPOINTS
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus
 from cl_core.words.model import WordVectors

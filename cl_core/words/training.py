@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cl_core.errors import UserError
 from cl_core.losses import nce_terms
-from cl_core.training.events import DivergedError, State, StepDone
+from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.training.optimizers import Plateau
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 from cl_core.words.config import WordConfig

@@ -10,10 +10,10 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page
 
-from cl_core import anatomy
-from cl_core.anatomy import Anatomy
-from cl_core.paths import ROOT
-from tests.test_anatomy import TEMPERATURES, pairs_of
+from cl_core.losses import anatomy
+from cl_core.losses.anatomy import Anatomy
+from cl_core.system.paths import ROOT
+from tests.losses.test_anatomy import TEMPERATURES, pairs_of
 
 SCRIPT = ROOT / "cl_core" / "ui" / "components" / "anatomy.js"
 CALL = """({table, form}) => {

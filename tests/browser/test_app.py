@@ -8,11 +8,11 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
-from cl_core.data.catalog import load_dataset
-from cl_core.runs import find_run
-from cl_core.ui.library import checkpoint_names
-from cl_core.ui.pictures import to_image
-from cl_core.ui.text import text
+from cl_core.data.registry import load_dataset
+from cl_core.runs.store import find_run
+from cl_core.text import text
+from cl_core.ui.images import to_image
+from cl_core.ui.model_store import checkpoint_names
 from cl_core.words.anatomy import step_anatomy
 from cl_core.words.questions import WordSpace
 from cl_core.words.run_folder import find_words, open_words

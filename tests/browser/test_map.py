@@ -8,8 +8,8 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from cl_core.neighbourhood import nearest_others
-from cl_core.ui import library
+from cl_core.evaluation.neighbors import nearest_others
+from cl_core.ui import model_store as library
 from tests.browser.conftest import open_tab, screenshot
 
 MODEL = "emoji-simclr"

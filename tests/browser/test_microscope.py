@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from cl_core.anatomy import Anatomy
-from cl_core.ui import library
+from cl_core.losses.anatomy import Anatomy
+from cl_core.ui import model_store as library
 from cl_core.ui.batch import compare, draw_batch
-from cl_core.ui.tabs.matrix import Loss, compare_by, example_anatomy
+from cl_core.ui.tabs.loss import Loss, compare_by, example_anatomy
 from tests.browser.conftest import open_tab, screenshot
 
 TEMPERATURES = ["0.01", "0.05", "0.1", "0.5", "1", "10"]

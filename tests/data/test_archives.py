@@ -251,7 +251,7 @@ def test_images_and_entries_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
 MEASURED = """
 import sys
 from pathlib import Path
-from cl_core.data.collections import add_collection, read_collection
+from cl_core.data.imported import add_collection, read_collection
 from cl_core.errors import UserError, quoted, readable
 
 def memory(line):

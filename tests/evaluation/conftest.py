@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from cl_core.data.catalog import load_dataset
-from cl_core.runs import open_run, run_features
-from cl_core.training.run_folder import RunFolder
+from cl_core.data.registry import load_dataset
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.store import open_run, run_features
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
-from cl_core.data.catalog import load_dataset
+from cl_core.data.registry import load_dataset
 from cl_core.evaluation.clustering import evaluate_clustering, kmeans_start, kmeans_steps, mixture_steps
 from tests.evaluation.conftest import Small
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cl_core.data.catalog import load_dataset
+from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import alignment, effective_rank, output_std, tolerance, uniformity
-from cl_core.runs import open_run
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.store import open_run
 from cl_core.training.loop import probe_geometry
-from cl_core.training.run_folder import RunFolder
 from tests.evaluation.conftest import Small
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from cl_core.data.catalog import load_dataset
+from cl_core.data.registry import load_dataset
 from cl_core.evaluation.linear import STRENGTHS, _standardise, evaluate_linear, fit_logistic
-from cl_core.files import fingerprint
-from cl_core.runs import open_run, run_features
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.store import open_run, run_features
+from cl_core.system.files import fingerprint
 from tests.evaluation.conftest import Small
 
 

@@ -15,22 +15,22 @@ import torch.nn.functional as F
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
-from cl_core.data.catalog import load_dataset
-from cl_core.embedding import embed
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
+from cl_core.explore.gallery import run_gallery
+from cl_core.explore.maps import map_points
 from cl_core.hub.encoder import ENCODER, look, wrap
 from cl_core.hub.fetch import fetch
-from cl_core.hub.names import hub_name
 from cl_core.hub.pull import pull
-from cl_core.hub.pulled import find_pulled
 from cl_core.hub.push import push
-from cl_core.hub.tried import TRIED
-from cl_core.kept_features import compute_features, features_of
-from cl_core.maps import map_points
-from cl_core.retrieval import run_gallery
-from cl_core.runs import find_run, load_run, open_run, untrained_like
-from cl_core.timm_encoders import TimmName, build_timm, timm_name
-from cl_core.training.run_folder import RunFolder
+from cl_core.hub.recommended import TRIED
+from cl_core.models.embedding import embed
+from cl_core.models.encoders.timm import TimmName, build_timm, timm_name
+from cl_core.runs.feature_cache import compute_features, features_of
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.hub_cache import find_pulled
+from cl_core.runs.hub_names import hub_name
+from cl_core.runs.store import find_run, load_run, open_run, untrained_like
 from tests.hub.conftest import published
 from tests.hub.server import Hub
 
@@ -120,7 +120,7 @@ def test_stopped_looking_goes_on(hub: Hub, vit: Path, monkeypatch: pytest.Monkey
     again = compute_features(run, data)
     assert next(again) == shares[-1], "what was done is kept"
     assert list(again)[-1] == 1.0
-    monkeypatch.setattr("cl_core.kept_features.embed", None)
+    monkeypatch.setattr("cl_core.runs.feature_cache.embed", None)
     assert list(compute_features(run, data)) == [1.0], "and never computed again"
 
 

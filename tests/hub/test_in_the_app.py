@@ -9,14 +9,16 @@ import gradio as gr
 import pytest
 
 from cl_core.errors import UserError
-from cl_core.host import Host
 from cl_core.hub.encoder import look, wrap
 from cl_core.hub.pull import pull
-from cl_core.ui import api, library, visitors
+from cl_core.system.host import Host
+from cl_core.ui import api, visitors
+from cl_core.ui import model_store as library
 from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
-from cl_core.ui.tabs import curves, map, matrix, models, search, temperature
+from cl_core.ui.tabs import curves, map, models, search, temperature
+from cl_core.ui.tabs import loss as matrix
 from tests.conftest import ROOT
 from tests.hub.conftest import files_of, published
 from tests.hub.server import Hub

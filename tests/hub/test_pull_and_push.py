@@ -16,10 +16,10 @@ from PIL import Image
 
 from cl_core.errors import UserError
 from cl_core.hub.pull import pull
-from cl_core.hub.pulled import find_pulled, pulled_runs
 from cl_core.hub.push import push
-from cl_core.runs import find_run, open_run, run_features
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.hub_cache import find_pulled, pulled_runs
+from cl_core.runs.store import find_run, open_run, run_features
 from tests.conftest import ROOT
 from tests.hub.conftest import files_of
 from tests.hub.server import READER, Hub

@@ -15,24 +15,24 @@ from typing import Any
 
 import torch
 
-from cl_core import zero_gpu
 from cl_core.hub.encoder import wrap
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
+from cl_core.system import zero_gpu
 from tests.conftest import ROOT, SMALL
 from tests.hub.conftest import published
 from tests.hub.lender import Lender, lending
 from tests.hub.server import Hub
 
 PROGRAM = """
-import cl_core.zero_gpu, json, os, spaces.zero.torch, sys, torch
+import cl_core.system.zero_gpu, json, os, spaces.zero.torch, sys, torch
 from pathlib import Path
 spaces.zero.torch.init = spaces.zero.torch.move = lambda *_, **__: None
-from cl_core import kept_features
-from cl_core.data.catalog import load_dataset
-from cl_core.device import choose_device
-from cl_core.host import host
-from cl_core.runs import open_run
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs import feature_cache as kept_features
+from cl_core.data.registry import load_dataset
+from cl_core.system.device import choose_device
+from cl_core.system.host import host
+from cl_core.runs.store import open_run
+from cl_core.runs.folder import RunFolder
 assert torch.cuda.is_available()  # as torch says there, though nothing may touch it
 kept_features.LENT_PIECE = 1000
 run, data = open_run(RunFolder(Path(sys.argv[1]))), load_dataset("digits")
@@ -47,12 +47,12 @@ print(json.dumps({
 
 # A training in pieces: each goes on from the folder that the one before it left.
 TRAINING = """
-import cl_core.zero_gpu, httpx, json, os, spaces.zero.torch, sys
+import cl_core.system.zero_gpu, httpx, json, os, spaces.zero.torch, sys
 from pathlib import Path
 spaces.zero.torch.init = spaces.zero.torch.move = lambda *_, **__: None
-from cl_core.training import pieces
+from cl_core.training import job_process as pieces
 from cl_core.training.jobs import Jobs
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
 pieces.LENT_PIECE_S = 0.3
 jobs, path = Jobs(), Path(sys.argv[1])
 job = jobs.begin(path, json.loads(sys.argv[2]))

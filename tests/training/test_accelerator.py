@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 
-from cl_core.data import views as views_module
-from cl_core.data.views import apply_record, sample_record
-from cl_core.encoders import build_encoder
+from cl_core.augment import record as record_module
+from cl_core.augment.record import sample_record
+from cl_core.augment.views import apply_record
 from cl_core.losses import sup_con
 from cl_core.losses.blockwise import BLOCKWISE_FROM
-from cl_core.methods import METHODS, TRAINABLE, DataShape
-from cl_core.training.config import RunConfig
+from cl_core.models.encoders.registry import build_encoder
+from cl_core.models.methods import METHODS, TRAINABLE, DataShape
+from cl_core.runs.config import RunConfig
 
 CUDA = torch.device("cuda")
 
@@ -33,10 +34,10 @@ class OnCuda(torch.Generator):
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A copied network must stay in the same fake world.
     monkeypatch.setattr(FakeTensorMode, "__deepcopy__", lambda mode, memo: mode, raising=False)
-    views_module._jitter_range.cache_clear()
+    record_module._jitter_range.cache_clear()
     with FakeTensorMode():
         yield
-    views_module._jitter_range.cache_clear()
+    record_module._jitter_range.cache_clear()
 
 
 def a_step(config: RunConfig) -> None:

@@ -8,11 +8,11 @@ import time
 import pytest
 import torch
 
-from cl_core.data.catalog import load_dataset
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.methods import TRAINABLE
+from cl_core.models.methods import TRAINABLE
+from cl_core.runs.config import RunConfig
 from cl_core.training import estimate as module
-from cl_core.training.config import RunConfig
 from cl_core.training.estimate import MOST_STEP_S, check_affordable, estimate
 from cl_core.training.loop import Training, build_method
 

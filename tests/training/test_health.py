@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from cl_core.evaluation.geometry import Geometry
+from cl_core.runs.folder import RunFolder
 from cl_core.training.health import judge, sentence
-from cl_core.training.run_folder import RunFolder
-from cl_core.training.session import start
+from cl_core.training.recorder import start
 from tests.conftest import SMALL
 
 HEALTHY = Geometry(alignment=0.4, uniformity=-3.5, std=0.088, effective_rank=40, dim=128, pictures=256)

@@ -15,8 +15,8 @@ import safetensors.torch
 import torch
 
 from benchmarks.interruptions import check_method
-from cl_core.methods import TRAINABLE
-from cl_core.training.run_folder import RunFolder
+from cl_core.models.methods import TRAINABLE
+from cl_core.runs.folder import RunFolder
 from tests.conftest import ROOT
 from tests.program import Program
 

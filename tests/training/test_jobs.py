@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from cl_core.runs.config import RunConfig
+from cl_core.runs.events import StepDone
+from cl_core.runs.folder import RunFolder
+from cl_core.training import job_process as pieces
 from cl_core.training import jobs as jobs_module
-from cl_core.training import pieces, session
-from cl_core.training.config import RunConfig
-from cl_core.training.events import StepDone
+from cl_core.training import recorder as session
 from cl_core.training.jobs import Jobs, oom_counters, oom_kills
-from cl_core.training.run_folder import RunFolder
 from tests.conftest import ROOT, SMALL
 
 LONG = SMALL | {"epochs": 3_000, "encoder": "mlp", "snapshots": 0}
@@ -43,7 +44,7 @@ def training_process(parent: int | None = None) -> int:
     """The process that trains for this program, or for the program `parent`."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        command = ["pgrep", "-P", str(parent or os.getpid()), "-f", "cl_core.training.pieces"]
+        command = ["pgrep", "-P", str(parent or os.getpid()), "-f", "cl_core.training.job_process"]
         if found := subprocess.run(command, capture_output=True, text=True).stdout.split():
             return int(found[0])
         time.sleep(0.05)
@@ -259,7 +260,7 @@ def test_oom_kills_are_counted(tmp_path: Path) -> None:
 
 BEYOND = """
 import torch
-from cl_core.training import pieces
+from cl_core.training import job_process as pieces
 pieces._limit_memory()
 print(pieces.attempt(lambda: torch.ones(10**9)))
 """

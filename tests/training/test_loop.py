@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from cl_core.data.catalog import load_dataset
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.methods import TRAINABLE
-from cl_core.training.config import RunConfig
+from cl_core.models.methods import TRAINABLE
+from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
-from cl_core.training.run_folder import RunFolder
-from cl_core.training.session import start
+from cl_core.training.recorder import start
 from tests.conftest import SMALL
 
 CPU = torch.device("cpu")

@@ -9,15 +9,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cl_core.data.catalog import Dataset, load_dataset
+from cl_core.data.dataset import Dataset
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, from_validation
-from cl_core.methods import TRAINABLE
-from cl_core.methods.memory_bank import NCEBank
-from cl_core.methods.moco import MoCo
-from cl_core.training.config import RunConfig
+from cl_core.models.methods import TRAINABLE
+from cl_core.models.methods.memory_bank import NCEBank
+from cl_core.models.methods.moco import MoCo
+from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import Logged, Snapshot, StepDone, Training
-from cl_core.training.run_folder import RunFolder
-from cl_core.training.session import start
+from cl_core.training.recorder import start
 
 CPU = torch.device("cpu")
 TINY = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cl_core.training.config import RunConfig
+from cl_core.runs.config import RunConfig
 from cl_core.training.optimizers import LARS, LARS_TRUST, Plateau, build_optimizer, learning_rate
 
 

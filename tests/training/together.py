@@ -9,12 +9,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from cl_core.data.catalog import load_dataset
-from cl_core.methods import TRAINABLE
-from cl_core.training.config import RunConfig
-from cl_core.training.events import StepDone
+from cl_core.data.registry import load_dataset
+from cl_core.models.methods import TRAINABLE
+from cl_core.runs.config import RunConfig
+from cl_core.runs.events import StepDone
+from cl_core.training.distributed import Workers, start_workers
 from cl_core.training.loop import Training
-from cl_core.training.workers import Workers, start_workers
 
 SETTINGS = {
     "dataset": "digits",

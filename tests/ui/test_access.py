@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cl_core.errors import UserError
-from cl_core.training.run_folder import OWNER
+from cl_core.runs.folder import OWNER
 from cl_core.ui.access import COOKIE, Access, Options, is_loopback, secret_key
 
 KEY = bytes(32)

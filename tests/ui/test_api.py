@@ -18,10 +18,10 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
-from cl_core.anatomy import nt_xent_anatomy, sup_con_anatomy
-from cl_core.data.catalog import load_dataset
-from cl_core.maps import map_points
-from cl_core.runs import load_run, run_features
+from cl_core.data.registry import load_dataset
+from cl_core.explore.maps import map_points
+from cl_core.losses.anatomy import nt_xent_anatomy, sup_con_anatomy
+from cl_core.runs.store import load_run, run_features
 from cl_core.ui import api
 from cl_core.ui.build import build_app, launch_options
 from tests.ui.raw import ask

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from cl_core.data.views import make_views
+from cl_core.augment.views import make_views
 from cl_core.losses import nt_xent
-from cl_core.runs import find_run
-from cl_core.ui import library
+from cl_core.runs.store import find_run
+from cl_core.ui import model_store as library
 from cl_core.ui.batch import chosen_batch, embed_batch
 from cl_core.ui.tabs import broken, compare
 

@@ -15,7 +15,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from cl_core.training.run_folder import OWNER
+from cl_core.runs.folder import OWNER
 from cl_core.ui.access import Access, Options
 from tests.hub.conftest import files_of
 from tests.hub.server import WRITER, Hub, serving

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from cl_core.errors import UserError
-from cl_core.maps import map_points, moments
-from cl_core.neighbourhood import nearest_others
-from cl_core.runs import find_run
-from cl_core.ui import library
+from cl_core.evaluation.neighbors import nearest_others
+from cl_core.explore.maps import map_points, moments
+from cl_core.runs.store import find_run
+from cl_core.ui import model_store as library
 from cl_core.ui.tabs import map
 
 MODEL = "emoji-simclr-small"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cl_core.errors import UserError
-from cl_core.ui import library
+from cl_core.ui import model_store as library
 from cl_core.ui.memo import Memo, Together, bytes_of
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cl_core.commands.options import read_settings, write_settings
 from cl_core.errors import UserError
-from cl_core.files import write_json
-from cl_core.runs import open_run
-from cl_core.training.config import RunConfig
+from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.options import read_settings, write_settings
+from cl_core.runs.store import open_run
+from cl_core.system.files import write_json
 from cl_core.training.jobs import Jobs
-from cl_core.training.run_folder import RunFolder
-from cl_core.ui import library
+from cl_core.ui import model_store as library
 from cl_core.ui.access import Access
 from cl_core.ui.tabs import train
 from tests.conftest import SMALL

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from cl_core.errors import UserError
 from cl_core.losses import nce, nce_chance_level, negative_sampling
-from cl_core.training.events import DivergedError, StepDone
+from cl_core.runs.events import DivergedError, StepDone
 from cl_core.words.config import PRESETS, WordConfig
 from cl_core.words.corpus import build_corpus, split_words
 from cl_core.words.model import WordVectors, fresh_vectors, gradients, scores
 from cl_core.words.optimizers import RowAdam, RowSGD, clip
 from cl_core.words.pairs import Pairs
+from cl_core.words.recorder import start
 from cl_core.words.run_folder import WordFolder, WordRun, open_words
-from cl_core.words.session import start
 from cl_core.words.training import WordsLogged, WordTraining, log_kq
 from cl_core.words.vocabulary import Vocabulary
 from tests.words.conftest import SETTINGS, TOPICS, two_topics

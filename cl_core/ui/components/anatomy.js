@@ -1,4 +1,4 @@
-// The losses taken apart where a slider must not wait. Tests hold every number equal to `cl_core/anatomy.py`.
+// The losses taken apart where a slider must not wait. Tests hold every number equal to `cl_core/losses/anatomy.py`.
 
 // table: {rows, columns, cosines, positive, negative}, flat arrays row by row; form: {kind, temperature, log_z, log_kq}.
 // Gives what `Anatomy` has: scaled, logProbabilities, share and gradient as flat arrays, terms by row, anchors, loss.

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.ui.text import texts
+from cl_core.text import texts
 
 
 def _script(module: Path) -> str:

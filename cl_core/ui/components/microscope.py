@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 from torch import Tensor
 
-from cl_core.anatomy import Anatomy
+from cl_core.losses.anatomy import Anatomy
 from cl_core.ui.components.base import file_component
 
 STAGES = ("cosine", "scaled", "mask", "probability", "log", "mean", "gradient")

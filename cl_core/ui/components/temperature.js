@@ -1,4 +1,4 @@
-// What the temperature does to the negatives. Tests hold every number equal to `cl_core/temperature.py`.
+// What the temperature does to the negatives. Tests hold every number equal to `cl_core/losses/temperature.py`.
 
 const HALF_MAX = 65504, SINGLE_MAX = 3.4028234663852886e38;
 

@@ -11,16 +11,16 @@ import gradio as gr
 from cl_core.evaluation.geometry import output_std
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.losses.negative_cosine import LOWEST
-from cl_core.runs import find_run
+from cl_core.runs.store import find_run
+from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
-from cl_core.ui import library
+from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view, picture_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.library import MapLayer
+from cl_core.ui.model_store import MapLayer
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
-from cl_core.ui.text import text, texts
 
 Quantity = Literal["knn", "spread"]
 NO_FIGURES: dict[str, Any] = {"figures": []}

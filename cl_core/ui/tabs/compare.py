@@ -9,22 +9,23 @@ import gradio as gr
 import numpy as np
 import torch
 
-from cl_core.data.views import make_views
+from cl_core.augment.views import make_views
 from cl_core.errors import UserError
+from cl_core.evaluation.neighbors import nearest_others
+from cl_core.explore.maps import map_points
+from cl_core.explore.projection import Projector, align
 from cl_core.losses.negative_cosine import LOWEST
-from cl_core.maps import map_points
-from cl_core.neighbourhood import nearest_others
-from cl_core.projection import Projector, align
-from cl_core.ui import library, pictures
+from cl_core.text import text, texts
+from cl_core.ui import images as pictures
+from cl_core.ui import model_store as library
 from cl_core.ui.batch import chosen_batch, embed_batch
 from cl_core.ui.components import figure_view, menu, microscope, picture_rows, twin_maps
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.neighbours import neighbour_row
+from cl_core.ui.neighbors import neighbour_row
 from cl_core.ui.page import Event, Page
+from cl_core.ui.tabs.loss import Loss, compare_by, picture_panel, value_of
 from cl_core.ui.tabs.map import names_file, packed, whole_numbers
-from cl_core.ui.tabs.matrix import Loss, compare_by, picture_panel, value_of
-from cl_core.ui.text import text, texts
 
 MOST = 3
 PAIRS = 12

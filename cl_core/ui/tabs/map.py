@@ -12,20 +12,21 @@ import torch
 from torch import Tensor
 
 from cl_core.errors import UserError
-from cl_core.files import write_bytes
-from cl_core.maps import map_points, moments
-from cl_core.neighbourhood import nearest_others
-from cl_core.projection import Projector
-from cl_core.training.run_folder import RunFolder, Snapshots
-from cl_core.ui import library, pictures
+from cl_core.evaluation.neighbors import nearest_others
+from cl_core.explore.maps import map_points, moments
+from cl_core.explore.projection import Projector
+from cl_core.runs.folder import RunFolder, Snapshots
+from cl_core.system.files import write_bytes
+from cl_core.text import text, texts
+from cl_core.ui import images as pictures
+from cl_core.ui import model_store as library
 from cl_core.ui.batch import LARGEST, picked_rows
 from cl_core.ui.components import embedding_map, picture_rows
 from cl_core.ui.events import QUICK
-from cl_core.ui.library import MAP_LAYERS, MapLayer
 from cl_core.ui.links import number, one_of
-from cl_core.ui.neighbours import neighbour_row
+from cl_core.ui.model_store import MAP_LAYERS, MapLayer
+from cl_core.ui.neighbors import neighbour_row
 from cl_core.ui.page import Event, Page
-from cl_core.ui.text import text, texts
 
 Colour = Literal["class", "cluster", "agreement", "loss"]
 COLOURS: tuple[Colour, ...] = ("class", "cluster", "agreement", "loss")

@@ -12,20 +12,21 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from cl_core.data.catalog import dataset_names, load_dataset
+from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.hub.fetch import arrived
-from cl_core.hub.names import HubName, hub_name
-from cl_core.hub.tried import TRIED, Tried
-from cl_core.kept_features import looked_at
-from cl_core.training.run_folder import RunFolder
-from cl_core.ui import library, visitors
+from cl_core.hub.recommended import TRIED, Tried
+from cl_core.runs.feature_cache import looked_at
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.hub_names import HubName, hub_name
+from cl_core.text import text, texts
+from cl_core.ui import model_store as library
+from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import bar, done, time_left
-from cl_core.ui.text import text, texts
 
 SAY_EVERY_S = 0.5
 # One of all these at a time: two would each take twice as long.

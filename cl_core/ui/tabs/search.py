@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from cl_core.data.decoding import decode_picture, is_animated, to_tensor
-from cl_core.ui import library
+from cl_core.text import text
+from cl_core.ui import model_store as library
 from cl_core.ui.components import menu, picture_rows, picture_upload
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import read_picture
-from cl_core.ui.neighbours import neighbour_row
+from cl_core.ui.neighbors import neighbour_row
 from cl_core.ui.page import Event, Page
-from cl_core.ui.text import text
 
 TOP = 8
 

@@ -7,15 +7,15 @@ from typing import Any
 import gradio as gr
 
 from cl_core.evaluation.geometry import tolerance, uniformity
-from cl_core.methods import METHODS
-from cl_core.ui import library
+from cl_core.models.methods import METHODS
+from cl_core.text import text, texts
+from cl_core.ui import model_store as library
 from cl_core.ui.components import laboratory
 from cl_core.ui.components.laboratory import TEMPERATURES
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
-from cl_core.ui.tabs import matrix
-from cl_core.ui.tabs.matrix import Loss
-from cl_core.ui.text import text, texts
+from cl_core.ui.tabs import loss as matrix
+from cl_core.ui.tabs.loss import Loss
 
 PAIRS = 32
 WEIGHTS = ("trained", "untrained")

@@ -14,19 +14,21 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from cl_core.commands.options import read_settings, write_settings
-from cl_core.data.catalog import dataset_names, load_dataset
-from cl_core.encoders import ENCODERS
+from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, from_validation
-from cl_core.files import write_bytes
-from cl_core.methods import METHODS, TRAINABLE
-from cl_core.paths import trained_dir
-from cl_core.training.config import RunConfig
+from cl_core.models.encoders.registry import ENCODERS
+from cl_core.models.methods import METHODS, TRAINABLE
+from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import OWNER, RunFolder, RunRecord
+from cl_core.runs.options import read_settings, write_settings
+from cl_core.system.files import write_bytes
+from cl_core.system.paths import trained_dir
+from cl_core.text import text
 from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs
 from cl_core.training.loop import check_data
-from cl_core.training.run_folder import OWNER, RunFolder, RunRecord
-from cl_core.ui import library, visitors
+from cl_core.ui import model_store as library
+from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
@@ -35,7 +37,6 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import bar, done, time_left
 from cl_core.ui.tabs.curves import figures_of, health_of
-from cl_core.ui.text import text
 
 EPOCHS = 10  # to begin with: a minute or two on two cores
 SNAPSHOTS = 6  # each takes seconds

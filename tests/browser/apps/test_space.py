@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from cl_core.data.views import COMPILED_FROM
+from cl_core.augment.views import COMPILED_FROM
 from cl_core.hub.deploy import write_space
 from tests.browser.conftest import PATIENCE_MS, READY, free_port, open_tab, serious
 
@@ -88,7 +88,7 @@ def space(tmp_path: Path, checkpoints: list[str] | None, **variables: str) -> It
         process.wait(timeout=30)
     if checkpoints is not None:
         # Its cache is beside its source, in a home, or in ours; numba refuses to load it where it has none.
-        kernel = [sys.executable, "-c", "import cl_core.data.view_kernel"]
+        kernel = [sys.executable, "-c", "import cl_core.augment.kernel"]
         subprocess.run([*as_another_user(), *kernel], cwd=checkout, env=environment, check=True)
     assert sorted(checkout.rglob("*")) == before
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from cl_core.training.run_folder import RunFolder
+from cl_core.runs.folder import RunFolder
 from tests.browser.conftest import PATIENCE_MS, open_tab, screenshot
 
 # A link says what to train.

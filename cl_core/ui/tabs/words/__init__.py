@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from cl_core.ui import library
+from cl_core.text import text
+from cl_core.ui import model_store as library
 from cl_core.ui.links import one_of
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.words import ask, cost, curves, noise, step
-from cl_core.ui.text import text
 
 VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cost}
 

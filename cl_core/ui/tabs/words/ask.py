@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 import torch
 
-from cl_core.projection import Projector, pca
-from cl_core.ui import library
+from cl_core.evaluation.pca import pca
+from cl_core.explore.projection import Projector
+from cl_core.text import text
+from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
-from cl_core.ui.text import text
 from cl_core.words.maps import SHOWN, word_map
 from cl_core.words.questions import Answer, parse_analogy
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.page import Event, Page
-from cl_core.ui.text import text, texts
 from cl_core.words.cost import Cost, measure_cost
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.ui import library
+from cl_core.text import text, texts
+from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
-from cl_core.ui.text import text, texts
 from cl_core.words.anatomy import step_anatomy
 
 CENTRE, CONTEXT = "dog", "cat"

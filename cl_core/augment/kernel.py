@@ -1,0 +1,231 @@
+"""Views on a CPU: crop, resize, mirror, colours and blur of one picture after another, each while it is in the cache.
+
+The same arithmetic as `views.apply_record`, which is its reference and serves small batches and accelerators.
+Tensor operations go through memory some sixty times for it; this goes once, and is compiled at first use.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from cl_core.system.paths import cache_dir
+
+if TYPE_CHECKING:
+    from cl_core.augment.record import ViewRecord
+
+F = np.float32
+RED, GREEN, BLUE = F(0.2989), F(0.587), F(0.114)
+if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):  # type: ignore[attr-defined]
+    # Else beside this file; without either it refuses.
+    numba.config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
+compiled = njit(cache=True, nogil=True, fastmath=True)
+
+
+@compiled
+def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
+    """Antialiased linear interpolation of `length` points from `start` on to `size` points.
+
+    Point i is the sum of weights[k, i] * source[first[i] + k]. Returns how many k there are.
+    """
+    scale = F(length) / F(size)
+    support = max(scale, F(1))
+    most = 0
+    weights[:] = F(0)
+    for i in range(size):
+        centre = scale * (F(i) + F(0.5))
+        low = max(0, int(np.floor(centre - support - F(0.5))) + 1)
+        high = min(length, int(np.ceil(centre + support - F(0.5))))
+        high = max(high, low + 1)
+        total = F(0)
+        for k in range(high - low):
+            weight = max(F(0), F(1) - abs(F(low + k) + F(0.5) - centre) / support)
+            weights[k, i] = weight
+            total += weight
+        for k in range(high - low):
+            weights[k, i] /= total
+        first[i] = start + low
+        most = max(most, high - low)
+    return most
+
+
+@compiled
+def _crop(picture, box, flipped, view, columns, line, taps):  # type: ignore[no-untyped-def]
+    """picture (3, H, W) uint8 -> view (3, S, S) float32 in [0, 1], transposed: view[channel, x, y].
+
+    Both passes run along memory: down the picture's rows into columns (3, W, S), then across those. columns, line (W,)
+    and taps (first (2, S), weights (2, K, S)) are room to work in.
+    """
+    size = view.shape[1]
+    top, left, height, width = box
+    first, weights = taps
+    down = _taps(top, height, size, first[0], weights[0])
+    across = _taps(0, width, size, first[1], weights[1])
+    last = top + height - 1  # a point with fewer taps than others has weight 0 beyond its own
+    for channel in range(3):
+        for i in range(size):
+            line[:width] = F(0)
+            for k in range(down):
+                weight = weights[0, k, i] * F(1 / 255)
+                source = picture[channel, min(first[0, i] + k, last), left : left + width]
+                for x in range(width):
+                    line[x] += weight * F(source[x])
+            for x in range(width):
+                columns[channel, x, i] = line[x]
+        for i in range(size):
+            target = view[channel, size - 1 - i if flipped else i]
+            target[:] = F(0)
+            for k in range(across):
+                weight, column = weights[1, k, i], columns[channel, min(first[1, i] + k, width - 1)]
+                for y in range(size):
+                    target[y] += weight * column[y]
+            for y in range(size):
+                target[y] = min(max(target[y], F(0)), F(1))
+
+
+@compiled
+def _shift_hue(red, green, blue, shift):  # type: ignore[no-untyped-def]
+    """Turn the hue of three planes of P pixels, in place, as `views.shift_hue` does."""
+    for i in range(red.size):
+        r, g, b = red[i], green[i], blue[i]
+        value = max(r, max(g, b))
+        chroma = value - min(r, min(g, b))
+        scale = F(1) / (chroma if chroma > F(0) else F(1))
+        by_red, by_green, by_blue = (g - b) * scale, F(2) + (b - r) * scale, F(4) + (r - g) * scale
+        hue = by_red if value == r else (by_green if value == g else by_blue)
+        hue = hue + F(6) * shift
+        k = hue + F(5)
+        k = k - F(6) * np.floor(k * F(1 / 6))
+        red[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
+        k = hue + F(3)
+        k = k - F(6) * np.floor(k * F(1 / 6))
+        green[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
+        k = hue + F(1)
+        k = k - F(6) * np.floor(k * F(1 / 6))
+        blue[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
+
+
+@compiled
+def _blend(plane, other, amount):  # type: ignore[no-untyped-def]
+    for i in range(plane.size):
+        plane[i] = min(max(other[i] + amount * (plane[i] - other[i]), F(0)), F(1))
+
+
+@compiled
+def _recolour(red, green, blue, factors, order, grey):  # type: ignore[no-untyped-def]
+    """Brightness, contrast, saturation and hue in the given order, then grey; three planes of P pixels, in place."""
+    other = np.empty_like(red)
+    for step in range(4):
+        kind = order[step]
+        amount = factors[kind]
+        if kind == 3:
+            if amount != F(0):
+                _shift_hue(red, green, blue, amount)
+            continue
+        if amount == F(1):
+            continue
+        if kind == 0:
+            other[:] = F(0)
+        else:
+            for i in range(red.size):
+                other[i] = RED * red[i] + GREEN * green[i] + BLUE * blue[i]
+            if kind == 1:
+                other[:] = other.sum() / F(other.size)
+        _blend(red, other, amount)
+        _blend(green, other, amount)
+        _blend(blue, other, amount)
+    if grey:
+        for i in range(red.size):
+            luma = RED * red[i] + GREEN * green[i] + BLUE * blue[i]
+            red[i] = luma
+            green[i] = luma
+            blue[i] = luma
+
+
+@compiled
+def _blur(view, sigma, kernel, room):  # type: ignore[no-untyped-def]
+    """Gaussian blur of view (3, S, S) in place with mirrored borders; room (S, S)."""
+    size, half = view.shape[1], kernel // 2
+    weights = np.empty(kernel, np.float32)
+    for k in range(kernel):
+        weights[k] = np.exp(F(-0.5) * (F(k - half) / sigma) ** 2)
+    weights /= weights.sum()
+    for channel in range(3):
+        plane = view[channel]
+        room[:] = F(0)
+        for y in range(size):
+            for k in range(kernel):
+                at = abs(y + k - half)
+                source = plane[at if at < size else 2 * (size - 1) - at]
+                for x in range(size):
+                    room[y, x] += weights[k] * source[x]
+        plane[:] = F(0)
+        for y in range(size):
+            for k in range(kernel):
+                shift = k - half
+                for x in range(max(0, -shift), min(size, size - shift)):
+                    plane[y, x] += weights[k] * room[y, x + shift]
+                for x in range(0, max(0, -shift)):
+                    plane[y, x] += weights[k] * room[y, -(x + shift)]
+                for x in range(min(size, size - shift), size):
+                    plane[y, x] += weights[k] * room[y, 2 * (size - 1) - x - shift]
+
+
+@compiled
+def _views(pictures, box, flipped, factors, order, grey, sigma, kernel, out, start, stop):  # type: ignore[no-untyped-def]
+    """Views `start` to `stop` of pictures (N, 3, H, W) uint8 into out (N, S, S, 3)."""
+    height, width, size = pictures.shape[2], pictures.shape[3], out.shape[1]
+    view = np.empty((3, size, size), np.float32)
+    room = np.empty((size, size), np.float32)
+    columns = np.empty((3, width, size), np.float32)
+    line = np.empty(width, np.float32)
+    taps = np.empty((2, size), np.int64), np.empty((2, 2 * (max(height, width) // size + 1) + 3, size), np.float32)
+    for n in range(start, stop):
+        _crop(pictures[n], box[n], flipped[n], view, columns, line, taps)
+        _recolour(view[0].ravel(), view[1].ravel(), view[2].ravel(), factors[n], order[n], grey[n])
+        if sigma[n] > F(0):
+            _blur(view, sigma[n], kernel, room)
+        for y in range(size):
+            for x in range(size):
+                for channel in range(3):
+                    out[n, y, x, channel] = view[channel, x, y]
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="views")
+
+
+def apply_on_cpu(pictures: Tensor, record: ViewRecord, size: int, kernel: int) -> Tensor:
+    """The views of pictures (N, 3, H, W) uint8 that `record` describes, on as many threads as torch uses.
+
+    Args:
+        size: side of a view in pixels. kernel: width of the blur in pixels, odd.
+
+    Returns:
+        (N, 3, S, S) float32 in [0, 1], channels last in memory.
+    """
+    count = len(pictures)
+    out = torch.empty(count, size, size, 3)
+    used = (pictures.contiguous(), record.box, record.flipped, record.factors, record.order, record.grey, record.sigma)
+    fields = [field.numpy() for field in used]
+    threads = max(1, min(torch.get_num_threads(), count // 16))
+    edges = [count * i // threads for i in range(threads + 1)]
+
+    def part(i: int) -> None:
+        _views(*fields, kernel, out.numpy(), edges[i], edges[i + 1])  # type: ignore[call-arg]
+
+    if threads == 1:
+        part(0)
+    else:
+        list(_pool(threads).map(part, range(threads)))
+    return out.permute(0, 3, 1, 2)

@@ -1,0 +1,90 @@
+"""What happens to each image of a batch: drawn at random, kept as numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from cl_core.augment.settings import ViewConfig
+
+CROP_ATTEMPTS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewRecord:
+    """What was done to each of N pictures; every field is a tensor with N rows.
+
+    box: (N, 4) int64, crop as top, left, height, width in pixels of the original.
+    flipped: (N,) bool.
+    factors: (N, 4) float32: brightness, contrast, saturation factors and hue shift; (1, 1, 1, 0) changes nothing.
+    order: (N, 4) int64, the order in which those four were applied.
+    grey: (N,) bool.
+    sigma: (N,) float32, blur in pixels of the view; 0 is no blur.
+    """
+
+    box: Tensor
+    flipped: Tensor
+    factors: Tensor
+    order: Tensor
+    grey: Tensor
+    sigma: Tensor
+
+    def __len__(self) -> int:
+        return len(self.box)
+
+    def __getitem__(self, rows: slice | Tensor) -> ViewRecord:
+        return ViewRecord(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
+
+
+def sample_crops(count: int, height: int, width: int, config: ViewConfig, generator: torch.Generator) -> Tensor:
+    """Crop boxes as torchvision's RandomResizedCrop draws them: (N, 4) int64, top, left, height, width."""
+    device = generator.device
+    uniform = torch.rand(4, count, CROP_ATTEMPTS, generator=generator, device=device)
+    low, high = sorted((config.crop_scale_min, config.crop_scale_max))
+    area = height * width * (low + (high - low) * uniform[0])
+    aspect = torch.exp((2 * uniform[1] - 1) * math.log(config.crop_aspect))
+    w, h = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
+    fits = (w >= 1) & (w <= width) & (h >= 1) & (h <= height)
+    first = fits.to(torch.int8).argmax(1, keepdim=True)
+    # Where no attempt fits, the largest centred crop of an allowed aspect (always the whole picture if it is square).
+    whole_h, whole_w = min(height, round(width * config.crop_aspect)), min(width, round(height * config.crop_aspect))
+    found = fits.any(1)
+    h = torch.where(found, h.gather(1, first)[:, 0], whole_h)
+    w = torch.where(found, w.gather(1, first)[:, 0], whole_w)
+    u, v = (uniform[i].gather(1, first)[:, 0] for i in (2, 3))
+    top = torch.where(found, (u * (height - h + 1)).long(), (height - whole_h) // 2)
+    left = torch.where(found, (v * (width - w + 1)).long(), (width - whole_w) // 2)
+    return torch.stack([top, left, h, w], 1)
+
+
+@lru_cache(maxsize=64)
+def _jitter_range(config: ViewConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """How far factors move and where from, (4,) each; kept, for a host that hands numbers to an accelerator waits for it."""
+    strengths = torch.tensor([config.brightness, config.contrast, config.saturation, config.hue], device=device)
+    return strengths, torch.tensor([1.0, 1.0, 1.0, 0.0], device=device)
+
+
+def sample_record(count: int, height: int, width: int, config: ViewConfig, generator: torch.Generator) -> ViewRecord:
+    """Draw what happens to `count` pictures of `height` x `width` pixels, on the generator's device."""
+    device = generator.device
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, device=device)
+
+    strengths, unchanged = _jitter_range(config, device)
+    factors = unchanged + (2 * uniform(count, 4) - 1) * strengths
+    jittered = uniform(count, 1) < config.jitter
+    low, high = sorted((config.blur_sigma_min, config.blur_sigma_max))
+    sigma = low + (high - low) * uniform(count)
+    return ViewRecord(
+        box=sample_crops(count, height, width, config, generator),
+        flipped=uniform(count) < config.flip,
+        factors=torch.where(jittered, factors, unchanged),
+        order=uniform(count, 4).argsort(1),
+        grey=uniform(count) < config.grey,
+        sigma=torch.where(uniform(count) < config.blur, sigma, 0.0),
+    )

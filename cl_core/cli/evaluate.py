@@ -1,0 +1,65 @@
+"""`evaluate`: a run beside its baselines."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from cl_core.errors import UserError
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from cl_core.data.registry import load_dataset
+    from cl_core.explore.report import compare_with_baselines
+    from cl_core.runs.store import load_run
+
+    run = load_run(arguments.checkpoint)
+    dataset = load_dataset(arguments.dataset or run.record.config.dataset)
+    if not dataset.labelled:
+        raise UserError(f"{dataset.name} has no labels to measure by: choose pictures with a folder a class.")
+    with tqdm(total=9, unit="figure", desc="evaluate", file=sys.stderr, leave=False, delay=1) as bar:
+        reports = compare_with_baselines(run, dataset, lambda: bar.update(1) and None)
+    if arguments.json:
+        heading = {"checkpoint": run.name, "dataset": dataset.name, "layer": "feature h", "step": run.record.step}
+        kinds = ("knn", "linear", "clustering", "geometry")
+        print(
+            json.dumps(heading | {kind: {n: _figures(getattr(r, kind)) for n, r in reports.items()} for kind in kinds}, indent=2)
+        )
+        return 0
+    print(f"{run.name} on {dataset.name}, feature h after step {run.record.step:,} (the last)")
+    print(f"{'':<12}{'kNN':>9}{'linear':>9}{'NMI':>9}{'ARI':>9}{'NMI (mix)':>11}{'ARI (mix)':>11}")
+    for name, report in reports.items():
+        kmeans, mixture = report.clustering
+        print(
+            f"{name:<12}{report.knn.accuracy:>9.2%}{report.linear.accuracy:>9.2%}"
+            f"{kmeans.nmi:>9.3f}{kmeans.ari:>9.3f}{mixture.nmi:>11.3f}{mixture.ari:>11.3f}"
+        )
+    print(f"\n{'':<12}{'alignment':>11}{'uniformity':>12}{'std':>8}{'1/sqrt(d)':>11}{'eff. rank':>11}")
+    for name, report in reports.items():
+        shape = report.geometry
+        if shape:
+            print(
+                f"{name:<12}{shape.alignment:>11.3f}{shape.uniformity:>12.3f}{shape.std:>8.3f}"
+                f"{shape.dim**-0.5:>11.3f}{shape.effective_rank:>11.1f}"
+            )
+    trained = reports["trained"]
+    print(f"\nkNN: {trained.knn.protocol()}\nlinear: {trained.linear.protocol()}")
+    for clusters in trained.clustering:
+        print(f"NMI, ARI: {clusters.protocol()}")
+    if trained.geometry:
+        print(f"geometry: {trained.geometry.protocol()}")
+    return 0
+
+
+def _figures(result: Any) -> Any:
+    """A result as JSON, its protocol beside it."""
+    if result is None:
+        return None
+    if isinstance(result, list):
+        return [_figures(each) for each in result]
+    return dataclasses.asdict(result) | {"protocol": result.protocol()}

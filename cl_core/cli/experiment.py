@@ -1,0 +1,86 @@
+"""`experiment`: a published small experiment, beside its figures."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cl_core.errors import UserError
+
+NAMES = ("iris", "mnist-cnn", "mnist-mlp")
+MAP_ROWS = 2000
+
+
+def experiment(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from cl_core.data.downloads import full_mnist
+    from cl_core.data.registry import load_dataset
+    from cl_core.system.files import write_json
+    from cl_core.training.experiments import experiments, run_experiment
+
+    chosen = experiments(full_mnist if arguments.full else lambda: load_dataset("mnist"))[arguments.name]
+    if arguments.full and arguments.name == "iris":
+        raise UserError("--full is for mnist-cnn and mnist-mlp: iris has 150 rows.")
+    folder: Path = arguments.out or Path("runs") / chosen.name
+    write_json(folder / "settings.json", {"experiment": chosen.name, "settings": chosen.settings()})  # now, not after the work
+    seeds = arguments.seeds or (5 if arguments.name == "iris" else 1)
+    epochs = arguments.epochs or chosen.epochs
+    chosen = dataclasses.replace(chosen, epochs=epochs)
+    with tqdm(total=seeds * epochs, unit="epoch", file=sys.stderr) as bar:
+
+        def progress(loss: float) -> None:
+            bar.update(1)
+            bar.set_postfix_str(f"loss {loss:.3f}")
+
+        outcome, task, encoders = run_experiment(chosen, seeds, progress)
+    last = chosen.head_epochs
+    answer: dict[str, Any] = {
+        "experiment": chosen.name,
+        "settings": chosen.settings(),
+        "data": f"{len(task.train):,} to train, {len(task.test):,} to test",
+        "seeds": seeds,
+        "figures": {f"after {n}": dict(zip(("trained", "random"), outcome.after(n), strict=True)) for n in (1, last)},
+        "source": {"trained": chosen.source_trained, "random": chosen.source_random, "note": chosen.source_note},
+    }
+    write_json(folder / "result.json", answer | dataclasses.asdict(outcome))
+    _write_maps(folder, task, encoders)
+    if arguments.json:
+        print(json.dumps(answer, indent=2))
+    else:
+        _print(answer, last)
+        print(f"Result: {folder / 'result.json'}; maps of the test part: {folder / 'trained.html'}, {folder / 'random.html'}")
+    return 0
+
+
+def _print(answer: dict[str, Any], last: int) -> None:
+    print(f"{answer['experiment']}: {answer['settings']}")
+    print(f"{answer['data']}; mean of {answer['seeds']} seed(s)")
+    first, final, source = answer["figures"]["after 1"], answer["figures"][f"after {last}"], answer["source"]
+    print(f"\n{'accuracy of a linear head':<28}{'1 epoch':>10}{f'{last} epochs':>11}{'source':>9}")
+    for key, name in (("trained", "on the trained encoder"), ("random", "on the random encoder")):
+        published = "" if source[key] is None else f"{source[key]:.1%}"
+        print(f"{name:<28}{first[key]:>10.1%}{final[key]:>11.1%}{published:>9}")
+    margins = [f"{f['trained'] - f['random']:.1%}" for f in (first, final)]
+    published = "" if source["random"] is None else f"{source['trained'] - source['random']:.1%}"
+    print(f"{'margin':<28}{margins[0]:>10}{margins[1]:>11}{published:>9}")
+    print(f"(source: {source['note']})\n")
+
+
+def _write_maps(folder: Path, task: Any, encoders: tuple[Any, Any]) -> None:
+    """t-SNE of the test part's features on both encoders, coloured by class."""
+    import torch.nn.functional as F
+
+    from cl_core.explore.projection import tsne
+    from cl_core.figures.page import write_page
+    from cl_core.figures.scatter import map_figure
+    from cl_core.training.experiments import features_of
+
+    labels = task.test_labels[:MAP_ROWS]
+    for name, encoder in zip(("trained", "random"), encoders, strict=True):
+        points = tsne(F.normalize(features_of(encoder, task.test[:MAP_ROWS]), dim=1))
+        write_page(map_figure(points, labels, [str(c) for c in range(task.classes)]), folder / f"{name}.html")

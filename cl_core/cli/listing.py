@@ -1,0 +1,85 @@
+"""`list`: what there is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from cl_core.errors import UserError
+
+
+def show_list(arguments: argparse.Namespace) -> int:
+    from cl_core.data.bundled import TABLES
+    from cl_core.data.registry import dataset_names
+    from cl_core.models.encoders.registry import ENCODERS
+    from cl_core.models.methods import TRAINABLE
+    from cl_core.runs.folder import run_paths
+    from cl_core.runs.hub_cache import pulled_runs
+    from cl_core.runs.store import encoder_runs, local_runs, shipped_runs
+    from cl_core.words.run_folder import WordFolder, shipped_words
+
+    listing: dict[str, list[dict[str, Any]]] = {
+        "datasets": [_describe_dataset(name) for name in [*dataset_names(), *TABLES]],
+        "methods": [{"name": name} for name in TRAINABLE],
+        "encoders": [{"name": name} for name in ENCODERS],
+        "checkpoints": [_describe_run(folder, folder.name) for folder in shipped_runs()],
+        "runs": [_describe_run(folder, str(folder.path)) for folder in local_runs(arguments.runs)],
+        "pulled": [_describe_run(folder, folder.name) for folder in pulled_runs()],
+        "public encoders": [_describe_run(folder, folder.name) for folder in encoder_runs()],
+        "words": [
+            *(_describe_words(folder, folder.name) for folder in shipped_words()),
+            *(_describe_words(WordFolder(path), str(path)) for path in run_paths(arguments.runs, "words")),
+        ],
+    }
+    if arguments.json:
+        print(json.dumps(listing, indent=2))
+        return 0
+    for heading, rows in listing.items():
+        print(heading)
+        for row in rows or [{"name": "(none)"}]:
+            name, *rest = (f"{value:.1%} kNN" if isinstance(value, float) else str(value) for value in row.values() if value)
+            print(f"  {name:<26}{'  '.join(rest)}")
+    return 0
+
+
+def _describe_dataset(name: str) -> dict[str, Any]:
+    from cl_core.data.bundled import TABLES
+    from cl_core.data.registry import load_dataset
+
+    if name in TABLES:
+        table = TABLES[name]()
+        return {"name": name, "content": f"{len(table.values):,} rows x {table.values.shape[1]}", "licence": table.licence}
+    data = load_dataset(name)
+    return {"name": name, "content": f"{len(data):,} pictures {data.size}x{data.size}", "licence": data.licence}
+
+
+def _describe_run(folder: Any, name: str) -> dict[str, Any]:
+    try:
+        record = folder.read_record()
+    except UserError as error:
+        return {"name": name, "state": "damaged", "problem": str(error)}
+    accuracy = record.figures.get("knn", {}).get("accuracy")
+    return {
+        "name": name,
+        "state": record.state,
+        "dataset": record.config.dataset,
+        "method": record.config.method,
+        "steps": f"{record.step}/{record.total_steps}",
+        "knn": None if accuracy is None else round(accuracy, 4),
+    }
+
+
+def _describe_words(folder: Any, name: str) -> dict[str, Any]:
+    try:
+        record = folder.read_record()
+    except UserError as error:
+        return {"name": name, "state": "damaged", "problem": str(error)}
+    return {
+        "name": name,
+        "state": record.state,
+        "text": record.config.text,
+        "loss": record.config.loss,
+        "steps": f"{record.step}/{record.total_steps}",
+        "words": record.words,
+    }

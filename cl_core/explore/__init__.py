@@ -1,0 +1,1 @@
+"""What the tabs look at: galleries, projections, maps, per-image losses, reports."""

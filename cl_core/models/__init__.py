@@ -1,0 +1,1 @@
+"""Encoders, heads and methods: images in, features and losses out."""

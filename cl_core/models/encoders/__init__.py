@@ -1,0 +1,1 @@
+"""Encoders: images in, features h out."""

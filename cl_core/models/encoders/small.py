@@ -1,0 +1,116 @@
+"""Encoders: a name -> a module that turns pictures into features h.
+
+Pictures are (N, 3, S, S) float in [0, 1]; each encoder normalises them itself, so that an uploaded
+picture and a training view take the same way. Features are (N, dim).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cl_core.models.encoders.base import Encoder, Statistics
+from cl_core.models.encoders.small_map_conv import Conv2d
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al. 2016, fig. 2)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        same = inputs == outputs and stride == 1
+        self.shortcut: nn.Module = (
+            nn.Identity() if same else nn.Sequential(Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
+    """0.7 M parameters, for 28 to 64 px on two cores: stem, then 64 and 128 channels, two blocks each.
+
+    The stem halves pictures above 32 px, smaller ones keep their size. The last map is pooled to
+    3 x 3 rather than to one point, so a feature still knows top from bottom and left from right:
+    1,152 features. They are centred and scaled by a last BatchNorm without parameters; after a ReLU
+    all cosines would be positive and close together.
+    """
+    stem, widths, pooled = 32, (64, 128), 3
+    layers: list[nn.Module] = [
+        Conv2d(3, stem, 3, 2 if image_size > 32 else 1, 1, bias=False),
+        nn.BatchNorm2d(stem),
+        nn.ReLU(inplace=True),
+    ]
+    inputs = stem
+    for width in widths:
+        layers += [BasicBlock(inputs, width, 2), BasicBlock(width, width, 1)]
+        inputs = width
+    dim = inputs * pooled**2
+    layers += [nn.AdaptiveAvgPool2d(pooled), nn.Flatten(), nn.BatchNorm1d(dim, affine=False)]
+    return Encoder(nn.Sequential(*layers), dim, statistics)
+
+
+class VisionTransformer(nn.Module):
+    """Patches, learned positions, pre-norm blocks, mean of the tokens (Dosovitskiy et al. 2021, without class token)."""
+
+    def __init__(self, image_size: int, patch: int, dim: int, depth: int, heads: int) -> None:
+        super().__init__()
+        tokens = (image_size // patch) ** 2
+        self.patches = nn.Conv2d(3, dim, patch, patch)
+        self.positions = nn.Parameter(torch.randn(1, tokens, dim) * 0.02)
+        block = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        self.blocks = nn.TransformerEncoder(block, depth, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        tokens = self.patches(pictures).flatten(2).transpose(1, 2)
+        return self.blocks(tokens + self.positions).mean(1)
+
+
+def small_vit(image_size: int, statistics: Statistics) -> Encoder:
+    """A ViT of 0.8 M parameters: about 8 x 8 patches, 4 blocks, 4 heads; 128 features."""
+    dim = 128
+    return Encoder(VisionTransformer(image_size, max(1, image_size // 8), dim, depth=4, heads=4), dim, statistics)
+
+
+class Grey(nn.Module):
+    """The mean of the channels: (N, 3, H, W) -> (N, 1, H, W)."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures.mean(1, keepdim=True)
+
+
+def cnn(image_size: int, statistics: Statistics) -> Encoder:
+    """Two 3x3 convolutions of 16 and 32 channels on grey pictures, each pooled, and Linear to 128 (1,568 inputs at 28 px)."""
+    dim = 128
+    side = image_size // 4
+    backbone = nn.Sequential(
+        Grey(),
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * side**2, dim),
+    )
+    return Encoder(backbone, dim, statistics)
+
+
+def mlp(image_size: int, statistics: Statistics) -> Encoder:
+    """Fully connected on grey pictures: pixels (784 at 28 px), 128, 128."""
+    dim = 128
+    backbone = nn.Sequential(Grey(), nn.Flatten(), nn.Linear(image_size**2, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
+    return Encoder(backbone, dim, statistics)
+
+
+def table_mlp(columns: int, hidden: int = 10, outputs: int = 6) -> nn.Sequential:
+    """For rows of numbers: Linear, tanh, Linear; (N, columns) -> (N, outputs)."""
+    return nn.Sequential(nn.Linear(columns, hidden), nn.Tanh(), nn.Linear(hidden, outputs))

@@ -1,0 +1,36 @@
+"""Methods: the networks around a loss, by name."""
+
+from __future__ import annotations
+
+from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Share, StoredKeys
+from cl_core.models.methods.cross_entropy import CrossEntropy
+from cl_core.models.methods.memory_bank import InfoNCEBank, NCEBank
+from cl_core.models.methods.moco import MoCo
+from cl_core.models.methods.pretrained import Pretrained
+from cl_core.models.methods.simclr import SimCLR
+from cl_core.models.methods.simsiam import SimSiam
+from cl_core.models.methods.sup_con import SupCon
+
+METHODS: dict[str, type[Method]] = {
+    "simclr": SimCLR,
+    "simsiam": SimSiam,
+    "moco": MoCo,
+    "nce-bank": NCEBank,
+    "infonce-bank": InfoNCEBank,
+    "supcon": SupCon,
+    "cross-entropy": CrossEntropy,
+    "pretrained": Pretrained,
+}
+TRAINABLE = [name for name, method in METHODS.items() if method.trainable]
+
+__all__ = [
+    "METHODS",
+    "TRAINABLE",
+    "Comparison",
+    "DataShape",
+    "Method",
+    "MethodOutput",
+    "MethodSettings",
+    "Share",
+    "StoredKeys",
+]

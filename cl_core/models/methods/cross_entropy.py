@@ -1,0 +1,42 @@
+"""Supervised cross-entropy, the baseline that SupCon is held against: a linear classifier on the encoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cl_core.losses.anatomy import cross_entropy_anatomy
+from cl_core.models.encoders.base import Encoder
+from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
+
+
+class CrossEntropy(Method):
+    """`project` gives the logits, one a class."""
+
+    views = 1
+    has_temperature = False
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.classifier = nn.Linear(encoder.dim, data.classes)
+
+    @staticmethod
+    def uses_labels(settings: MethodSettings) -> bool:
+        return True
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.classifier(features)
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        logits = self.share.gather(self.project(self.encoder(views[0])).float())
+        return MethodOutput(F.cross_entropy(logits, labels), math.log(logits.shape[1]))
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        """Views against the classes that occur in the batch."""
+        present, position = labels.unique(return_inverse=True)
+        anatomy = cross_entropy_anatomy(z[:, present], position.repeat(2))
+        return Comparison(anatomy, ["class"] * len(present), present, math.log(max(1, len(present))))

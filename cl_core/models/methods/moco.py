@@ -1,0 +1,115 @@
+"""MoCo (He et al. 2020): a queue of keys from an encoder that follows slowly, so keys are many and consistent."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cl_core.losses import bank_chance_level, info_nce
+from cl_core.losses.anatomy import info_nce_anatomy
+from cl_core.models.encoders.base import Encoder
+from cl_core.models.methods.base import (
+    ColumnKind,
+    Comparison,
+    DataShape,
+    Method,
+    MethodOutput,
+    MethodSettings,
+    StoredKeys,
+    head_for,
+)
+
+
+class MoCo(Method):
+    """Queries come from the trained encoder, keys from its moving average; negatives are the queue.
+
+    Both encoders run over parts of the batch, the keys' parts shuffled, so that batch statistics do not
+    give away which key belongs to which query (section 3.3; on one device the parts stand for devices).
+    Entries of the queue that show the query's own picture are left out of its negatives: on a small data
+    set the queue still holds them from the last epoch.
+    """
+
+    training_only = ("key_encoder.", "key_head.")
+    queue: Tensor
+    queue_instances: Tensor
+    queue_position: Tensor
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = head_for(encoder, settings)
+        self.key_encoder, self.key_head = copy.deepcopy(self.encoder), copy.deepcopy(self.head)
+        for parameter in self._key_parameters():
+            parameter.requires_grad_(False)
+        self.register_buffer("queue", F.normalize(torch.randn(settings.queue_size, settings.projection_dim), dim=1))
+        self.register_buffer("queue_instances", torch.full((settings.queue_size,), -1))
+        self.register_buffer("queue_position", torch.zeros((), dtype=torch.long))
+        self.temperature = settings.temperature
+        self.momentum = settings.key_momentum
+        self.splits = settings.batch_norm_splits
+        self._keys: tuple[Tensor, Tensor] | None = None
+
+    def _key_parameters(self) -> list[nn.Parameter]:
+        return [*self.key_encoder.parameters(), *self.key_head.parameters()]
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def _in_parts(self, encoder: nn.Module, head: nn.Module, views: Tensor) -> Tensor:
+        """Each part of the batch meets only its own batch statistics."""
+        splits = max(1, self.splits // self.share.parts)
+        parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # of two pictures at least
+        return torch.cat([head(encoder(part)) for part in parts])
+
+    @torch.no_grad()
+    def _encode_keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
+        views = self.share.gather(views)
+        order = torch.randperm(len(views), generator=generator, device=views.device)
+        shuffled = views[self.share.own(order)].contiguous(memory_format=torch.channels_last)
+        keys = self.share.gather(self._in_parts(self.key_encoder, self.key_head, shuffled))
+        return F.normalize(keys.float(), dim=1)[order.argsort()]
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        query = self.share.gather(self._in_parts(self.encoder, self.head, views[0]))
+        keys = self._encode_keys(views[1], generator)
+        own = self.queue_instances[None] == instances[:, None]
+        loss = info_nce(query, keys, self.queue, self.temperature, own)
+        self._keys = (instances, keys)
+        return MethodOutput(loss, bank_chance_level(len(self.queue)))
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Key encoder <- momentum * key encoder + (1 - momentum) * encoder; the batch's keys replace the oldest."""
+        trained = [*self.encoder.parameters(), *self.head.parameters()]
+        for key, query in zip(self._key_parameters(), trained, strict=True):
+            key.lerp_(query, 1 - self.momentum)
+        if self._keys is not None:
+            instances, keys = self._keys
+            places = (self.queue_position + torch.arange(len(keys), device=keys.device)) % len(self.queue)
+            self.queue[places], self.queue_instances[places] = keys, instances
+            self.queue_position.add_(len(keys)).remainder_(len(self.queue))
+            self._keys = None
+
+    def load_shown_state(self, state: dict[str, Tensor]) -> None:
+        super().load_shown_state(state)
+        self.key_encoder.load_state_dict(self.encoder.state_dict())
+        self.key_head.load_state_dict(self.head.state_dict())
+
+    def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
+        """The newest entries of the queue, the last one first."""
+        newest = (self.queue_position - 1 - torch.arange(min(count, len(self.queue)))) % len(self.queue)
+        return StoredKeys(self.queue_instances[newest], self.queue[newest])
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        """The keys are the second views through the trained encoder, which the key encoder has caught up with."""
+        assert stored is not None
+        first, second = z.chunk(2)
+        own = stored.instances[None] == instances[:, None]
+        anatomy = info_nce_anatomy(first, second, stored.keys, self.temperature, own)
+        views: list[ColumnKind] = ["view"] * len(second)
+        queued: list[ColumnKind] = ["queue"] * len(stored.keys)
+        ids = torch.cat([torch.arange(len(second)) + len(first), stored.instances])
+        return Comparison(anatomy, views + queued, ids, bank_chance_level(len(stored.keys)))

@@ -1,0 +1,36 @@
+"""An encoder that others trained, as a method: to be looked at, not to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cl_core.errors import UserError
+from cl_core.losses import chance_level
+from cl_core.losses.anatomy import nt_xent_anatomy
+from cl_core.models.encoders.base import Encoder
+from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
+
+
+class Pretrained(Method):
+    """No head: z is h. No loss of its own is known: NT-Xent at the settings' temperature compares its embeddings."""
+
+    trainable = False
+    has_head = False
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.temperature = settings.temperature
+
+    def project(self, features: Tensor) -> Tensor:
+        return features
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        raise UserError("pretrained is for encoders that others trained: choose another method to train one.")
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        first, second = z.chunk(2)
+        anatomy = nt_xent_anatomy(first, second, self.temperature)
+        return Comparison(anatomy, *view_columns(len(z)), chance=chance_level(len(first)))

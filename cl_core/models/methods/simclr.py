@@ -1,0 +1,58 @@
+"""SimCLR (Chen et al. 2020): two views, one encoder, one projection head, NT-Xent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cl_core.losses import chance_level, false_negatives, nt_xent
+from cl_core.losses.anatomy import nt_xent_anatomy
+from cl_core.models.encoders.base import Encoder
+from cl_core.models.methods.base import (
+    Comparison,
+    DataShape,
+    Method,
+    MethodOutput,
+    MethodSettings,
+    StoredKeys,
+    head_for,
+    view_columns,
+)
+
+
+class SimCLR(Method):
+    """With `exclude_false_negatives` views of other pictures of the same class are no negatives (needs labels)."""
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = head_for(encoder, settings)
+        self.temperature = settings.temperature
+        self.exclude_false_negatives = settings.exclude_false_negatives
+
+    @staticmethod
+    def uses_labels(settings: MethodSettings) -> bool:
+        return settings.exclude_false_negatives
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def _known(self, labels: Tensor) -> Tensor | None:
+        return labels if self.exclude_false_negatives else None
+
+    def _chance(self, labels: Tensor) -> float:
+        if not self.exclude_false_negatives:
+            return chance_level(len(labels))
+        candidates = 2 * len(labels) - 1 - false_negatives(labels).sum(1)
+        return float(candidates.float().log().mean())
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        # One pass for both views: their batch statistics are shared, as in the paper.
+        z1, z2 = map(self.share.gather, self.project(self.encoder(torch.cat(list(views)))).chunk(2))
+        return MethodOutput(nt_xent(z1, z2, self.temperature, self._known(labels)), self._chance(labels))
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        z1, z2 = z.chunk(2)
+        anatomy = nt_xent_anatomy(z1, z2, self.temperature, self._known(labels))
+        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))

@@ -1,0 +1,53 @@
+"""SimSiam (Chen and He 2021): two views, a predictor, a stop-gradient, and no negatives at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cl_core.losses import negative_cosine
+from cl_core.losses.anatomy import negative_cosine_anatomy
+from cl_core.models.encoders.base import Encoder
+from cl_core.models.heads import predictor
+from cl_core.models.methods.base import (
+    Comparison,
+    DataShape,
+    Method,
+    MethodOutput,
+    MethodSettings,
+    StoredKeys,
+    head_for,
+    view_columns,
+)
+
+
+class SimSiam(Method):
+    """`stop_gradient` and `predictor` switch off what keeps it from collapsing, so that collapse can be seen."""
+
+    has_temperature = False
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        dim = settings.projection_dim
+        self.head = head_for(encoder, settings)
+        self.predictor: nn.Module = predictor(dim, settings.predictor_hidden) if settings.predictor else nn.Identity()
+        self.stop_gradient = settings.stop_gradient
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        # One pass a view, as in the paper: each view has its own batch statistics.
+        z1, z2 = (self.project(self.encoder(view)) for view in views)
+        p1, p2 = self.predictor(z1), self.predictor(z2)
+        if self.stop_gradient:
+            z1, z2 = z1.detach(), z2.detach()
+        p1, p2, z1, z2 = map(self.share.gather, (p1, p2, z1, z2))
+        loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
+        return MethodOutput(loss, chance=0.0)
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        anatomy = negative_cosine_anatomy(*self.predictor(z).chunk(2), *z.chunk(2))
+        return Comparison(anatomy, *view_columns(len(z)), chance=0.0)

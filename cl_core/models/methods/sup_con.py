@@ -1,0 +1,53 @@
+"""SupCon (Khosla et al. 2020): as SimCLR, but all views of a class are positives of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cl_core.losses import chance_level, sup_con
+from cl_core.losses.anatomy import sup_con_anatomy
+from cl_core.models.encoders.base import Encoder
+from cl_core.models.methods.base import (
+    Comparison,
+    DataShape,
+    Method,
+    MethodOutput,
+    MethodSettings,
+    StoredKeys,
+    head_for,
+    view_columns,
+)
+
+
+class SupCon(Method):
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = head_for(encoder, settings)
+        self.temperature = settings.temperature
+        self.form = settings.sup_con_form
+
+    @staticmethod
+    def uses_labels(settings: MethodSettings) -> bool:
+        return True
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def _chance(self, labels: Tensor) -> float:
+        """Identical embeddings: log(M - 1); where the positives are summed inside the log, less the log of their number."""
+        chance = chance_level(len(labels))
+        if self.form == "in-sum":
+            positives = 2 * (labels[:, None] == labels[None]).sum(1) - 1
+            chance -= float(positives.float().log().mean())
+        return chance
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        z = torch.cat([self.share.gather(z) for z in self.project(self.encoder(torch.cat(list(views)))).chunk(2)])
+        return MethodOutput(sup_con(z, labels.repeat(2), self.temperature, self.form), self._chance(labels))
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature, self.form)
+        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))

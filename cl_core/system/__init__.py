@@ -1,0 +1,1 @@
+"""Device, host, paths and files: knows nothing of learning."""

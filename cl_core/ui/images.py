@@ -1,0 +1,115 @@
+"""Pictures as the browser takes them: data URLs for a few, sheets for many."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cl_core.data.dataset import Dataset
+from cl_core.errors import UserError
+from cl_core.system.files import write_bytes
+from cl_core.system.paths import cache_dir
+from cl_core.ui.memo import Memo
+
+SHEET_TILE = 40  # pixels
+MOST_TILE = 96  # pixels, of a batch's pictures
+SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
+
+
+def sprite_folder() -> Path:
+    """Where sheets are kept; the app serves this folder and nothing else of the cache."""
+    folder = cache_dir() / "sprites"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """(3, H, W), uint8 or float in [0, 1] -> RGB picture."""
+    if picture.is_floating_point():
+        picture = (picture * 255).round().clamp(0, 255).byte()
+    return Image.fromarray(picture.permute(1, 2, 0).numpy())
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as a PNG inside the page."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def thumbnail(dataset: Dataset, row: int) -> str:
+    """A data set's picture inside the page, exact and a third smaller than as a PNG; those shown most recently are kept."""
+    return _thumbnails.get((dataset.name, dataset.digest, row), lambda: _small(to_image(dataset.pictures[row])))
+
+
+def _small(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=True, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+_thumbnails: Memo[str] = Memo(5_000, 5e7)
+
+
+def _sheet(tiles: list[Image.Image], columns: int, side: int) -> Image.Image:
+    sheet = Image.new("RGB", (columns * side, math.ceil(len(tiles) / columns) * side), "white")
+    for i, tile in enumerate(tiles):
+        if tile.size != (side, side):
+            tile = tile.resize((side, side), Image.Resampling.BILINEAR)
+        sheet.paste(tile, (i % columns * side, i // columns * side))
+    return sheet
+
+
+def sprites(pictures: Tensor) -> dict[str, object]:
+    """A batch of (M, 3, S, S) pictures as one sheet for `FigureView`."""
+    tiles = [to_image(picture) for picture in pictures]
+    columns = math.ceil(math.sqrt(len(tiles)))
+    url = data_url(_sheet(tiles, columns, min(int(pictures.shape[-1]), MOST_TILE)))
+    return {"url": url, "columns": columns, "count": len(tiles)}
+
+
+def dataset_sprites(dataset: Dataset) -> dict[str, object]:
+    """All shown pictures of a data set as one small sheet, made once and served as a file."""
+    return kept_sprites(dataset, dataset.shown)
+
+
+def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
+    """Pictures (P,) of a data set as one small sheet, made once and served as a file."""
+    count = len(rows)
+    columns = math.ceil(math.sqrt(count))
+    side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
+    which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]
+    file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}.webp"
+    url = f"/gradio_api/file={file}"
+    if not _is_whole(file):
+        tiles = [to_image(dataset.pictures[row]) for row in rows.tolist()]
+        buffer = io.BytesIO()
+        _sheet(tiles, columns, side).save(buffer, "WEBP", quality=80, method=2)
+        try:
+            write_bytes(file, buffer.getvalue())
+        except UserError:  # a full disk costs time, not the answer
+            url = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return {"url": url, "columns": columns, "count": count}
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a WebP file is as long as it says."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(12)
+        return head[:4] == b"RIFF" and head[8:] == b"WEBP" and int.from_bytes(head[4:8], "little") + 8 == file.stat().st_size
+    except OSError:
+        return False
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """RGB picture -> (1, 3, H, W) uint8, its shape kept."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].contiguous()

@@ -1,0 +1,35 @@
+"""What stands where checkpoints wait for pictures that do not come with the app: which, and a button to fetch them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cl_core.data.downloads import DOWNLOADS
+from cl_core.text import text
+from cl_core.ui import model_store as library
+from cl_core.ui.page import Page
+
+
+def build(dataset: str, waiting: list[str], page: Page) -> None:
+    """A line and a button; once the pictures are here the model menu gets the checkpoints and both go away.
+
+    A page that is opened after someone else fetched them shows neither.
+    """
+    download = DOWNLOADS[dataset]
+    with gr.Column(elem_classes="missing-pictures") as note:
+        gr.Markdown(text("missing.about", count=len(waiting), data=download.title))
+        button = gr.Button(text("missing.get", data=download.title, size=f"{download.size / 1e6:.0f}"), size="sm")
+
+    def still_missing() -> Any:
+        return gr.update(visible=dataset in library.waiting())
+
+    def fetch(request: gr.Request, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
+        page.access.check("fetch", request)
+        library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
+        gr.Info(text("missing.here", data=download.title, first=waiting[0]))
+        return [gr.update(choices=library.checkpoint_names()), still_missing()]
+
+    button.click(page.handles(fetch), None, [page.model, note], show_progress_on=button, api_visibility="private")
+    page.app.load(still_missing, None, note, show_progress="hidden", api_visibility="private")

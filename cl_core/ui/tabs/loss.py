@@ -1,0 +1,218 @@
+"""The loss microscope: the similarity matrix of a batch, untrained beside trained, and the loss written out in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from cl_core.augment.views import plain_views
+from cl_core.data.dataset import Dataset, instance_rows
+from cl_core.losses import SupConForm, chance_level
+from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
+from cl_core.models.methods import Comparison
+from cl_core.models.methods.base import view_columns
+from cl_core.text import text, texts
+from cl_core.training.loop import uses_labels
+from cl_core.ui import images as pictures
+from cl_core.ui import model_store as library
+from cl_core.ui.batch import Batch, chosen_batch, compare, key_pictures, picked_rows
+from cl_core.ui.components import microscope
+from cl_core.ui.components.microscope import STAGES, TEMPERATURES, panel_value
+from cl_core.ui.links import number, one_of
+from cl_core.ui.page import Event, Page
+
+# The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
+Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", "example-in", "example-in-sum"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
+KEPT_WITH_KEYS = ("bank", "queue")
+
+
+def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
+    """What another loss than the model's own sees in embeddings z (2N, D) of N pictures with labels (N,)."""
+    if loss in ("nt-xent", "ratio"):
+        first, second = z.chunk(2)
+        take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
+        anatomy = take_apart(first, second, temperature)
+    else:
+        anatomy = sup_con_anatomy(z, labels.repeat(2), temperature, _form(loss))
+    return Comparison(anatomy, *view_columns(len(z)), chance=chance_level(len(labels)))
+
+
+def _form(loss: Loss) -> SupConForm:
+    name = loss.removeprefix("example-")
+    return "in" if name == "in" else "in-sum" if name == "in-sum" else "out"
+
+
+def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) -> list[list[str]]:
+    """What each cell is to the method, as a key of `roles.`: which kind of column, and its part in the loss."""
+    count = len(batch.rows)
+    rows, columns = comparison.anatomy.cosines.shape
+    row_picture = torch.arange(rows) % count
+    roles = []
+    for row in range(rows):
+        own, label = int(row_picture[row]), int(batch.labels[row_picture[row]])
+        line = []
+        for column in range(columns):
+            kind, number = comparison.kinds[column], int(comparison.ids[column])
+            if kind == "view":
+                same_picture, same_label = number % count == own, int(batch.labels[number % count]) == label
+            elif kind == "class":
+                same_picture, same_label = number == label, number == label
+            else:
+                same_picture = number == int(batch.instances[own])
+                same_label = number >= 0 and int(instance_labels[number]) == label
+            if bool(comparison.anatomy.positive[row, column]):
+                part = "positive" if same_picture else "positive_class"
+            elif bool(comparison.anatomy.negative[row, column]):
+                part = "negative_class" if same_label else "negative"
+            else:
+                part = "self" if kind == "view" and number == row else "none"
+            line.append(f"{kind}.{part}")
+        roles.append(line)
+    return roles
+
+
+def _view_names(data: Dataset, batch: Batch) -> list[str]:
+    names = [data.names[row] for row in batch.rows.tolist()]
+    return [text("matrix.view", name=name, number=number) for number in (1, 2) for name in names]
+
+
+def _columns(comparison: Comparison, views: list[str], stored: dict[int, str], classes: list[str]) -> list[dict[str, Any]]:
+    """One a column: its picture among the sprites (-1: none), a caption, and a key that tells equal columns."""
+    order = list(stored)
+    columns = []
+    for kind, identity in zip(comparison.kinds, comparison.ids.tolist(), strict=True):
+        sprite, caption = -1, text("matrix.random_key")
+        if kind == "view":
+            sprite, caption = identity, views[identity]
+        elif kind == "class":
+            caption = classes[identity]
+        elif identity >= 0:
+            sprite, caption = len(views) + order.index(identity), text("matrix.stored_key", name=stored[identity])
+        columns.append({"sprite": sprite, "caption": caption, "key": f"{kind} {identity}"})
+    return columns
+
+
+def _codes(roles: list[list[str]], known: list[str]) -> Tensor:
+    code = {role: i for i, role in enumerate(known)}
+    return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
+
+
+def show(model: str, loss: Loss, count: float, seed: float, picked: str = "") -> dict[str, Any]:
+    """The matrices as a loss sees them, and the losses they mean."""
+    if loss.startswith("example-"):
+        return show_example(_form(loss))
+    run, data = library.run(model), library.dataset(model)
+    batch = chosen_batch(model, picked, int(count), int(seed))
+    config = run.record.config
+    notes = [text("matrix.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
+    if loss == "own" and bool((batch.instances < 0).any()) and run.method.stored_keys(batch.instances[:0], 0) is not None:
+        loss = "nt-xent"
+        notes.append(text("matrix.not_stored", model=model))
+    if loss == "own":
+        pair = compare(model, batch, 2 * len(batch.rows))
+    else:
+        before, after = (compare_by(loss, z, batch.labels, config.temperature) for z in (batch.untrained, batch.trained))
+        pair = before, after
+    first_pictures = instance_rows(data, uses_labels(config))
+    keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in KEPT_WITH_KEYS and n >= 0})
+    stored = {key: data.names[int(first_pictures[key])] for key in keys}
+    panels = [
+        picture_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_pictures], stored)
+        for space, comparison in zip(("untrained", "trained"), pair, strict=True)
+    ]
+    shown = [batch.views]
+    if keys:
+        shown.append(plain_views(key_pictures(model, torch.tensor(keys)), run.size))
+    measure = "logit" if pair[0].kinds[0] == "class" else "cosine"
+    losses = [f"{c.anatomy.loss:.2f}" for c in pair]
+    t = f"{config.temperature:g}"
+    said = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
+    summary = text("matrix.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
+    return value_of(panels, pictures.sprites(torch.cat(shown)), " ".join([summary, *notes]), measure)
+
+
+def picture_panel(
+    name: str, comparison: Comparison, batch: Batch, data: Dataset, instance_labels: Tensor, stored: dict[int, str]
+) -> dict[str, Any]:
+    """One matrix of pictures. instance_labels: (I,) of the training's instances; stored: names of kept keys, by instance."""
+    views = _view_names(data, batch)
+    return panel_value(
+        name,
+        comparison.anatomy,
+        _codes(cell_roles(comparison, batch, instance_labels), list(texts("roles"))),
+        views[: len(comparison.anatomy.cosines)],
+        _columns(comparison, views, stored, data.classes),
+        comparison.chance,
+    )
+
+
+def example_anatomy(form: SupConForm) -> Anatomy:
+    """The SupCon tutorial's worked example: four vectors of eight numbers, dot products, temperature 1."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(EXAMPLE_SEED)
+        z = torch.randn(4, 8)
+    return sup_con_anatomy(z, torch.tensor(EXAMPLE_LABELS), 1.0, form, normalise=False)
+
+
+def show_example(form: SupConForm) -> dict[str, Any]:
+    """The worked example, with its own figures."""
+    anatomy, known = example_anatomy(form), list(texts("roles"))
+    names = [text("matrix.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
+    roles = [
+        [
+            "view.self" if i == j else "view.positive_class" if anatomy.positive[i, j] else "view.negative"
+            for j in range(len(names))
+        ]
+        for i in range(len(names))
+    ]
+    columns = [{"sprite": -1, "caption": name, "key": f"view {i}"} for i, name in enumerate(names)]
+    panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, known), names, columns, None)
+    figures = {"denominators": anatomy.denominators, "terms": anatomy.terms, "shares": anatomy.share.sum(1)}
+    listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in figures.items()}
+    summary = text("matrix.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
+    return value_of([panel], None, summary, "dot")
+
+
+def value_of(
+    panels: list[dict[str, Any]], sprites: dict[str, object] | None, summary: str, measure: str = "cosine"
+) -> dict[str, Any]:
+    """What a `microscope` or a `laboratory` shows."""
+    words = texts("roles")
+    shown = {"panels": panels, "roles": list(words), "roleWords": words}
+    return shown | {"sprites": sprites, "measure": measure, "summary": summary}
+
+
+def build(page: Page, shown: Event) -> None:
+    """Lay out the view; it is drawn when its tab opens."""
+    gr.Markdown(text("matrix.about"), elem_classes="about")
+    with gr.Row(elem_classes="tools"):
+        loss = gr.Dropdown(
+            [(text(f"losses.{name}"), name) for name in LOSSES],
+            value="own",
+            label=text("matrix.loss"),
+            info=text("matrix.loss_hint"),
+            filterable=False,
+            scale=2,
+        )
+        count = gr.Slider(4, 32, 16, step=4, label=text("matrix.count"), info=text("matrix.count_hint"), scale=2)
+        again = gr.Button(text("matrix.again"), variant="primary", scale=1)
+    view = microscope(texts("microscope"), elem_id="matrix-view")
+    for name, control in (("loss", loss), ("count", count)):
+        page.keep(name, control)
+    page.keep("stage", read=lambda raw, _: one_of(raw, STAGES))
+    page.keep("t", read=lambda raw, _: number(raw, *TEMPERATURES))
+    page.keep("cell", read=lambda raw, _: _cell(raw))
+    page.draws([shown, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
+    page.draws_new_batch(again)
+
+
+def _cell(raw: str) -> tuple[int, ...]:
+    """A matrix, a row and a column; whether there is such a cell, the browser sees."""
+    panel, row, column = (int(number(part, 0, top)) for part, top in zip(raw.split("."), (1, 63, 255), strict=True))
+    return panel, row, column

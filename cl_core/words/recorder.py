@@ -1,0 +1,85 @@
+"""One training of words recorded into its run folder: started, saved as it goes, resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cl_core.runs.config import RunState
+from cl_core.training.recorder import Recording, begin
+from cl_core.words.config import WordConfig
+from cl_core.words.corpus import Corpus, Sentences, build_corpus, decode_text, read_text, split_words, synthetic, wordnet
+from cl_core.words.evaluation import log_partition_over_contexts
+from cl_core.words.run_folder import WordFolder, WordRecord
+from cl_core.words.training import Event, WordsLogged, WordTraining
+
+PASTED = "-"
+
+
+class WordSession(Recording[Event, WordRecord]):
+    """A `WordTraining` and the folder it is kept in."""
+
+    def __init__(self, folder: WordFolder, config: WordConfig, corpus: Corpus, device: torch.device, resume: bool) -> None:
+        self.training = WordTraining(config, corpus, device)
+        if not resume:
+            folder.write_corpus(corpus)
+        super().__init__(folder, self.training, WordRecord(config=config, words=corpus.total), device, resume)
+
+    def _record(self, event: Event) -> None:
+        if isinstance(event, WordsLogged):
+            point = dataclasses.asdict(event)
+            self.folder.append_metrics({"kind": "loss", **point})
+            self.record.figures["last"] = {name: point[name] for name in ("loss", "accuracy", "recall", "words_per_s")}
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return self.training.vectors.tensors()
+
+    def save(self, state: RunState) -> None:
+        """As for every run, but a state that has blown up never replaces a good one."""
+        if self.training.is_finite():
+            super().save(state)
+        else:
+            self._write_record(state)
+
+    def _complete(self) -> None:
+        vectors, counts = self.training.vectors, self.training.corpus.vocabulary.counts
+        self.record.figures["log_z"] = dataclasses.asdict(log_partition_over_contexts(vectors, counts))
+
+
+def read_sentences(config: WordConfig, pasted: str | None = None) -> Sentences:
+    """The sentences that `text` names; `pasted` (or standard input) is what `-` means."""
+    if config.text == "wordnet":
+        return wordnet()
+    if config.text == "synthetic":
+        return synthetic(config.synthetic_vocabulary, config.synthetic_length, config.seed)
+    if config.text == PASTED:
+        return split_words(decode_text(sys.stdin.buffer.read(), "Standard input") if pasted is None else pasted)
+    return split_words(read_text(Path(config.text)))
+
+
+def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: str | None = None) -> WordSession | None:
+    """Begin a run in `path`, or go on with the unfinished one there; None if it is finished.
+
+    Args:
+        settings: those the user gave; where the folder holds a run they must agree with it.
+        pasted: the text, where `settings["text"]` is `-`.
+
+    Raises:
+        UserError: the folder holds something else or a run with other settings, or the text is of no use.
+        ValidationError: a setting is out of range.
+    """
+    folder = WordFolder(path)
+    begun = begin(folder, WordConfig, settings)
+    if begun is None:
+        return None
+    config, resume = begun
+    if resume or folder.exists():
+        corpus = folder.read_corpus()
+    else:
+        sentences = read_sentences(config, pasted)
+        corpus = build_corpus(sentences, config.min_count, config.vocabulary_size, config.max_words)
+    return WordSession(folder, config, corpus, device, resume)

@@ -1,0 +1,78 @@
+"""Framing finds what stands out; whitening evens the spread."""
+
+from __future__ import annotations
+
+import torch
+
+from cl_core.explore.descriptors import Frame, Whitening, content_boxes, framed
+
+
+def square_on(background: int, top: int, left: int, side: int) -> torch.Tensor:
+    picture = torch.full((1, 3, 64, 64), background, dtype=torch.uint8)
+    picture[:, 0, top : top + side, left : left + side] = 128
+    return picture
+
+
+def test_content_box() -> None:
+    box, background = content_boxes(square_on(255, 10, 20, 30))
+    assert box.tolist() == [[10, 20, 30, 30]]
+    assert background.tolist() == [[255, 255, 255]]
+
+
+def test_content_box_is_square_around_wide_content() -> None:
+    picture = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    picture[:, :, 30:34, 4:60] = 200
+    assert content_boxes(picture)[0].tolist() == [[4, 4, 56, 56]]
+
+
+def test_without_a_plain_background_the_whole_picture_is_content() -> None:
+    noise = torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8)
+    noise[:, :, 0, 0], noise[:, :, -1, -1] = 0, 255
+    assert content_boxes(noise)[0].tolist() == [[0, 0, 64, 64]] * 3
+    assert torch.allclose(framed(noise, 64, [Frame()])[0], noise.float() / 255, atol=1e-5)
+
+
+def test_an_empty_picture_is_its_own_content() -> None:
+    blank = torch.full((1, 3, 64, 64), 255, dtype=torch.uint8)
+    assert content_boxes(blank)[0].tolist() == [[0, 0, 64, 64]]
+    assert framed(blank, 64).min() == 1
+
+
+def test_margins_do_not_matter() -> None:
+    small, large = square_on(255, 3, 5, 24), square_on(255, 8, 8, 48)
+    assert (framed(small, 64) - framed(large, 64)).abs().mean() < 0.01
+
+
+def test_a_frame_beyond_the_border_shows_background() -> None:
+    view = framed(square_on(255, 0, 8, 40), 64, [Frame(zoom=1.5)])[0, 0]
+    assert view[:, 2, 2].tolist() == [1, 1, 1]
+    assert view[0, 32, 32].item() < 0.6
+
+
+def test_a_frame_can_be_mirrored() -> None:
+    picture = square_on(255, 0, 0, 64)
+    picture[:, 1, :, :20] = 7
+    plain, mirrored = framed(picture, 64, [Frame(), Frame(mirrored=True)])
+    assert torch.allclose(mirrored, plain.flip(3), atol=1e-5)
+    assert not torch.allclose(mirrored, plain, atol=0.1)
+
+
+def test_a_frame_turns_clockwise_around_the_middle() -> None:
+    picture = torch.full((1, 3, 65, 65), 255, dtype=torch.uint8)
+    picture[:, :, 8:57, 8:57] = 200
+    picture[:, :, 8:20, 28:37] = 0  # a mark at the top
+    turned = framed(picture, 65, [Frame(degrees=90)])[0, 0, 0]
+    assert turned[32, 60] < 0.1 and turned[4, 32] > 0.7  # is at the right
+    ninety = framed(picture, 65, [Frame()])[0, 0, 0].rot90(-1)
+    assert torch.allclose(turned, ninety, atol=1e-3)
+
+
+def test_whitening_evens_the_spread() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(2000, 3) * torch.tensor([10.0, 1.0, 0.1]) + 5
+    whitening = Whitening.fit(features)
+    moved = (features - whitening.mean) @ whitening.matrix
+    assert moved.mean(0).abs().max() < 1e-4
+    spread = moved.std(0)
+    assert spread.max() / spread.min() < 100 / 1.5  # 100 before; the weakest direction stays shrunk
+    assert torch.allclose(whitening(features).norm(dim=1), torch.ones(2000), atol=1e-5)

@@ -1,0 +1,93 @@
+"""The gallery finds what is there, and counts an emoji and its variants once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cl_core.data import dataset as dataset_module
+from cl_core.data.registry import load_dataset
+from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
+from cl_core.runs.store import load_run
+
+
+@pytest.fixture(scope="module")
+def emoji_pixels() -> Gallery:
+    return pixel_gallery(load_dataset("emoji"), 16)
+
+
+def test_a_picture_finds_itself(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    rows = torch.tensor([0, 500, 3785])
+    for row, found in zip(rows.tolist(), emoji_pixels.search(emoji_pixels.embedder(data.pictures[rows]), 3), strict=True):
+        assert data.groups[found[0].row] == data.groups[row]
+        assert found[0].cosine == pytest.approx(1, abs=1e-3)
+        assert [n.rank for n in found] == [1, 2, 3]
+        assert found[0].cosine >= found[1].cosine >= found[2].cosine
+
+
+def test_variants_are_one_answer_shown_plain(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    dark = data.ids.index("1F44D-1F3FF")
+    found = emoji_pixels.search(emoji_pixels.features[dark : dark + 1], 20)[0]
+    assert found[0].id == "1F44D"
+    assert found[0].cosine == pytest.approx(1, abs=1e-3)
+    groups = data.groups[[n.row for n in found]]
+    assert groups.unique().numel() == 20
+
+
+def test_the_querys_own_group_can_be_left_out(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    found = emoji_pixels.search(emoji_pixels.features[:1], 5000, data.groups[:1])[0]
+    assert len(found) == 1910
+    assert all(data.groups[n.row] != data.groups[0] for n in found)
+
+
+def test_features_are_kept(small_run: Path, own_cache: Path) -> None:
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    calls: list[float] = []
+    first = run_gallery(run, data, calls.append)
+    assert calls
+    assert calls[-1] == 1.0
+    assert list((own_cache / "galleries").glob("digits-*.safetensors"))
+    calls.clear()
+    second = run_gallery(run, data, calls.append)
+    assert not calls
+    assert torch.equal(first.features, second.features)
+    query = data.pictures[:3]
+    assert torch.equal(first.embedder(query), second.embedder(query))
+
+
+def test_a_damaged_cache_is_computed_again(small_run: Path, own_cache: Path) -> None:
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    run_gallery(run, data)
+    for file in (own_cache / "galleries").glob("digits-*.safetensors"):
+        file.write_bytes(b"damaged")
+    assert run_gallery(run, data).features.shape[0] == len(data)
+
+
+def test_a_large_set_is_searched_in_its_test_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_dataset("fashion")
+    monkeypatch.setattr(dataset_module, "SEARCHED_WHOLE", 1000)
+    gallery = pixel_gallery(data, 8)
+    assert torch.equal(gallery.rows, data.test)
+    row = int(data.test[7])
+    found = gallery.search(gallery.feature(row), 4)[0]
+    assert found[0].row == row
+    assert all(n.row in data.test for n in found)
+    answers = gallery.search(gallery.feature(row), 4, data.groups[[row]])[0]
+    assert [n.row for n in answers][:3] == [n.row for n in found[1:]]
+
+
+def test_groups_are_found_as_if_all_were_compared(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    queries = emoji_pixels.features[[3, 700, 2000]]
+    for query, found in zip(queries, emoji_pixels.search(queries, 30), strict=True):
+        best: dict[int, float] = {}
+        for group, cosine in zip(data.groups.tolist(), (emoji_pixels.features @ query).tolist(), strict=True):
+            best[group] = max(best.get(group, -2), cosine)
+        expected = sorted(best.values(), reverse=True)[:30]
+        assert [n.cosine for n in found] == pytest.approx(expected, abs=1e-4)
+        assert [n.cosine for n in found] == pytest.approx([best[int(data.groups[n.row])] for n in found], abs=1e-4)

@@ -1,0 +1,66 @@
+"""Maps against scikit-learn, and the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from cl_core.evaluation.pca import pca
+from cl_core.explore import projection
+from cl_core.explore.projection import PROJECTORS, align
+
+
+@pytest.fixture
+def blobs() -> torch.Tensor:
+    torch.manual_seed(0)
+    centres = torch.randn(3, 12) * 6
+    return torch.nn.functional.normalize(centres.repeat_interleave(30, 0) + torch.randn(90, 12), dim=1)
+
+
+def test_pca_is_sklearns(blobs: torch.Tensor) -> None:
+    theirs = torch.from_numpy(PCA(2, svd_solver="full").fit_transform(blobs.double().numpy()))
+    ours = pca(blobs.double())
+    assert torch.allclose(ours.abs(), theirs.abs(), atol=1e-8)
+    assert torch.equal(ours, pca(blobs.double()))
+
+
+@pytest.mark.parametrize("projector", PROJECTORS)
+def test_each_map_keeps_groups_together(blobs: torch.Tensor, projector: projection.Projector) -> None:
+    points = projection.COMPUTE[projector](blobs)
+    assert points.shape == (90, 2)
+    assert torch.isfinite(points).all()
+    labels = torch.arange(3).repeat_interleave(30)
+    nearest = torch.cdist(points, points).fill_diagonal_(torch.inf).argmin(1)
+    assert (labels[nearest] == labels).float().mean() > 0.95
+
+
+def test_a_map_is_computed_once(blobs: torch.Tensor, tmp_path: Path) -> None:
+    calls = []
+
+    def features() -> torch.Tensor:
+        calls.append(1)
+        return blobs
+
+    first = projection.project(features, "tsne", tmp_path, "once")
+    second = projection.project(features, "tsne", tmp_path, "once")
+    assert len(calls) == 1
+    scale = first.abs().max()
+    assert torch.allclose(first / scale, second, atol=1e-3)
+
+
+def test_a_map_beside_the_run_comes_first(blobs: torch.Tensor, tmp_path: Path) -> None:
+    known = torch.tensor([[0.5, 1.0], [-1.0, 0.25]])
+    projection.save(known, tmp_path / "projections", "shipped", "umap")
+    assert torch.equal(projection.project(lambda: blobs, "umap", tmp_path, "shipped"), known)
+
+
+def test_align_undoes_turning_mirroring_and_scaling() -> None:
+    points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    turned = 3 * points @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]) + torch.tensor([5.0, -2.0])
+    own, back = align(points, points), align(turned, points)
+    assert torch.allclose(own, back, atol=1e-5)
+    assert float(own.square().sum(1).mean()) == pytest.approx(1, rel=1e-5)
+    assert torch.allclose(own.mean(0), torch.zeros(2), atol=1e-6)

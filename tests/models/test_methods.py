@@ -1,0 +1,329 @@
+"""Every method is the loss it claims, compares what it says, and trains what it should."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core import losses
+from cl_core.models.encoders.registry import build_encoder
+from cl_core.models.methods import METHODS, TRAINABLE, DataShape, Method, memory_bank
+from cl_core.models.methods.memory_bank import InfoNCEBank, NCEBank
+from cl_core.models.methods.moco import MoCo
+from cl_core.models.methods.simsiam import SimSiam
+from cl_core.runs.config import RunConfig
+
+N, INSTANCES, CLASSES = 8, 40, 3
+LABELS = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+ROWS = torch.tensor([3, 5, 7, 11, 0, 39, 20, 21])
+SETTINGS = {
+    "projection_hidden": 16, "projection_dim": 8, "temperature": 0.3, "batch_size": N, "predictor_hidden": 4,
+    "queue_size": 24, "negatives": 30,
+}  # fmt: skip
+
+
+def build(name: str, **changes: object) -> Method:
+    torch.manual_seed(0)
+    config = RunConfig.model_validate(SETTINGS | {"method": name} | changes)
+    return METHODS[name](build_encoder("cnn", 16), config, DataShape(INSTANCES, CLASSES))
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(5)
+
+
+def views(method: Method) -> list[Tensor]:
+    torch.manual_seed(1)
+    return [torch.rand(N, 3, 16, 16) for _ in range(method.views)]
+
+
+def z_of(method: Method, x: Tensor) -> Tensor:
+    return method.project(method.encoder(x))
+
+
+def test_simclr() -> None:
+    method = build("simclr")
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    z1, z2 = z_of(method, torch.cat(pair)).chunk(2)
+    assert output.loss.item() == pytest.approx(losses.nt_xent(z1, z2, 0.3).item(), rel=1e-5)
+    assert output.chance == pytest.approx(math.log(2 * N - 1))
+
+
+def test_simclr_without_false_negatives() -> None:
+    method = build("simclr", exclude_false_negatives=True)
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    z1, z2 = z_of(method, torch.cat(pair)).chunk(2)
+    assert output.loss.item() == pytest.approx(losses.nt_xent(z1, z2, 0.3, LABELS).item(), rel=1e-5)
+    # Classes of 3, 3 and 2 pictures leave 15 - 4 and 15 - 2 other views.
+    assert output.chance == pytest.approx((6 * math.log(11) + 2 * math.log(13)) / 8)
+    assert type(method).uses_labels(RunConfig(exclude_false_negatives=True))
+    assert not type(method).uses_labels(RunConfig())
+
+
+@pytest.mark.parametrize("form", ["out", "in", "in-sum"])
+def test_sup_con(form: losses.SupConForm) -> None:
+    method = build("supcon", sup_con_form=form)
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    z = z_of(method, torch.cat(pair))
+    assert output.loss.item() == pytest.approx(losses.sup_con(z, LABELS.repeat(2), 0.3, form).item(), rel=1e-5)
+    same = torch.ones(2 * N, 4)
+    assert output.chance == pytest.approx(losses.sup_con(same, LABELS.repeat(2), 0.3, form).item(), rel=1e-5)
+
+
+def test_simsiam() -> None:
+    method = build("simsiam")
+    assert isinstance(method, SimSiam)
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    z1, z2 = (z_of(method, view) for view in pair)
+    p1, p2 = method.predictor(z1), method.predictor(z2)
+    expected = (losses.negative_cosine(p1, z2) + losses.negative_cosine(p2, z1)) / 2
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_stop_gradient_changes_the_gradient_and_not_the_loss() -> None:
+    """Forward identical, backward zero through z: the gradient is that of the loss with z as a constant."""
+    found = {}
+    for stop in (True, False):
+        method = build("simsiam", stop_gradient=stop)
+        output = method(views(method), LABELS, ROWS, generator())
+        output.loss.backward()
+        found[stop] = (output.loss.item(), method.head[0].weight.grad)  # type: ignore[index]
+    assert found[True][0] == found[False][0]
+    assert not torch.allclose(found[True][1], found[False][1])
+    method = build("simsiam")
+    assert isinstance(method, SimSiam)
+    z1, z2 = (z_of(method, view) for view in views(method))
+    constant1, constant2 = z1.detach(), z2.detach()
+    loss = losses.negative_cosine(method.predictor(z1), constant2) + losses.negative_cosine(method.predictor(z2), constant1)
+    (loss / 2).backward()
+    assert torch.allclose(found[True][1], method.head[0].weight.grad, atol=1e-7)  # type: ignore[index, arg-type]
+
+
+def test_simsiam_without_a_predictor_compares_z_itself() -> None:
+    method = build("simsiam", predictor=False)
+    assert isinstance(method, SimSiam)
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    z1, z2 = (z_of(method, view) for view in pair)
+    assert output.loss.item() == pytest.approx(losses.negative_cosine(z1, z2).item(), rel=1e-5)
+
+
+def test_info_nce_bank() -> None:
+    method = build("infonce-bank")
+    assert isinstance(method, InfoNCEBank)
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    drawn = method.bank.draw(30, generator())
+    assert len(drawn.unique()) == 30
+    z, keys = z_of(method, pair[0]), method.bank.keys
+    own = drawn[None] == ROWS[:, None]
+    assert own.any()
+    assert output.loss.item() == pytest.approx(losses.info_nce(z, keys[ROWS], keys[drawn], 0.3, own).item(), rel=1e-5)
+    assert output.chance == pytest.approx(math.log(31))
+
+
+def test_nce_bank() -> None:
+    method = build("nce-bank")
+    assert isinstance(method, NCEBank)
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    drawn = method.bank.draw(30, generator())
+    unit, keys = F.normalize(z_of(method, pair[0]), dim=1), method.bank.keys
+    data, noise = (unit * keys[ROWS]).sum(1) / 0.3, unit @ keys[drawn].T / 0.3
+    log_z = noise.exp().mean().mul(INSTANCES).log()  # all instances, estimated from the noise
+    assert method.log_z.item() == pytest.approx(log_z.item(), rel=1e-5)
+    log_kq = math.log(30 / INSTANCES)
+    own = drawn[None] == ROWS[:, None]
+    expected = losses.nce(data - log_z, noise - log_z, log_kq, log_kq, own)
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert output.chance == pytest.approx(losses.nce_chance_level(30))
+
+
+@pytest.mark.parametrize("name", ["nce-bank", "infonce-bank"])
+def test_the_bank_is_refreshed_after_the_step_and_only_there(name: str) -> None:
+    method = build(name, bank_momentum=0.5)
+    assert isinstance(method, InfoNCEBank | NCEBank)
+    before = method.bank.keys.clone()
+    pair = views(method)
+    method(pair, LABELS, ROWS, generator())
+    assert torch.equal(method.bank.keys, before)
+    method.after_step()
+    z = F.normalize(z_of(method, pair[0]), dim=1)
+    expected = F.normalize(0.5 * before[ROWS] + 0.5 * z, dim=1)
+    assert torch.allclose(method.bank.keys[ROWS], expected, atol=1e-6)
+    others = torch.ones(INSTANCES, dtype=torch.bool)
+    others[ROWS] = False
+    assert torch.equal(method.bank.keys[others], before[others])
+
+
+def moco(**changes: object) -> MoCo:
+    method = build("moco", **changes)
+    assert isinstance(method, MoCo)
+    return method
+
+
+def test_moco_loss_and_queue() -> None:
+    method = moco(batch_norm_splits=1)
+    pair = views(method)
+    queue = method.queue.clone()
+    output = method(pair, LABELS, ROWS, generator())
+    query = z_of(method, pair[0])
+    keys = F.normalize(method.key_head(method.key_encoder(pair[1])), dim=1)
+    assert output.loss.item() == pytest.approx(losses.info_nce(query, keys, queue, 0.3).item(), rel=1e-4)
+    assert output.chance == pytest.approx(math.log(25))
+    method.after_step()
+    assert torch.allclose(method.queue[:N], keys, atol=1e-5)
+    assert torch.equal(method.queue[N:], queue[N:])
+    assert method.queue_instances.tolist() == [*ROWS.tolist(), *[-1] * 16]
+    for _ in range(3):  # 24 places: the fourth batch replaces the first
+        method(pair, LABELS, ROWS + 0, generator())
+        method.after_step()
+    assert int(method.queue_position) == N
+
+
+def test_moco_leaves_a_picture_s_own_old_key_out() -> None:
+    method = moco()
+    pair = views(method)
+    method(pair, LABELS, ROWS, generator())
+    method.after_step()
+    comparison = method.compare(torch.randn(2 * N, 8), LABELS, ROWS, method.stored_keys(ROWS, 24))
+    queue = [i for i, kind in enumerate(comparison.kinds) if kind == "queue"]
+    for row in range(N):
+        for column in queue:
+            own = int(comparison.ids[column]) == int(ROWS[row])
+            assert bool(comparison.anatomy.negative[row, column]) != own
+
+
+def test_the_key_encoder_follows_slowly_and_takes_no_gradient() -> None:
+    method = moco(key_momentum=0.9)
+    before = method.key_head[0].weight.clone()
+    output = method(views(method), LABELS, ROWS, generator())
+    output.loss.backward()
+    assert all(p.grad is None for p in [*method.key_encoder.parameters(), *method.key_head.parameters()])
+    with torch.no_grad():
+        method.head[0].weight += 1.0  # type: ignore[operator]
+    method.after_step()
+    assert torch.allclose(method.key_head[0].weight, 0.9 * before + 0.1 * (before + 1.0), atol=1e-6)
+
+
+def test_keys_meet_the_statistics_of_their_part_only() -> None:
+    """Batch statistics over the whole batch would tell which key was computed with which query (moco #47)."""
+    method = moco(batch_norm_splits=4)
+    x = views(method)[1]
+    order = torch.randperm(N, generator=generator())
+    keys = method._encode_keys(x, generator())
+    by_hand = torch.empty_like(keys)
+    for part in order.chunk(4):
+        by_hand[part] = F.normalize(method.key_head(method.key_encoder(x[part])), dim=1)
+    assert torch.allclose(keys, by_hand, atol=1e-5)
+    changed = x.clone()
+    changed[order[0]] = 0
+    moved = (method._encode_keys(changed, generator()) - keys).abs().amax(1) > 1e-6
+    assert set(moved.nonzero()[:, 0].tolist()) <= set(order[:2].tolist())
+
+
+def test_cross_entropy() -> None:
+    method = build("cross-entropy")
+    pair = views(method)
+    output = method(pair, LABELS, ROWS, generator())
+    assert output.loss.item() == pytest.approx(F.cross_entropy(z_of(method, pair[0]), LABELS).item(), rel=1e-5)
+    assert output.chance == math.log(CLASSES)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_everything_that_is_trained_takes_gradient(name: str) -> None:
+    method = build(name)
+    output = method(views(method), LABELS, ROWS, generator())
+    assert torch.isfinite(output.loss)
+    output.loss.backward()
+    assert all(p.grad is not None for p in method.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_the_same_generator_gives_the_same_loss(name: str) -> None:
+    one, again = (build(name)(views(build(name)), LABELS, ROWS, generator()).loss.item() for _ in range(2))
+    assert one == again
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_what_is_shown_is_what_the_loss_compares(name: str) -> None:
+    """On embeddings in eval mode, with every stored key: the taken-apart loss is the method's loss."""
+    method = build(name, negatives=INSTANCES - 1).eval()
+    pair = [torch.rand(N, 3, 16, 16) for _ in range(2)]
+    with torch.no_grad():
+        z = torch.cat([z_of(method, view) for view in pair])
+        comparison = method.compare(z, LABELS, ROWS, method.stored_keys(ROWS, INSTANCES))
+        rows, columns = comparison.anatomy.cosines.shape
+        assert rows in (N, 2 * N)
+        assert len(comparison.kinds) == len(comparison.ids) == columns
+        assert (comparison.anatomy.positive.sum(1) >= 1).all()
+        stored = method.stored_keys(ROWS, INSTANCES)
+        if isinstance(method, NCEBank | InfoNCEBank):  # its own draw of keys, so the loss is put together here
+            assert stored is not None
+            own, drawn = stored.keys[:N], stored.keys[N:]
+            assert torch.equal(own, method.bank.keys[ROWS])
+            left_out = stored.instances[N:][None] == ROWS[:, None]
+            if isinstance(method, InfoNCEBank):
+                expected = losses.info_nce(z[:N], own, drawn, 0.3, left_out)
+            else:
+                unit = F.normalize(z[:N], dim=1)
+                log_kq, log_z = math.log(len(drawn) / INSTANCES), 4.25
+                method.log_z.fill_(log_z)
+                comparison = method.compare(z, LABELS, ROWS, stored)
+                data, noise = (unit * own).sum(1) / 0.3 - log_z, unit @ drawn.T / 0.3 - log_z
+                expected = losses.nce(data, noise, log_kq, log_kq, left_out)
+            assert comparison.anatomy.loss == pytest.approx(expected.item(), rel=1e-4)
+            return
+        loss = method(pair[: method.views], LABELS, ROWS, generator()).loss.item()
+    if name == "cross-entropy":  # shows both views, trains on one
+        loss = F.cross_entropy(z, LABELS.repeat(2)).item()
+    assert comparison.anatomy.loss == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_finished_model_needs_only_its_shown_state(name: str) -> None:
+    method, fresh = build(name), build(name, seed=1)
+    method(views(method), LABELS, ROWS, generator())
+    method.after_step()
+    shown = {key: value.clone() for key, value in method.shown_state().items()}
+    assert not any(key.startswith("key_") for key in shown)
+    fresh.load_shown_state(shown)
+    x = torch.rand(2, 3, 16, 16)
+    assert torch.equal(z_of(method.eval(), x), z_of(fresh.eval(), x))
+    with pytest.raises(RuntimeError, match="missing"):
+        fresh.load_shown_state({})
+
+
+@pytest.mark.parametrize("name", ["nce-bank", "infonce-bank"])
+def test_a_large_bank_is_not_kept_with_a_finished_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, small = build(name), build(name, seed=1)
+    small.load_shown_state(method.shown_state())
+    kept = small.stored_keys(ROWS, 4)
+    assert kept is not None
+    assert kept.known
+    monkeypatch.setattr(memory_bank, "KEYS_SHOWN", INSTANCES - 1)
+    shown = method.shown_state()
+    assert "bank.keys" not in shown
+    large = build(name, seed=1)
+    large.load_shown_state(shown)
+    missing = large.stored_keys(ROWS, 4)
+    assert missing is not None
+    assert not missing.known
+    assert torch.equal(missing.instances, kept.instances)
+    assert "bank.keys" in method.state_dict()  # resuming needs it
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7, 8])
+def test_every_part_of_a_moco_batch_has_statistics(count: int) -> None:
+    """A part of one picture has none: however the batch divides, each part gets two."""
+    method = moco(batch_norm_splits=4)
+    pair = [torch.rand(count, 3, 16, 16) for _ in range(2)]
+    assert torch.isfinite(method(pair, LABELS[:count], ROWS[:count], generator()).loss)

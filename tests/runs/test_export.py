@@ -1,0 +1,79 @@
+"""An exported run is small, whole, and looks at pictures as the run it came from does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from cl_core.cli.main import main
+from cl_core.errors import UserError
+from cl_core.runs.export import export_run
+from cl_core.runs.folder import RunFolder, from_8_bits, to_8_bits
+from cl_core.runs.store import open_run
+
+
+@pytest.fixture(scope="module")
+def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return export_run(RunFolder(small_run), tmp_path_factory.mktemp("share") / "small")
+
+
+def test_rounding_is_half_a_step_of_the_row() -> None:
+    weights = {
+        "a.weight": torch.randn(5, 3, 2, 2) * torch.tensor([1e-30, 1e-3, 1.0, 1e3, 1e20]).view(-1, 1, 1, 1),
+        "zero.weight": torch.zeros(2, 4),
+        "a.bias": torch.randn(5),
+        "normalise.mean": torch.rand(1, 3, 1, 1),
+        "position": torch.tensor(7),
+    }
+    packed = to_8_bits(weights)
+    assert {name for name, value in packed.items() if value.dtype == torch.int8} == {"a.weight", "zero.weight"}
+    back = from_8_bits(packed)
+    assert set(back) == set(weights)
+    for name in ("a.bias", "normalise.mean", "position", "zero.weight"):
+        assert torch.equal(back[name], weights[name])
+    step = weights["a.weight"].abs().amax((1, 2, 3), keepdim=True) / 127
+    assert ((back["a.weight"] - weights["a.weight"]).abs() <= 0.501 * step).all()
+
+
+def test_the_same_eyes(small_run: Path, exported: RunFolder) -> None:
+    before, after = open_run(RunFolder(small_run)), open_run(exported)
+    pictures = torch.rand(64, 3, before.size, before.size)
+    with torch.no_grad():
+        pairs = [normalize(run.method.encoder(pictures), dim=1) for run in (before, after)]
+    assert (pairs[0] * pairs[1]).sum(1).min() > 0.999
+    assert after.key != before.key
+
+
+def test_all_but_what_resuming_needs(small_run: Path, exported: RunFolder) -> None:
+    source = RunFolder(small_run)
+    assert exported.read_record() == source.read_record()
+    assert exported.read_metrics() == source.read_metrics()
+    before, after = source.read_snapshots(), exported.read_snapshots()
+    assert before is not None
+    assert after is not None
+    assert torch.equal(before.embeddings, after.embeddings)
+    assert not exported.resume_file.exists()
+    assert exported.model_file.stat().st_size < 0.6 * source.model_file.stat().st_size
+    assert [entry.name for entry in exported.path.parent.iterdir()] == ["small"]
+
+
+def test_nothing_is_written_over(small_run: Path, exported: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    content = exported.model_file.read_bytes()
+    assert main(["export", "--run", str(small_run), "--to", str(exported.path)]) == 2
+    assert "already: choose another folder" in capsys.readouterr().err
+    assert exported.model_file.read_bytes() == content
+
+
+def test_an_unfinished_run_stays(small_run: Path, tmp_path: Path) -> None:
+    source = RunFolder(tmp_path / "half")
+    source.write_record(RunFolder(small_run).read_record().model_copy(update={"state": "stopped"}))
+    with pytest.raises(UserError, match="is stopped: let train finish it first"):
+        export_run(source, tmp_path / "share")
+    source.write_record(RunFolder(small_run).read_record())
+    with pytest.raises(UserError, match=r"model\.safetensors is missing"):
+        export_run(source, tmp_path / "share")
+    assert not (tmp_path / "share").exists()
+    assert main(["export", "--run", str(small_run), "--to", str(tmp_path / "share")]) == 0

@@ -1,0 +1,154 @@
+"""A run folder with a missing, cut or foreign file gets a sentence that names it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cl_core.errors import UserError
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.store import open_run
+from cl_core.training.recorder import start
+from tests.conftest import ROOT, SMALL
+
+
+@pytest.fixture
+def copy(small_run: Path, tmp_path: Path) -> RunFolder:
+    return RunFolder(Path(shutil.copytree(small_run, tmp_path / "copy")))
+
+
+def test_a_whole_run_opens(copy: RunFolder) -> None:
+    run = open_run(copy)
+    assert run.record.state == "finished"
+    assert run.record.config.dataset == "digits"
+    assert not run.method.training
+    assert run.method.encoder(torch.rand(2, 3, 16, 16)).shape == (2, run.method.encoder.dim)
+
+
+def test_opening_needs_neither_curves_nor_snapshots(copy: RunFolder) -> None:
+    for file in (copy.metrics_file, copy.snapshots_file, copy.resume_file):
+        file.unlink()
+    open_run(copy)
+    assert copy.read_metrics() == []
+    assert copy.read_snapshots() is None
+
+
+def test_missing_files(copy: RunFolder) -> None:
+    copy.model_file.unlink()
+    with pytest.raises(UserError, match=r"model\.safetensors is missing"):
+        open_run(copy)
+    copy.record_file.unlink()
+    with pytest.raises(UserError, match=r"is not a run: it has no run\.json"):
+        open_run(copy)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 200, 100_000])
+def test_cut_model(copy: RunFolder, keep: int) -> None:
+    copy.model_file.write_bytes(copy.model_file.read_bytes()[:keep])
+    with pytest.raises(UserError, match=r"model\.safetensors is cut off or not a safetensors file"):
+        open_run(copy)
+
+
+@pytest.mark.parametrize("content", ["", '{"config": ', "[]", '{"name": "react", "version": "1.0"}', "\x00\x01"])
+def test_cut_or_foreign_record(copy: RunFolder, content: str) -> None:
+    copy.record_file.write_text(content)
+    with pytest.raises(UserError, match=r"run\.json is damaged or of another program"):
+        open_run(copy)
+
+
+def test_record_that_asks_for_what_does_not_exist(copy: RunFolder) -> None:
+    record = json.loads(copy.record_file.read_text())
+    record["config"]["encoder"] = "vgg"
+    copy.record_file.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"config\.encoder: choose one of small-resnet"):
+        open_run(copy)
+
+
+def test_model_of_another_run(copy: RunFolder) -> None:
+    copy.write_model({"weight": torch.zeros(3, 3)})
+    with pytest.raises(UserError, match="does not fit the settings"):
+        open_run(copy)
+
+
+def test_pickle_in_place_of_safetensors(copy: RunFolder) -> None:
+    torch.save({"weight": torch.zeros(3)}, copy.model_file)
+    with pytest.raises(UserError, match="not a safetensors file"):
+        open_run(copy)
+
+
+def test_a_line_cut_by_a_kill_is_left_out(copy: RunFolder) -> None:
+    whole = copy.read_metrics()
+    copy.metrics_file.write_bytes(copy.metrics_file.read_bytes()[:-20])
+    assert copy.read_metrics() == whole[:-1]
+
+
+def test_metrics_keep_what_float32_holds(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    point = {"kind": "loss", "step": 123456789, "epoch": 1 / 3, "lr": 1e-9 / 3, "figures": {"all": [2 / 3, None, True]}}
+    folder.append_metrics(point)
+    (kept,) = folder.read_metrics()
+    assert kept["step"] == 123456789 and kept["figures"]["all"][1:] == [None, True]
+    assert kept["epoch"] == 0.3333333 and kept["figures"]["all"][0] == 0.6666667
+    assert kept["lr"] == pytest.approx(point["lr"], rel=1e-6)
+    folder.cut_metrics(123456789)
+    assert folder.read_metrics() == [kept]
+
+
+def test_foreign_metrics(copy: RunFolder) -> None:
+    copy.metrics_file.write_text("hello\n")
+    with pytest.raises(UserError, match="is not a record of a training"):
+        copy.read_metrics()
+
+
+def test_resuming_with_a_foreign_state(copy: RunFolder) -> None:
+    record = copy.read_record()
+    record.state = "stopped"
+    copy.write_record(record)
+    copy.write_resume({"loss_sum": torch.zeros(())}, {"position": '{"step": 1, "loss_count": 0}'})
+    with pytest.raises(UserError, match="belongs to another run"):
+        start(copy.path, {}, torch.device("cpu"))
+
+
+def test_a_folder_with_other_things_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match="exists and is not a run"):
+        start(tmp_path, SMALL, torch.device("cpu"))
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_half_precision_keeps_the_features(small_run: Path) -> None:
+    """Shipped weights are rounded; the exact ones are in the resume file."""
+    from cl_core.data.registry import load_dataset
+    from cl_core.models.embedding import embed
+
+    folder = RunFolder(small_run)
+    run = open_run(folder)
+    pictures = load_dataset("digits").pictures[:64]
+    rounded = embed(run.method, pictures, run.size, torch.device("cpu"))
+    exact = {n.removeprefix("method."): v for n, v in folder.read_resume()[0].items() if n.startswith("method.")}
+    run.method.load_state_dict(exact)
+    features = embed(run.method, pictures, run.size, torch.device("cpu"))
+    assert (rounded * features).sum(1).min() > 0.9999
+
+
+def test_one_process_trains_a_run(tmp_path: Path) -> None:
+    """Whoever dies lets it go; a folder that was only claimed is as good as new."""
+    folder = RunFolder(tmp_path / "run")
+    claim = "import sys, time; from pathlib import Path; from cl_core.runs.folder import RunFolder; "
+    claim += "lock = RunFolder(Path(sys.argv[1])).claim(); print('mine', flush=True); time.sleep(100)"
+    other = subprocess.Popen([sys.executable, "-c", claim, str(folder.path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "mine\n"
+    assert folder.is_claimed()
+    with pytest.raises(UserError, match="is being trained by another process: wait for that, or stop it"):
+        folder.claim()
+    other.kill()
+    other.communicate()
+    assert not folder.is_claimed()
+    assert folder.is_new()

@@ -1,0 +1,29 @@
+"""The device is chosen by itself, and a wrong one gets a sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cl_core.errors import UserError
+from cl_core.system.device import autocast, choose_device
+
+
+def test_the_fastest_there_is() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device().type == expected
+    assert choose_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["tpu", "cpu:foo", "cpu:7", "cuda:99"])
+def test_a_device_that_is_not_there(name: str) -> None:
+    with pytest.raises(UserError, match=f"This machine has no device '{name}': choose auto or one of"):
+        choose_device(name)
+
+
+def test_precision() -> None:
+    x = torch.rand(4, 4)
+    with autocast(torch.device("cpu"), "bf16"):
+        assert (x @ x).dtype == torch.bfloat16
+    with autocast(torch.device("cpu"), "float32"):
+        assert (x @ x).dtype == torch.float32

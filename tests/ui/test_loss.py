@@ -1,0 +1,117 @@
+"""The matrix marks what each method compares, and shows its own numbers."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+
+from cl_core.data.dataset import instance_rows
+from cl_core.data.registry import load_dataset
+from cl_core.runs.store import find_run
+from cl_core.training.loop import uses_labels
+from cl_core.ui import model_store as library
+from cl_core.ui.batch import compare, draw_batch
+from cl_core.ui.tabs.loss import cell_roles, show
+
+COUNT = 8
+
+
+def numbers(packed: str, kind: type[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.frombuffer(base64.b64decode(packed), kind).copy())
+
+
+def roles(model: str) -> list[list[str]]:
+    batch = draw_batch(model, COUNT, 1)
+    _, trained = compare(model, batch, 2 * COUNT)
+    data, run = load_dataset("emoji"), library.run(model)
+    return cell_roles(trained, batch, data.labels[instance_rows(data, uses_labels(run.record.config))])
+
+
+@pytest.mark.parametrize("model", library.checkpoint_names())
+def test_every_checkpoint_is_shown(model: str) -> None:
+    value = show(model, "own", COUNT, 1)
+    summary = value["summary"]
+    pair = compare(model, draw_batch(model, COUNT, 1), 2 * COUNT)
+    for panel, comparison in zip(value["panels"], pair, strict=True):
+        parts = comparison.anatomy
+        assert (panel["rows"], len(panel["columns"])) == parts.cosines.shape
+        assert len(panel["rowNames"]) == panel["rows"]
+        assert torch.equal(numbers(panel["cosines"], np.float32).view_as(parts.cosines), parts.cosines.float())
+        named = [value["roles"][code] for code in numbers(panel["roles"], np.uint8).tolist()]
+        assert [".positive" in role for role in named] == parts.positive.flatten().tolist()
+        assert [".negative" in role for role in named] == parts.negative.flatten().tolist()
+        assert panel["form"]["kind"] == parts.form.kind
+        assert set(named) <= set(value["roleWords"])
+        assert all(-1 <= column["sprite"] < value["sprites"]["count"] for column in panel["columns"])
+    chance = float(summary.rsplit(" ", 1)[1].rstrip("."))
+    before, after = (float(part.split("**")[0]) for part in summary.split("Loss over this batch: **")[1].split(", **"))
+    if "simsiam" not in model:
+        assert after < before < chance + 2
+    assert after < chance
+
+
+def test_simclr_has_one_positive_a_row_and_leaves_itself_out() -> None:
+    for number, line in enumerate(roles("emoji-simclr")):
+        assert line[number] == "view.self"
+        assert line[(number + COUNT) % (2 * COUNT)] == "view.positive"
+        assert set(line) <= {"view.self", "view.positive", "view.negative", "view.negative_class"}
+
+
+def test_supcon_has_its_class_as_positives() -> None:
+    batch = draw_batch("emoji-supcon", 32, 1)
+    _, trained = compare("emoji-supcon", batch, 64)
+    labels = batch.labels.repeat(2)
+    same = labels[:, None] == labels[None]
+    same.fill_diagonal_(False)
+    assert (trained.anatomy.positive == same).all()
+    assert same.sum() > 64  # more than the other view
+
+
+def test_simsiam_compares_only_the_two_views() -> None:
+    for number, line in enumerate(roles("emoji-simsiam")):
+        assert line.count("view.positive") == 1
+        assert line[number] == "view.self"
+        assert line.count("view.none") == 2 * COUNT - 2
+
+
+def test_moco_compares_queries_with_their_keys_and_the_queue() -> None:
+    lines = roles("emoji-moco")
+    assert len(lines) == COUNT
+    for number, line in enumerate(lines):
+        assert line[number] == "view.positive"
+        assert set(line[:COUNT]) == {"view.positive", "view.none"}
+        assert set(line[COUNT:]) <= {"queue.negative", "queue.negative_class", "queue.none"}
+        assert len(line) == 3 * COUNT
+
+
+@pytest.mark.parametrize("model", ["emoji-nce-bank", "emoji-infonce-bank"])
+def test_a_bank_holds_the_positive_and_the_noise(model: str) -> None:
+    for number, line in enumerate(roles(model)):
+        assert line[number] == "bank.positive"
+        assert set(line[:COUNT]) == {"bank.positive", "bank.none"}
+        assert "bank.negative" in line[COUNT:]
+        assert "bank.positive" not in line[COUNT:]
+
+
+def test_the_queue_shown_is_the_one_that_was_shipped() -> None:
+    run = library.run("emoji-moco")
+    stored = run.method.stored_keys(draw_batch("emoji-moco", COUNT, 1).instances, 5)
+    assert stored is not None
+    queue = find_run("emoji-moco").read_model()["queue"]
+    assert all((queue == key).all(1).any() for key in stored.keys)
+    assert (stored.instances >= 0).all()
+
+
+def test_cross_entropy_compares_with_classes() -> None:
+    data = load_dataset("emoji")
+    batch = draw_batch("emoji-cross-entropy", COUNT, 1)
+    value = show("emoji-cross-entropy", "own", COUNT, 1)
+    panel = value["panels"][1]
+    names = [column["caption"] for column in panel["columns"]]
+    assert set(names) == {data.classes[label] for label in batch.labels.tolist()}
+    for row, line in enumerate(numbers(panel["roles"], np.uint8).view(panel["rows"], -1).tolist()):
+        own = data.classes[int(batch.labels[row % COUNT])]
+        assert [value["roles"][code].endswith("positive") for code in line] == [name == own for name in names]

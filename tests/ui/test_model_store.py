@@ -1,0 +1,139 @@
+"""What the views look things up in: a run that takes another's place, names with dots, a disk that is full."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError
+from cl_core.explore import projection
+from cl_core.runs.folder import RunFolder
+from cl_core.ui import images as pictures
+from cl_core.ui import model_store as library
+from cl_core.ui.batch import chosen_batch, draw_batch, picked_rows
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path) -> Iterator[Path]:
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
+    shutil.copytree(small_run, tmp_path / "mine")
+    return tmp_path
+
+
+def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
+    before, batch = library.run("mine"), draw_batch("mine", 4, 1)
+    assert library.run("mine") is before
+    zipped = hashlib.sha256(library.packed("mine").read_bytes()).hexdigest()
+    features = library.shown_features("mine", "feature")
+    near = library.search("mine", "trained", load_dataset("digits").pictures[:1], 3)
+
+    folder = RunFolder(runs / "mine")
+    weights = folder.read_model().items()
+    folder.write_model({name: torch.randn_like(value) if value.is_floating_point() else value for name, value in weights})
+    after = library.run("mine")
+    assert after.key != before.key
+    assert not torch.equal(draw_batch("mine", 4, 1).trained, batch.trained)
+    assert not torch.equal(library.shown_features("mine", "feature"), features)
+    assert hashlib.sha256(library.packed("mine").read_bytes()).hexdigest() != zipped
+    assert library.search("mine", "trained", load_dataset("digits").pictures[:1], 3) != near
+
+
+def test_archives_are_made_where_they_are_removed(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = runs.with_name(f"{runs.name}-uploads")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(root))
+    RunFolder(runs / "mine").model_file.touch()
+    archive = library.packed("mine")
+    assert root in archive.parents
+    assert library.packed("mine") == archive, "made once"
+
+
+def test_a_collection_with_a_dot_is_picked_from(runs: Path) -> None:
+    data = dataclasses.replace(load_dataset("digits"), name="my.pics")
+    assert picked_rows("my.pics:3,5,3", data) == (3, 5)
+    assert picked_rows("my.pics:99999999999999999999", data) == ()
+    assert picked_rows("digits:3,5", data) == ()
+
+
+@pytest.mark.parametrize(("count", "images"), [(0, 2), (4, 4), (10**9, 32)])
+def test_a_batch_is_as_large_as_a_page_shows(runs: Path, count: int, images: int) -> None:
+    assert len(chosen_batch("mine", "", count, 3).rows) == images
+
+
+def test_a_damaged_map_is_computed_again(tmp_path: Path, own_cache: Path) -> None:
+    features, made = torch.randn(30, 4), []
+
+    def compute() -> torch.Tensor:
+        made.append(1)
+        return features
+
+    first = projection.project(compute, "pca", tmp_path, "key")
+    file = own_cache / "projections" / "pca-key.safetensors"
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:40], whole[:-10], b"x" * 500):
+        file.write_bytes(damaged)
+        torch.testing.assert_close(projection.project(compute, "pca", tmp_path, "key"), first)
+        assert file.read_bytes() == whole, "and kept again"
+    assert len(made) == 5
+    (tmp_path / "projections").mkdir()
+    (tmp_path / "projections" / "pca-key.safetensors").write_bytes(whole[:-10])  # beside the run itself
+    assert projection.project(compute, "pca", tmp_path, "key").shape == (30, 2)
+
+
+def test_a_damaged_sheet_is_drawn_again(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_dataset("digits")
+    file = Path(str(pictures.dataset_sprites(data)["url"]).removeprefix("/gradio_api/file="))
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-10], b"x" * len(whole)):
+        file.write_bytes(damaged)
+        pictures.dataset_sprites(data)
+        assert file.read_bytes() == whole
+    assert Image.open(file).size[0] > 100
+    file.unlink()
+
+    def full(path: Path, content: bytes) -> None:
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(pictures, "write_bytes", full)
+    assert str(pictures.dataset_sprites(data)["url"]).startswith("data:image/webp;base64,UklGR")
+
+
+def _no_room() -> None:
+    """Let no file grow beyond 20 kB: what writes gets an error of the system, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_full_cache_costs_time_not_the_answer(
+    command: Callable[..., subprocess.CompletedProcess[str]], small_run: Path, tmp_path: Path
+) -> None:
+    """Ended in SafetensorError."""
+    Image.new("RGB", (20, 20), "white").save(tmp_path / "query.png")
+    environment = {"CL_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python keeps what it compiled even where that is cut off
+    found = command("search", tmp_path / "query.png", "--checkpoint", small_run, "--top", 3, preexec_fn=_no_room, env=environment)
+    assert (found.returncode, "Traceback" in found.stderr) == (0, False), found.stderr
+    assert found.stdout.count("digit") >= 3
+    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file() and file.name.endswith(".tmp")]
+
+
+def test_warming_up_passes_what_cannot_be_opened(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    opened = []
+
+    def gallery(name: str, space: str) -> None:
+        opened.append(space)
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(library, "gallery", gallery)
+    monkeypatch.setattr(library, "word_names", lambda: [])
+    library.warm_up()
+    assert set(opened) == set(library.SPACES)
+    assert "warning: the disk is full" in capsys.readouterr().err
