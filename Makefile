@@ -1,6 +1,6 @@
 # make app    install what is needed and open the app (PORT=7860)
 # make test   install what the tests need, a browser too, and run them
-# make screenshots   the pictures in the README
+# make screenshots   the images in the README
 
 PORT ?= 7860
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

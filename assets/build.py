@@ -9,8 +9,8 @@
     apt-get download wordnet-base && dpkg -x wordnet-base_*.deb wordnet
     python assets/build.py wordnet wordnet/usr/share
 
-Each set of pictures becomes one folder: `images.webp` (one lossless sheet of equal tiles, row by row),
-`items.json` (what each tile is) and the licences of what is inside. WordNet becomes `glosses.txt.xz`,
+Each set of images becomes one folder: `images.webp` (one lossless sheet of equal tiles, row by row),
+`items.json` (what each tile is) and the licenses of what is inside. WordNet becomes `glosses.txt.xz`,
 one synset a line: its words, and its gloss.
 """
 
@@ -61,27 +61,27 @@ def write_dataset(name: str, tiles: np.ndarray, description: dict[str, Any]) -> 
 
 
 def on_white(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        rgba = picture.convert("RGBA")
+    with Image.open(path) as image:
+        rgba = image.convert("RGBA")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
 
 
 def emoji_rows(source: Path) -> list[dict[str, Any]]:
-    """One row a picture: its code, names, and the code of the emoji it is a skin-tone variant of."""
+    """One row an image: its code, names, and the code of the emoji it is a skin-tone variant of."""
     rows = []
     entries = json.loads((source / "emoji.json").read_text(encoding="utf-8"))
     for entry in sorted(entries, key=lambda e: e["sort_order"]):
         variants = entry.get("skin_variations", {}).values()
-        for picture in [entry, *variants]:
-            if picture["has_img_google"]:
+        for image in [entry, *variants]:
+            if image["has_img_google"]:
                 rows.append(
                     {
-                        "id": picture["unified"],
+                        "id": image["unified"],
                         "of": entry["unified"],
                         "name": (entry["name"] or entry["short_name"]).lower(),
                         "category": entry["category"],
                         "subcategory": entry["subcategory"],
-                        "image": picture["image"],
+                        "image": image["image"],
                     }
                 )
     return rows
@@ -120,13 +120,13 @@ def build_fashion(source: Path) -> None:
 
 
 def build_mnist(source: Path) -> None:
-    """The package holds each digit's pictures in one file; the last 200 of each are the test part."""
+    """The package holds each digit's images in one file; the last 200 of each are the test part."""
     parts: dict[str, list[np.ndarray]] = {"train": [], "test": []}
     labels: dict[str, list[str]] = {"train": [], "test": []}
     for digit in range(10):
         values = json.loads((source / "src" / "digits" / f"{digit}.json").read_text(encoding="utf-8"))["data"]
-        pictures = (np.asarray(values).reshape(-1, 28, 28) * 255).round().astype(np.uint8)
-        for part, rows in (("train", pictures[:-MNIST_TEST_PER_DIGIT]), ("test", pictures[-MNIST_TEST_PER_DIGIT:])):
+        images = (np.asarray(values).reshape(-1, 28, 28) * 255).round().astype(np.uint8)
+        for part, rows in (("train", images[:-MNIST_TEST_PER_DIGIT]), ("test", images[-MNIST_TEST_PER_DIGIT:])):
             parts[part].append(rows)
             labels[part] += [str(digit)] * len(rows)
     tiles = np.concatenate(parts["train"] + parts["test"])

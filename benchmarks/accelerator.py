@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "lr": 0.4,
     "momentum": 0.9,
     "weight_decay": 5e-4,
-    "views": {"blur": 0.0},
+    "augment": {"blur_prob": 0.0},
 }
 ASKED = (
     "One H100-class GPU: ResNet-18 on CIFAR-10 at most 3.5 s an epoch at batch 512",

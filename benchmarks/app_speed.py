@@ -83,13 +83,13 @@ def measure_start() -> dict[str, float]:
 
 
 def measure_search() -> dict[str, float]:
-    """One uploaded picture among the emoji: by the trained network alone, and the whole view (three spaces)."""
+    """One uploaded image among the emoji: by the trained network alone, and the whole view (three spaces)."""
     run, data = load_run("emoji-simclr"), load_dataset("emoji")
     gallery = run_gallery(run, data)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "query.png"
-        to_image(data.pictures[100]).resize((160, 160)).save(file)
-        query = data.pictures[100:101]
+        to_image(data.images[100]).resize((160, 160)).save(file)
+        query = data.images[100:101]
         search.show("emoji-simclr", str(file), None)
         alone = [seconds(lambda: gallery.search(gallery.embedder(query), 8)) for _ in range(SEARCHES)]
         view = [seconds(lambda: search.show("emoji-simclr", str(file), None)) for _ in range(SEARCHES)]
@@ -112,10 +112,10 @@ def measure_sliders() -> dict[str, float]:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.set_default_timeout(60_000)
             page.goto(url)
-            page.wait_for_selector("#pairs-view img")
+            page.wait_for_selector("#views-view img")
             page.wait_for_timeout(60_000)  # the app opens its galleries in the background
             shares = [0.1 + 0.05 * (i % 15) for i in range(SLIDES)]
-            pairs = slide(page, "#pairs-crop input[type=range]", "#pairs-view .cl-root", shares)
+            pairs = slide(page, "#views-crop input[type=range]", "#views-view .cl-root", shares)
             browser.close()
     finally:
         process.terminate()

@@ -98,7 +98,7 @@ def watched(page: Page, selector: str, kind: str, moves: list[tuple[float, float
 
 
 def measure_laboratory(browser: Browser, url: str) -> dict[str, Any]:
-    """The temperature slider on 64 x 64 cosines, and pointing at cells of the loss microscope."""
+    """The temperature slider on 64 x 64 cosines, and pointing at cells of the loss loss_microscope."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{url}?tab=temperature")
     page.wait_for_selector("#temperature-view .cl-root[data-curves]")
@@ -109,16 +109,16 @@ def measure_laboratory(browser: Browser, url: str) -> dict[str, Any]:
     assert box
     xs = np.linspace(0.05, 0.95, MOVES) * box["width"] + box["x"]
     found = {"slider": watched(page, slider, "input", [(float(x), box["y"] + box["height"] / 2) for x in xs], drag=True)}
-    page.goto(f"{url}?tab=matrix&count=32")
-    page.wait_for_selector("#matrix-view .cl-root[data-drawn]")
+    page.goto(f"{url}?tab=loss&count=32")
+    page.wait_for_selector("#loss-view .cl-root[data-drawn]")
     page.wait_for_timeout(1500)
-    frame = page.locator("#matrix-view .cl-frame").nth(1)
+    frame = page.locator("#loss-view .cl-frame").nth(1)
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
     assert box
     shares = [0.1 + 0.8 * i / MOVES for i in range(MOVES)]
     way = [(box["x"] + box["width"] * share, box["y"] + box["width"] * (0.15 + 0.7 * share)) for share in shares]
-    found["hover"] = watched(page, "#matrix-view", "pointermove", way)
+    found["hover"] = watched(page, "#loss-view", "pointermove", way)
     page.close()
     found["floor"] = measure_floor(browser, way)
     return found
@@ -146,20 +146,20 @@ def measure_floor(browser: Browser, way: list[tuple[float, float]]) -> dict[str,
 
 
 def synthetic(count: int, folder: Path) -> dict[str, Any]:
-    """A map's value for `count` points in ten blobs, with a sheet of as many pictures."""
+    """A map's value for `count` points in ten blobs, with a sheet of as many images."""
     from PIL import Image
 
     generator = torch.Generator().manual_seed(0)
     groups = torch.randint(0, 10, (count,), generator=generator)
-    centres = torch.rand(10, 2, generator=generator) * 2 - 1
-    points = (centres[groups] + 0.12 * torch.randn(count, 2, generator=generator)).clamp(-1.3, 1.3) / 1.3
+    centers = torch.rand(10, 2, generator=generator) * 2 - 1
+    points = (centers[groups] + 0.12 * torch.randn(count, 2, generator=generator)).clamp(-1.3, 1.3) / 1.3
     columns = int(np.ceil(np.sqrt(count)))
     side = min(40, int(np.sqrt(20e6 / count)))
     noise = np.random.default_rng(0).integers(0, 255, (columns, columns, 3), dtype=np.uint8)
     sheet = folder / f"sheet-{count}.webp"
     Image.fromarray(noise).resize((columns * side, columns * side), Image.Resampling.NEAREST).save(sheet, quality=60)
     names = folder / f"names-{count}.json"
-    names.write_text(json.dumps([f"picture {i}" for i in range(count)]))
+    names.write_text(json.dumps([f"image {i}" for i in range(count)]))
     return {
         "name": f"synthetic-{count}",
         "label": f"{count} points",
@@ -232,11 +232,11 @@ PAINT = """() => new Promise((done) => {
 
 
 def measure_map(browser: Browser, count: int) -> dict[str, Any]:
-    """First paint after the data, frames while zooming and panning, pointing at pictures."""
+    """First paint after the data, frames while zooming and panning, pointing at images."""
     with map_page(browser, count) as (page, sent):
         page.wait_for_timeout(1000)
         found: dict[str, Any] = {"points": count, "answer_bytes": sent, "first_paint_ms": page.evaluate(PAINT)}
-        page.wait_for_selector("#map-view .cl-root[data-pictures]")
+        page.wait_for_selector("#map-view .cl-root[data-images]")
         page.wait_for_timeout(500)
         times = page.evaluate(ANIMATE, ["#map-view .cl-map", FRAMES])
         found["frames_a_second"] = 1000 / statistics.mean(times)
@@ -248,7 +248,7 @@ def measure_map(browser: Browser, count: int) -> dict[str, Any]:
         assert box
         way = [(box["x"] + box["width"] * (0.3 + 0.4 * i / MOVES), box["y"] + box["height"] * 0.5) for i in range(MOVES)]
         found["hover"] = watched(page, "#map-view .cl-map", "pointermove", way)
-        assert page.locator("#map-view .cl-card canvas").count(), "no picture under the pointer"
+        assert page.locator("#map-view .cl-card canvas").count(), "no image under the pointer"
         return found
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
 from benchmarks.losses import peak_memory
-from cl_core.data.decoding import MAX_MEMORY, MAX_SECONDS, decode_picture, is_animated
+from cl_core.data.decoding import MAX_MEMORY, MAX_SECONDS, decode_image, is_animated
 from cl_core.errors import UserError
 
 SIZE = (24, 20)
@@ -252,7 +252,7 @@ def outcome(raw: bytes) -> Outcome:
     """What comes of decoding a file and asking whether it is animated."""
     kind, sentence, memory, began = "read", "", peak_memory(), time.perf_counter()
     try:
-        decode_picture(raw)
+        decode_image(raw)
         is_animated(raw)
     except UserError as error:
         kind, sentence = "refused", str(error)

@@ -1,4 +1,4 @@
-"""How costs grow, as one picture: loss time and memory over pairs, search over the gallery, an epoch over pictures.
+"""How costs grow, as one image: loss time and memory over pairs, search over the gallery, an epoch over images.
 
 python -m benchmarks.growth
 """
@@ -17,7 +17,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from benchmarks import losses, search
-from benchmarks.step import as_dataset, small_pictures
+from benchmarks.step import as_dataset, small_images
 from cl_core.figures.page import write_page
 from cl_core.figures.style import CATEGORIES, layout
 from cl_core.runs.config import RunConfig
@@ -32,15 +32,15 @@ NAMES = {"ours": "block by block (ours)", "matrix": "the whole matrix", "lightly
 
 def epochs(sizes: tuple[int, ...] = (512, 1024, 2048, 3584)) -> list[dict[str, float]]:
     """Seconds of one epoch of SimCLR with the small ResNet at 32 px, the second of two."""
-    pictures, points = small_pictures(), []
+    images, points = small_images(), []
     for size in sizes:
         config = RunConfig(image_size=32, batch_size=256, epochs=2, snapshots=0)
-        training = Training(config, as_dataset(pictures[:size]), torch.device("cpu"))
+        training = Training(config, as_dataset(images[:size]), torch.device("cpu"))
         began = 0.0
         for _ in training.events():
             if training.step == training.steps_per_epoch and not began:
                 began = time.perf_counter()
-        points.append({"pictures": size, "seconds": time.perf_counter() - began})
+        points.append({"images": size, "seconds": time.perf_counter() - began})
     return points
 
 
@@ -58,7 +58,7 @@ def figure(found: dict[str, Any]) -> go.Figure:
         y: str,
         name: str,
         at: tuple[int, int],
-        colour: int,
+        color: int,
         factor: float = 1,
         least: float = 0,
     ) -> None:
@@ -68,7 +68,7 @@ def figure(found: dict[str, Any]) -> go.Figure:
             y=[p[y] * factor for p in kept],
             name=name,
             mode="lines+markers",
-            line={"color": CATEGORIES[colour], "width": 2},
+            line={"color": CATEGORIES[color], "width": 2},
             legendgroup=name,
             showlegend=at != (1, 2),
             row=at[0],
@@ -80,10 +80,10 @@ def figure(found: dict[str, Any]) -> go.Figure:
         line(points, "pairs", "extra_bytes", NAMES[kind], (1, 2), i, 1e-6, LEAST_MEMORY)
     line(found["search"], "vectors", "exact_ms", "exact search", (2, 1), 4)
     line(found["search"], "vectors", "index_ms", "search by index", (2, 1), 5)
-    line(found["epochs"], "pictures", "seconds", "an epoch", (2, 2), 6)
+    line(found["epochs"], "images", "seconds", "an epoch", (2, 2), 6)
     drawn.update_xaxes(type="log", exponentformat="power", dtick=1)
     drawn.update_yaxes(type="log", exponentformat="power", dtick=1)
-    for at, name in {(1, 1): "pairs N", (1, 2): "pairs N", (2, 1): "vectors in the gallery", (2, 2): "pictures"}.items():
+    for at, name in {(1, 1): "pairs N", (1, 2): "pairs N", (2, 1): "vectors in the gallery", (2, 2): "images"}.items():
         drawn.update_xaxes(title_text=name, row=at[0], col=at[1])
     for row, col in ((2, 2),):
         drawn.update_xaxes(type="linear", dtick=1000, exponentformat="none", row=row, col=col)

@@ -22,7 +22,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import COMPILED_FROM, make_views
 from cl_core.models.methods import TRAINABLE
 from cl_core.runs.folder import RunFolder
@@ -70,12 +70,12 @@ def differences(one: Path, other: Path) -> list[str]:
             found.append(name)
 
     def curve(run: RunFolder) -> list[dict[str, Any]]:
-        return [{k: v for k, v in point.items() if k != "pictures_per_s"} for point in run.read_metrics()]
+        return [{k: v for k, v in point.items() if k != "images_per_s"} for point in run.read_metrics()]
 
     if curve(mine) != curve(theirs):
         found.append("metrics")
-    if mine.read_record().figures != theirs.read_record().figures:
-        found.append("figures")
+    if mine.read_record().metrics != theirs.read_record().metrics:
+        found.append("metrics")
     return found
 
 
@@ -84,7 +84,7 @@ def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cl_core.training.recorder", "cl_core.augment.kernel", "sklearn.datasets", "torch._dynamo"])
     # Compiled once, before anything is timed.
-    make_views(torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8), ViewConfig(), 8, torch.Generator())
+    make_views(torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8), AugmentConfig(), 8, torch.Generator())
 
     def begin(folder: Path) -> Any:
         process = context.Process(target=train, args=(folder, method))

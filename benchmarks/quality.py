@@ -2,9 +2,9 @@
 
     python -m benchmarks.quality [--checkpoints emoji-moco ...]
 
-Prints one JSON line a checkpoint, then the table as Markdown. Where a method has read labels, only pictures
+Prints one JSON line a checkpoint, then the table as Markdown. Where a method has read labels, only images
 whose labels it has not seen are asked about; so that methods can be held against each other, the others
-are measured on those pictures too (column "held out").
+are measured on those images too (column "held out").
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from cl_core.training.loop import uses_labels
 
 
 @cache
-def pixel_figures(dataset: str, size: int) -> dict[str, float]:
-    pixels = pixel_features(load_dataset(dataset).pictures, size)
+def pixel_metrics(dataset: str, size: int) -> dict[str, float]:
+    pixels = pixel_features(load_dataset(dataset).images, size)
     return figures_of(pixels - pixels.mean(0), dataset)
 
 
 @cache
-def untrained_figures(dataset: str, key: str, name: str) -> dict[str, float]:
-    return figures_of(run_features(untrained_like(load_run(name)), load_dataset(dataset).pictures), dataset)
+def untrained_metrics(dataset: str, key: str, name: str) -> dict[str, float]:
+    return figures_of(run_features(untrained_like(load_run(name)), load_dataset(dataset).images), dataset)
 
 
 def figures_of(features: Tensor, dataset: str) -> dict[str, float]:
@@ -51,16 +51,16 @@ def measure(name: str, first_of: dict[str, str]) -> dict[str, Any]:
     run = load_run(name)
     dataset = run.record.config.dataset
     key = untrained_like(run).key
-    figures: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "checkpoint": name,
-        "verdict": run.record.figures["health"]["verdict"],
-        "trained": figures_of(run_features(run, load_dataset(dataset).pictures), dataset),
-        "untrained": untrained_figures(dataset, key, first_of.setdefault(key, name)),
-        "pixels": pixel_figures(dataset, run.size),
+        "verdict": run.record.metrics["health"]["verdict"],
+        "trained": figures_of(run_features(run, load_dataset(dataset).images), dataset),
+        "untrained": untrained_metrics(dataset, key, first_of.setdefault(key, name)),
+        "pixels": pixel_metrics(dataset, run.size),
     }
     if uses_labels(run.record.config):
-        figures["trained"]["knn"] = None  # its labels were seen
-    return figures
+        metrics["trained"]["knn"] = None  # its labels were seen
+    return metrics
 
 
 def as_markdown(rows: list[dict[str, Any]]) -> str:

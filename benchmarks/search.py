@@ -1,4 +1,4 @@
-"""Search: one uploaded picture in a gallery of 10,000, and exact search over a million vectors.
+"""Search: one uploaded image in a gallery of 10,000, and exact search over a million vectors.
 
 python -m benchmarks.search
 """
@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks.table import Row
-from cl_core.data.decoding import decode_picture, to_tensor
+from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.registry import load_dataset
 from cl_core.explore import vector_index as nearest_module
 from cl_core.explore.gallery import run_gallery
-from cl_core.explore.vector_index import Approximate, Exact, nearest
+from cl_core.explore.vector_index import FlatIndex, HNSWIndex, nearest
 from cl_core.runs.store import load_run
 
 QUERIES = 25
@@ -40,23 +40,23 @@ def median_ms(work: Callable[[], object], repeats: int = QUERIES) -> float:
 
 
 def vectors(count: int, dim: int = 128) -> torch.Tensor:
-    """Around 1,000 centres, as features are; (count, dim) float32 of length 1."""
+    """Around 1,000 centers, as features are; (count, dim) float32 of length 1."""
     generator = torch.Generator().manual_seed(0)
-    centres = torch.randn(1000, dim, generator=generator)
-    made = centres[torch.randint(0, 1000, (count,), generator=generator)]
+    centers = torch.randn(1000, dim, generator=generator)
+    made = centers[torch.randint(0, 1000, (count,), generator=generator)]
     return F.normalize(made.add_(torch.randn(count, dim, generator=generator), alpha=0.8), dim=1)
 
 
-def uploaded_picture() -> float:
-    """From the bytes of a photograph's size to the answers, in a gallery of 12,000 pictures; milliseconds."""
+def uploaded_image() -> float:
+    """From the bytes of a photograph's size to the answers, in a gallery of 12,000 images; milliseconds."""
     run, data = load_run("fashion-simclr"), load_dataset("fashion")
     gallery = run_gallery(run, data)
     buffer = io.BytesIO()
-    Image.fromarray(data.pictures[0].permute(1, 2, 0).numpy()).resize((1200, 1200)).save(buffer, "JPEG")
+    Image.fromarray(data.images[0].permute(1, 2, 0).numpy()).resize((1200, 1200)).save(buffer, "JPEG")
     upload = buffer.getvalue()
 
     def search() -> object:
-        return gallery.search(gallery.embedder(to_tensor(decode_picture(upload, "upload"), run.size)), 8)
+        return gallery.search(gallery.embedder(to_tensor(decode_image(upload, "upload"), run.size)), 8)
 
     return median_ms(search)
 
@@ -67,7 +67,7 @@ def growth(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> list
     for size in sizes:
         made = vectors(size)
         queries = F.normalize(made[:QUERIES] + 0.1 * torch.randn(QUERIES, made.shape[1]), dim=1)
-        exact = Exact(made)
+        exact = FlatIndex(made)
         point: dict[str, float] = {"vectors": size, "exact_ms": median_ms(partial(exact.search, queries[:1], 10))}
         if size <= 100_000:
             point |= _index(made, queries, exact)
@@ -75,14 +75,14 @@ def growth(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> list
     return points
 
 
-def _index(made: torch.Tensor, queries: torch.Tensor, exact: Exact) -> dict[str, float]:
+def _index(made: torch.Tensor, queries: torch.Tensor, exact: FlatIndex) -> dict[str, float]:
     limit, nearest_module.EXACT_UP_TO = nearest_module.EXACT_UP_TO, 0
     try:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             index = nearest(made, Path(folder) / "index")
             built = time.perf_counter() - began
-            assert isinstance(index, Approximate)
+            assert isinstance(index, HNSWIndex)
             found, expected = index.search(queries, 10)[1], exact.search(queries, 10)[1]
             recall = (expected[:, :, None] == found[:, None]).any(2).float().mean().item()
             return {"index_ms": median_ms(partial(index.search, queries[:1], 10)), "recall_10": recall, "index_build_s": built}
@@ -91,14 +91,14 @@ def _index(made: torch.Tensor, queries: torch.Tensor, exact: Exact) -> dict[str,
 
 
 def rows() -> list[Row]:
-    upload = uploaded_picture()
-    million = Exact(vectors(1_000_000))
+    upload = uploaded_image()
+    million = FlatIndex(vectors(1_000_000))
     query = million.vectors[:1].clone()
     exact = median_ms(lambda: million.search(query, 10), 9)
     detail: dict[str, Any] = {"upload_ms": upload, "million_ms": exact}
     return [
         Row(
-            "Search: 150 ms at the server for one uploaded picture in 10,000",
+            "Search: 150 ms at the server for one uploaded image in 10,000",
             f"{upload:.0f} ms in 12,000 (median of {QUERIES}, from the JPEG's bytes to the answers)",
             upload <= 150,
             detail,

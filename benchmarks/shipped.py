@@ -3,7 +3,7 @@
     python -m benchmarks.shipped [--vendor FOLDER ...]
 
 CIFAR-10's time and accuracy are those its run recorded; the untrained network and raw pixels beside it are measured
-where the pictures are on this machine. The vendors' pictures are fetched as `benchmarks.vendor_search` says.
+where the images are on this machine. The vendors' images are fetched as `benchmarks.vendor_search` says.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def cifar10() -> Row:
     if not (CHECKPOINTS / CIFAR10).is_dir():
         return Row(asked, f"there is no {CIFAR10}", None)
     record = find_run(CIFAR10).read_record()
-    accuracy, hours = record.figures["knn"]["accuracy"], record.seconds / 3600
+    accuracy, hours = record.metrics["knn"]["accuracy"], record.seconds / 3600
     beside = ""
     if "cifar10" in dataset_names():
         data, run = load_dataset("cifar10"), load_run(CIFAR10)
-        untrained = evaluate_knn(run_features(untrained_like(run), data.pictures), data).accuracy
+        untrained = evaluate_knn(run_features(untrained_like(run), data.images), data).accuracy
         beside = f"; untrained {untrained:.1%}, pixels {evaluate_pixels(data, run.size).accuracy:.1%} on {data.title}"
     return Row(asked, f"{accuracy:.1%} in {hours:.2f} h on {record.device}{beside}", accuracy >= 0.7 and hours <= 3)
 

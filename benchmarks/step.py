@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from benchmarks.table import Row
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import make_views, plain_views
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
@@ -40,19 +40,19 @@ WARM, TIMED, ROUNDS = 4, 8, 2
 Step = Callable[[], None]
 
 
-def small_pictures() -> Tensor:
-    """Some thousand colour pictures of 32 px that come with the project, (N, 3, 32, 32) uint8."""
-    return (plain_views(load_dataset("emoji").pictures, SIZE) * 255).round().byte()
+def small_images() -> Tensor:
+    """Some thousand color images of 32 px that come with the project, (N, 3, 32, 32) uint8."""
+    return (plain_views(load_dataset("emoji").images, SIZE) * 255).round().byte()
 
 
-def as_dataset(pictures: Tensor) -> Dataset:
-    count = len(pictures)
+def as_dataset(images: Tensor) -> Dataset:
+    count = len(images)
     rows, labels, names = torch.arange(count), torch.zeros(count, dtype=torch.long), [str(i) for i in range(count)]
     none = rows[:0]
     return Dataset(
         "benchmark",
         "benchmark",
-        pictures,
+        images,
         labels,
         labels,
         rows,
@@ -70,16 +70,16 @@ def as_dataset(pictures: Tensor) -> Dataset:
 
 
 class Pairs(TorchDataset[tuple[Tensor, Tensor]]):
-    """Two views of each picture, by a transform of Pillow pictures, as tutorials write it."""
+    """Two views of each image, by a transform of Pillow images, as tutorials write it."""
 
-    def __init__(self, pictures: Tensor, pair: Callable[[Image.Image], tuple[Tensor, Tensor]]) -> None:
-        self.pictures, self.pair = pictures.permute(0, 2, 3, 1).numpy(), pair
+    def __init__(self, images: Tensor, pair: Callable[[Image.Image], tuple[Tensor, Tensor]]) -> None:
+        self.images, self.pair = images.permute(0, 2, 3, 1).numpy(), pair
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        return self.pair(Image.fromarray(np.ascontiguousarray(self.pictures[row])))
+        return self.pair(Image.fromarray(np.ascontiguousarray(self.images[row])))
 
 
 class TutorialPair:
@@ -102,8 +102,8 @@ class TutorialPair:
             ]
         )
 
-    def __call__(self, picture: Image.Image) -> tuple[Tensor, Tensor]:
-        return self.transform(picture), self.transform(picture)
+    def __call__(self, image: Image.Image) -> tuple[Tensor, Tensor]:
+        return self.transform(image), self.transform(image)
 
 
 class LightlyPair:
@@ -114,8 +114,8 @@ class LightlyPair:
 
         self.transform: Any = SimCLRTransform(input_size=SIZE, cj_strength=0.5, min_scale=0.2, gaussian_blur=0.5)
 
-    def __call__(self, picture: Image.Image) -> tuple[Tensor, Tensor]:
-        first, second = self.transform(picture)
+    def __call__(self, image: Image.Image) -> tuple[Tensor, Tensor]:
+        first, second = self.transform(image)
         return first, second
 
 
@@ -135,9 +135,9 @@ def _forever(loader: DataLoader[Any]) -> Generator[Any]:
 
 
 @contextlib.contextmanager
-def with_workers(pictures: Tensor, pair: Any, loss: Callable[[Tensor, Tensor], Tensor], head: nn.Module | None) -> Iterator[Step]:
+def with_processes(images: Tensor, pair: Any, loss: Callable[[Tensor, Tensor], Tensor], head: nn.Module | None) -> Iterator[Step]:
     """Pillow in two worker processes, float32."""
-    loader = DataLoader(Pairs(pictures, pair), BATCH, shuffle=True, num_workers=2, drop_last=True)
+    loader = DataLoader(Pairs(images, pair), BATCH, shuffle=True, num_workers=2, drop_last=True)
     model = network(head)
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     batches = _forever(loader)
@@ -156,7 +156,7 @@ def with_workers(pictures: Tensor, pair: Any, loss: Callable[[Tensor, Tensor], T
 
 @contextlib.contextmanager
 def bare(views: Tensor, channels_last: bool, bf16: bool, quick: bool) -> Iterator[Step]:
-    """Forward, backward and optimiser on views that are ready."""
+    """Forward, backward and optimizer on views that are ready."""
     model = network()
     if quick:
         quick_on_small_maps(model)
@@ -177,7 +177,7 @@ def bare(views: Tensor, channels_last: bool, bf16: bool, quick: bool) -> Iterato
 
 
 @contextlib.contextmanager
-def ours(pictures: Tensor) -> Iterator[Step]:
+def ours(images: Tensor) -> Iterator[Step]:
     """The training that the command line starts: drawing, augmenting, stepping, keeping."""
     config = RunConfig(
         encoder="resnet18",
@@ -191,7 +191,7 @@ def ours(pictures: Tensor) -> Iterator[Step]:
         snapshots=0,
         epochs=10_000,
     )
-    events = (e for e in Training(config, as_dataset(pictures), torch.device("cpu")).events() if isinstance(e, StepDone))
+    events = (e for e in Training(config, as_dataset(images), torch.device("cpu")).events() if isinstance(e, StepDone))
 
     def step() -> None:
         next(events)
@@ -212,14 +212,14 @@ def seconds(step: Step) -> float:
     return max(statistics.median(times), sum(times) / len(times) if max(times) > 2 * min(times) else 0.0)
 
 
-def augmentation_seconds(pictures: Tensor) -> float:
+def augmentation_seconds(images: Tensor) -> float:
     """Both views of a batch."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randperm(len(pictures), generator=generator)[:BATCH]
+    rows = torch.randperm(len(images), generator=generator)[:BATCH]
 
     def step() -> None:
         for _ in range(2):
-            make_views(pictures[rows], ViewConfig(), SIZE, generator)
+            make_views(images[rows], AugmentConfig(), SIZE, generator)
 
     return seconds(step)
 
@@ -229,21 +229,21 @@ def measure() -> dict[str, Any]:
     from lightly.loss import NTXentLoss
     from lightly.models.modules import SimCLRProjectionHead
 
-    pictures = small_pictures()
-    views = torch.cat([make_views(pictures[:BATCH], ViewConfig(), SIZE, torch.Generator())[0] for _ in range(2)])
+    images = small_images()
+    views = torch.cat([make_views(images[:BATCH], AugmentConfig(), SIZE, torch.Generator())[0] for _ in range(2)])
     lightly_loss = NTXentLoss(TEMPERATURE)
     contenders: dict[str, Callable[[], contextlib.AbstractContextManager[Step]]] = {
-        "tutorial: Pillow in 2 workers, float32": lambda: with_workers(
-            pictures, TutorialPair(), lambda a, b: nt_xent(a, b, TEMPERATURE), None
+        "tutorial: Pillow in 2 workers, float32": lambda: with_processes(
+            images, TutorialPair(), lambda a, b: nt_xent(a, b, TEMPERATURE), None
         ),
-        "lightly: its transforms, head and loss, 2 workers": lambda: with_workers(
-            pictures, LightlyPair(), lightly_loss, SimCLRProjectionHead(512, HIDDEN, DIM)
+        "lightly: its transforms, head and loss, 2 workers": lambda: with_processes(
+            images, LightlyPair(), lightly_loss, SimCLRProjectionHead(512, HIDDEN, DIM)
         ),
         "bare: float32": lambda: bare(views.contiguous(), False, False, False),
         "bare: channels last": lambda: bare(views, True, False, False),
         "bare: bf16, channels last": lambda: bare(views, True, True, False),
         "bare: bf16, channels last, our convolutions": lambda: bare(views, True, True, True),
-        "ours, all of it": lambda: ours(pictures),
+        "ours, all of it": lambda: ours(images),
     }
     rates = dict.fromkeys(contenders, 0.0)
     for _ in range(ROUNDS):
@@ -253,7 +253,7 @@ def measure() -> dict[str, Any]:
     mine = rates["ours, all of it"]
     return {
         "pairs_per_s": {name: round(rate, 1) for name, rate in rates.items()},
-        "augmentation_share": round(augmentation_seconds(pictures) * mine / BATCH, 4),
+        "augmentation_share": round(augmentation_seconds(images) * mine / BATCH, 4),
     }
 
 

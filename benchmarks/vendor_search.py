@@ -3,9 +3,9 @@
     npm pack emoji-datasource-twitter@16.0.0 && tar xzf emoji-datasource-twitter-16.0.0.tgz
     python -m benchmarks.vendor_search --checkpoint emoji-simclr package/img/twitter/64
 
-Queries are the vendor's pictures of the emoji that have no skin-tone modifier. The gallery is what
-`search` uses: all pictures, an emoji and its skin-tone variants being one answer. A query is a hit at
-k if the emoji of the same code is among the first k answers. The vendor's pictures are never trained on.
+Queries are the vendor's images of the emoji that have no skin-tone modifier. The gallery is what
+`search` uses: all images, an emoji and its skin-tone variants being one answer. A query is a hit at
+k if the emoji of the same code is among the first k answers. The vendor's images are never trained on.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ import torch
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset
-from cl_core.data.decoding import decode_picture, to_tensor
+from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.registry import load_dataset
 from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
 from cl_core.runs.store import load_run, untrained_like
 
 
 def vendor_queries(folder: Path, dataset: Dataset, size: int) -> tuple[Tensor, Tensor]:
-    """The vendor's pictures (Q, 3, size, size) uint8 and the rows (Q,) of the same emoji in the gallery."""
-    pictures, rows = [], []
+    """The vendor's images (Q, 3, size, size) uint8 and the rows (Q,) of the same emoji in the gallery."""
+    images, rows = [], []
     families = dataset.family_names
     seen: set[int] = set()
     for row, group in enumerate(dataset.groups.tolist()):
         file = folder / f"{dataset.ids[row].lower()}.png"
         is_swatch = families[int(dataset.families[row])] == "Component"
         if group not in seen and not is_swatch and file.is_file():
-            pictures.append(to_tensor(decode_picture(file), size))
+            images.append(to_tensor(decode_image(file), size))
             rows.append(row)
         seen.add(group)
-    return torch.cat(pictures), torch.tensor(rows)
+    return torch.cat(images), torch.tensor(rows)
 
 
 def hits(gallery: Gallery, queries: Tensor, rows: Tensor) -> dict[str, float]:
@@ -48,7 +48,7 @@ def hits(gallery: Gallery, queries: Tensor, rows: Tensor) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of pictures named by code, e.g. 1f600.png")
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of images named by code, e.g. 1f600.png")
     parser.add_argument("--checkpoint", default="emoji-simclr")
     arguments = parser.parse_args()
     run, dataset = load_run(arguments.checkpoint), load_dataset("emoji")

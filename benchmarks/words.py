@@ -25,7 +25,7 @@ from cl_core.system.device import choose_device
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus, Sentences, build_corpus, wordnet
 from cl_core.words.cost import measure_cost
-from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgements
+from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
 from cl_core.words.model import WordVectors
 from cl_core.words.questions import WordSpace
 from cl_core.words.training import WordTraining, noise_log_kq
@@ -40,12 +40,12 @@ JUDGEMENTS = ("wordsim353.tsv", "simlex999.txt")
 
 
 def agreements(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, float | None]:
-    """Spearman's correlation by file, for centre vectors alone and with contexts added."""
+    """Spearman's correlation by file, for center vectors alone and with contexts added."""
     found = {}
     for contexts in (False, True):
         space = WordSpace.of(corpus.vocabulary, vectors, contexts)
         for file in JUDGEMENTS:
-            result = agreement(space, read_judgements(folder / file), file)
+            result = agreement(space, read_judgments(folder / file), file)
             found[f"{file.split('.')[0]}{' +contexts' if contexts else ''} ({result.known}/{result.pairs})"] = result.spearman
     return found
 

@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from cl_core.text import text
 
 EXIT_USER_ERROR = 2
 LONGEST_QUOTE = 80  # characters of what somebody gave, in a sentence about it
 UNFIT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, what stands for bytes that are not UTF-8, line ends
 
 
-class UserError(Exception):
-    """Says in one sentence what is wrong and what would be right.
+# Kinds of pydantic's complaints that have a sentence of ours; others keep pydantic's English one.
+SENTENCES = {
+    f"settings.{kind}"
+    for kind in (
+        *("greater_than", "greater_than_equal", "less_than", "less_than_equal", "literal_error"),
+        *("int_parsing", "int_from_float", "float_parsing", "bool_parsing", "extra_forbidden", "missing"),
+    )
+}
 
-    The command line prints it and exits with code 2, the app shows it as a notice.
+
+class UserError(Exception):
+    """One sentence for a person: what is wrong and what would be right.
+
+    The command line prints it in English and exits with code 2; the app shows it as a notice in the page's language.
+
+    Args:
+        key: of the sentence in the locale files of `cl_core.text`.
+        values: what its {placeholders} stand for; another `UserError` among them becomes its own sentence. What a
+            person gave is passed through `quoted`.
     """
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key, values)
+        self.key, self.values = key, values
+
+    def __str__(self) -> str:
+        try:
+            return text(self.key, **self.values)
+        except KeyError:
+            return self.key  # TRANSITION
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.key, self.values)
+
+
+def _rebuilt(kind: type[UserError], key: str, values: dict[str, object]) -> UserError:
+    return kind(key, **values)
+
+
+def refused(key: str, **values: object) -> PydanticCustomError:
+    """What a check of a setting raises: its sentence is made by `from_validation`."""
+    return PydanticCustomError(key, text(key, **values).replace("{", "{{"), values)
 
 
 def readable(text: str) -> str:
@@ -35,10 +76,21 @@ def quoted(given: object) -> str:
 
 
 def from_validation(error: ValidationError) -> UserError:
-    """The first complaint of a settings check, in the user's terms."""
+    """The first complaint of a settings check, as a sentence."""
     first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
+    kind = first["type"]
+    values = {name: _plain(value) for name, value in first.get("ctx", {}).items()}
+    if "." in kind:  # a check of ours: its type is the key of its sentence
+        complaint = UserError(kind, **values)
+    elif f"settings.{kind}" in SENTENCES:
+        complaint = UserError(f"settings.{kind}", **values)
+    else:
+        complaint = UserError("settings.other", message=f"{first['msg'][0].lower()}{first['msg'][1:]}")
     if not first["loc"]:  # settings that do not go together name themselves
-        return UserError(f"{message}.")
+        return complaint
     name = quoted(".".join(str(part) for part in first["loc"]))
-    return UserError(f"{name}: {message[0].lower()}{message[1:]}, but it was {quoted(repr(first['input']))}.")
+    return UserError("settings.refused", name=name, complaint=complaint, given=quoted(repr(first["input"])))
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -28,7 +28,7 @@ SMALL = {
     "batch_size": 128,
     "epochs": 3,
     "snapshots": 3,
-    "views": {"flip": 0.0, "crop_scale_min": 0.5},
+    "augment": {"flip_prob": 0.0, "crop_scale_min": 0.5},
 }
 
 
@@ -44,7 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the views' kernel once, before several test processes would each do it."""
     if not hasattr(config, "workerinput"):
         warm = "import torch; from cl_core.augment.views import *; p = torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8)"
-        subprocess.run([sys.executable, "-c", f"{warm}; make_views(p, ViewConfig(), 8, torch.Generator())"], cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "-c", f"{warm}; make_views(p, AugmentConfig(), 8, torch.Generator())"], cwd=ROOT, check=True
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from cl_core.explore.projection import PROJECTORS, cached
 from cl_core.models.methods import TRAINABLE
 from cl_core.runs.store import find_run, load_run, run_features, shipped_runs, untrained_like
 from cl_core.system.paths import CHECKPOINTS
-from cl_core.ui.tabs import broken
+from cl_core.ui.tabs import ablations
 from cl_core.words.evaluation import log_partition_over_contexts
 from cl_core.words.maps import SHOWN
 from cl_core.words.maps import map_key as word_key
@@ -20,7 +20,7 @@ from cl_core.words.run_folder import open_words, shipped_words
 
 SHIPPED = [folder.name for folder in shipped_runs()]
 COLLAPSED = ["emoji-simsiam-no-predictor", "emoji-simsiam-no-stop-gradient"]
-EXPERIMENTS = [run for pair in broken.EXPERIMENTS.values() for run in (pair.usual, pair.changed)]  # have tests of their own
+EXPERIMENTS = [run for pair in ablations.EXPERIMENTS.values() for run in (pair.usual, pair.changed)]  # have tests of their own
 HEALTHY = [name for name in SHIPPED if name not in [*COLLAPSED, *EXPERIMENTS]]
 
 
@@ -45,7 +45,7 @@ def test_a_shipped_run_is_whole(name: str) -> None:
     assert points[-1]["step"] == record.total_steps
     snapshots = folder.read_snapshots()
     assert snapshots is not None
-    assert len(snapshots.steps) >= (6 if record.config.dataset in PUBLIC else 8)  # 60,000 pictures take a minute each time
+    assert len(snapshots.steps) >= (6 if record.config.dataset in PUBLIC else 8)  # 60,000 images take a minute each time
     assert snapshots.steps[0] == 0
     assert snapshots.steps[-1] == record.total_steps
     assert not folder.resume_file.exists()
@@ -83,36 +83,36 @@ def test_the_model_of_words() -> None:
     lines = folder.read_metrics()
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.7
     measured = log_partition_over_contexts(run.vectors, run.vocabulary.counts)
-    assert measured.mean == pytest.approx(record.figures["log_z"]["mean"], abs=0.01)  # kept in half precision
+    assert measured.mean == pytest.approx(record.metrics["log_z"]["mean"], abs=0.01)  # kept in half precision
     space = WordSpace.of(run.vocabulary, run.vectors)
     for word, expected in (("dog", "hound"), ("red", "yellow"), ("violin", "flute"), ("disease", "infection")):
         assert expected in [answer.word for answer in space.similar(word, 8)]
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-def test_recorded_figures(name: str) -> None:
+def test_recorded_metrics(name: str) -> None:
     """The loss fell below chance, and kNN beats raw pixels and the untrained network, by one protocol."""
     folder = find_run(name)
-    figures = folder.read_record().figures
+    metrics = folder.read_record().metrics
     losses = [point for point in folder.read_metrics() if point["kind"] == "loss"]
     assert losses[-1]["loss"] < losses[-1]["chance"] - 0.7
-    assert figures["knn"]["accuracy"] > figures["pixels"]["accuracy"] + 0.02
-    assert figures["knn"]["rule"] == figures["pixels"]["rule"]
+    assert metrics["knn"]["accuracy"] > metrics["pixels"]["accuracy"] + 0.02
+    assert metrics["knn"]["rule"] == metrics["pixels"]["rule"]
     untrained = next(point for point in folder.read_metrics() if point["kind"] == "snapshot")
     assert untrained["step"] == 0
-    assert figures["knn"]["accuracy"] > untrained["knn"]["accuracy"] + 0.02
-    assert figures["health"]["verdict"] == "learning"
+    assert metrics["knn"]["accuracy"] > untrained["knn"]["accuracy"] + 0.02
+    assert metrics["health"]["verdict"] == "learning"
 
 
 @pytest.mark.parametrize("name", COLLAPSED)
 def test_a_collapse_shows_in_the_spread_and_not_in_the_loss(name: str) -> None:
     folder = find_run(name)
     losses = [point["loss"] for point in folder.read_metrics() if point["kind"] == "loss"]
-    figures = folder.read_record().figures
+    metrics = folder.read_record().metrics
     assert losses[-1] < -0.99
-    assert figures["geometry"]["std"] < 0.1 * figures["geometry"]["dim"] ** -0.5
-    assert figures["geometry"]["alignment"] < 0.02
-    assert figures["health"]["verdict"] == "collapsed"
+    assert metrics["geometry"]["std"] < 0.1 * metrics["geometry"]["dim"] ** -0.5
+    assert metrics["geometry"]["alignment"] < 0.02
+    assert metrics["health"]["verdict"] == "collapsed"
     snapshots = folder.read_snapshots()
     assert snapshots is not None
     first, last = (snapshots.embeddings[i].float().std(0).mean() for i in (0, -1))
@@ -121,5 +121,5 @@ def test_a_collapse_shows_in_the_spread_and_not_in_the_loss(name: str) -> None:
 
 def test_the_shipped_weights_have_the_recorded_accuracy() -> None:
     run, data = load_run("emoji-simclr"), load_dataset("emoji")
-    measured = evaluate_knn(run_features(run, data.pictures), data)
-    assert measured.accuracy == pytest.approx(run.record.figures["knn"]["accuracy"], abs=0.01)
+    measured = evaluate_knn(run_features(run, data.images), data)
+    assert measured.accuracy == pytest.approx(run.record.metrics["knn"]["accuracy"], abs=0.01)

@@ -1,4 +1,4 @@
-"""Views on a CPU: crop, resize, mirror, colours and blur of one picture after another, each while it is in the cache.
+"""Views on a CPU: crop, resize, mirror, colors and blur of one image after another, each while it is in the cache.
 
 The same arithmetic as `views.apply_record`, which is its reference and serves small batches and accelerators.
 Tensor operations go through memory some sixty times for it; this goes once, and is compiled at first use.
@@ -42,13 +42,13 @@ def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
     most = 0
     weights[:] = F(0)
     for i in range(size):
-        centre = scale * (F(i) + F(0.5))
-        low = max(0, int(np.floor(centre - support - F(0.5))) + 1)
-        high = min(length, int(np.ceil(centre + support - F(0.5))))
+        center = scale * (F(i) + F(0.5))
+        low = max(0, int(np.floor(center - support - F(0.5))) + 1)
+        high = min(length, int(np.ceil(center + support - F(0.5))))
         high = max(high, low + 1)
         total = F(0)
         for k in range(high - low):
-            weight = max(F(0), F(1) - abs(F(low + k) + F(0.5) - centre) / support)
+            weight = max(F(0), F(1) - abs(F(low + k) + F(0.5) - center) / support)
             weights[k, i] = weight
             total += weight
         for k in range(high - low):
@@ -59,10 +59,10 @@ def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _crop(picture, box, flipped, view, columns, line, taps):  # type: ignore[no-untyped-def]
-    """picture (3, H, W) uint8 -> view (3, S, S) float32 in [0, 1], transposed: view[channel, x, y].
+def _crop(image, box, flipped, view, columns, line, taps):  # type: ignore[no-untyped-def]
+    """image (3, H, W) uint8 -> view (3, S, S) float32 in [0, 1], transposed: view[channel, x, y].
 
-    Both passes run along memory: down the picture's rows into columns (3, W, S), then across those. columns, line (W,)
+    Both passes run along memory: down the image's rows into columns (3, W, S), then across those. columns, line (W,)
     and taps (first (2, S), weights (2, K, S)) are room to work in.
     """
     size = view.shape[1]
@@ -76,7 +76,7 @@ def _crop(picture, box, flipped, view, columns, line, taps):  # type: ignore[no-
             line[:width] = F(0)
             for k in range(down):
                 weight = weights[0, k, i] * F(1 / 255)
-                source = picture[channel, min(first[0, i] + k, last), left : left + width]
+                source = image[channel, min(first[0, i] + k, last), left : left + width]
                 for x in range(width):
                     line[x] += weight * F(source[x])
             for x in range(width):
@@ -121,8 +121,8 @@ def _blend(plane, other, amount):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _recolour(red, green, blue, factors, order, grey):  # type: ignore[no-untyped-def]
-    """Brightness, contrast, saturation and hue in the given order, then grey; three planes of P pixels, in place."""
+def _recolor(red, green, blue, factors, order, gray):  # type: ignore[no-untyped-def]
+    """Brightness, contrast, saturation and hue in the given order, then gray; three planes of P pixels, in place."""
     other = np.empty_like(red)
     for step in range(4):
         kind = order[step]
@@ -143,7 +143,7 @@ def _recolour(red, green, blue, factors, order, grey):  # type: ignore[no-untype
         _blend(red, other, amount)
         _blend(green, other, amount)
         _blend(blue, other, amount)
-    if grey:
+    if gray:
         for i in range(red.size):
             luma = RED * red[i] + GREEN * green[i] + BLUE * blue[i]
             red[i] = luma
@@ -181,17 +181,17 @@ def _blur(view, sigma, kernel, room):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _views(pictures, box, flipped, factors, order, grey, sigma, kernel, out, start, stop):  # type: ignore[no-untyped-def]
-    """Views `start` to `stop` of pictures (N, 3, H, W) uint8 into out (N, S, S, 3)."""
-    height, width, size = pictures.shape[2], pictures.shape[3], out.shape[1]
+def _views(images, box, flipped, factors, order, gray, sigma, kernel, out, start, stop):  # type: ignore[no-untyped-def]
+    """Views `start` to `stop` of images (N, 3, H, W) uint8 into out (N, S, S, 3)."""
+    height, width, size = images.shape[2], images.shape[3], out.shape[1]
     view = np.empty((3, size, size), np.float32)
     room = np.empty((size, size), np.float32)
     columns = np.empty((3, width, size), np.float32)
     line = np.empty(width, np.float32)
     taps = np.empty((2, size), np.int64), np.empty((2, 2 * (max(height, width) // size + 1) + 3, size), np.float32)
     for n in range(start, stop):
-        _crop(pictures[n], box[n], flipped[n], view, columns, line, taps)
-        _recolour(view[0].ravel(), view[1].ravel(), view[2].ravel(), factors[n], order[n], grey[n])
+        _crop(images[n], box[n], flipped[n], view, columns, line, taps)
+        _recolor(view[0].ravel(), view[1].ravel(), view[2].ravel(), factors[n], order[n], gray[n])
         if sigma[n] > F(0):
             _blur(view, sigma[n], kernel, room)
         for y in range(size):
@@ -205,8 +205,8 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="views")
 
 
-def apply_on_cpu(pictures: Tensor, record: ViewRecord, size: int, kernel: int) -> Tensor:
-    """The views of pictures (N, 3, H, W) uint8 that `record` describes, on as many threads as torch uses.
+def apply_on_cpu(images: Tensor, record: ViewRecord, size: int, kernel: int) -> Tensor:
+    """The views of images (N, 3, H, W) uint8 that `record` describes, on as many threads as torch uses.
 
     Args:
         size: side of a view in pixels. kernel: width of the blur in pixels, odd.
@@ -214,9 +214,9 @@ def apply_on_cpu(pictures: Tensor, record: ViewRecord, size: int, kernel: int) -
     Returns:
         (N, 3, S, S) float32 in [0, 1], channels last in memory.
     """
-    count = len(pictures)
+    count = len(images)
     out = torch.empty(count, size, size, 3)
-    used = (pictures.contiguous(), record.box, record.flipped, record.factors, record.order, record.grey, record.sigma)
+    used = (images.contiguous(), record.box, record.flipped, record.factors, record.order, record.gray, record.sigma)
     fields = [field.numpy() for field in used]
     threads = max(1, min(torch.get_num_threads(), count // 16))
     edges = [count * i // threads for i in range(threads + 1)]

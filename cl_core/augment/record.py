@@ -9,20 +9,20 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 
 CROP_ATTEMPTS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class ViewRecord:
-    """What was done to each of N pictures; every field is a tensor with N rows.
+    """What was done to each of N images; every field is a tensor with N rows.
 
     box: (N, 4) int64, crop as top, left, height, width in pixels of the original.
     flipped: (N,) bool.
     factors: (N, 4) float32: brightness, contrast, saturation factors and hue shift; (1, 1, 1, 0) changes nothing.
     order: (N, 4) int64, the order in which those four were applied.
-    grey: (N,) bool.
+    gray: (N,) bool.
     sigma: (N,) float32, blur in pixels of the view; 0 is no blur.
     """
 
@@ -30,7 +30,7 @@ class ViewRecord:
     flipped: Tensor
     factors: Tensor
     order: Tensor
-    grey: Tensor
+    gray: Tensor
     sigma: Tensor
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class ViewRecord:
         return ViewRecord(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
 
 
-def sample_crops(count: int, height: int, width: int, config: ViewConfig, generator: torch.Generator) -> Tensor:
+def sample_crops(count: int, height: int, width: int, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """Crop boxes as torchvision's RandomResizedCrop draws them: (N, 4) int64, top, left, height, width."""
     device = generator.device
     uniform = torch.rand(4, count, CROP_ATTEMPTS, generator=generator, device=device)
@@ -50,7 +50,7 @@ def sample_crops(count: int, height: int, width: int, config: ViewConfig, genera
     w, h = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
     fits = (w >= 1) & (w <= width) & (h >= 1) & (h <= height)
     first = fits.to(torch.int8).argmax(1, keepdim=True)
-    # Where no attempt fits, the largest centred crop of an allowed aspect (always the whole picture if it is square).
+    # Where no attempt fits, the largest centered crop of an allowed aspect (always the whole image if it is square).
     whole_h, whole_w = min(height, round(width * config.crop_aspect)), min(width, round(height * config.crop_aspect))
     found = fits.any(1)
     h = torch.where(found, h.gather(1, first)[:, 0], whole_h)
@@ -62,14 +62,14 @@ def sample_crops(count: int, height: int, width: int, config: ViewConfig, genera
 
 
 @lru_cache(maxsize=64)
-def _jitter_range(config: ViewConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+def _jitter_range(config: AugmentConfig, device: torch.device) -> tuple[Tensor, Tensor]:
     """How far factors move and where from, (4,) each; kept, for a host that hands numbers to an accelerator waits for it."""
     strengths = torch.tensor([config.brightness, config.contrast, config.saturation, config.hue], device=device)
     return strengths, torch.tensor([1.0, 1.0, 1.0, 0.0], device=device)
 
 
-def sample_record(count: int, height: int, width: int, config: ViewConfig, generator: torch.Generator) -> ViewRecord:
-    """Draw what happens to `count` pictures of `height` x `width` pixels, on the generator's device."""
+def sample_record(count: int, height: int, width: int, config: AugmentConfig, generator: torch.Generator) -> ViewRecord:
+    """Draw what happens to `count` images of `height` x `width` pixels, on the generator's device."""
     device = generator.device
 
     def uniform(*shape: int) -> Tensor:
@@ -77,14 +77,14 @@ def sample_record(count: int, height: int, width: int, config: ViewConfig, gener
 
     strengths, unchanged = _jitter_range(config, device)
     factors = unchanged + (2 * uniform(count, 4) - 1) * strengths
-    jittered = uniform(count, 1) < config.jitter
+    jittered = uniform(count, 1) < config.color_jitter_prob
     low, high = sorted((config.blur_sigma_min, config.blur_sigma_max))
     sigma = low + (high - low) * uniform(count)
     return ViewRecord(
         box=sample_crops(count, height, width, config, generator),
-        flipped=uniform(count) < config.flip,
+        flipped=uniform(count) < config.flip_prob,
         factors=torch.where(jittered, factors, unchanged),
         order=uniform(count, 4).argsort(1),
-        grey=uniform(count) < config.grey,
-        sigma=torch.where(uniform(count) < config.blur, sigma, 0.0),
+        gray=uniform(count) < config.grayscale_prob,
+        sigma=torch.where(uniform(count) < config.blur_prob, sigma, 0.0),
     )

@@ -20,15 +20,15 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
     run = load_run(arguments.checkpoint)
     dataset = load_dataset(arguments.dataset or run.record.config.dataset)
-    if not dataset.labelled:
-        raise UserError(f"{dataset.name} has no labels to measure by: choose pictures with a folder a class.")
+    if not dataset.labeled:
+        raise UserError(f"{dataset.name} has no labels to measure by: choose images with a folder a class.")
     with tqdm(total=9, unit="figure", desc="evaluate", file=sys.stderr, leave=False, delay=1) as bar:
         reports = compare_with_baselines(run, dataset, lambda: bar.update(1) and None)
     if arguments.json:
         heading = {"checkpoint": run.name, "dataset": dataset.name, "layer": "feature h", "step": run.record.step}
         kinds = ("knn", "linear", "clustering", "geometry")
         print(
-            json.dumps(heading | {kind: {n: _figures(getattr(r, kind)) for n, r in reports.items()} for kind in kinds}, indent=2)
+            json.dumps(heading | {kind: {n: _metrics(getattr(r, kind)) for n, r in reports.items()} for kind in kinds}, indent=2)
         )
         return 0
     print(f"{run.name} on {dataset.name}, feature h after step {run.record.step:,} (the last)")
@@ -56,10 +56,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _figures(result: Any) -> Any:
+def _metrics(result: Any) -> Any:
     """A result as JSON, its protocol beside it."""
     if result is None:
         return None
     if isinstance(result, list):
-        return [_figures(each) for each in result]
+        return [_metrics(each) for each in result]
     return dataclasses.asdict(result) | {"protocol": result.protocol()}

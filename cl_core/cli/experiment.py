@@ -44,7 +44,7 @@ def experiment(arguments: argparse.Namespace) -> int:
         "settings": chosen.settings(),
         "data": f"{len(task.train):,} to train, {len(task.test):,} to test",
         "seeds": seeds,
-        "figures": {f"after {n}": dict(zip(("trained", "random"), outcome.after(n), strict=True)) for n in (1, last)},
+        "accuracies": {f"after {n}": dict(zip(("trained", "random"), outcome.after(n), strict=True)) for n in (1, last)},
         "source": {"trained": chosen.source_trained, "random": chosen.source_random, "note": chosen.source_note},
     }
     write_json(folder / "result.json", answer | dataclasses.asdict(outcome))
@@ -60,7 +60,7 @@ def experiment(arguments: argparse.Namespace) -> int:
 def _print(answer: dict[str, Any], last: int) -> None:
     print(f"{answer['experiment']}: {answer['settings']}")
     print(f"{answer['data']}; mean of {answer['seeds']} seed(s)")
-    first, final, source = answer["figures"]["after 1"], answer["figures"][f"after {last}"], answer["source"]
+    first, final, source = answer["accuracies"]["after 1"], answer["accuracies"][f"after {last}"], answer["source"]
     print(f"\n{'accuracy of a linear head':<28}{'1 epoch':>10}{f'{last} epochs':>11}{'source':>9}")
     for key, name in (("trained", "on the trained encoder"), ("random", "on the random encoder")):
         published = "" if source[key] is None else f"{source[key]:.1%}"
@@ -72,7 +72,7 @@ def _print(answer: dict[str, Any], last: int) -> None:
 
 
 def _write_maps(folder: Path, task: Any, encoders: tuple[Any, Any]) -> None:
-    """t-SNE of the test part's features on both encoders, coloured by class."""
+    """t-SNE of the test part's features on both encoders, colored by class."""
     import torch.nn.functional as F
 
     from cl_core.explore.projection import tsne

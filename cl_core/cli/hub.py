@@ -14,18 +14,18 @@ def pull(arguments: argparse.Namespace) -> int:
     print(
         f"{folder.name} at {folder.commit[:12]}: {record.config.method} with {record.config.encoder} on {record.config.dataset}"
     )
-    print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} PICTURE")
+    print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} IMAGE")
     return 0
 
 
 def encoder(arguments: argparse.Namespace) -> int:
-    from cl_core.hub.recommended import LEARNED, TRIED
+    from cl_core.hub.recommended import LEARNED, RECOMMENDED
 
     if arguments.repository is None:
-        for each in TRIED:
-            size = f"{each.megabytes:>4} MB {each.a_second:>3} pictures/s"
-            print(f"{each.repository:<54}{LEARNED[each.learned]:<22}{each.year} {each.licence:<11}{size}")
-        print("Pictures a second: at 224 px, on two cores with bf16, no GPU.")
+        for each in RECOMMENDED:
+            size = f"{each.megabytes:>4} MB {each.a_second:>3} images/s"
+            print(f"{each.repository:<54}{LEARNED[each.learned]:<22}{each.year} {each.license:<11}{size}")
+        print("Images a second: at 224 px, on two cores with bf16, no GPU.")
         return 0
     from tqdm import tqdm
 
@@ -37,12 +37,12 @@ def encoder(arguments: argparse.Namespace) -> int:
     ) as bar:
         for share in look(folder):
             bar.update(share - bar.n)
-    figures = folder.read_record().figures
-    accuracy = f", kNN {figures['knn']['accuracy']:.1%}" if "knn" in figures else ""
+    metrics = folder.read_record().metrics
+    accuracy = f", kNN {metrics['knn']['accuracy']:.1%}" if "knn" in metrics else ""
     print(
-        f"{folder.name}: {figures['source']['parameters'] / 1e6:.1f} million parameters, {figures['source']['licence']}{accuracy}"
+        f"{folder.name}: {metrics['source']['parameters'] / 1e6:.1f} million parameters, {metrics['source']['license']}{accuracy}"
     )
-    print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} PICTURE")
+    print(f"Use it as any run: python -m cl_core search --checkpoint {folder.name} IMAGE")
     return 0
 
 

@@ -49,9 +49,9 @@ def _describe_dataset(name: str) -> dict[str, Any]:
 
     if name in TABLES:
         table = TABLES[name]()
-        return {"name": name, "content": f"{len(table.values):,} rows x {table.values.shape[1]}", "licence": table.licence}
+        return {"name": name, "content": f"{len(table.values):,} rows x {table.values.shape[1]}", "license": table.license}
     data = load_dataset(name)
-    return {"name": name, "content": f"{len(data):,} pictures {data.size}x{data.size}", "licence": data.licence}
+    return {"name": name, "content": f"{len(data):,} images {data.size}x{data.size}", "license": data.license}
 
 
 def _describe_run(folder: Any, name: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _describe_run(folder: Any, name: str) -> dict[str, Any]:
         record = folder.read_record()
     except UserError as error:
         return {"name": name, "state": "damaged", "problem": str(error)}
-    accuracy = record.figures.get("knn", {}).get("accuracy")
+    accuracy = record.metrics.get("knn", {}).get("accuracy")
     return {
         "name": name,
         "state": record.state,

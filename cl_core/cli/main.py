@@ -60,12 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command(
         "evaluate", run_evaluate, "kNN, linear probe, clusters and geometry beside raw pixels and the untrained encoder."
     )
-    search = command("search", run_search, "Find the pictures most like yours.")
-    search.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER")
-    search.add_argument("--top", type=_positive, default=5, help="answers a picture (default: 5)")
+    search = command("search", run_search, "Find the images most like yours.")
+    search.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
+    search.add_argument("--top", type=_positive, default=5, help="answers an image (default: 5)")
     for sub in (evaluate, search):
         sub.add_argument("--checkpoint", required=True, metavar="NAME|DIR", help="a shipped checkpoint or a run folder")
-        sub.add_argument("--dataset", help="other pictures than those the run learned from")
+        sub.add_argument("--dataset", help="other images than those the run learned from")
     for sub in (listing, evaluate, search, sweep, experiment):
         sub.add_argument("--json", action="store_true", help="print JSON")
 
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     encoder.add_argument(
         "repository", nargs="?", metavar="[hf-hub:]OWNER/NAME[@REVISION]", help="default: list some that were tried"
     )
-    encoder.add_argument("--dataset", default="emoji", help="the pictures it is to look at (default: emoji)")
+    encoder.add_argument("--dataset", default="emoji", help="the images it is to look at (default: emoji)")
     encoder.add_argument(
         "--image-size", type=_side, default=0, metavar="PX", help="side it takes (default: its own, at most 256)"
     )
@@ -106,19 +106,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "Bring pictures onto this machine, once, under a name to train on and search in."
+    text = "Bring images onto this machine, once, under a name to train on and search in."
     actions = commands.add_parser("data", help=text, description=text).add_subparsers(dest="action", required=True)
 
     get = actions.add_parser("get", help="fetch a public data set", description="Fetch a public data set (cifar10).")
     get.add_argument("name", metavar="NAME")
     get.set_defaults(call=data.get)
 
-    text = "Take the pictures of a folder or archive: a folder a class; train and test (or val) folders above them are parts."
-    add = actions.add_parser("add", help="take the pictures of a folder or archive", description=text)
+    text = "Take the images of a folder or archive: a folder a class; train and test (or val) folders above them are parts."
+    add = actions.add_parser("add", help="take the images of a folder or archive", description=text)
     add.add_argument("name", metavar="NAME", help="what to call them: small letters, digits, dots, dashes")
-    add.add_argument("pictures", type=Path, metavar="FOLDER|ARCHIVE", help="a folder, or a zip or tar archive")
+    add.add_argument("images", type=Path, metavar="FOLDER|ARCHIVE", help="a folder, or a zip or tar archive")
     add.add_argument("--title", default="", help="what to call them where figures are printed (default: the name)")
-    add.add_argument("--licence", default="", help="under which terms they may be used")
+    add.add_argument("--license", default="", help="under which terms they may be used")
     add.add_argument("--size", type=_side, default=0, metavar="PX", help="side they are kept at (default: their own, at most 64)")
     add.set_defaults(call=data.add)
 
@@ -146,7 +146,7 @@ def _add_words(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     similar.add_argument("--each", action="store_true", help="of two words, too, list the words like each")
     analogy = question("analogy", words.analogy, "A word by arithmetic, such as: king - man + woman.")
     analogy.add_argument("terms", nargs="+", metavar="WORD|SIGN")
-    evaluate = question("evaluate", words.evaluate, "log Z over contexts, and agreement with people's judgements.")
+    evaluate = question("evaluate", words.evaluate, "log Z over contexts, and agreement with people's judgments.")
     evaluate.add_argument("--pairs", type=Path, nargs="+", default=[], metavar="FILE", help="two words and a number a line")
     project = question("project", words.project, "Compute the map of the most frequent words ahead and keep it beside the run.")
     for sub in (similar, analogy):

@@ -39,7 +39,7 @@ def train(arguments: argparse.Namespace) -> int:
     if not follow(session.events(arguments.save_every), training, report):
         return 130
     print(f"Finished: {arguments.run}")
-    last, log_z = session.record.figures["last"], session.record.figures["log_z"]
+    last, log_z = session.record.metrics["last"], session.record.metrics["log_z"]
     print(f"loss {last['loss']:.3f}, accuracy {last['accuracy']:.1%}, log Z {log_z['mean']:+.2f} ± {log_z['std']:.2f}")
     return 0
 
@@ -64,34 +64,34 @@ def analogy(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgements
+    from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
     from cl_core.words.training import noise_log_kq
 
     run = _open(arguments)
     space = _space(run)
     files: list[Path] = arguments.pairs
-    agreements = [agreement(space, read_judgements(file), file.stem) for file in files]
+    agreements = [agreement(space, read_judgments(file), file.stem) for file in files]
     log_z = log_partition_over_contexts(run.vectors, run.vocabulary.counts)
-    figures: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "checkpoint": run.name,
         "loss": run.record.config.loss,
         "vocabulary": len(run.vocabulary),
-        "last": run.record.figures.get("last"),
+        "last": run.record.metrics.get("last"),
         "log_z": dataclasses.asdict(log_z),
     }
     if run.record.config.loss == "negative-sampling":
         counts = run.vocabulary.counts
         log_p = log_partition_over_contexts(run.vectors, counts, noise_log_kq(run.record.config, counts))
-        figures["log_z_with_log_kq"] = dataclasses.asdict(log_p)
-    figures["agreement"] = [dataclasses.asdict(each) for each in agreements]
+        metrics["log_z_with_log_kq"] = dataclasses.asdict(log_p)
+    metrics["agreement"] = [dataclasses.asdict(each) for each in agreements]
     if arguments.json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps(metrics, indent=2))
         return 0
     print(f"{run.name}: {run.record.config.loss}, {len(run.vocabulary):,} words, dimension {run.record.config.dim}")
-    if figures["last"]:
-        print(f"loss {figures['last']['loss']:.3f}, accuracy {figures['last']['accuracy']:.1%} (mean of the last steps)")
+    if metrics["last"]:
+        print(f"loss {metrics['last']['loss']:.3f}, accuracy {metrics['last']['accuracy']:.1%} (mean of the last steps)")
     print(f"log Z {log_z.mean:+.2f} ± {log_z.std:.2f}: {log_z.protocol()}")
-    if "log_z_with_log_kq" in figures:
+    if "log_z_with_log_kq" in metrics:
         print(f"log Z of score + log(k q) {log_p.mean:+.2f} ± {log_p.std:.2f}")
     for each in agreements:
         agreed = "too few known pairs" if each.spearman is None else f"Spearman {each.spearman:.3f}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from cl_core.data.decoding import MAX_BYTES
-from cl_core.data.entries import DAMAGE, PictureFile, entry, is_hidden, is_image, reason_of, too_large
+from cl_core.data.entries import DAMAGE, ImageFile, entry, is_hidden, is_image, reason_of, too_large
 from cl_core.data.tar_files import from_tar
 from cl_core.data.zip_files import from_zip
 from cl_core.errors import UserError, quoted
@@ -48,7 +48,7 @@ def _files_below(folder: Path) -> Iterator[tuple[Path, OSError | None]]:
         yield Path(failure.filename), failure
 
 
-def _from_folder(folder: Path) -> Iterator[PictureFile | None]:
+def _from_folder(folder: Path) -> Iterator[ImageFile | None]:
     files = []
     for file in _files_below(folder):
         files.append(file)
@@ -59,18 +59,18 @@ def _from_folder(folder: Path) -> Iterator[PictureFile | None]:
         yield entry(PurePosixPath(*path.relative_to(folder).parts), read, at / len(files))
 
 
-def _from(source: Path) -> Iterator[PictureFile | None]:
+def _from(source: Path) -> Iterator[ImageFile | None]:
     """The image files, and None for every other entry."""
     if not source.exists():
-        raise UserError(f"There is no folder or archive {quoted(source)}; give the path of one that holds pictures.")
+        raise UserError(f"There is no folder or archive {quoted(source)}; give the path of one that holds images.")
     if source.is_dir():
         return _from_folder(source)
     if not source.is_file():
-        raise UserError(f"{quoted(source)} is neither a folder nor a zip or tar archive; give one that holds pictures.")
+        raise UserError(f"{quoted(source)} is neither a folder nor a zip or tar archive; give one that holds images.")
     return from_zip(source) if zipfile.is_zipfile(source) else from_tar(source)
 
 
-def read_pictures(source: Path) -> Iterator[PictureFile]:
+def read_images(source: Path) -> Iterator[ImageFile]:
     """The image files in a folder, a zip or a tar archive (gzip, bzip2 or xz), in the order in which they lie there.
 
     Those below hidden folders are left out, and links to folders are not followed.
@@ -86,11 +86,11 @@ def read_pictures(source: Path) -> Iterator[PictureFile]:
             entries += 1
             count += file is not None
             if count > MAX_FILES or entries > ENTRIES_PER_FILE * MAX_FILES:
-                what = f"{MAX_FILES:,} pictures" if count > MAX_FILES else f"{ENTRIES_PER_FILE * MAX_FILES:,} entries"
+                what = f"{MAX_FILES:,} images" if count > MAX_FILES else f"{ENTRIES_PER_FILE * MAX_FILES:,} entries"
                 raise UserError(f"{name} holds more than {what}; give a part of them.")
             if file is not None:
                 yield file
     except DAMAGE as error:
         raise UserError(f"{name} cannot be read ({reason_of(error)}); it may be cut off or damaged, copy it again.") from None
     if count == 0:
-        raise UserError(f"{name} holds no picture; PNG, JPEG, WebP, GIF, BMP and TIFF files are read.")
+        raise UserError(f"{name} holds no image; PNG, JPEG, WebP, GIF, BMP and TIFF files are read.")

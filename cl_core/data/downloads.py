@@ -41,24 +41,24 @@ class Download:
 
 
 def _cifar10(folder: Path) -> tuple[Tensor, Tensor, Description]:
-    """Pictures by class, in the original order within each: the order in which a folder a class holds them."""
+    """Images by class, in the original order within each: the order in which a folder a class holds them."""
     from torchvision.datasets import CIFAR10
 
     parts = [CIFAR10(str(folder), train=train, download=True) for train in (True, False)]
-    pictures, labels = [], []
+    images, labels = [], []
     for part in parts:
         targets = torch.tensor(part.targets)
         order = targets.argsort(stable=True)
-        pictures.append(torch.from_numpy(part.data)[order].permute(0, 3, 1, 2))
+        images.append(torch.from_numpy(part.data)[order].permute(0, 3, 1, 2))
         labels.append(targets[order])
     label = torch.cat(labels)
     names = [parts[0].classes[i] for i in label.tolist()]
     return (
-        torch.cat(pictures),
+        torch.cat(images),
         label,
         Description(
             title="CIFAR-10",
-            licence="CIFAR-10 (Krizhevsky 2009), free for research",
+            license="CIFAR-10 (Krizhevsky 2009), free for research",
             classes=parts[0].classes,
             names=names,
             train=len(labels[0]),
@@ -102,7 +102,7 @@ def get(name: str, progress: Progress | None = None) -> bool:
     """Bring a data set of `DOWNLOADS` onto this machine; False if it is there already.
 
     Args:
-        progress: called with the share fetched, 0 to 1.
+        progress: called with the fraction fetched, 0 to 1.
 
     Raises:
         UserError: it cannot be fetched, or is not what it should be.
@@ -140,7 +140,7 @@ def full_mnist() -> Dataset:
             f"MNIST could not be fetched ({_reason(error)}): try again with a network, or without --full, "
             "on the 10,000 digits at hand."
         ) from None
-    pictures = torch.cat([part.data for part in parts])[:, None].repeat(1, 3, 1, 1)
+    images = torch.cat([part.data for part in parts])[:, None].repeat(1, 3, 1, 1)
     labels = torch.cat([part.targets for part in parts])
-    licence = "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0"
-    return digit_dataset("mnist-full", "MNIST", pictures, labels, len(parts[0].data), licence)
+    license = "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0"
+    return digit_dataset("mnist-full", "MNIST", images, labels, len(parts[0].data), license)

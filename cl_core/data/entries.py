@@ -38,18 +38,18 @@ DAMAGE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class PictureFile:
+class ImageFile:
     """An image file in a folder or an archive.
 
     name, folders: the file's name and those of the folders it lies in, outermost first, as the source holds them.
     read: gives the bytes, until the next file is taken. It raises a `UserError` that names the file if it cannot be read.
-    share: how much of the source lies before the file, 0 to 1.
+    fraction: how much of the source lies before the file, 0 to 1.
     """
 
     name: str
     folders: tuple[str, ...]
     read: Callable[[], bytes]
-    share: float = 0.0
+    fraction: float = 0.0
 
 
 def too_large(name: str) -> UserError:
@@ -73,7 +73,7 @@ def folders_of(path: PurePosixPath) -> tuple[str, ...]:
     return tuple(part for part in path.parts[:-1] if part not in ("/", "//", "..", "."))
 
 
-def entry(path: PurePosixPath, read: Callable[[str], bytes], share: float) -> PictureFile:
+def entry(path: PurePosixPath, read: Callable[[str], bytes], fraction: float) -> ImageFile:
     """Turn whatever `read`, called with the name of the file, meets into a `UserError`."""
 
     def checked() -> bytes:
@@ -86,4 +86,4 @@ def entry(path: PurePosixPath, read: Callable[[str], bytes], share: float) -> Pi
                 f"{quoted(path.name)} cannot be read ({reason_of(error)}); it may be cut off or damaged, save it again."
             ) from None
 
-    return PictureFile(path.name, folders_of(path), checked, share)
+    return ImageFile(path.name, folders_of(path), checked, fraction)

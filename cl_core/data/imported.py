@@ -1,4 +1,4 @@
-"""Collections: picture sets brought onto this machine once, kept as one memory-mapped file each."""
+"""Collections: image sets brought onto this machine once, kept as one memory-mapped file each."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import safetensors.torch
 import torch
 from filelock import FileLock, Timeout
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cl_core.data.archives import read_pictures
+from cl_core.data.archives import read_images
 from cl_core.data.dataset import Dataset, every_fifth_group
-from cl_core.data.decoding import decode_picture, to_tensor
+from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.names import NAME, PUBLIC
 from cl_core.errors import UserError, quoted, readable
 from cl_core.system.files import replace_file, write_json
 from cl_core.system.paths import cache_dir
 
-LARGEST_SIDE = 64  # pixels kept of a picture unless more are asked for
+LARGEST_SIDE = 64  # pixels kept of an image unless more are asked for
 TEST_FOLDERS = ("test", "val", "validation", "valid")
 DESCRIPTION = "description.json"
 LOCK = ".lock"  # held by the process that writes the collection; who dies lets it go
@@ -37,22 +38,29 @@ ATTEMPTS = 5  # at reading a collection that is replaced meanwhile
 
 
 class Description(BaseModel):
-    """What stands beside the pictures.
+    """What stands beside the images.
 
-    train: how many of the pictures, the first, are to train on.
-    digest: of the pictures.
-    file: the name of the file that holds pictures and labels. Whoever replaces the description replaces the collection at once.
+    train: how many of the images, the first, are to train on.
+    digest: of the images.
+    file: the name of the file that holds images and labels. Whoever replaces the description replaces the collection at once.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     title: str
-    licence: str
+    license: str
     classes: list[str]
     names: list[str]
     train: int
     digest: str = ""
-    file: str = Field("pictures.safetensors", pattern=r"^pictures(-[0-9a-f]{16})?\.safetensors$")
+    file: str = Field("images.safetensors", pattern=r"^(images|pictures)(-[0-9a-f]{16})?\.safetensors$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgrade(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "licence" in values:  # as earlier versions spelled it
+            values = {"license" if name == "licence" else name: value for name, value in values.items()}
+        return values
 
 
 def collections_dir() -> Path:
@@ -90,22 +98,22 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a stopped `data add` left, and pictures that the description names no more."""
+    """Remove what a stopped `data add` left, and images that the description names no more."""
     try:
         kept = _read_description(folder).file
     except FileNotFoundError:
         kept = ""
     except (OSError, ValueError):
         return  # damaged: what belongs to it cannot be told
-    for pattern in ("pictures*.safetensors", ".*.tmp"):
+    for pattern in ("images*.safetensors", "pictures*.safetensors", ".*.tmp"):
         for file in folder.glob(pattern):
             if file.name != kept:
                 with contextlib.suppress(OSError):  # one that is in use stays until the next time
                     file.unlink()
 
 
-def write_collection(name: str, pictures: Tensor, labels: Tensor, description: Description) -> None:
-    """Keep pictures (N, 3, S, S) uint8 and labels (N,) int64, -1 where there is none, under `name`.
+def write_collection(name: str, images: Tensor, labels: Tensor, description: Description) -> None:
+    """Keep images (N, 3, S, S) uint8 and labels (N,) int64, -1 where there is none, under `name`.
 
     A collection of that name is replaced at once, at the end: until then, and if this fails, it is there as it was.
 
@@ -113,12 +121,12 @@ def write_collection(name: str, pictures: Tensor, labels: Tensor, description: D
         UserError: the name is not a plain one, a text is not UTF-8, or the disk is full.
     """
     _check_name(name)
-    _check_text(description.title, description.licence, *description.classes, *description.names)
-    content = {"pictures": pictures.contiguous(), "labels": labels.contiguous()}
-    contents = hashlib.sha256(content["pictures"].numpy().data)
+    _check_text(description.title, description.license, *description.classes, *description.names)
+    content = {"images": images.contiguous(), "labels": labels.contiguous()}
+    contents = hashlib.sha256(content["images"].numpy().data)
     digest = contents.hexdigest()[:16]
     contents.update(content["labels"].numpy().data)
-    changes = {"digest": digest, "file": f"pictures-{contents.hexdigest()[:16]}.safetensors"}
+    changes = {"digest": digest, "file": f"images-{contents.hexdigest()[:16]}.safetensors"}
     described = description.model_copy(update=changes)
     folder = collections_dir() / name
     with _locked(folder):
@@ -158,11 +166,11 @@ def _open(folder: Path) -> tuple[Description, dict[str, Tensor]]:
         description = _read_description(folder)
         with contextlib.suppress(FileNotFoundError):
             return description, safetensors.torch.load_file(folder / description.file)
-    raise ValueError("the pictures are missing")
+    raise ValueError("the images are missing")
 
 
 def read_collection(name: str) -> Dataset:
-    """A collection as a data set; its pictures are memory-mapped.
+    """A collection as a data set; its images are memory-mapped.
 
     Raises:
         UserError: it is not there, or its files are damaged.
@@ -170,20 +178,22 @@ def read_collection(name: str) -> Dataset:
     folder = collections_dir() / name
     try:
         description, tensors = _open(folder)
-        pictures, labels = tensors["pictures"], tensors["labels"]
+        images, labels = tensors.get("images", tensors.get("pictures")), tensors["labels"]
+        if images is None:
+            raise KeyError("images")
     except FileNotFoundError:
         raise UserError(f"There is no collection {name!r} on this machine: bring it with `data add {name} FOLDER`.") from None
     except (OSError, KeyError, ValueError, ValidationError, SafetensorError):
         raise UserError(f"The collection in {folder} is damaged: delete that folder and add it again.") from None
-    everything = torch.arange(len(pictures))
+    everything = torch.arange(len(images))
     train, test = everything[: description.train], everything[description.train :]
-    # Without a class a picture belongs to a last, nameless one, so that it still has a colour.
+    # Without a class an image belongs to a last, nameless one, so that it still has a color.
     families = torch.where(labels >= 0, labels, len(description.classes))
     family_names = [*description.classes, "no class"] if bool((labels < 0).any()) else description.classes
     return Dataset(
         name=name,
         title=description.title,
-        pictures=pictures,
+        images=images,
         labels=labels,
         families=families,
         groups=everything,
@@ -193,9 +203,9 @@ def read_collection(name: str) -> Dataset:
         shown=test if len(test) else everything,
         classes=description.classes,
         family_names=family_names,
-        ids=[str(i) for i in range(len(pictures))],
+        ids=[str(i) for i in range(len(images))],
         names=description.names,
-        licence=description.licence,
+        license=description.license,
         label_kind="class",
         digest="" if name in PUBLIC else description.digest,
     )
@@ -203,7 +213,7 @@ def read_collection(name: str) -> Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class _Tile:
-    """An image, small, and where it lay: name, folders as `PictureFile` has them, pixels (1, 3, S, S) uint8."""
+    """An image, small, and where it lay: name, folders as `ImageFile` has them, pixels (1, 3, S, S) uint8."""
 
     name: str
     folders: tuple[str, ...]
@@ -247,52 +257,52 @@ def add_collection(
     name: str,
     source: Path,
     title: str = "",
-    licence: str = "",
+    license: str = "",
     size: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> list[str]:
-    """Read a folder or an archive of pictures once and keep them under `name`.
+    """Read a folder or an archive of images once and keep them under `name`.
 
     The layout is the usual one: a folder a class; where the outermost folders are `train` and `test` (or `val`),
-    they are the parts. Pictures that lie in no folder have no class. Files that cannot be read are left out.
+    they are the parts. Images that lie in no folder have no class. Files that cannot be read are left out.
 
     Args:
-        size: side in pixels that pictures are brought to, padded to a square; 0 takes that of the largest, at most 64.
-        progress: called with the share done, 0 to 1.
+        size: side in pixels that images are brought to, padded to a square; 0 takes that of the largest, at most 64.
+        progress: called with the fraction done, 0 to 1.
 
     Returns:
         A sentence for each file that could not be read and was left out.
 
     Raises:
-        UserError: nothing to read there, or fewer than two pictures could be read; a collection of that name stays as it was.
+        UserError: nothing to read there, or fewer than two images could be read; a collection of that name stays as it was.
     """
     _check_name(name)
-    _check_text(title, licence)
+    _check_text(title, license)
     found, problems = _read_tiles(source, size, progress)
     tiles = _without_common_folders(found)
     parted = any(map(_is_test, tiles)) and any(map(_is_train, tiles))
     train = _sorted(t for t in tiles if not parted or _is_train(t))
     test = _sorted(t for t in tiles if parted and _is_test(t))
     if PUBLIC.get(name, (len(train), len(test))) != (len(train), len(test)):
-        expected = "{:,} pictures to train and {:,} to test".format(*PUBLIC[name])
+        expected = "{:,} images to train and {:,} to test".format(*PUBLIC[name])
         holds = f"{quoted(source)} holds {len(train):,} and {len(test):,}"
-        raise UserError(f"{name} has {expected}, and {holds}: choose another name for your pictures.")
+        raise UserError(f"{name} has {expected}, and {holds}: choose another name for your images.")
     ordered = [*train, *test]
     if len(ordered) < 2:
         reason = problems[0] if problems else "PNG, JPEG, WebP, GIF, BMP and TIFF are."
-        raise UserError(f"{quoted(source)} holds fewer than two pictures that can be read: {reason}")
+        raise UserError(f"{quoted(source)} holds fewer than two images that can be read: {reason}")
     labels = ["/".join(t.folders[1:] if parted else t.folders) for t in ordered]
     classes = _readable_apart(sorted({*labels} - {""}))
     index = {label: i for i, label in enumerate(classes)}
     description = Description(
         title=title or name,
-        licence=licence or "not stated",
+        license=license or "not stated",
         classes=list(classes.values()),
         names=[_item_name(classes.get(label, ""), tile) for label, tile in zip(labels, ordered, strict=True)],
         train=len(train),
     )
-    pictures = _stacked(ordered, size)
-    write_collection(name, pictures, torch.tensor([index.get(label, -1) for label in labels]), description)
+    images = _stacked(ordered, size)
+    write_collection(name, images, torch.tensor([index.get(label, -1) for label in labels]), description)
     return problems
 
 
@@ -303,15 +313,15 @@ def _item_name(label: str, tile: _Tile) -> str:
 def _read_tiles(source: Path, size: int, progress: Callable[[float], None] | None) -> tuple[list[_Tile], list[str]]:
     """The images, each shrunk before the next is read, and a sentence for each that cannot be read."""
     tiles, problems = [], []
-    for at, file in enumerate(read_pictures(source)):
+    for at, file in enumerate(read_images(source)):
         try:
-            image = decode_picture(file.read(), quoted(file.name))
+            image = decode_image(file.read(), quoted(file.name))
         except UserError as error:
             problems.append(str(error))
         else:
             tiles.append(_Tile(file.name, file.folders, to_tensor(image, size or min(max(image.size), LARGEST_SIDE))))
         if progress and at % 100 == 0:
-            progress(file.share)
+            progress(file.fraction)
     if progress:
         progress(1.0)
     return tiles, sorted(problems)
@@ -320,10 +330,10 @@ def _read_tiles(source: Path, size: int, progress: Callable[[float], None] | Non
 def _stacked(tiles: list[_Tile], size: int) -> Tensor:
     """(N, 3, S, S) uint8. size: S; 0 takes that of the largest."""
     size = size or max(tile.pixels.shape[-1] for tile in tiles)
-    pictures = torch.empty(len(tiles), 3, size, size, dtype=torch.uint8)
-    for row, tile in zip(pictures, tiles, strict=True):
+    images = torch.empty(len(tiles), 3, size, size, dtype=torch.uint8)
+    for row, tile in zip(images, tiles, strict=True):
         if tile.pixels.shape[-1] == size:
             row[:] = tile.pixels[0]
         else:
             row[:] = to_tensor(Image.fromarray(tile.pixels[0].permute(1, 2, 0).numpy()), size)[0]
-    return pictures
+    return images

@@ -10,7 +10,7 @@ from cl_core.errors import UserError
 
 
 def dataset_names() -> list[str]:
-    """Sets of pictures that can be used now: those that come with the project, then those brought onto this machine."""
+    """Sets of images that can be used now: those that come with the project, then those brought onto this machine."""
     from cl_core.data.imported import collection_names
 
     return [*DATASETS, *(name for name in collection_names() if name not in DATASETS)]
@@ -18,7 +18,7 @@ def dataset_names() -> list[str]:
 
 @cache
 def load_dataset(name: str) -> Dataset:
-    """The pictures called `name`, read once a process.
+    """The images called `name`, read once a process.
 
     Raises:
         UserError: no such data set, it is not on this machine yet, or it is a table.
@@ -34,5 +34,5 @@ def load_dataset(name: str) -> Dataset:
         raise UserError(DOWNLOADS[name].missing())
     choices = ", ".join(dataset_names())
     if name in TABLES:
-        raise UserError(f"{name} is a table, and this needs pictures: choose one of {choices}.")
+        raise UserError(f"{name} is a table, and this needs images: choose one of {choices}.")
     raise UserError(f"There is no data set {name!r}: choose one of {choices}, or bring your own with `data add {name} FOLDER`.")

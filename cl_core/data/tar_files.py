@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from cl_core.data.decoding import MAX_BYTES
-from cl_core.data.entries import CHUNK, DAMAGE, MAX_DICTIONARY, PictureFile, entry, is_image, too_large
+from cl_core.data.entries import CHUNK, DAMAGE, MAX_DICTIONARY, ImageFile, entry, is_image, too_large
 from cl_core.errors import UserError, quoted
 
 MAX_HEADER = 4_000_000  # bytes before the content of one entry of a tar archive
@@ -155,7 +155,7 @@ def _read_tarred(archive: tarfile.TarFile, stream: _Forward, member: tarfile.Tar
     return bytes(content)
 
 
-def from_tar(path: Path) -> Iterator[PictureFile | None]:
+def from_tar(path: Path) -> Iterator[ImageFile | None]:
     size = path.stat().st_size
     with path.open("rb") as file:
         stream = _Forward(file)
@@ -164,9 +164,7 @@ def from_tar(path: Path) -> Iterator[PictureFile | None]:
         except tarfile.ReadError:
             if stream.damage:
                 raise
-            raise UserError(
-                f"{quoted(path)} is neither a folder nor a zip or tar archive; give one that holds pictures."
-            ) from None
+            raise UserError(f"{quoted(path)} is neither a folder nor a zip or tar archive; give one that holds images.") from None
         for member in _members(archive, stream):
             inside = PurePosixPath(member.name)
             if not member.isfile() or not is_image(inside):

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from cl_core.data.decoding import MAX_BYTES
-from cl_core.data.entries import CHUNK, DAMAGE, MAX_DICTIONARY, PictureFile, entry, is_image, too_large
+from cl_core.data.entries import CHUNK, DAMAGE, MAX_DICTIONARY, ImageFile, entry, is_image, too_large
 from cl_core.errors import UserError, quoted
 
 MAX_VERSION = 63  # of the zip format, times ten, that Python's `ZipFile` takes
@@ -138,7 +138,7 @@ def _read_zipped(file: BinaryIO, info: zipfile.ZipInfo, name: str) -> bytes:
     return bytes(content)
 
 
-def from_zip(path: Path) -> Iterator[PictureFile | None]:
+def from_zip(path: Path) -> Iterator[ImageFile | None]:
     entries = _list_zip(path)
     with path.open("rb") as file:
         for at, info in enumerate(entries):

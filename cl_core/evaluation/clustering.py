@@ -1,7 +1,7 @@
 """Clusters against labels: k-means and Gaussian mixtures, each step of EM on its own.
 
-The clustering view of contrastive learning: the E step recolours points by their nearest centre, the M
-step moves the centres. Pulling an anchor to its positives is the one, refreshing keys the other.
+The clustering view of contrastive learning: the E step recolors points by their nearest center, the M
+step moves the centers. Pulling an anchor to its positives is the one, refreshing keys the other.
 """
 
 from __future__ import annotations
@@ -27,46 +27,46 @@ VARIANCE_FLOOR = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class KMeansStep:
-    """After one half of a round: `assign` gave points (N,) to centres (K, D), `move` moved the centres.
+    """After one half of a round: `assign` gave points (N,) to centers (K, D), `move` moved the centers.
 
-    inertia: sum of squared distances of the points to their centres; it never rises.
+    inertia: sum of squared distances of the points to their centers; it never rises.
     """
 
     kind: Literal["assign", "move"]
     assignment: Tensor
-    centres: Tensor
+    centers: Tensor
     inertia: float
 
 
 def kmeans_start(points: Tensor, clusters: int, seed: int) -> Tensor:
-    """k-means++ centres (Arthur and Vassilvitskii 2007): (K, D)."""
+    """k-means++ centers (Arthur and Vassilvitskii 2007): (K, D)."""
     from sklearn.cluster import kmeans_plusplus
 
-    centres, _ = kmeans_plusplus(points.numpy(), clusters, random_state=seed)
-    return torch.from_numpy(centres)
+    centers, _ = kmeans_plusplus(points.numpy(), clusters, random_state=seed)
+    return torch.from_numpy(centers)
 
 
-def _inertia(points: Tensor, centres: Tensor, assignment: Tensor) -> float:
-    return float((points - centres[assignment]).square().sum())
+def _inertia(points: Tensor, centers: Tensor, assignment: Tensor) -> float:
+    return float((points - centers[assignment]).square().sum())
 
 
-def kmeans_steps(points: Tensor, centres: Tensor) -> Iterator[KMeansStep]:
-    """Lloyd's algorithm from given centres, until no point changes its centre or 100 rounds are done.
+def kmeans_steps(points: Tensor, centers: Tensor) -> Iterator[KMeansStep]:
+    """Lloyd's algorithm from given centers, until no point changes its center or 100 rounds are done.
 
     Args:
-        points: (N, D). centres: (K, D). A centre that loses all its points stays where it is.
+        points: (N, D). centers: (K, D). A center that loses all its points stays where it is.
     """
     before: Tensor | None = None
     for _ in range(MAX_ROUNDS):
-        assignment = torch.cdist(points, centres).argmin(1)
-        yield KMeansStep("assign", assignment, centres, _inertia(points, centres, assignment))
+        assignment = torch.cdist(points, centers).argmin(1)
+        yield KMeansStep("assign", assignment, centers, _inertia(points, centers, assignment))
         if before is not None and torch.equal(assignment, before):
             return
         before = assignment
-        count = torch.bincount(assignment, minlength=len(centres))
-        total = torch.zeros_like(centres).index_add_(0, assignment, points)
-        centres = torch.where(count[:, None] > 0, total / count[:, None].clamp(min=1), centres)
-        yield KMeansStep("move", assignment, centres, _inertia(points, centres, assignment))
+        count = torch.bincount(assignment, minlength=len(centers))
+        total = torch.zeros_like(centers).index_add_(0, assignment, points)
+        centers = torch.where(count[:, None] > 0, total / count[:, None].clamp(min=1), centers)
+        yield KMeansStep("move", assignment, centers, _inertia(points, centers, assignment))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ class MixtureStep:
     log_likelihood: mean over points of log p(point) under the parameters before the E step; it never falls.
     """
 
-    kind: Literal["expect", "maximise"]
+    kind: Literal["expect", "maximize"]
     responsibilities: Tensor
     weights: Tensor
     means: Tensor
@@ -97,7 +97,7 @@ def mixture_steps(points: Tensor, responsibilities: Tensor, rounds: int = 50, to
         means = responsibilities.T @ points / count[:, None]
         squares = responsibilities.T @ points.square() / count[:, None]
         variances = (squares - means.square()).clamp(min=0) + VARIANCE_FLOOR
-        yield MixtureStep("maximise", responsibilities, weights, means, variances, log_likelihood)
+        yield MixtureStep("maximize", responsibilities, weights, means, variances, log_likelihood)
         precision = 1 / variances
         distance = points.square() @ precision.T - 2 * points @ (means * precision).T + (means.square() * precision).sum(1)
         log_density = -0.5 * (distance + variances.log().sum(1) + points.shape[1] * math.log(2 * math.pi)) + weights.log()
@@ -112,13 +112,13 @@ def mixture_steps(points: Tensor, responsibilities: Tensor, rounds: int = 50, to
 
 @dataclasses.dataclass(frozen=True)
 class ClusteringResult:
-    """Agreement of clusters with labels: normalised mutual information (0 to 1), adjusted Rand index (0 is chance)."""
+    """Agreement of clusters with labels: normalized mutual information (0 to 1), adjusted Rand index (0 is chance)."""
 
     method: ClusterMethod
     nmi: float
     ari: float
     clusters: int
-    pictures: int
+    images: int
     label: str
 
     def protocol(self) -> str:
@@ -129,7 +129,7 @@ class ClusteringResult:
             else f"diagonal, from k-means, on {MIXTURE_DIMENSIONS} principal components"
         )
         return (
-            f"{self.method} with {self.clusters} clusters ({how}) of {self.pictures:,} pictures' features, scaled to length 1, "
+            f"{self.method} with {self.clusters} clusters ({how}) of {self.images:,} images' features, scaled to length 1, "
             f"against label: {self.label}"
         )
 
@@ -147,7 +147,7 @@ def _kmeans(points: Tensor, clusters: int) -> KMeansStep:
 def evaluate_clustering(features: Tensor, dataset: Dataset) -> list[ClusteringResult]:
     """k-means and a Gaussian mixture of features (N, D), as many clusters as classes.
 
-    On the test part, or on one picture of each group where there is none.
+    On the test part, or on one image of each group where there is none.
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 

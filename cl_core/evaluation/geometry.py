@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import make_views
 from cl_core.models.embedding import embed, embed_views
 from cl_core.models.methods import Method
@@ -19,7 +19,7 @@ def alignment(z1: Tensor, z2: Tensor) -> float:
     """Mean squared distance of positives on the unit sphere (Wang and Isola 2020, eq. 1, alpha 2): 0 (all meet) to 4.
 
     Args:
-        z1, z2: (N, D), two views of N pictures.
+        z1, z2: (N, D), two views of N images.
     """
     return float((F.normalize(z1, dim=1) - F.normalize(z2, dim=1)).square().sum(1).mean())
 
@@ -37,9 +37,9 @@ def uniformity(z: Tensor) -> float:
 
 
 def tolerance(z: Tensor, labels: Tensor) -> float:
-    """Mean cosine of pictures of one class (Wang and Liu 2021, section 3.3): 1 where each class is one point.
+    """Mean cosine of images of one class (Wang and Liu 2021, section 3.3): 1 where each class is one point.
 
-    A low temperature pushes those apart too. NaN where no two pictures share a class.
+    A low temperature pushes those apart too. NaN where no two images share a class.
 
     Args:
         z: (N, D). labels: (N,) int64; -1 is no class.
@@ -51,7 +51,7 @@ def tolerance(z: Tensor, labels: Tensor) -> float:
 
 
 def output_std(z: Tensor) -> float:
-    """Mean over dimensions of the standard deviation of normalised outputs (SimSiam, section 4.1).
+    """Mean over dimensions of the standard deviation of normalized outputs (SimSiam, section 4.1).
 
     About 1 / sqrt(D) where they spread evenly, 0 where they have collapsed to one point.
     """
@@ -61,7 +61,7 @@ def output_std(z: Tensor) -> float:
 def effective_rank(z: Tensor) -> float:
     """exp of the entropy of the singular values' shares (Roy and Vetterli 2007): 1 (a line) to min(N, D).
 
-    Of the centred, normalised rows; 1 where all points are one.
+    Of the centered, normalized rows; 1 where all points are one.
     """
     unit = F.normalize(z, dim=1).double()
     values = torch.linalg.svdvals(unit - unit.mean(0))
@@ -73,29 +73,29 @@ def effective_rank(z: Tensor) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
-    """Of embeddings z of length 1 in `dim` dimensions; `pictures` tells of how many."""
+    """Of embeddings z of length 1 in `dim` dimensions; `images` tells of how many."""
 
     alignment: float
     uniformity: float
     std: float
     effective_rank: float
     dim: int
-    pictures: int
+    images: int
 
     def protocol(self) -> str:
         """The protocol in one line."""
         return (
-            f"embeddings z of {self.pictures:,} pictures, scaled to length 1; alignment between two augmented views, "
-            f"the rest of the whole pictures; std is to be held against 1/sqrt({self.dim}) = {self.dim**-0.5:.3f}"
+            f"embeddings z of {self.images:,} images, scaled to length 1; alignment between two augmented views, "
+            f"the rest of the whole images; std is to be held against 1/sqrt({self.dim}) = {self.dim**-0.5:.3f}"
         )
 
 
 def measure_geometry(
-    method: Method, pictures: Tensor, views: ViewConfig, size: int, generator: torch.Generator
+    method: Method, images: Tensor, views: AugmentConfig, size: int, generator: torch.Generator
 ) -> tuple[Geometry, Tensor]:
-    """Geometry of pictures (P, 3, H, W) uint8 on the generator's device, and their embeddings z (P, D) of length 1."""
-    z = embed(method, pictures, size, generator.device, "embedding")
-    z1, z2 = (embed_views(method, make_views(pictures, views, size, generator)[0], "embedding") for _ in range(2))
+    """Geometry of images (P, 3, H, W) uint8 on the generator's device, and their embeddings z (P, D) of length 1."""
+    z = embed(method, images, size, generator.device, "embedding")
+    z1, z2 = (embed_views(method, make_views(images, views, size, generator)[0], "embedding") for _ in range(2))
     return _geometry(z, z1, z2), z
 
 

@@ -1,4 +1,4 @@
-"""k nearest neighbours on frozen features (Wu et al. 2018, section 3.4)."""
+"""k nearest neighbors on frozen features (Wu et al. 2018, section 3.4)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KnnResult:
         """The protocol in one line, to print beside the figure."""
         data = f"{self.data}: " if self.data else ""
         return (
-            f"{data}top-1 of {self.queries:,} queries against {self.gallery:,} pictures, label: {self.label} "
+            f"{data}top-1 of {self.queries:,} queries against {self.gallery:,} images, label: {self.label} "
             f"({self.classes} classes), cosine, k = {self.k}, votes weighted exp(cosine / {self.temperature:g}), {self.rule}"
         )
 
@@ -51,7 +51,7 @@ def knn_predict(
 
     Args:
         queries: (Q, D). gallery: (G, D). Both of length 1. labels: (G,) int64.
-        query_groups, gallery_groups: where equal, the picture is not a neighbour of the query.
+        query_groups, gallery_groups: where equal, the image is not a neighbor of the query.
 
     Returns:
         (Q,) int64.
@@ -72,10 +72,10 @@ def knn_predict(
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Which pictures are asked about, which are known: (Q,) and (G,) int64 rows."""
+    """Which images are asked about, which they are compared with: (Q,) and (G,) int64 rows."""
 
     queries: Tensor
-    known: Tensor
+    gallery: Tensor
     rule: str
     leave_one_out: bool = False
 
@@ -83,34 +83,34 @@ class Split:
 def split_of(dataset: Dataset, labels_seen: bool) -> Split:
     """How a data set is evaluated.
 
-    With a test part: test against train. Without: every group's first picture against those of all
-    other groups, so that neither a picture nor a variant of it (an emoji in another skin tone) is a hit.
+    With a test part: test against train. Without: every group's first image against those of all
+    other groups, so that neither an image nor a variant of it (an emoji in another skin tone) is a hit.
     Where a training has seen labels, only the held-out groups are asked about, against the others.
     """
-    labelled = dataset.labels >= 0
+    labeled = dataset.labels >= 0
     if len(dataset.test):
-        test, train = (part[labelled[part]] for part in (dataset.test, dataset.train))
+        test, train = (part[labeled[part]] for part in (dataset.test, dataset.train))
         return Split(test, train, "test part against train part")
-    pictures = group_representatives(dataset)
-    pictures = pictures[labelled[pictures]]
+    images = group_representatives(dataset)
+    images = images[labeled[images]]
     if not labels_seen:
-        return Split(pictures, pictures, "one picture a group, leave one out", leave_one_out=True)
-    held_out = torch.isin(pictures, dataset.held_out)
-    rule = "one picture a group, those whose labels no training saw against the others"
-    return Split(pictures[held_out], pictures[~held_out], rule)
+        return Split(images, images, "one image a group, leave one out", leave_one_out=True)
+    held_out = torch.isin(images, dataset.held_out)
+    rule = "one image a group, those whose labels no training saw against the others"
+    return Split(images[held_out], images[~held_out], rule)
 
 
 def evaluate_knn(
     features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1, labels_seen: bool = False
 ) -> KnnResult:
-    """kNN accuracy of features (N, D) of a whole data set, on the pictures that `split_of` says."""
+    """kNN accuracy of features (N, D) of a whole data set, on the images that `split_of` says."""
     features = F.normalize(features, dim=1)
     split = split_of(dataset, labels_seen)
     groups = dataset.groups[split.queries] if split.leave_one_out else None
     predicted = knn_predict(
         features[split.queries],
-        features[split.known],
-        dataset.labels[split.known],
+        features[split.gallery],
+        dataset.labels[split.gallery],
         len(dataset.classes),
         k,
         temperature,
@@ -119,11 +119,11 @@ def evaluate_knn(
     )
     accuracy = (predicted == dataset.labels[split.queries]).double().mean().item()
     count = len(split.queries)
-    known, classes = len(split.known), len(dataset.classes)
-    return KnnResult(accuracy, k, temperature, count, known, classes, dataset.label_kind, split.rule, dataset.title)
+    gallery, classes = len(split.gallery), len(dataset.classes)
+    return KnnResult(accuracy, k, temperature, count, gallery, classes, dataset.label_kind, split.rule, dataset.title)
 
 
 def evaluate_pixels(dataset: Dataset, size: int, labels_seen: bool = False) -> KnnResult:
-    """The same on raw pixels at `size`, the mean picture subtracted: what an encoder must beat."""
-    pixels = pixel_features(dataset.pictures, size)
+    """The same on raw pixels at `size`, the mean image subtracted: what an encoder must beat."""
+    pixels = pixel_features(dataset.images, size)
     return evaluate_knn(pixels - pixels.mean(0), dataset, labels_seen=labels_seen)

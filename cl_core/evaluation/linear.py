@@ -26,7 +26,7 @@ class LinearResult:
     accuracy: float
     strength: float
     queries: int
-    known: int
+    train: int
     classes: int
     label: str
     rule: str
@@ -34,29 +34,29 @@ class LinearResult:
     def protocol(self) -> str:
         """The protocol in one line, to print beside the figure."""
         return (
-            f"top-1 of {self.queries:,} after {self.known:,}, label: {self.label} ({self.classes} classes), multinomial logistic "
-            f"regression on frozen standardised features, L2 with C = {self.strength:g} (the best of "
-            f"{', '.join(f'{c:g}' for c in STRENGTHS)} on a fifth of the known pictures), {self.rule}"
+            f"top-1 of {self.queries:,} after {self.train:,}, label: {self.label} ({self.classes} classes), multinomial logistic "
+            f"regression on frozen standardized features, L2 with C = {self.strength:g} (the best of "
+            f"{', '.join(f'{c:g}' for c in STRENGTHS)} on a fifth of the known images), {self.rule}"
         )
 
 
-def _standardise(known: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Zero mean and unit variance on the known part; many columns are turned into those it spans, which loses nothing."""
-    mean, std = known.mean(0), known.std(0)
+def _standardize(train: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """Zero mean and unit variance on the train part; many columns are turned into those it spans, which loses nothing."""
+    mean, std = train.mean(0), train.std(0)
     scale = torch.where(std > 1e-6, 1 / std.clamp(min=1e-6), 0.0)
-    known, queries = (known - mean) * scale, (queries - mean) * scale
-    if known.shape[1] > len(known):  # the penalty sees only what the known pictures span
-        values, vectors = torch.linalg.eigh((known @ known.T).double())
+    train, queries = (train - mean) * scale, (queries - mean) * scale
+    if train.shape[1] > len(train):  # the penalty sees only what the known images span
+        values, vectors = torch.linalg.eigh((train @ train.T).double())
         kept = values > values[-1] * 1e-6
         basis = (vectors[:, kept] / values[kept].sqrt()).float()
-        known, queries = known @ (known.T @ basis), queries @ (known.T @ basis)
-    return known, queries
+        train, queries = train @ (train.T @ basis), queries @ (train.T @ basis)
+    return train, queries
 
 
 def fit_logistic(features: Tensor, labels: Tensor, classes: int, strength: float, start: Tensor | None = None) -> Tensor:
     """Weights (D + 1, classes) of a multinomial logistic regression, the last row the intercepts.
 
-    Minimises mean cross-entropy + |weights|^2 / (2 strength N), scikit-learn's objective, by L-BFGS on all of
+    Minimizes mean cross-entropy + |weights|^2 / (2 strength N), scikit-learn's objective, by L-BFGS on all of
     features (N, D) at once; scikit-learn's own solver works in double precision and takes twenty times as long.
     """
     ones = torch.ones(len(features), 1)
@@ -83,16 +83,16 @@ def _hits(weights: Tensor, queries: Tensor, truth: Tensor) -> float:
 
 
 def evaluate_linear(features: Tensor, dataset: Dataset) -> LinearResult:
-    """Linear probe of features (N, D) of a whole data set: on its test part, or on the held-out pictures."""
+    """Linear probe of features (N, D) of a whole data set: on its test part, or on the held-out images."""
     split = split_of(dataset, labels_seen=True)
-    known, queries = _standardise(features[split.known].detach().float(), features[split.queries].detach().float())
-    labels, truth = dataset.labels[split.known], dataset.labels[split.queries]
+    train, queries = _standardize(features[split.gallery].detach().float(), features[split.queries].detach().float())
+    labels, truth = dataset.labels[split.gallery], dataset.labels[split.queries]
     classes = len(dataset.classes)
-    is_fifth = torch.arange(len(known)) % 5 == 4
+    is_fifth = torch.arange(len(train)) % 5 == 4
     scores, weights = {}, None
     for strength in STRENGTHS:  # from the strongest penalty on, each starting where the last one ended
-        weights = fit_logistic(known[~is_fifth], labels[~is_fifth], classes, strength, weights)
-        scores[strength] = _hits(weights, known[is_fifth], labels[is_fifth])
+        weights = fit_logistic(train[~is_fifth], labels[~is_fifth], classes, strength, weights)
+        scores[strength] = _hits(weights, train[is_fifth], labels[is_fifth])
     chosen = max(STRENGTHS, key=lambda strength: scores[strength])
-    accuracy = _hits(fit_logistic(known, labels, classes, chosen, weights), queries, truth)
-    return LinearResult(accuracy, chosen, len(queries), len(known), classes, dataset.label_kind, split.rule)
+    accuracy = _hits(fit_logistic(train, labels, classes, chosen, weights), queries, truth)
+    return LinearResult(accuracy, chosen, len(queries), len(train), classes, dataset.label_kind, split.rule)

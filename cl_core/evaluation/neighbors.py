@@ -1,4 +1,4 @@
-"""Nearest neighbours within one set of pictures, in the space itself: who they are, and whether labels agree."""
+"""VectorIndex neighbors within one set of images, in the space itself: who they are, and whether labels agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CHUNK = 1024
 
 
 def nearest_others(features: Tensor, groups: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k pictures most like each query that are not of its group, best first.
+    """The k images most like each query that are not of its group, best first.
 
     Args:
         features: (P, D) of length 1. groups: (P,) int64. queries: (Q,) int64, positions in them.
@@ -27,7 +27,7 @@ def nearest_others(features: Tensor, groups: Tensor, queries: Tensor, k: int) ->
 
 
 def agreement(features: Tensor, labels: Tensor, groups: Tensor, k: int = 10) -> Tensor:
-    """How many of a picture's k nearest neighbours have its label, (P,) in 0 to 1; NaN where it has none.
+    """How many of an image's k nearest neighbors have its label, (P,) in 0 to 1; NaN where it has none.
 
     Args:
         features: (P, D) of length 1. labels, groups: (P,) int64; a label of -1 is none.

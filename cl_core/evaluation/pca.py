@@ -10,11 +10,11 @@ def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
     """Mean (D,) and directions of most variance (D, dimensions) of features (N, D).
 
     The sign of each direction is set so that its largest loading is positive: the same features
-    always give the same picture.
+    always give the same image.
     """
     mean = features.mean(0)
-    centred = features - mean
-    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    centered = features - mean
+    _, vectors = torch.linalg.eigh(centered.T @ centered)
     axes = vectors[:, -dimensions:].flip(1)
     return mean, axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
 

@@ -1,4 +1,4 @@
-"""The gallery: features of a data set's pictures, to search in."""
+"""The gallery: features of a data set's images, to search in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from cl_core.data.dataset import Dataset, group_representatives, searched_rows
 from cl_core.errors import UserError
 from cl_core.explore.descriptors import KEY, Whitening, describe
-from cl_core.explore.vector_index import Nearest, nearest
+from cl_core.explore.vector_index import VectorIndex, nearest
 from cl_core.models.embedding import embed, pixel_features
 from cl_core.runs.feature_cache import features_of, is_kept
 from cl_core.runs.store import Run, map_key, on_device
@@ -29,7 +29,7 @@ Embedder = Callable[[Tensor], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
-class Neighbour:
+class Neighbor:
     """One answer. row: position in the data set; cosine: in the gallery's space, -1 to 1."""
 
     rank: int
@@ -46,17 +46,17 @@ class Neighbour:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Features of a data set's pictures that can be searched, and the function that makes more of them.
+    """Features of a data set's images that can be searched, and the function that makes more of them.
 
-    Pictures of one group (an emoji in its skin tones) are one answer: as near as the nearest of them,
+    Images of one group (an emoji in its skin tones) are one answer: as near as the nearest of them,
     shown by the first, which has no modifier.
 
-    rows: (G,) int64, ascending, the pictures that are in the gallery. nearest: their features, length 1.
+    rows: (G,) int64, ascending, the images that are in the gallery. nearest: their features, length 1.
     """
 
     dataset: Dataset
     rows: Tensor
-    nearest: Nearest
+    nearest: VectorIndex
     embedder: Embedder
 
     @property
@@ -65,11 +65,11 @@ class Gallery:
         return self.nearest.vectors
 
     def feature(self, row: int) -> Tensor:
-        """The feature (1, D) of the data set's picture `row`."""
+        """The feature (1, D) of the data set's image `row`."""
         position = int(torch.searchsorted(self.rows, row))
         return self.features[position : position + 1]
 
-    def search(self, queries: Tensor, top: int, without: Tensor | None = None) -> list[list[Neighbour]]:
+    def search(self, queries: Tensor, top: int, without: Tensor | None = None) -> list[list[Neighbor]]:
         """The groups most like each query, best first.
 
         Args:
@@ -77,15 +77,15 @@ class Gallery:
             top: answers a query, at least 1; fewer are given where there are fewer groups.
             without: (Q,) int64, a group that may not be an answer (the query's own).
         """
-        answers: list[list[Neighbour]] = []
+        answers: list[list[Neighbor]] = []
         for start in range(0, len(queries), QUERY_BATCH):
             part = slice(start, start + QUERY_BATCH)
             answers += self._search(queries[part], top, None if without is None else without[part])
         return answers
 
-    def _search(self, queries: Tensor, top: int, without: Tensor | None) -> list[list[Neighbour]]:
+    def _search(self, queries: Tensor, top: int, without: Tensor | None) -> list[list[Neighbor]]:
         groups = self.dataset.groups[self.rows]
-        # So many pictures that they belong to enough groups, the one left out not counted.
+        # So many images that they belong to enough groups, the one left out not counted.
         enough = (top + (without is not None)) * self._largest_group
         cosines, found = self.nearest.search(queries, enough)
         answers = []
@@ -94,7 +94,7 @@ class Gallery:
             for group, cosine in zip(groups[positions].tolist(), values, strict=True):
                 if without is None or group != int(without[query]):
                     best.setdefault(group, cosine)
-            answers.append([self._neighbour(rank, *item) for rank, item in enumerate(list(best.items())[:top], 1)])
+            answers.append([self._neighbor(rank, *item) for rank, item in enumerate(list(best.items())[:top], 1)])
         return answers
 
     @cached_property
@@ -105,16 +105,16 @@ class Gallery:
     def _representatives(self) -> Tensor:
         return group_representatives(self.dataset)
 
-    def _neighbour(self, rank: int, group: int, cosine: float) -> Neighbour:
+    def _neighbor(self, rank: int, group: int, cosine: float) -> Neighbor:
         data, row = self.dataset, int(self._representatives[group])
-        return Neighbour(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
+        return Neighbor(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
 
 
 def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None) -> Gallery:
     """The data set in the run's search space; what is computed for it is kept in the cache.
 
     Args:
-        progress: called with the share done, 0 to 1, where features must be computed.
+        progress: called with the fraction done, 0 to 1, where features must be computed.
     """
     device = choose_device()
     method = on_device(run, device)
@@ -122,24 +122,24 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     folder, name = cache_dir() / "galleries", f"{map_key(run, dataset)}-{KEY}"
     whitening, features = _stored(folder / f"{name}.safetensors", len(rows))
 
-    def described(pictures: Tensor) -> Tensor:
-        if is_kept(run):  # a large encoder sees each picture once, as it is
-            return embed(method, pictures, run.size, device, precision="auto")
-        return describe(method, pictures, run.size, device)
+    def described(images: Tensor) -> Tensor:
+        if is_kept(run):  # a large encoder sees each image once, as it is
+            return embed(method, images, run.size, device, precision="auto")
+        return describe(method, images, run.size, device)
 
     if whitening is None or features is None:
         if is_kept(run):
             descriptors = features_of(run, dataset, rows)
         else:
-            descriptors = describe(method, dataset.pictures[rows], run.size, device, progress)
-        # Variants of one picture would count several times.
+            descriptors = describe(method, dataset.images[rows], run.size, device, progress)
+        # Variants of one image would count several times.
         whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
         features = whitening(descriptors)
         with contextlib.suppress(UserError):  # a full cache costs time, not the answer
             _store(folder / f"{name}.safetensors", whitening, features)
     chosen = whitening
     index = nearest(features, folder / f"{name}.usearch")
-    return Gallery(dataset, rows, index, lambda pictures: chosen(described(pictures)))
+    return Gallery(dataset, rows, index, lambda images: chosen(described(images)))
 
 
 def _store(file: Path, whitening: Whitening, features: Tensor) -> None:
@@ -160,12 +160,12 @@ def _stored(file: Path, count: int) -> tuple[Whitening | None, Tensor | None]:
 
 
 def pixel_gallery(dataset: Dataset, size: int) -> Gallery:
-    """The baseline: the data set as raw pixels, the mean picture subtracted, compared by cosine."""
+    """The baseline: the data set as raw pixels, the mean image subtracted, compared by cosine."""
     rows = searched_rows(dataset)
-    pixels = pixel_features(dataset.pictures[rows], size)
+    pixels = pixel_features(dataset.images[rows], size)
     mean = pixels.mean(0)
 
-    def embedder(pictures: Tensor) -> Tensor:
-        return F.normalize(pixel_features(pictures, size) - mean, dim=1)
+    def embedder(images: Tensor) -> Tensor:
+        return F.normalize(pixel_features(images, size) - mean, dim=1)
 
     return Gallery(dataset, rows, nearest(F.normalize(pixels - mean, dim=1)), embedder)

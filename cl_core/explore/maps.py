@@ -1,4 +1,4 @@
-"""The map of a run: the data set's shown pictures as points, by each projector."""
+"""The map of a run: the data set's shown images as points, by each projector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cl_core.runs.store import Run, map_key
 def map_points(
     run: Run, dataset: Dataset, projector: Projector, layer: Layer = "feature", features: Callable[[], Tensor] | None = None
 ) -> Tensor:
-    """Points (P, 2) float32 of the data set's shown pictures, from where they were kept or computed.
+    """Points (P, 2) float32 of the data set's shown images, from where they were kept or computed.
 
     Args:
         features: gives their features (P, D), where they are at hand.
@@ -30,7 +30,7 @@ def map_points(
 
 
 def moments(snapshots: Snapshots) -> Tensor:
-    """The kept pictures at each snapshot, (S, P, 2) float32, all in the basis of the last: what moves is the embedding."""
+    """The kept images at each snapshot, (S, P, 2) float32, all in the basis of the last: what moves is the embedding."""
     mean, axes = pca_axes(snapshots.embeddings[-1].float())
     return (snapshots.embeddings.float() - mean) @ axes
 

@@ -90,12 +90,12 @@ def save(points: Tensor, folder: Path, key: str, projector: Projector) -> None:
 def align(points: Tensor, reference: Tensor) -> Tensor:
     """`points` (P, 2) turned, mirrored and scaled to lie as close to `reference` (P, 2) as they can (orthogonal Procrustes).
 
-    So that maps of the same pictures by different runs can be compared by eye; both end up around 0, with mean square 1.
+    So that maps of the same images by different runs can be compared by eye; both end up around 0, with mean square 1.
     """
 
     def standard(values: Tensor) -> Tensor:
-        centred = values - values.mean(0)
-        return centred / centred.square().sum(1).mean().sqrt().clamp(min=1e-12)
+        centered = values - values.mean(0)
+        return centered / centered.square().sum(1).mean().sqrt().clamp(min=1e-12)
 
     own, target = standard(points), standard(reference)
     u, _, v = torch.linalg.svd(own.T @ target)

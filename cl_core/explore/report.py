@@ -15,7 +15,7 @@ from cl_core.evaluation.linear import LinearResult, evaluate_linear
 from cl_core.models.embedding import pixel_features
 from cl_core.runs.store import Run, on_device, run_features, untrained_like
 from cl_core.system.device import choose_device
-from cl_core.training.loop import probe_geometry, uses_labels
+from cl_core.training.loop import monitor_geometry, uses_labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,15 +46,15 @@ def compare_with_baselines(run: Run, dataset: Dataset, progress: Callable[[], No
         geometry = _geometry(network, dataset) if network else None
         return Report(knn, linear, clustering, geometry)
 
-    pixels = pixel_features(dataset.pictures, run.size)
+    pixels = pixel_features(dataset.images, run.size)
     untrained = untrained_like(run)
     return {
-        "trained": report(run_features(run, dataset.pictures), run),
-        "untrained": report(run_features(untrained, dataset.pictures), untrained),
+        "trained": report(run_features(run, dataset.images), run),
+        "untrained": report(run_features(untrained, dataset.images), untrained),
         "pixels": report(pixels - pixels.mean(0), None),
     }
 
 
 def _geometry(run: Run, dataset: Dataset) -> Geometry:
     device = choose_device()
-    return probe_geometry(on_device(run, device), run.record.config, dataset, run.size, device)[0]
+    return monitor_geometry(on_device(run, device), run.record.config, dataset, run.size, device)[0]

@@ -22,7 +22,7 @@ EXPANSION = 256  # candidates the index keeps while it searches: more are slower
 Progress = Callable[[float], None]
 
 
-class Nearest(Protocol):
+class VectorIndex(Protocol):
     """Vectors (N, D) float32 of length 1 that can be searched."""
 
     @property
@@ -33,7 +33,7 @@ class Nearest(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Exact:
+class FlatIndex:
     """Every query is compared with every vector, a part of them at a time."""
 
     vectors: Tensor
@@ -52,10 +52,10 @@ class Exact:
 
 
 @dataclasses.dataclass(frozen=True)
-class Approximate:
-    """A graph of neighbours (HNSW, Malkov and Yashunin 2018, by usearch) that looks at a small part of the vectors.
+class HNSWIndex:
+    """A graph of neighbors (HNSW, Malkov and Yashunin 2018, by usearch) that looks at a small part of the vectors.
 
-    The cosines of what it finds are computed from the vectors, so they are exact; it may miss a neighbour.
+    The cosines of what it finds are computed from the vectors, so they are exact; it may miss a neighbor.
     """
 
     vectors: Tensor
@@ -89,25 +89,25 @@ def _grown(vectors: Tensor, progress: Progress | None) -> Any:
     return index
 
 
-def nearest(vectors: Tensor, file: Path | None = None, progress: Progress | None = None) -> Nearest:
+def nearest(vectors: Tensor, file: Path | None = None, progress: Progress | None = None) -> VectorIndex:
     """What searches these vectors (N, D) float32 of length 1: exact up to `EXACT_UP_TO`, an index above.
 
     Args:
         file: where the index is kept; one that lies there already and has as many vectors is used, memory-mapped.
-        progress: called with the share done, 0 to 1, where an index must be built.
+        progress: called with the fraction done, 0 to 1, where an index must be built.
     """
     if len(vectors) <= EXACT_UP_TO:
-        return Exact(vectors)
+        return FlatIndex(vectors)
     if file is not None and file.is_file():
         index = _empty_index(vectors.shape[1])
         try:
             index.view(str(file))
             if len(index) == len(vectors):
-                return Approximate(vectors, index)
+                return HNSWIndex(vectors, index)
         except (RuntimeError, ValueError):
             pass  # cut off, or of another kind: it is built again
     index = _grown(vectors, progress)
     if file is not None:
         with contextlib.suppress(UserError):  # a full disk costs time, not the answer
             replace_file(file, lambda temporary: index.save(str(temporary)))
-    return Approximate(vectors, index)
+    return HNSWIndex(vectors, index)

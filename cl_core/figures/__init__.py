@@ -1,1 +1,1 @@
-"""Numbers -> Plotly figures. Colours of text, grid and paper belong to the page, which has two themes."""
+"""Numbers -> Plotly figures. Colors of text, grid and paper belong to the page, which has two themes."""

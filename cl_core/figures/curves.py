@@ -26,16 +26,16 @@ def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], words: dict[
         words: captions: `loss`, `chance`, `floor`, `lr`, `epoch`.
     """
     figure = _panels([words["loss"], words["lr"]], [0.72, 0.28], words["epoch"])
-    for (name, metrics), colour in zip(runs.items(), cycle(CATEGORIES), strict=False):
+    for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         losses = _of_kind(metrics, "loss")
         epochs = [p["epoch"] for p in losses]
-        line = {"color": colour, "width": 2}
+        line = {"color": color, "width": 2}
         figure.add_scatter(x=epochs, y=[p["loss"] for p in losses], name=name, mode="lines", line=line, row=1, col=1)
         levels = {"chance": ([p["chance"] for p in losses], "dot")}
         if name in floors:
             levels["floor"] = ([floors[name]] * len(losses), "dash")
         for level, (values, dash) in levels.items():
-            thin = {"color": colour, "width": 1.5, "dash": dash}
+            thin = {"color": color, "width": 1.5, "dash": dash}
             figure.add_scatter(x=epochs, y=values, name=words[level], mode="lines", line=thin, row=1, col=1)
         rates = [p["lr"] for p in losses]
         figure.add_scatter(x=epochs, y=rates, name=name, showlegend=False, mode="lines", line=line, row=2, col=1)
@@ -51,9 +51,9 @@ def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words:
         words: captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
     """
     figure = _panels([words["knn"], words["std"], words["geometry"]], [0.36, 0.28, 0.36], words["epoch"])
-    for (name, metrics), colour in zip(runs.items(), cycle(CATEGORIES), strict=False):
+    for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         snapshots = _of_kind(metrics, "snapshot")
-        line = {"color": colour, "width": 2}
+        line = {"color": color, "width": 2}
         common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
         judged = [p for p in snapshots if "knn" in p]
         accuracies = [p["knn"]["accuracy"] for p in judged]
@@ -65,13 +65,13 @@ def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words:
         shapes = {key: [p["geometry"][key] for p in measured] for key in ("std", "dim", "alignment", "uniformity")}
         figure.add_scatter(x=epochs, y=shapes["std"], row=2, **common)
         even = [dim**-0.5 for dim in shapes["dim"]]
-        thin = {"color": colour, "width": 1.5, "dash": "dot"}
+        thin = {"color": color, "width": 1.5, "dash": "dot"}
         figure.add_scatter(x=epochs, y=even, name=words["even"], mode="lines", line=thin, row=2, col=1)
         for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
             named = {"name": f"{name}: {words[key]}", "line": line | {"dash": dash}, "connectgaps": True}
             figure.add_scatter(x=epochs, y=shapes[key], row=3, **(common | named))
-    for (name, accuracy), colour in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
-        line = {"color": colour, "dash": "dash", "width": 1.5}
+    for (name, accuracy), color in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
+        line = {"color": color, "dash": "dash", "width": 1.5}
         figure.add_hline(y=accuracy, line=line, annotation_text=name, row=1, col=1)
     figure.update_yaxes(tickformat=".0%", row=1, col=1)
     figure.update_yaxes(rangemode="tozero", row=2, col=1)
@@ -95,7 +95,7 @@ def path_figure(runs: dict[str, Metrics], words: dict[str, str]) -> go.Figure:
         words: captions: `alignment`, `uniformity`, `epoch`, `path`.
     """
     figure = go.Figure()
-    for (name, metrics), colour in zip(runs.items(), cycle(CATEGORIES), strict=False):
+    for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         measured = [p for p in _of_kind(metrics, "snapshot") if p.get("geometry", {}).get("alignment") is not None]
         sizes = [7.0] * (len(measured) - 1) + [14.0] * bool(measured)
         figure.add_scatter(
@@ -104,8 +104,8 @@ def path_figure(runs: dict[str, Metrics], words: dict[str, str]) -> go.Figure:
             text=[f"{name}, {words['epoch']} {p['epoch']:.3g}" for p in measured],
             name=name,
             mode="lines+markers",
-            line={"color": colour, "width": 2},
-            marker={"size": sizes, "color": colour},
+            line={"color": color, "width": 2},
+            marker={"size": sizes, "color": color},
             hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
         )
     figure.update_xaxes(title_text=words["uniformity"])

@@ -1,4 +1,4 @@
-"""The map: pictures as points, coloured by label."""
+"""The map: images as points, colored by label."""
 
 from __future__ import annotations
 

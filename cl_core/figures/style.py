@@ -1,4 +1,4 @@
-"""What all figures share. The palette is Okabe and Ito's (2008), told apart by colour-blind readers."""
+"""What all figures share. The palette is Okabe and Ito's (2008), told apart by color-blind readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIVERGING = [[0.0, "#B35806"], [0.25, "#F1A340"], [0.5, "#F7F7F7"], [0.75, "#67A
 
 
 def layout(**changes: Any) -> dict[str, Any]:
-    """Margins and behaviour every figure starts from."""
+    """Margins and behavior every figure starts from."""
     base: dict[str, Any] = {
         "margin": {"l": 56, "r": 16, "t": 36, "b": 48},
         "hovermode": "closest",

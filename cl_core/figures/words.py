@@ -1,4 +1,4 @@
-"""Words: neighbourhood, curves, noise, one step, and what a softmax would cost."""
+"""Words: neighborhood, curves, noise, one step, and what a softmax would cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BARE: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": 
 def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int], asked: int) -> go.Figure:
     """Put rings around some points (M, 2) of a map; the first `asked` of them stand out and have their names."""
     if names:
-        colours = [NEGATIVE] * asked + [TRAINED] * (len(names) - asked)
+        colors = [NEGATIVE] * asked + [TRAINED] * (len(names) - asked)
         figure.add_scatter(
             x=points[:, 0].tolist(),
             y=points[:, 1].tolist(),
@@ -27,7 +27,7 @@ def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[in
             textfont={"size": 16},
             hoverinfo="none",
             showlegend=False,
-            marker={"size": 13, "symbol": "circle-open", "color": colours, "line": {"width": 3}},
+            marker={"size": 13, "symbol": "circle-open", "color": colors, "line": {"width": 3}},
         )
     return figure
 
@@ -86,8 +86,8 @@ def word_curves(metrics: list[dict[str, Any]], always_noise: float, words: dict[
         ("recall", 2, POSITIVE, "solid"),
         ("lr", 3, UNTRAINED, "solid"),
     )
-    for name, row, colour, dash in lines:
-        line = {"color": colour, "width": 2, "dash": dash}
+    for name, row, color, dash in lines:
+        line = {"color": color, "width": 2, "dash": dash}
         values = [point[name] for point in metrics]
         figure.add_scatter(x=epochs, y=values, name=words[name], mode="lines", line=line, showlegend=name != "lr", row=row, col=1)
     line = {"color": ACCENT, "dash": "dash", "width": 1.5}
@@ -118,10 +118,10 @@ def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: li
             "text": names,
             "name": words[key],
             "mode": "lines",
-            "line": {"color": colour, "width": 2.5},
+            "line": {"color": color, "width": 2.5},
             "hovertemplate": "%{text}: %{y:.2e}",
         }
-        for key, values, colour in (("frequency", frequencies, UNTRAINED), ("noise", noise, NEGATIVE))
+        for key, values, color in (("frequency", frequencies, UNTRAINED), ("noise", noise, NEGATIVE))
     ]
     axes = {
         "xaxis": {"type": "log", "title": {"text": words["rank"]}, "dtick": 1},
@@ -142,14 +142,14 @@ def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, s
         1, len(columns), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[words[k] for k in columns]
     )
     labels = [f"{i + 1}. {name}" for i, name in enumerate(names)]
-    colours = [POSITIVE, *[NEGATIVE] * (len(names) - 1)]
+    colors = [POSITIVE, *[NEGATIVE] * (len(names) - 1)]
     for number, (key, values) in enumerate(columns.items(), 1):
-        percent = key in ("probability", "share")
+        percent = key in ("probability", "contribution")
         figure.add_bar(
             x=values.tolist(),
             y=labels,
             orientation="h",
-            marker={"color": colours},
+            marker={"color": colors},
             texttemplate="%{x:.0%}" if percent else "%{x:+.2f}",
             textposition="outside",
             cliponaxis=False,
@@ -176,8 +176,8 @@ def cost_figure(sizes: list[int], softmax: list[float], nce: list[float], words:
     """
     data = [
         {"type": "scatter", "x": sizes, "y": values, "name": words[key], "mode": "lines+markers"}
-        | {"line": {"color": colour, "width": 2.5}, "marker": {"size": 8}, "hovertemplate": "%{y:.3g} µs"}
-        for key, values, colour in (("softmax", softmax, NEGATIVE), ("nce", nce, TRAINED))
+        | {"line": {"color": color, "width": 2.5}, "marker": {"size": 8}, "hovertemplate": "%{y:.3g} µs"}
+        for key, values, color in (("softmax", softmax, NEGATIVE), ("nce", nce, TRAINED))
     ]
     axes = {
         "xaxis": {

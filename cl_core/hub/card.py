@@ -1,4 +1,4 @@
-"""What a published run says of itself: settings, curves, protocol, figures, its data's licence, and how to use it."""
+"""What a published run says of itself: settings, curves, protocol, metrics, its data's license, and how to use it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SPACE = "Contrastive Explorer"
 
 def model_card(record: RunRecord, repository: str, curves: bool) -> str:
     """README.md of the run in `repository` (OWNER/NAME)."""
-    config, figures = record.config, record.figures
+    config, metrics = record.config, record.metrics
     try:
         data = load_dataset(config.dataset)
-        title, licence = data.title, data.licence
-    except UserError:  # its pictures have left this machine
-        title, licence = config.dataset, "not known to who published this"
-    knn = figures.get("knn")
+        title, license = data.title, data.license
+    except UserError:  # its images have left this machine
+        title, license = config.dataset, "not known to who published this"
+    knn = metrics.get("knn")
     results = (
         [
             EvalResult(
@@ -38,7 +38,7 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
     )
     front = ModelCardData(
         license="other",
-        license_name="licence-of-the-data",
+        license_name="license-of-the-data",
         library_name="contrastive-explorer",
         pipeline_tag="image-feature-extraction",
         tags=["contrastive-learning", "self-supervised-learning", config.method, config.encoder],
@@ -51,31 +51,31 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
         f"A {config.encoder} trained by {config.method} on {title}, {config.epochs} epochs, with {SPACE}.",
         *([f"![Curves of the training]({CURVES_FILE})"] if curves else []),
         "## Figures",
-        _figures(record),
+        _metrics(record),
         "## Use",
         _use(repository),
         "## Settings",
         _settings(record),
-        "## Licence",
-        f"Learned from: {licence}. Whoever uses the weights does so under what that allows.",
+        "## License",
+        f"Learned from: {license}. Whoever uses the weights does so under what that allows.",
         "## What it is not",
-        "A small model for looking at how contrastive learning works; judge it by the figures above on the data above.",
+        "A small model for looking at how contrastive learning works; judge it by the metrics above on the data above.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _figures(record: RunRecord) -> str:
-    figures = record.figures
+def _metrics(record: RunRecord) -> str:
+    metrics = record.metrics
     rows = []
     for key, name in (("knn", "kNN of the features"), ("pixels", "kNN of raw pixels")):
-        if figures.get(key):
-            rows.append((name, f"{100 * figures[key]['accuracy']:.1f} %"))
+        if metrics.get(key):
+            rows.append((name, f"{100 * metrics[key]['accuracy']:.1f} %"))
     for key, name in (("alignment", "Alignment"), ("uniformity", "Uniformity"), ("std", "Std of the outputs")):
-        if figures.get("geometry", {}).get(key) is not None:
-            rows.append((name, f"{figures['geometry'][key]:.3f}"))
+        if metrics.get("geometry", {}).get(key) is not None:
+            rows.append((name, f"{metrics['geometry'][key]:.3f}"))
     table = _table(("", ""), rows) if rows else "None were measured."
     protocol = " ".join(
-        f"{figures[key][0].upper()}{figures[key][1:]}." for key in ("protocol", "geometry_protocol") if key in figures
+        f"{metrics[key][0].upper()}{metrics[key][1:]}." for key in ("protocol", "geometry_protocol") if key in metrics
     )
     seconds = f"Trained for {record.seconds / 60:,.0f} minutes on {record.device or 'an unknown device'}, {record.step:,} steps."
     return "\n\n".join(part for part in (table, protocol, seconds) if part)
@@ -86,7 +86,7 @@ def _use(repository: str) -> str:
 
 ```
 python -m cl_core pull {repository}
-python -m cl_core search --checkpoint {repository} PICTURE
+python -m cl_core search --checkpoint {repository} IMAGE
 ```
 
 ```python
@@ -96,8 +96,8 @@ from cl_core.hub.pull import pull
 from cl_core.runs.store import open_run, run_features
 
 run = open_run(pull("{repository}"))
-pictures = torch.randint(0, 256, (4, 3, run.size, run.size), dtype=torch.uint8)  # yours go here
-features = run_features(run, pictures)  # one row a picture, of length 1: dot products are cosines
+images = torch.randint(0, 256, (4, 3, run.size, run.size), dtype=torch.uint8)  # yours go here
+features = run_features(run, images)  # one row an image, of length 1: dot products are cosines
 print(features.shape)
 ```
 
@@ -105,9 +105,9 @@ run.json and safetensors only: opening it cannot run code."""
 
 
 def _settings(record: RunRecord) -> str:
-    settings = record.config.model_dump(mode="json", exclude={"views"})
-    views = {f"views.{key}": value for key, value in record.config.views.model_dump(mode="json").items()}
-    rows = [(f"`{key}`", f"`{value}`") for key, value in (settings | {"image_size": record.image_size} | views).items()]
+    settings = record.config.model_dump(mode="json", exclude={"augment"})
+    augment = {f"augment.{key}": value for key, value in record.config.augment.model_dump(mode="json").items()}
+    rows = [(f"`{key}`", f"`{value}`") for key, value in (settings | {"image_size": record.image_size} | augment).items()]
     return (
         _table(("Setting", "Value"), rows) + "\n\n" + ", ".join(f"{name} {version}" for name, version in record.versions.items())
     )

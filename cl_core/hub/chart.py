@@ -1,4 +1,4 @@
-"""The curves of a training as one picture, for pages that cannot run a script."""
+"""The curves of a training as one image, for pages that cannot run a script."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Curve:
     guide_name: str = ""
 
 
-def curves_of(metrics: list[dict[str, Any]], figures: dict[str, Any]) -> list[Curve]:
+def curves_of(points: list[dict[str, Any]], metrics: dict[str, Any]) -> list[Curve]:
     """Loss beside chance, kNN beside raw pixels, spread beside 1/sqrt(d): those that were measured."""
-    losses = [point for point in metrics if point["kind"] == "loss"]
-    taken = [point for point in metrics if point["kind"] == "snapshot"]
+    losses = [point for point in points if point["kind"] == "loss"]
+    taken = [point for point in points if point["kind"] == "snapshot"]
     knn = [(point["epoch"], 100 * point["knn"]["accuracy"]) for point in taken if point.get("knn")]
     spread = [(point["epoch"], point["geometry"]["std"]) for point in taken if point.get("geometry")]
-    pixels = figures.get("pixels")
+    pixels = metrics.get("pixels")
     curves = [
         Curve("loss", [(p["epoch"], p["loss"]) for p in losses], losses[-1].get("chance") if losses else None, "chance"),
         Curve("kNN accuracy, %", knn, 100 * pixels["accuracy"] if pixels else None, "raw pixels"),

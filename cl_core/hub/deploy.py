@@ -17,7 +17,7 @@ from cl_core.words.run_folder import shipped_words
 
 LARGEST = 60_000_000  # bytes
 PROGRAM = ["app.py", "LICENSE", "requirements.txt", "cl_core", "assets/favicon.svg"]
-# Beside the data lies its licence; screenshots, benchmarks and the scripts that built the data stay at home.
+# Beside the data lies its license; screenshots, benchmarks and the scripts that built the data stay at home.
 DATA = ["assets/emoji", "assets/fashion", "assets/mnist", "assets/wordnet"]
 NOT_SENT = {"__pycache__", ".DS_Store"}
 HARDWARE = [each.value for each in SpaceHardware]
@@ -27,16 +27,16 @@ def space_files(checkpoints: list[str] | None = None) -> dict[str, Path]:
     """The files of the Space by their place in it, all but its page; of the shipped checkpoints all, or those named.
 
     Raises:
-        UserError: no such checkpoint, or none on pictures among them.
+        UserError: no such checkpoint, or none on images among them.
     """
-    pictures = [folder.name for folder in shipped_runs()]
-    shipped = [*pictures, *(folder.name for folder in shipped_words())]
+    images = [folder.name for folder in shipped_runs()]
+    shipped = [*images, *(folder.name for folder in shipped_words())]
     chosen = shipped if checkpoints is None else checkpoints
     unknown = [name for name in chosen if name not in shipped]
     if unknown:
         raise UserError(f"There is no checkpoint {unknown[0]!r}: choose among {', '.join(shipped)}.")
-    if not set(chosen) & set(pictures):
-        raise UserError(f"The app needs a model of pictures: add one of {', '.join(pictures)}.")
+    if not set(chosen) & set(images):
+        raise UserError(f"The app needs a model of images: add one of {', '.join(images)}.")
     places = [ROOT / name for name in [*PROGRAM, *DATA]]
     places += [CHECKPOINTS / name for name in chosen]
     if checkpoints is None:  # maps of untrained encoders, computed ahead

@@ -23,12 +23,12 @@ from cl_core.models.encoders.timm import TimmName, trained_timm
 from cl_core.models.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.feature_cache import compute_features, features_of, looked_at
-from cl_core.runs.folder import RunFolder, RunRecord, Snapshots, seven_digits
+from cl_core.runs.folder import RunFolder, RunRecord, Snapshots, round_floats
 from cl_core.runs.hub_cache import snapshots
 from cl_core.runs.hub_names import NEWEST, HubName, hub_name
 from cl_core.runs.store import open_run
 from cl_core.system.paths import encoder_runs_dir
-from cl_core.training.loop import data_shape, probe_rows
+from cl_core.training.loop import data_shape, monitor_rows
 from cl_core.training.recorder import versions
 
 PREFIX = "hf-hub:"
@@ -39,7 +39,7 @@ ENCODER = Content(
     read="only config.json and safetensors are read here",
     advice="give a repository in timm's layout, such as those of huggingface.co/timm",
 )
-LARGEST_SIDE = 256  # pixels; encoders made for larger pictures take USUAL_SIDE, unless another is asked for
+LARGEST_SIDE = 256  # pixels; encoders made for larger images take USUAL_SIDE, unless another is asked for
 USUAL_SIDE = 224
 TEMPERATURE = 0.1
 # What a description may ask of the architecture: taken up, said elsewhere too, or of no effect but in training.
@@ -56,7 +56,7 @@ ADOPTED = {
 
 
 class Preprocessing(BaseModel):
-    """What timm's `pretrained_cfg` says of the pictures the weights were trained on."""
+    """What timm's `pretrained_cfg` says of the images the weights were trained on."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -82,9 +82,9 @@ class Description(BaseModel):
 
 
 def wrap(text: str, dataset: str, image_size: int = 0, largest: int = LARGEST) -> RunFolder:
-    """Bring the encoder OWNER/NAME[@REVISION] (or `hf-hub:` and that) here, as a run on the pictures of `dataset`.
+    """Bring the encoder OWNER/NAME[@REVISION] (or `hf-hub:` and that) here, as a run on the images of `dataset`.
 
-    It looks at pictures as it was trained to: mean, deviation and crop are its own. What is wrapped already is the
+    It looks at images as it was trained to: mean, deviation and crop are its own. What is wrapped already is the
     answer as it is, without asking the Hub.
 
     Args:
@@ -119,7 +119,7 @@ def _folder_name(name: HubName, dataset: str, image_size: int) -> str:
 def _check_same(folder: RunFolder, name: HubName, dataset: str) -> None:
     """`a.b` of timm and `b` of a would both be called `a.b`: what a name means is what came first."""
     record = folder.read_record()
-    source = record.figures.get("source", {})
+    source = record.metrics.get("source", {})
     if (source.get("repository"), source.get("revision"), record.config.dataset) != (name.repository, name.revision, dataset):
         raise UserError(
             f"{folder.name} is the name of {source.get('repository')} here, so {name} cannot have it: delete that one first."
@@ -145,7 +145,7 @@ def _read_description(file: Path, name: HubName) -> Description:
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         raise UserError(f"config.json of {name} does not describe an encoder of timm's: {ENCODER.advice}.") from None
     if found.pretrained_cfg.input_size[0] != 3 or min(found.pretrained_cfg.std) <= 0:
-        raise UserError(f"{name} does not take pictures of three colours: choose another encoder.")
+        raise UserError(f"{name} does not take images of three colors: choose another encoder.")
     asked = {key: value for key, value in found.model_args.items() if key not in ADOPTED}
     if asked:
         raise UserError(
@@ -174,7 +174,7 @@ def _build(
         "repository": name.repository,
         "revision": name.revision,
         "commit": path.name,
-        "licence": pretrained.license or "not stated",
+        "license": pretrained.license or "not stated",
         "parameters": sum(each.numel() for each in encoder.parameters()),
     }
     record = RunRecord(
@@ -184,9 +184,9 @@ def _build(
         classes=shape.classes,
         state="finished",
         versions=versions(),
-        figures={"source": source},
+        metrics={"source": source},
     )
-    return record, method.shown_state()
+    return record, method.inference_state()
 
 
 def _config(dataset: str, name: TimmName, view: int) -> RunConfig:
@@ -204,7 +204,7 @@ def _own_side(description: Description) -> int:
 
 
 def look(folder: RunFolder) -> Generator[float, None, None]:
-    """Let a wrapped encoder look at its pictures, once for all views; yields the share done, 0 to 1.
+    """Let a wrapped encoder look at its images, once for all views; yields the fraction done, 0 to 1.
 
     At the end the run has what trained ones have: kept embeddings, and accuracy where there are labels. Closing it keeps
     what is done; the next call goes on.
@@ -214,10 +214,10 @@ def look(folder: RunFolder) -> Generator[float, None, None]:
     yield from compute_features(run, data)
     if folder.snapshots_file.is_file():
         return
-    probe, everything = probe_rows(data), torch.arange(len(data))
+    probe, everything = monitor_rows(data), torch.arange(len(data))
     folder.write_snapshots(Snapshots(probe, [0], features_of(run, data, probe).half()[None]))
-    if data.labelled and len(looked_at(data)) == len(data):
+    if data.labeled and len(looked_at(data)) == len(data):
         knn = evaluate_knn(features_of(run, data, everything), data)
         pixels = evaluate_pixels(data, record.image_size)
         measured = {"knn": dataclasses.asdict(knn), "pixels": dataclasses.asdict(pixels), "protocol": knn.protocol()}
-        folder.write_record(record.model_copy(update={"figures": record.figures | seven_digits(measured)}))
+        folder.write_record(record.model_copy(update={"metrics": record.metrics | round_floats(measured)}))

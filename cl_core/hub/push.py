@@ -31,7 +31,7 @@ def push(folder: RunFolder, text: str, private: bool = False) -> str:
     record = folder.read_record()
     if record.state != "finished":
         raise UserError(f"The run in {folder.path} is {record.state}: let train finish it first, then push it.")
-    source = record.figures.get("source")
+    source = record.metrics.get("source")
     if source:
         raise UserError(f"{folder.name} was trained elsewhere and is on the Hub already, as {source['repository']}.")
     open_run(folder)
@@ -53,7 +53,7 @@ def fill(folder: RunFolder, repository: str, page: Path) -> None:
     for name in RUN.files:
         if (folder.path / name).is_file():
             shutil.copyfile(folder.path / name, page / name)
-    curves = curves_of(folder.read_metrics(), folder.read_record().figures)
+    curves = curves_of(folder.read_metrics(), folder.read_record().metrics)
     if curves:
         (page / CURVES_FILE).write_bytes(draw_curves(curves))
     (page / "README.md").write_text(model_card(folder.read_record(), repository, bool(curves)), encoding="utf-8")

@@ -1,6 +1,6 @@
 """Public encoders to start with: small enough for two cores, each learned in another way.
 
-Sizes and licences are what timm's registry states (a test compares them), speeds were measured on two cores with bf16.
+Sizes and licenses are what timm's registry states (a test compares them), speeds were measured on two cores with bf16.
 """
 
 from __future__ import annotations
@@ -8,39 +8,39 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-Learned = Literal["labels", "captions", "clip", "pictures"]
+Learned = Literal["labels", "captions", "clip", "images"]
 # What each kind learned from, for the command line.
 LEARNED: dict[Learned, str] = {
     "labels": "labels",
     "captions": "captions (InfoNCE)",
     "clip": "captions (from CLIP)",
-    "pictures": "pictures alone",
+    "images": "images alone",
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Tried:
-    """learned: from what. year: of its paper. megabytes: to fetch. a_second: pictures it looks at, at 224 px."""
+class Recommended:
+    """learned: from what. year: of its paper. megabytes: to fetch. a_second: images it looks at, at 224 px."""
 
     repository: str
     title: str
     learned: Learned
     year: int
-    licence: str
+    license: str
     megabytes: int
     a_second: int
 
 
-TRIED = (
-    Tried("timm/resnet18.a1_in1k", "ResNet-18", "labels", 2021, "apache-2.0", 47, 92),
-    Tried("timm/vit_xsmall_patch16_clip_224.tinyclip_yfcc15m", "TinyCLIP", "clip", 2023, "mit", 33, 46),
-    Tried("timm/vit_base_patch32_clip_224.openai", "CLIP ViT-B/32", "captions", 2021, "apache-2.0", 351, 34),
-    Tried("timm/resnet50_clip.openai", "CLIP ResNet-50", "captions", 2021, "mit", 154, 19),
-    Tried("timm/vit_small_patch16_224.dino", "DINO ViT-S/16", "pictures", 2021, "apache-2.0", 87, 20),
-    Tried(
+RECOMMENDED = (
+    Recommended("timm/resnet18.a1_in1k", "ResNet-18", "labels", 2021, "apache-2.0", 47, 92),
+    Recommended("timm/vit_xsmall_patch16_clip_224.tinyclip_yfcc15m", "TinyCLIP", "clip", 2023, "mit", 33, 46),
+    Recommended("timm/vit_base_patch32_clip_224.openai", "CLIP ViT-B/32", "captions", 2021, "apache-2.0", 351, 34),
+    Recommended("timm/resnet50_clip.openai", "CLIP ResNet-50", "captions", 2021, "mit", 154, 19),
+    Recommended("timm/vit_small_patch16_224.dino", "DINO ViT-S/16", "images", 2021, "apache-2.0", 87, 20),
+    Recommended(
         "timm/vit_small_patch14_dinov2.lvd142m",
         "DINOv2 ViT-S/14",
-        "pictures",
+        "images",
         2023,
         "apache-2.0",
         88,

@@ -48,7 +48,7 @@ class Anatomy:
     log_probabilities: log of the share of a pair in its anchor's denominator; for NCE log of the
         probability of being classified rightly, for a loss without denominator 0. -inf where not compared.
     terms: (R,), each anchor's own loss; 0 for anchors that are left out.
-    share: what each pair contributes to the loss; they sum to it.
+    contribution: what each pair contributes to the loss; they sum to it.
     gradient: derivative of the anchor's own term by the cosine: below 0 pulls together, above 0 pushes apart.
     left_out: anchors without a positive.
     loss: the mean of `terms` over the anchors that are not left out.
@@ -62,7 +62,7 @@ class Anatomy:
     logits: Tensor
     log_probabilities: Tensor
     terms: Tensor
-    share: Tensor
+    contribution: Tensor
     gradient: Tensor
     left_out: int
     loss: float
@@ -102,7 +102,7 @@ def _assemble(
         logits=masked(scaled.detach(), ~compared),
         log_probabilities=masked(log_probabilities.detach(), ~compared),
         terms=terms.detach(),
-        share=pair_terms.detach() / count,
+        contribution=pair_terms.detach() / count,
         gradient=gradient,
         left_out=len(terms) - int(anchors.sum()),
         loss=float(terms.detach().sum() / count),
@@ -150,9 +150,9 @@ def nt_xent_anatomy(z1: Tensor, z2: Tensor, temperature: float, labels: Tensor |
     return _softmax(similarities(z, z), temperature, positive, negative)
 
 
-def sup_con_anatomy(z: Tensor, labels: Tensor, temperature: float, form: SupConForm = "out", normalise: bool = True) -> Anatomy:
+def sup_con_anatomy(z: Tensor, labels: Tensor, temperature: float, form: SupConForm = "out", normalize: bool = True) -> Anatomy:
     """`losses.sup_con`: rows and columns are the M views."""
-    return _softmax(similarities(z, z, normalise), temperature, positive_pairs(labels), labels[:, None] != labels[None], form)
+    return _softmax(similarities(z, z, normalize), temperature, positive_pairs(labels), labels[:, None] != labels[None], form)
 
 
 def info_nce_anatomy(
@@ -189,8 +189,8 @@ def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
     """
     check_temperature(temperature)
     rows = z.flatten(0, 1)
-    picture = torch.arange(z.shape[1], device=z.device).repeat(len(z))
-    same = picture[:, None] == picture[None]
+    image = torch.arange(z.shape[1], device=z.device).repeat(len(z))
+    same = image[:, None] == image[None]
     positive = same & ~self_pairs(len(rows), z.device)
     cosines = _leaf(similarities(rows, rows))
     scaled = cosines / temperature
@@ -250,7 +250,7 @@ def nce_anatomy(
 def negative_cosine_anatomy(p1: Tensor, p2: Tensor, z1: Tensor, z2: Tensor) -> Anatomy:
     """SimSiam's symmetric loss: rows are predictions p, columns projections z, both stacked `[first; second]`.
 
-    Only a picture's two views are compared, each prediction with the other view's projection.
+    Only an image's two views are compared, each prediction with the other view's projection.
     """
     positive = _partners(len(p1), p1.device)
     cosines = _leaf(similarities(torch.cat([p1, p2]), torch.cat([z1, z2])))

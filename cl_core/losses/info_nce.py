@@ -33,7 +33,7 @@ def info_nce(
 
     Args:
         query: (N, D). positive: (N, D), the key of each query. negatives: (K, D), shared by all queries, K >= 0.
-            Any floating dtype; rows need not be normalised.
+            Any floating dtype; rows need not be normalized.
         temperature: > 0.
         left_out: (N, K) bool, keys that are no negatives of a query, such as its own entry in a bank.
 
@@ -56,13 +56,13 @@ def info_nce(
 
 @without_autocast
 def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
-    """Over V views a picture: each (anchor, positive) pair against the negatives, as logits [positive | negatives].
+    """Over V views an image: each (anchor, positive) pair against the negatives, as logits [positive | negatives].
 
-    Negatives are the views of other pictures. An anchor's other positives are left out of the
+    Negatives are the views of other images. An anchor's other positives are left out of the
     denominator, so no positive is pushed away. With V = 2 this is NT-Xent.
 
     Args:
-        z: (V, N, D), V >= 2, N >= 1. Any floating dtype; rows need not be normalised.
+        z: (V, N, D), V >= 2, N >= 1. Any floating dtype; rows need not be normalized.
         temperature: > 0.
 
     Returns:
@@ -74,11 +74,11 @@ def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
     check_temperature(temperature)
     if z.dim() != 3 or len(z) < 2 or z.shape[1] == 0:
         raise ValueError(f"views need the shape (V, N, D) with V >= 2 and N >= 1, not {tuple(z.shape)}")
-    count, pictures = z.shape[0], z.shape[1]
+    count, images = z.shape[0], z.shape[1]
     rows = z.flatten(0, 1)
     scaled = similarities(rows, rows) / temperature
-    picture = torch.arange(pictures, device=z.device).repeat(count)
-    same = picture[:, None] == picture[None]
+    image = torch.arange(images, device=z.device).repeat(count)
+    same = image[:, None] == image[None]
     rest = masked(scaled, same).logsumexp(1)
     # log(exp(positive) + exp(rest)) of each pair: the whole denominator, in log space.
     terms = torch.logaddexp(scaled, rest[:, None]) - scaled
@@ -101,13 +101,13 @@ def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
         Scalar, float32 (float64 for float64 input), any sign.
 
     Raises:
-        ValueError: shapes differ, there is only one picture, or the temperature is not above 0.
+        ValueError: shapes differ, there is only one image, or the temperature is not above 0.
     """
     check_temperature(temperature)
     same_shape(z1, z2)
     pairs = len(z1)
     if pairs < 2:
-        raise ValueError("without the positive in the denominator at least 2 pictures are needed, not 1")
+        raise ValueError("without the positive in the denominator at least 2 images are needed, not 1")
     z = torch.cat([z1, z2])
     scaled = similarities(z, z) / temperature
     rows = torch.arange(2 * pairs, device=z.device)

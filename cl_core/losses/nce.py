@@ -18,7 +18,7 @@ def nce(
     """Binary cross-entropy of one datum against K noise samples, with the correction log(k q).
 
     The odds that u is data are p(u) / (k q(u)), so the logit is log p(u) - log(k q(u)) (Gutmann and
-    Hyvärinen 2012, eq. 5 to 8). With it the scores estimate log-probabilities that normalise themselves.
+    Hyvärinen 2012, eq. 5 to 8). With it the scores estimate log-probabilities that normalize themselves.
 
     Args:
         data: (N,) scores log p of the data, any floating dtype. noise: (N, K) scores of the noise samples.
@@ -72,7 +72,7 @@ def log_partition(scores: Tensor, candidates: int) -> Tensor:
     """log Z estimated from scores of items drawn uniformly out of `candidates`: log(candidates * mean exp).
 
     Args:
-        scores: any shape, unnormalised log p. Returns: scalar, float32 (float64 for float64 input).
+        scores: any shape, unnormalized log p. Returns: scalar, float32 (float64 for float64 input).
     """
     values = at_least_float32(scores).flatten()
     return torch.logsumexp(values, 0) + math.log(candidates) - math.log(len(values))

@@ -15,7 +15,7 @@ def negative_cosine(p: Tensor, z: Tensor) -> Tensor:
     """Mean of -cos(p, z) over N pairs of rows, in [-1, 1]. Whether z takes gradient is the caller's choice.
 
     Args:
-        p, z: (N, D), N >= 1, any floating dtype; rows need not be normalised.
+        p, z: (N, D), N >= 1, any floating dtype; rows need not be normalized.
 
     Returns:
         Scalar, float32 (float64 for float64 input). Unrelated directions give about 0.

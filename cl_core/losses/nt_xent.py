@@ -26,14 +26,14 @@ def positive_index(pairs: int, device: torch.device | None = None) -> Tensor:
 
 
 def false_negatives(labels: Tensor) -> Tensor:
-    """Views of other pictures that show the same class, (2N, 2N) bool, views stacked `[first; second]`.
+    """Views of other images that show the same class, (2N, 2N) bool, views stacked `[first; second]`.
 
     Args:
-        labels: (N,) of the pictures.
+        labels: (N,) of the images.
     """
     both = labels.repeat(2)
-    picture = torch.arange(len(labels), device=labels.device).repeat(2)
-    return (both[:, None] == both[None]) & (picture[:, None] != picture[None])
+    image = torch.arange(len(labels), device=labels.device).repeat(2)
+    return (both[:, None] == both[None]) & (image[:, None] != image[None])
 
 
 @without_autocast
@@ -41,8 +41,8 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | N
     """Mean over all 2N views of -log softmax of the positive among the 2N - 1 other views.
 
     Args:
-        z1, z2: embeddings of the first and second view of N pictures, (N, D), N >= 1; any floating
-            dtype, rows need not be normalised.
+        z1, z2: embeddings of the first and second view of N images, (N, D), N >= 1; any floating
+            dtype, rows need not be normalized.
         temperature: > 0; the log-sum-exp keeps any value finite.
         labels: (N,); where given, `false_negatives` are left out of the denominator.
 
@@ -71,10 +71,10 @@ def _blockwise(z: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
     pairs = len(z) // 2
     left_out = None
     if labels is not None:
-        both, picture = labels.repeat(2), torch.arange(pairs, device=labels.device).repeat(2)
+        both, image = labels.repeat(2), torch.arange(pairs, device=labels.device).repeat(2)
 
         def left_out(rows: slice, columns: slice) -> Tensor:
-            return (both[rows, None] == both[None, columns]) & (picture[rows, None] != picture[None, columns])
+            return (both[rows, None] == both[None, columns]) & (image[rows, None] != image[None, columns])
 
     positive = (z[:pairs] * z[pairs:]).sum(1) / temperature
     return (pair_logsumexp(z, temperature, left_out) - positive.repeat(2)).mean()

@@ -37,10 +37,10 @@ def check_temperature(temperature: float) -> None:
         raise ValueError(f"temperature must be above 0, not {temperature}")
 
 
-def similarities(a: Tensor, b: Tensor, normalise: bool = True) -> Tensor:
+def similarities(a: Tensor, b: Tensor, normalize: bool = True) -> Tensor:
     """Cosines (or dot products) of the rows of a (M, D) and b (C, D): (M, C), float32 or float64."""
     a, b = at_least_float32(a), at_least_float32(b)
-    if normalise:
+    if normalize:
         a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
     return a @ b.T
 

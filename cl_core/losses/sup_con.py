@@ -25,7 +25,7 @@ def left_out_anchors(labels: Tensor) -> int:
 
 
 @without_autocast
-def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConForm = "out", normalise: bool = True) -> Tensor:
+def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConForm = "out", normalize: bool = True) -> Tensor:
     """Mean over the anchors that have a positive; `left_out_anchors` counts the others.
 
     There is no factor temperature / base temperature: identical features give exactly log(M - 1), `in-sum` less log |P|.
@@ -35,7 +35,7 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
         temperature: > 0.
         form: where the mean over the positives P stands. `out`: outside the log, eq. 2, the better one.
             `in`: -log(mean of the positives' probabilities), eq. 3. `in-sum`: -log(their sum), without 1 / |P|.
-        normalise: compare by cosine; otherwise by dot product.
+        normalize: compare by cosine; otherwise by dot product.
 
     Returns:
         Scalar, float32 (float64 for float64 input).
@@ -47,14 +47,14 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
     check_temperature(temperature)
     if z.dim() != 2 or labels.shape != z.shape[:1]:
         raise ValueError(f"embeddings need the shape (M, D) and labels (M,), not {tuple(z.shape)} and {tuple(labels.shape)}")
-    blockwise = normalise and blockwise_pays(len(z))
+    blockwise = normalize and blockwise_pays(len(z))
     count = _positives(labels) if blockwise else positive_pairs(labels).sum(1)
     if z.device.type == "cpu" and not bool(count.any()):
         raise ValueError("no two views have the same label, so there is no positive pair; every class needs two views")
     if blockwise:
         return _blockwise(z, labels, count, temperature, form)
     positive = positive_pairs(labels)
-    logits = masked(similarities(z, z, normalise) / temperature, self_pairs(len(z), z.device))
+    logits = masked(similarities(z, z, normalize) / temperature, self_pairs(len(z), z.device))
     log_probability = logits - logits.logsumexp(1, keepdim=True)
     anchors, at_least_one = count > 0, count.clamp(min=1)
     if form == "out":
@@ -86,7 +86,7 @@ def _positives(labels: Tensor) -> Tensor:
 
 
 def _blockwise(z: Tensor, labels: Tensor, count: Tensor, temperature: float, form: SupConForm) -> Tensor:
-    """`sup_con` of normalised z without the matrix of all pairs.
+    """`sup_con` of normalized z without the matrix of all pairs.
 
     Outside the log, the mean over the positives is that of a linear term: the class's sum of embeddings serves all its anchors.
     """

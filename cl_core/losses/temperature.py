@@ -1,4 +1,4 @@
-"""What the temperature does to a loss's negatives (Wang and Liu 2021, "Understanding the Behaviour of Contrastive Loss")."""
+"""What the temperature does to a loss's negatives (Wang and Liu 2021, "Understanding the Behavior of Contrastive Loss")."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def effective_negatives(parts: Anatomy) -> Tensor:
     return torch.special.xlogy(weights, weights).sum(1).neg().exp()
 
 
-def hardest_share(parts: Anatomy) -> Tensor:
+def hardest_contribution(parts: Anatomy) -> Tensor:
     """(R,): the largest negative weight of each anchor, 0 to 1."""
     return negative_weights(parts).amax(1)
 

@@ -1,4 +1,4 @@
-"""Pictures -> features, in batches, whole pictures, nothing drawn at random."""
+"""Images -> features, in batches, whole images, nothing drawn at random."""
 
 from __future__ import annotations
 
@@ -43,30 +43,30 @@ def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precisi
 
 def embed(
     method: Method,
-    pictures: Tensor,
+    images: Tensor,
     size: int,
     device: torch.device,
     layer: Layer = "feature",
     progress: Callable[[float], None] | None = None,
     precision: Precision = "float32",
 ) -> Tensor:
-    """`embed_views` of whole pictures, in batches.
+    """`embed_views` of whole images, in batches.
 
     Args:
-        pictures: (N, 3, H, W) uint8.
+        images: (N, 3, H, W) uint8.
         size: side the encoder was trained on, in pixels.
         layer: `feature` is what the encoder gives, `embedding` what the projection head makes of it.
-        progress: called with the share done, 0 to 1.
+        progress: called with the fraction done, 0 to 1.
     """
     parts = []
-    for start in range(0, len(pictures), BATCH):
-        views = plain_views(pictures[start : start + BATCH].to(device), size)
+    for start in range(0, len(images), BATCH):
+        views = plain_views(images[start : start + BATCH].to(device), size)
         parts.append(embed_views(method, views, layer, precision))
         if progress:
-            progress(min(1.0, (start + BATCH) / len(pictures)))
+            progress(min(1.0, (start + BATCH) / len(images)))
     return torch.cat(parts)
 
 
-def pixel_features(pictures: Tensor, size: int) -> Tensor:
+def pixel_features(images: Tensor, size: int) -> Tensor:
     """The baseline every encoder must beat: the pixels themselves at the encoder's size, (N, 3 * size * size) float32."""
-    return torch.cat([plain_views(part, size).flatten(1) for part in pictures.split(BATCH)])
+    return torch.cat([plain_views(part, size).flatten(1) for part in images.split(BATCH)])

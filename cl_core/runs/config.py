@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 from cl_core.data.bundled import DATASETS, TABLES
 from cl_core.data.names import NAME
+from cl_core.errors import refused
 from cl_core.losses import SupConForm
 from cl_core.models.encoders.registry import ENCODERS, is_encoder
 from cl_core.models.methods import METHODS, TRAINABLE
@@ -25,10 +26,10 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str = Field("emoji", description=f"pictures to learn from: {', '.join(DATASETS)}, cifar10 or your own")
+    dataset: str = Field("emoji", description=f"images to learn from: {', '.join(DATASETS)}, cifar10 or your own")
     method: str = Field("simclr", description=f"network and loss: {', '.join(TRAINABLE)}")
-    encoder: str = Field("small-resnet", description=f"picture -> feature h: {', '.join(ENCODERS)}, or timm/ARCHITECTURE/SIDE")
-    image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes the pictures' own, 28 to 64")
+    encoder: str = Field("small-resnet", description=f"image -> feature h: {', '.join(ENCODERS)}, or timm/ARCHITECTURE/SIDE")
+    image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes the images' own, 28 to 64")
     projection_hidden: int = Field(512, ge=1, le=8192, description="width of the projection head's hidden layer")
     projection_dim: int = Field(128, ge=1, le=4096, description="dimension of the embedding z")
     projection_last_norm: bool = Field(False, description="end the projection head with a BatchNorm without parameters")
@@ -43,8 +44,8 @@ class RunConfig(BaseModel):
     queue_size: int = Field(1024, ge=1, le=1_000_000, description="moco: keys in the queue, at least a batch")
     key_momentum: float = Field(0.99, ge=0, le=1, description="moco: share of its old self the key encoder keeps at a step")
     batch_norm_splits: int = Field(4, ge=1, le=64, description="moco: parts of the batch with batch statistics of their own")
-    epochs: int = Field(40, ge=1, le=100_000, description="times every picture (or group) is seen")
-    batch_size: int = Field(256, ge=2, le=65_536, description="pictures a step; each gives two views")
+    epochs: int = Field(40, ge=1, le=100_000, description="times every image (or group) is seen")
+    batch_size: int = Field(256, ge=2, le=65_536, description="images a step; each gives two views")
     optimizer: OptimizerName = Field("adamw", description="adamw, adam, sgd or lars")
     lr: float = Field(2e-3, gt=0, le=10_000, description="peak learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and lars")
@@ -57,28 +58,28 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, order and views")
     precision: Precision = Field("auto", description="arithmetic of the step: auto, bf16 or float32")
     compile: bool = Field(False, description="let torch compile the encoder: a minute's wait, then steps up to a third quicker")
-    views: ViewConfig = Field(default_factory=ViewConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> RunConfig:
         if self.method == "moco" and self.queue_size < self.batch_size:
-            raise ValueError(f"queue_size: must be at least the batch size, {self.batch_size}, but it was {self.queue_size}")
+            raise refused("settings.queue_too_small", batch=self.batch_size, queue=self.queue_size)
         return self
 
     @field_validator("image_size")
     @classmethod
     def _large_enough(cls, value: int) -> int:
         if 0 < value < SMALLEST_VIEW:
-            raise ValueError(f"must be 0 or at least {SMALLEST_VIEW}")
+            raise refused("settings.image_size", least=SMALLEST_VIEW)
         return value
 
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, value: str) -> str:
         if value in TABLES:
-            raise ValueError(f"{value} is a table, choose a set of pictures ({', '.join(DATASETS)})")
+            raise refused("settings.table", name=value, choices=", ".join(DATASETS))
         if not NAME.fullmatch(value):  # whether it is on this machine is asked when it is needed
-            raise ValueError(f"choose one of {', '.join(DATASETS)}, or a collection of your own")
+            raise refused("settings.dataset", choices=", ".join(DATASETS))
         return value
 
     @field_validator("method")
@@ -94,7 +95,7 @@ class RunConfig(BaseModel):
 
 def _one_of(value: str, known: Iterable[str]) -> str:
     if value not in known:
-        raise ValueError(f"choose one of {', '.join(known)}")
+        raise refused("settings.one_of", choices=", ".join(known))
     return value
 
 

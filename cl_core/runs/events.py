@@ -17,6 +17,6 @@ class DivergedError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class StepDone:
-    """One optimiser step was made; the state may be saved here."""
+    """One optimizer step was made; the state may be saved here."""
 
     step: int

@@ -1,6 +1,6 @@
 """Features of a data set by a large encoder, which takes minutes for them: computed in pieces, kept as they come.
 
-Search, map, neighbours and accuracy all read these, so that each picture goes through the encoder once.
+Search, map, neighbors and accuracy all read these, so that each image goes through the encoder once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from cl_core.runs.store import Run, map_key, on_device, open_run, run_features
 from cl_core.system.device import choose_device
 from cl_core.system.files import replace_file
 from cl_core.system.paths import cache_dir
-from cl_core.system.zero_gpu import LENT, on_lent_gpu
+from cl_core.system.zero_gpu import ON_ZERO_GPU, on_zero_gpu
 
-# Pictures at once: some seconds on two cores; as many as a lent GPU does well within one call.
-PIECE, LENT_PIECE = 128, 2048
+# Images at once: some seconds on two cores; as many as a lent GPU does well within one call.
+PIECE, ZERO_GPU_PIECE = 128, 2048
 SAVE_EVERY_S = 10.0
 
 
@@ -39,14 +39,14 @@ def is_kept(run: Run) -> bool:
 
 
 def looked_at(dataset: Dataset) -> Tensor:
-    """The pictures that views ask about, (R,) int64, ascending: all, or of a large set those searched or shown."""
+    """The images that views ask about, (R,) int64, ascending: all, or of a large set those searched or shown."""
     if len(dataset) <= SEARCHED_WHOLE:
         return torch.arange(len(dataset))
     return torch.cat([searched_rows(dataset), dataset.shown]).unique()
 
 
 def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]:
-    """Compute what is not kept yet; yields the share done, 0 to 1, after every piece.
+    """Compute what is not kept yet; yields the fraction done, 0 to 1, after every piece.
 
     Closing it after any piece keeps what is done; the next call goes on from there.
     """
@@ -57,7 +57,7 @@ def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]
     try:
         while done < len(rows):
             yield done / len(rows)
-            piece = rows[done : done + (LENT_PIECE if LENT else PIECE)]
+            piece = rows[done : done + (ZERO_GPU_PIECE if ON_ZERO_GPU else PIECE)]
             parts.append(_features(str(run.folder.path), dataset.name, piece))
             done += len(parts[-1])
             if time.monotonic() - when > SAVE_EVERY_S:
@@ -69,12 +69,12 @@ def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]
     yield 1.0
 
 
-@on_lent_gpu
+@on_zero_gpu
 def _features(folder: str, dataset: str, rows: Tensor) -> Tensor:
-    """Features (N, D) float16 of the pictures `rows`; by names, for it may run in another process."""
+    """Features (N, D) float16 of the images `rows`; by names, for it may run in another process."""
     device = choose_device()
     method, size = _opened(folder, device)
-    return embed(method, load_dataset(dataset).pictures[rows], size, device, precision="auto").half()
+    return embed(method, load_dataset(dataset).images[rows], size, device, precision="auto").half()
 
 
 @lru_cache(maxsize=1)
@@ -84,19 +84,19 @@ def _opened(folder: str, device: torch.device) -> tuple[Method, int]:
 
 
 def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "feature") -> Tensor:
-    """Features of the data set's pictures `rows`, (N, D) float32 of length 1, from where they are kept or computed.
+    """Features of the data set's images `rows`, (N, D) float32 of length 1, from where they are kept or computed.
 
     Args:
         rows: (N,) int64, of those that are `looked_at`.
     """
     if not is_kept(run):
-        return run_features(run, dataset.pictures[rows], layer)
+        return run_features(run, dataset.images[rows], layer)
     for _ in compute_features(run, dataset):
         pass
     known = looked_at(dataset)
     features = _read(_file(run, dataset), len(known))
     if len(features) < len(known):  # nothing can be kept here
-        return run_features(run, dataset.pictures[rows])
+        return run_features(run, dataset.images[rows])
     return torch.nn.functional.normalize(features[torch.searchsorted(known, rows)].float(), dim=1)
 
 

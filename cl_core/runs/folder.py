@@ -1,10 +1,10 @@
 """A run is a folder, and this is the only code that reads and writes it.
 
-    run.json               settings, state, versions, figures of the end
+    run.json               settings, state, versions, metrics of the end
     metrics.jsonl          one line a point of the curves
     model.safetensors      the method's weights, matrices in half precision (exported: 8 bits with a scale a row)
-    snapshots.safetensors  embeddings of the probe pictures over time
-    resume.safetensors     exact weights, optimiser and position; not part of a shipped checkpoint
+    snapshots.safetensors  embeddings of the probe images over time
+    resume.safetensors     exact weights, optimizer and position; not part of a shipped checkpoint
 
 A run of words (`cl_core/words`) is the same with other contents.
 JSON and safetensors only: opening someone's run cannot run their code.
@@ -21,22 +21,23 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import safetensors.torch
 import torch
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cl_core.errors import UserError, from_validation
 from cl_core.runs.config import RunConfig, RunState
+from cl_core.runs.upgrade import upgrade_metrics, upgrade_record, upgrade_weight_name
 from cl_core.system.files import write_bytes, write_json
 
-FORMAT = 1
+FORMAT = 2
 LOCK = ".lock"  # held by the process that trains the run; who dies lets it go
 OWNER = ".owner"  # who started the run, where visitors share a page
 PROBED_S = 1.0  # longer than a look at the lock holds it
 
 
-Kind = Literal["pictures", "words"]
+Kind = Literal["images", "words"]
 
 
 class Record(BaseModel):
@@ -44,20 +45,25 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = Field(FORMAT, ge=1, le=FORMAT)
+    format: int = Field(FORMAT, ge=FORMAT, le=FORMAT)
     state: RunState = "running"
     step: int = Field(0, ge=0)
     total_steps: int = Field(0, ge=0)
     seconds: float = Field(0.0, ge=0)
     device: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
-    figures: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgrade(cls, values: Any) -> Any:
+        return upgrade_record(values) if isinstance(values, dict) else values
 
 
 class RunRecord(Record):
-    """A run on pictures."""
+    """A run on images."""
 
-    kind: Literal["pictures"] = "pictures"
+    kind: Literal["images"] = "images"
     config: RunConfig
     image_size: int = Field(ge=1, le=512)
     instances: int = Field(0, ge=0, lt=2**31)
@@ -69,7 +75,7 @@ R = TypeVar("R", bound=Record)
 
 @dataclasses.dataclass(frozen=True)
 class Snapshots:
-    """rows: (P,) int64, which pictures; steps: ascending; embeddings: (S, P, D) float16, length 1."""
+    """rows: (P,) int64, which images; steps: ascending; embeddings: (S, P, D) float16, length 1."""
 
     rows: Tensor
     steps: list[int]
@@ -79,33 +85,33 @@ class Snapshots:
 def kind_of(record_file: Path) -> Kind | None:
     """What a run learned from; None where the file cannot be read."""
     try:
-        return "words" if from_json(record_file.read_bytes()).get("kind") == "words" else "pictures"
+        return "words" if from_json(record_file.read_bytes()).get("kind") == "words" else "images"
     except (ValueError, OSError, AttributeError):
         return None
 
 
 def run_paths(root: Path, kind: Kind) -> list[Path]:
-    """Folders of runs below `root`, at any depth, by path. Damaged ones count as pictures."""
-    return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "pictures") == kind]
+    """Folders of runs below `root`, at any depth, by path. Damaged ones count as images."""
+    return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "images") == kind]
 
 
-def seven_digits(value: Any) -> Any:
+def round_floats(value: Any) -> Any:
     """Numbers as `metrics.jsonl` keeps them, with what float32 holds; more would make a quarter more of the file."""
     if isinstance(value, float):
         return float(f"{value:.7g}")
     if isinstance(value, dict):
-        return {key: seven_digits(each) for key, each in value.items()}
-    return [seven_digits(each) for each in value] if isinstance(value, list) else value
+        return {key: round_floats(each) for key, each in value.items()}
+    return [round_floats(each) for each in value] if isinstance(value, list) else value
 
 
 def _line(point: dict[str, Any]) -> str:
-    return json.dumps(seven_digits(point)) + "\n"
+    return json.dumps(round_floats(point)) + "\n"
 
 
 SCALE = ".scale"
 
 
-def to_8_bits(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def quantize(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Each matrix or kernel (O, ...) as int8 with a scale (O,) float32 beside it; half a step is the error at most.
 
     A scale for each output channel keeps the features' direction: cosine .9999 with the exact ones' on our models.
@@ -122,8 +128,8 @@ def to_8_bits(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return packed
 
 
-def from_8_bits(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `to_8_bits`, to float32; tensors without a scale come back as they are."""
+def dequantize(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `quantize`, to float32; tensors without a scale come back as they are."""
     weights = {}
     for name, value in tensors.items():
         scale = tensors.get(name + SCALE)
@@ -135,7 +141,7 @@ def from_8_bits(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_matrix(name: str, weight: Tensor) -> bool:
-    return weight.is_floating_point() and weight.dim() > 1 and "normalise" not in name
+    return weight.is_floating_point() and weight.dim() > 1 and "normalize" not in name
 
 
 class Folder(Generic[R]):
@@ -230,7 +236,7 @@ class Folder(Generic[R]):
                 if number == 0:
                     raise UserError(f"{self.metrics_file} is not a record of a training: restore it or delete it.") from None
                 break
-            points.append(point)
+            points.append(upgrade_metrics(point))
         return points
 
     def append_metrics(self, point: dict[str, Any]) -> None:
@@ -249,18 +255,18 @@ class Folder(Generic[R]):
         write_bytes(self.metrics_file, "".join(map(_line, points)).encode())
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
-        """A method's `shown_state`: matrices and kernels in half precision; biases, norms and statistics as they are."""
+        """A method's `inference_state`: matrices and kernels in half precision; biases, norms and statistics as they are."""
         limit = torch.finfo(torch.float16).max  # weights beyond it belong to a run that is blowing up
         half = {n: w.clamp(-limit, limit).half() if _is_matrix(n, w) else w for n, w in weights.items()}
         self._write(self.model_file, half, {})
 
     def write_small_model(self, weights: dict[str, Tensor]) -> None:
         """The same with 8 bits a weight of matrices and kernels."""
-        self._write(self.model_file, to_8_bits(weights), {})
+        self._write(self.model_file, quantize(weights), {})
 
     def read_model(self) -> dict[str, Tensor]:
         tensors, _ = self._read(self.model_file)
-        return {name: (v.float() if v.is_floating_point() else v) for name, v in from_8_bits(tensors).items()}
+        return {name: (v.float() if v.is_floating_point() else v) for name, v in dequantize(tensors).items()}
 
     def write_resume(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
         self._write(self.resume_file, tensors, header)
@@ -277,7 +283,8 @@ class Folder(Generic[R]):
     def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         try:
             with safe_open(path, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+                tensors = {upgrade_weight_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return tensors, file.metadata() or {}
         except FileNotFoundError:
             raise UserError(f"{path} is missing: the run was not saved whole, or the file was moved.") from None
         except (SafetensorError, OSError) as error:
@@ -302,9 +309,9 @@ def find_folder(name: str, shipped: list[F], make: Callable[[Path], F]) -> F:
 
 
 class RunFolder(Folder[RunRecord]):
-    """The files of a run on pictures."""
+    """The files of a run on images."""
 
-    kind = "pictures"
+    kind = "images"
     record_model = RunRecord
 
     def __init__(self, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from cl_core.errors import UserError
+from cl_core.runs.upgrade import RENAMED_SETTINGS
 
 
 def add_settings(parser: argparse.ArgumentParser, model: type[BaseModel], several: bool = False, prefix: str = "") -> None:
@@ -21,14 +22,16 @@ def add_settings(parser: argparse.ArgumentParser, model: type[BaseModel], severa
             continue
         default = field.get_default(call_default_factory=True)
         default = f"{default:.4g}" if isinstance(default, float) else default
-        parser.add_argument(
-            f"--{prefix}{name}".replace("_", "-"),
-            dest=prefix + name,
-            default=argparse.SUPPRESS,
-            metavar=name.upper(),
-            nargs="+" if several else None,
-            help=f"{field.description} (default: {default})".replace("%", "%%"),
-        )
+        taken: dict[str, Any] = {"dest": prefix + name, "default": argparse.SUPPRESS, "nargs": "+" if several else None}
+        description = f"{field.description} (default: {default})".replace("%", "%%")
+        parser.add_argument(_option(prefix + name), metavar=name.upper(), help=description, **taken)
+        for old, new in RENAMED_SETTINGS.items():  # earlier spellings still work; the help names only the present one
+            if new == prefix + name:
+                parser.add_argument(_option(old), help=argparse.SUPPRESS, **taken)
+
+
+def _option(setting: str) -> str:
+    return f"--{setting}".replace("_", "-")
 
 
 def given_settings(namespace: argparse.Namespace, model: type[BaseModel], prefix: str = "") -> dict[str, Any]:

@@ -42,18 +42,18 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Side of the pictures the encoder takes, in pixels."""
+        """Side of the images the encoder takes, in pixels."""
         return self.record.image_size
 
 
 def shipped_runs() -> list[RunFolder]:
-    """Folders of runs on pictures below `checkpoints/`, by name."""
-    return [RunFolder(folder) for folder in run_paths(CHECKPOINTS, "pictures")]
+    """Folders of runs on images below `checkpoints/`, by name."""
+    return [RunFolder(folder) for folder in run_paths(CHECKPOINTS, "images")]
 
 
 def local_runs(root: Path = RUNS) -> list[RunFolder]:
-    """Folders of runs on pictures below `root` (by default `runs/` where the command is called), by path."""
-    return [RunFolder(folder) for folder in run_paths(root, "pictures")]
+    """Folders of runs on images below `root` (by default `runs/` where the command is called), by path."""
+    return [RunFolder(folder) for folder in run_paths(root, "images")]
 
 
 def trained_runs() -> list[RunFolder]:
@@ -63,7 +63,7 @@ def trained_runs() -> list[RunFolder]:
 
 def encoder_runs() -> list[RunFolder]:
     """Public encoders that were wrapped as runs on this machine, by name."""
-    return [RunFolder(folder) for folder in run_paths(encoder_runs_dir(), "pictures")]
+    return [RunFolder(folder) for folder in run_paths(encoder_runs_dir(), "images")]
 
 
 def find_run(name: str) -> RunFolder:
@@ -94,7 +94,7 @@ def open_run(folder: RunFolder) -> Run:
         check_size(_empty_method(record), f"The network of {folder.record_file}")
     method = _empty_method(record)
     try:
-        method.load_shown_state(folder.read_model())
+        method.load_inference_state(folder.read_model())
     except RuntimeError:
         raise UserError(f"{folder.model_file} does not fit the settings in run.json: both must come from one run.") from None
     method.eval()
@@ -138,11 +138,11 @@ def on_device(run: Run, device: torch.device) -> Method:
 
 
 def map_key(run: Run, dataset: Dataset) -> str:
-    """Names what is computed of the data set's pictures by these weights."""
+    """Names what is computed of the data set's images by these weights."""
     return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 
 
-def run_features(run: Run, pictures: Tensor, layer: Layer = "feature") -> Tensor:
-    """Features h or embeddings z, of length 1, of whole pictures (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
+def run_features(run: Run, images: Tensor, layer: Layer = "feature") -> Tensor:
+    """Features h or embeddings z, of length 1, of whole images (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
     device = choose_device()
-    return embed(on_device(run, device), pictures, run.size, device, layer)
+    return embed(on_device(run, device), images, run.size, device, layer)

@@ -87,10 +87,10 @@ def return_memory() -> None:
 
 def host() -> Host:
     """What there is now."""
-    if zero_gpu.LENT:
+    if zero_gpu.ON_ZERO_GPU:
         gpu = "ZeroGPU"
     elif torch.cuda.is_available():
         gpu = torch.cuda.get_device_name(0)
     else:
         gpu = "Apple GPU" if torch.backends.mps.is_available() else ""
-    return Host(cores(), memory_gb(), gpu, zero_gpu.LENT, on_space())
+    return Host(cores(), memory_gb(), gpu, zero_gpu.ON_ZERO_GPU, on_space())

@@ -14,25 +14,25 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LENT = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+ON_ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 CALL_S = 60  # seconds that a call may keep the GPU: what a visitor's quota is asked for
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
-if LENT:
+if ON_ZERO_GPU:
     import spaces  # comes with that hardware; it has to see torch being loaded
 
 
 def gpu_is_ours() -> bool:
     """Whether a GPU, if torch names one, may be used now."""
-    return not LENT or _inside.get()
+    return not ON_ZERO_GPU or _inside.get()
 
 
-def on_lent_gpu(function: Callable[P, R]) -> Callable[P, R]:
+def on_zero_gpu(function: Callable[P, R]) -> Callable[P, R]:
     """Let `function` have the GPU while it runs, where GPUs are lent; elsewhere it is as it was.
 
     It then runs in another process: what it takes and gives must be small and plain, and a call must end within `CALL_S`.
     """
-    if not LENT:
+    if not ON_ZERO_GPU:
         return function
 
     @functools.wraps(function)

@@ -1,8 +1,8 @@
 """Several processes that train one model together, as `torchrun --nproc-per-node=N` starts them.
 
-Each process makes and encodes its own share of every batch. The embeddings are gathered, so that every process
-computes the loss of the whole batch, with all its negatives; what it differentiates is that loss by its own share.
-The shares' gradients then add up to the gradient of one process that has the whole batch: nothing is averaged, and
+Each process makes and encodes its own shard of every batch. The embeddings are gathered, so that every process
+computes the loss of the whole batch, with all its negatives; what it differentiates is that loss by its own shard.
+The shards' gradients then add up to the gradient of one process that has the whole batch: nothing is averaged, and
 nothing depends on how the batch was cut. For that the batch statistics, too, are those of the whole batch.
 """
 
@@ -55,35 +55,35 @@ class _Sum(torch.autograd.Function):
         return total
 
 
-class Workers:
+class World:
     """The processes of a training, and which of them this is; by default it is the only one."""
 
-    def __init__(self, rank: int = 0, count: int = 1, device: torch.device | None = None) -> None:
-        self.rank, self.count = rank, count
+    def __init__(self, rank: int = 0, size: int = 1, device: torch.device | None = None) -> None:
+        self.rank, self.size = rank, size
         self._device = device or torch.device("cpu")
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that measures, writes and speaks."""
         return self.rank == 0
 
-    def share(self, count: int) -> slice:
+    def shard(self, count: int) -> slice:
         """This process's rows of a batch of `count`, which must be divisible."""
-        size = count // self.count
-        return slice(self.rank * size, (self.rank + 1) * size)
+        rows = count // self.size
+        return slice(self.rank * rows, (self.rank + 1) * rows)
 
     def gather(self, values: Tensor) -> Tensor:
         """Rows of all processes' values (n, ...), in order: (count * n, ...), float32 if there are several."""
-        return values if self.count == 1 else _Gather.apply(values.float().contiguous())
+        return values if self.size == 1 else _Gather.apply(values.float().contiguous())
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of all processes' values, differentiable."""
-        return values if self.count == 1 else _Sum.apply(values)
+        return values if self.size == 1 else _Sum.apply(values)
 
     @torch.no_grad()
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Give every process the sum of all gradients, in one exchange."""
-        if self.count == 1:
+        if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.reshape(-1) for g in gradients])
@@ -93,24 +93,24 @@ class Workers:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process; all must ask."""
-        if self.count == 1:
+        if self.size == 1:
             return flag
         votes = torch.tensor(float(flag), device=self._device)
         dist.all_reduce(votes)
         return bool(votes > 0)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all processes are here."""
         self.any(False)
 
 
-class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation by the statistics of all processes' shares; torch's own needs CUDA for that.
+class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalization by the statistics of all processes' shards; torch's own needs CUDA for that.
 
-    `share_batch_statistics` turns a network's layers into it; weights and names stay.
+    `sync_batch_norm` turns a network's layers into it; weights and names stay.
     """
 
-    workers: Workers
+    world: World
 
     def _check_input_dim(self, input: Tensor) -> None:
         pass
@@ -121,12 +121,12 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         x = input.float()
         axes = [axis for axis in range(x.dim()) if axis != 1]
         shape = [1, -1, *(1 for _ in axes[1:])]
-        count = x.numel() // x.shape[1] * self.workers.count
-        mean = self.workers.sum(x.sum(axes)) / count
-        centred = x - mean.view(shape)
-        variance = self.workers.sum(centred.square().sum(axes)) / count
+        count = x.numel() // x.shape[1] * self.world.size
+        mean = self.world.sum(x.sum(axes)) / count
+        centered = x - mean.view(shape)
+        variance = self.world.sum(centered.square().sum(axes)) / count
         self._follow(mean.detach(), variance.detach() * count / max(1, count - 1))
-        out = centred * (variance + self.eps).rsqrt().view(shape)
+        out = centered * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             out = out * self.weight.view(shape) + self.bias.view(shape)
         return out.to(input.dtype)
@@ -142,18 +142,18 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         self.running_var.lerp_(variance, self.momentum)
 
 
-def share_batch_statistics(network: nn.Module, workers: Workers) -> None:
+def sync_batch_norm(network: nn.Module, world: World) -> None:
     """Let every BatchNorm of a network use the statistics of the whole batch."""
-    if workers.count == 1:
+    if world.size == 1:
         return
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            layer.__class__ = SharedBatchNorm  # type: ignore[assignment]
-            layer.workers = workers  # type: ignore[assignment]
+            layer.__class__ = SyncBatchNorm  # type: ignore[assignment]
+            layer.world = world  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
-def start_workers(device: str) -> Iterator[tuple[Workers, str]]:
+def start_processes(device: str) -> Iterator[tuple[World, str]]:
     """Join the processes that torchrun started; without torchrun, be alone.
 
     Args:
@@ -164,7 +164,7 @@ def start_workers(device: str) -> Iterator[tuple[Workers, str]]:
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Workers(), device
+        yield World(), device
         return
     local = int(os.environ["LOCAL_RANK"])
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
@@ -178,6 +178,6 @@ def start_workers(device: str) -> Iterator[tuple[Workers, str]]:
         torch.cuda.set_device(local)
     dist.init_process_group("nccl" if cuda else "gloo")
     try:
-        yield Workers(dist.get_rank(), dist.get_world_size(), torch.device(device) if cuda else None), device
+        yield World(dist.get_rank(), dist.get_world_size(), torch.device(device) if cuda else None), device
     finally:
         dist.destroy_process_group()

@@ -224,7 +224,7 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
         measuring = (VIEW_COPIES * image + FORWARD_COPIES * network.largest) * min(BATCH, len(dataset))
     if device.type != "cpu":
         step = max(step, (views + VIEW_WORK_COPIES) * image * batch)
-    elif dataset.labelled:
+    elif dataset.labeled:
         measuring = max(measuring, PIXEL_COPIES * image * len(dataset))
     compared: float = batch * _keys(config, shape) * KEY_COPIES * FLOAT_BYTES
     if config.exclude_false_negatives if config.method == "simclr" else config.sup_con_form == "in-sum":
@@ -241,7 +241,7 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     weights += max(0.0, (SAVE_COPIES - STATE_COPIES) * state - sum(parts.values()))  # saving comes after the step
     return parts | {
         "a smaller encoder, or a smaller projection_hidden or projection_dim": weights,
-        "a smaller collection of images": dataset.pictures.nbytes,
+        "a smaller collection of images": dataset.images.nbytes,
         "a machine with more memory": PROGRAM_BYTES if device.type == "cpu" else 0.0,
     }
 

@@ -21,7 +21,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.losses import sup_con
 from cl_core.models.encoders.registry import build_encoder
 from cl_core.models.encoders.small import table_mlp
-from cl_core.training.loop import picture_statistics
+from cl_core.training.loop import image_statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Task:
 class Experiment:
     """Settings, and the accuracies that its source reports (`None` where it gives none).
 
-    prepare: seed -> task and a fresh encoder. normalise: compare by cosine rather than by dot product.
+    prepare: seed -> task and a fresh encoder. normalize: compare by cosine rather than by dot product.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Experiment:
     lr: float
     batch_size: int
     epochs: int
-    normalise: bool
+    normalize: bool
     head_lr: float
     source_trained: float
     source_random: float | None
@@ -57,7 +57,7 @@ class Experiment:
 
     def settings(self) -> str:
         """In one line."""
-        compared = "cosines" if self.normalise else "dot products"
+        compared = "cosines" if self.normalize else "dot products"
         return (
             f"SupCon (out, {compared}, temperature {self.temperature:g}), SGD {self.lr:g}, batch {self.batch_size}, "
             f"{self.epochs} epochs, one view a row; head on frozen features: Adam {self.head_lr:g}, {self.head_epochs} epochs"
@@ -79,7 +79,7 @@ class Outcome:
 
 
 def _iris(seed: int) -> tuple[Task, nn.Module]:
-    """Standardised; a fifth of each species, drawn by the seed, is the test part."""
+    """Standardized; a fifth of each species, drawn by the seed, is the test part."""
     table = load_iris()
     generator = torch.Generator().manual_seed(seed)
     test = torch.zeros(len(table.labels), dtype=torch.bool)
@@ -94,11 +94,11 @@ def _iris(seed: int) -> tuple[Task, nn.Module]:
 
 
 def _digits(dataset: Dataset, encoder: str, seed: int) -> tuple[Task, nn.Module]:
-    pictures = dataset.pictures.float() / 255
+    images = dataset.images.float() / 255
     torch.manual_seed(seed)
-    network = build_encoder(encoder, dataset.size, picture_statistics(dataset))
+    network = build_encoder(encoder, dataset.size, image_statistics(dataset))
     train, test = dataset.train, dataset.test
-    return Task(pictures[train], dataset.labels[train], pictures[test], dataset.labels[test], len(dataset.classes)), network
+    return Task(images[train], dataset.labels[train], images[test], dataset.labels[test], len(dataset.classes)), network
 
 
 def experiments(mnist: Callable[[], Dataset] = lambda: load_dataset("mnist")) -> dict[str, Experiment]:
@@ -131,7 +131,7 @@ def train_encoder(
         ]
         for rows in batches:
             z = encoder(task.train[rows])
-            loss = sup_con(z, task.train_labels[rows], experiment.temperature, normalise=experiment.normalise)
+            loss = sup_con(z, task.train_labels[rows], experiment.temperature, normalize=experiment.normalize)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -40,7 +40,7 @@ def sentence(verdict: Verdict, loss: float | None, chance: float, geometry: Geom
         return f"not trained yet: {spread}"
     against = f"loss {loss:.3f}, chance {chance:.3f}"
     if verdict == "collapsed":
-        return f"collapsed: all pictures get nearly the same embedding, {spread}, whatever the loss says ({loss:.3f})"
+        return f"collapsed: all images get nearly the same embedding, {spread}, whatever the loss says ({loss:.3f})"
     if verdict == "at chance":
         return f"at chance: {against}; nothing is learned yet"
     return f"{verdict}: {against}; {spread}"

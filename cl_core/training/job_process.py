@@ -25,7 +25,7 @@ from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
 from cl_core.system.device import choose_device
-from cl_core.system.zero_gpu import on_lent_gpu
+from cl_core.system.zero_gpu import on_zero_gpu
 from cl_core.training.estimate import check_affordable, memory_limit
 from cl_core.training.recorder import begin, start
 
@@ -86,7 +86,7 @@ def attempt(train: Callable[[], RunState]) -> tuple[RunState | None, str]:
         return None, NO_MEMORY
 
 
-@on_lent_gpu
+@on_zero_gpu
 def train_lent_piece(path: str, settings: dict[str, Any]) -> tuple[RunState | None, str]:
     """`attempt` to `train_piece` for as long as a call has the GPU; of an error, only its name would cross to the caller."""
     until = time.monotonic() + LENT_PIECE_S

@@ -55,7 +55,7 @@ class Job:
         self._until = None if seconds is None else time.monotonic() + seconds
         # In the caller's context: what lends a GPU asks there whose quota it takes.
         context = contextvars.copy_context()
-        work = self._lent if zero_gpu.LENT else self._process
+        work = self._lent if zero_gpu.ON_ZERO_GPU else self._process
         self._thread = threading.Thread(target=context.run, args=(work,), daemon=True)
         self._thread.start()
 

@@ -26,17 +26,17 @@ from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.models.embedding import embed
 from cl_core.models.encoders.base import Encoder, Statistics
 from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.methods import METHODS, DataShape, Method, Share
+from cl_core.models.methods import METHODS, DataShape, Method, Shard
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
-from cl_core.training.distributed import Workers, share_batch_statistics
+from cl_core.training.distributed import World, sync_batch_norm
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
 LOG_LINES = 500  # the most points a loss curve gets
-PROBE_SIZE = 256  # pictures whose embeddings are kept at every snapshot
+PROBE_SIZE = 256  # images whose embeddings are kept at every snapshot
 PROBE_POSITION = 2**31 - 1  # no step comes this far: the probe's views are the same at every snapshot
 
 
@@ -53,12 +53,12 @@ class Logged:
     loss: float
     chance: float
     lr: float
-    pictures_per_s: float
+    images_per_s: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """Embeddings of the probe pictures, (P, D) float32 of length 1, and how good they are at one moment.
+    """Embeddings of the probe images, (P, D) float32 of length 1, and how good they are at one moment.
 
     knn: None where the data set has no labels. verdict, words: how the training goes, as a name and as a sentence.
     """
@@ -76,14 +76,14 @@ Event = Logged | Snapshot | StepDone
 
 
 def image_size(config: RunConfig, dataset: Dataset) -> int:
-    """Side of a view: as configured, or the pictures' own within what the small encoders like."""
+    """Side of a view: as configured, or the images' own within what the small encoders like."""
     return config.image_size or min(max(dataset.size, 28), 64)
 
 
-def picture_statistics(dataset: Dataset) -> Statistics:
-    """Mean and standard deviation of the training pictures, per channel, in [0, 1]."""
+def image_statistics(dataset: Dataset) -> Statistics:
+    """Mean and standard deviation of the training images, per channel, in [0, 1]."""
     sample = dataset.train[:: max(1, len(dataset.train) // 1000)]
-    pixels = dataset.pictures[sample].permute(1, 0, 2, 3).flatten(1).double() / 255
+    pixels = dataset.images[sample].permute(1, 0, 2, 3).flatten(1).double() / 255
     mean, std = pixels.mean(1).tolist(), pixels.std(1).tolist()
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
@@ -102,14 +102,14 @@ def build_method(config: RunConfig, dataset: Dataset) -> Method:
     """The method with fresh weights, drawn from the run's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        encoder = build_encoder(config.encoder, image_size(config, dataset), picture_statistics(dataset))
+        encoder = build_encoder(config.encoder, image_size(config, dataset), image_statistics(dataset))
         return METHODS[config.method](encoder, config, data_shape(config, dataset))
 
 
 def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
     """Rows to visit in one epoch: one random member of each group, in random order, (G,) int64.
 
-    Pictures of one group show the same thing; as each other's negatives they would be false ones.
+    Images of one group show the same thing; as each other's negatives they would be false ones.
     """
     generator = seeded_generator(torch.device("cpu"), config.seed, EPOCH_STREAM, epoch)
     shuffled = torch.randperm(len(groups), generator=generator)
@@ -119,18 +119,18 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
     return shuffled[first.sort().values]
 
 
-def probe_rows(dataset: Dataset) -> Tensor:
-    """The pictures that are looked at at every snapshot, (P,) int64."""
+def monitor_rows(dataset: Dataset) -> Tensor:
+    """The images that are looked at at every snapshot, (P,) int64."""
     shown = dataset.shown
     return shown[torch.linspace(0, len(shown) - 1, min(PROBE_SIZE, len(shown))).long()]
 
 
-def probe_geometry(
+def monitor_geometry(
     method: Method, config: RunConfig, dataset: Dataset, size: int, device: torch.device
 ) -> tuple[Geometry, Tensor]:
-    """Geometry of the probe pictures, and their embeddings (P, D); the same views whenever it is asked."""
+    """Geometry of the probe images, and their embeddings (P, D); the same views whenever it is asked."""
     generator = seeded_generator(device, config.seed, STEP_STREAM, PROBE_POSITION)
-    return measure_geometry(method, dataset.pictures[probe_rows(dataset)].to(device), config.views, size, generator)
+    return measure_geometry(method, dataset.images[monitor_rows(dataset)].to(device), config.augment, size, generator)
 
 
 def check_compiler(device: torch.device) -> None:
@@ -146,49 +146,49 @@ def check_compiler(device: torch.device) -> None:
         raise UserError(f"torch cannot compile here ({reason}): install a C++ compiler, or train without compile.") from None
 
 
-def check_data(config: RunConfig, dataset: Dataset, workers: Workers | None = None) -> None:
-    """Whether these settings can learn from these pictures, before anything is built.
+def check_data(config: RunConfig, dataset: Dataset, world: World | None = None) -> None:
+    """Whether these settings can learn from these images, before anything is built.
 
     Raises:
-        UserError: they need labels that are not there, the processes cannot share a batch, or there are too few pictures.
+        UserError: they need labels that are not there, the processes cannot share a batch, or there are too few images.
     """
-    workers = workers or Workers()
+    world = world or World()
     if not METHODS[config.method].trainable:
         raise UserError(f"{config.method} is for encoders that others trained: choose a method to train, such as simclr.")
-    if config.batch_size % workers.count:
+    if config.batch_size % world.size:
         raise UserError(
-            f"A batch of {config.batch_size} pictures cannot be shared evenly by {workers.count} processes: "
-            f"choose a batch_size that is a multiple of {workers.count}."
+            f"A batch of {config.batch_size} images cannot be shared evenly by {world.size} processes: "
+            f"choose a batch_size that is a multiple of {world.size}."
         )
-    if uses_labels(config) and not dataset.labelled:
+    if uses_labels(config) and not dataset.labeled:
         raise UserError(
             f"{config.method} with these settings learns from labels, and {dataset.name} has none: "
-            "choose a method without labels (simclr, simsiam, moco), or pictures in one folder a class."
+            "choose a method without labels (simclr, simsiam, moco), or images in one folder a class."
         )
-    if data_shape(config, dataset).instances < max(2, workers.count):
-        raise UserError(f"{dataset.name} has fewer than two pictures to train on: a batch needs at least two.")
+    if data_shape(config, dataset).instances < max(2, world.size):
+        raise UserError(f"{dataset.name} has fewer than two images to train on: a batch needs at least two.")
 
 
 class Training:
-    """One training: networks, optimiser and position. `events()` moves it forward.
+    """One training: networks, optimizer and position. `events()` moves it forward.
 
     Raises:
         UserError: the method needs labels and the data set has none.
     """
 
-    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device, workers: Workers | None = None) -> None:
-        self.workers = workers or Workers()
-        check_data(config, dataset, self.workers)
+    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device, world: World | None = None) -> None:
+        self.world = world or World()
+        check_data(config, dataset, self.world)
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
         self.labels_seen = uses_labels(config)
         self.rows = training_rows(dataset, self.labels_seen)
         instance, count = instances(dataset, self.labels_seen)
-        self.batch = min(config.batch_size, count) // self.workers.count * self.workers.count
+        self.batch = min(config.batch_size, count) // self.world.size * self.world.size
         self.steps_per_epoch = count // self.batch  # a short last batch would have fewer negatives: it is left out
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._share_batches()
+        self._shard_batches()
         if config.compile:
             check_compiler(device)
             for network in self.method.modules():
@@ -205,21 +205,21 @@ class Training:
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance of the last line of the curve
         self._instances = instance.to(device)
-        self._pictures = dataset.pictures.to(device)
+        self._images = dataset.images.to(device)
         self._labels = dataset.labels.to(device)
-        self.probe = probe_rows(dataset)
+        self.probe = monitor_rows(dataset)
 
     @property
     def epoch(self) -> float:
         return self.step / self.steps_per_epoch
 
-    def _share_batches(self) -> None:
-        if self.workers.count == 1:
+    def _shard_batches(self) -> None:
+        if self.world.size == 1:
             return
-        self.method.share = Share(self.workers.gather, lambda rows: rows[self.workers.share(len(rows))], self.workers.count)
-        # MoCo's parts of a batch must not share statistics; the processes' shares are such parts.
+        self.method.shard = Shard(self.world.gather, lambda rows: rows[self.world.shard(len(rows))], self.world.size)
+        # MoCo's parts of a batch must not share statistics; the processes' shards are such parts.
         if not (self.config.method == "moco" and self.config.batch_norm_splits > 1):
-            share_batch_statistics(self.method, self.workers)
+            sync_batch_norm(self.method, self.world)
 
     def snapshot_steps(self) -> set[int]:
         """Steps after which features are kept: the start, then closer together early, where most happens."""
@@ -237,10 +237,10 @@ class Training:
         """
         snapshots = self.snapshot_steps()
         log_every = max(1, math.ceil(self.total / LOG_LINES))
-        if self.step == 0 and 0 in snapshots and self.workers.first:
+        if self.step == 0 and 0 in snapshots and self.world.is_main:
             yield self.snapshot()
         order, order_epoch = torch.empty(0), -1
-        clock, pictures = time.perf_counter(), 0
+        clock, images = time.perf_counter(), 0
         while self.step < self.total:
             epoch, position = divmod(self.step, self.steps_per_epoch)
             if epoch != order_epoch:
@@ -248,7 +248,7 @@ class Training:
                 order_epoch = epoch
             lr = learning_rate(self.config, self.step, self.total) * self.plateau.factor
             chance = self._step(order[position * self.batch : (position + 1) * self.batch], lr)
-            pictures += self.batch
+            images += self.batch
             if self.step % self._fetch_every == 0:
                 self._look_at_losses()
             if position + 1 == self.steps_per_epoch:
@@ -258,11 +258,11 @@ class Training:
                 loss = self._sums["line"] / self._loss_count
                 self._sums["line"], self._loss_count, self._last = 0.0, 0, (loss, chance)
                 elapsed = time.perf_counter() - clock
-                yield Logged(self.step, self.epoch, loss, chance, lr, pictures / elapsed)
-                clock, pictures = time.perf_counter(), 0
-            if self.step in snapshots and self.workers.first:
+                yield Logged(self.step, self.epoch, loss, chance, lr, images / elapsed)
+                clock, images = time.perf_counter(), 0
+            if self.step in snapshots and self.world.is_main:
                 yield self.snapshot()
-                clock, pictures = time.perf_counter(), 0
+                clock, images = time.perf_counter(), 0
             yield StepDone(self.step)
 
     def _step(self, rows: Tensor, lr: float) -> float:
@@ -278,19 +278,19 @@ class Training:
         self._losses.append(output.loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
-        self.workers.sum_gradients(self.method.parameters())
+        self.world.sum_gradients(self.method.parameters())
         self.optimizer.step()
         self.method.after_step()
         self.step += 1
         return output.chance
 
     def _views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """This process's share of each view of a batch; what happens to a picture does not depend on how many there are."""
-        own = self.workers.share(len(rows))
-        pictures = self._pictures[rows[own]]
-        height, width = pictures.shape[2:]
-        records = [sample_record(len(rows), height, width, self.config.views, generator) for _ in range(self.method.views)]
-        views = [apply_record(pictures, record[own], self.size) for record in records]
+        """This process's shard of each view of a batch; what happens to an image does not depend on how many there are."""
+        own = self.world.shard(len(rows))
+        images = self._images[rows[own]]
+        height, width = images.shape[2:]
+        records = [sample_record(len(rows), height, width, self.config.augment, generator) for _ in range(self.method.views)]
+        views = [apply_record(images, record[own], self.size) for record in records]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
     def _look_at_losses(self) -> None:
@@ -322,19 +322,19 @@ class Training:
 
     def snapshot(self) -> Snapshot:
         self._look_at_losses()
-        with torch.compiler.set_stance("force_eager"):  # whole pictures come in batches of all sizes
+        with torch.compiler.set_stance("force_eager"):  # whole images come in batches of all sizes
             return self._measure()
 
     def _measure(self) -> Snapshot:
         # On the way quickly; at the end as whoever measures the finished run will.
         precision = self.config.precision if self.step < self.total else "float32"
-        features = embed(self.method, self.dataset.pictures, self.size, self.device, precision=precision)
+        features = embed(self.method, self.dataset.images, self.size, self.device, precision=precision)
         if not features.isfinite().all():
             raise self._diverged("The features became not a number", self.step)
-        geometry, embeddings = probe_geometry(self.method, self.config, self.dataset, self.size, self.device)
+        geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry)
-        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labelled else None
+        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labeled else None
         words = sentence(verdict, loss, chance, geometry)
         return Snapshot(self.step, self.epoch, knn, geometry, verdict, words, embeddings)
 
@@ -390,7 +390,7 @@ class Training:
         for weight, kept in self.optimizer.state.items():
             for key, value in kept.items():
                 if isinstance(value, Tensor) and value.shape == weight.shape:
-                    # A fused optimiser walks through memory: moments must lie there as their weights do.
+                    # A fused optimizer walks through memory: moments must lie there as their weights do.
                     kept[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
         self._sums = dict(position["sums"])
         self.step, self._loss_count = position["step"], position["loss_count"]

@@ -1,4 +1,4 @@
-"""Optimisers and learning rates, by the names the settings have."""
+"""Optimizers and learning rates, by the names the settings have."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LARS(torch.optim.Optimizer):
 
 
 def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """The optimiser over what is trained of a method; in one kernel where torch has one (CUDA and CPU)."""
+    """The optimizer over what is trained of a method; in one kernel where torch has one (CUDA and CPU)."""
     parameters = [p for p in method.parameters() if p.requires_grad]
     fused = device.type in ("cuda", "cpu")
     lr, decay = config.lr, config.weight_decay

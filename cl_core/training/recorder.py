@@ -22,8 +22,8 @@ from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import DivergedError, State, StepDone
-from cl_core.runs.folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots, seven_digits
-from cl_core.training.distributed import Workers
+from cl_core.runs.folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots, round_floats
+from cl_core.training.distributed import World
 from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
 
 SAVE_EVERY_S = 30.0
@@ -127,7 +127,7 @@ class Recording(ABC, Generic[E, R]):
             self.save("stopped")
             raise
         except DivergedError as error:
-            self.record.figures["health"] = {"verdict": "diverged", "words": str(error)}
+            self.record.metrics["health"] = {"verdict": "diverged", "words": str(error)}
             self.save("diverged")
             raise
         if completed:
@@ -149,36 +149,36 @@ class Recording(ABC, Generic[E, R]):
 
 
 class Session(Recording[Event, RunRecord]):
-    """A `Training` on pictures and the folder it is kept in."""
+    """A `Training` on images and the folder it is kept in."""
 
     folder: RunFolder
 
-    def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool, workers: Workers) -> None:
-        self.training = Training(config, load_dataset(config.dataset), device, workers)
+    def __init__(self, folder: RunFolder, config: RunConfig, device: torch.device, resume: bool, world: World) -> None:
+        self.training = Training(config, load_dataset(config.dataset), device, world)
         shape = data_shape(config, self.training.dataset)
         record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
         self._kept: Snapshots | None = None
-        super().__init__(folder if workers.first else ReadOnly(folder.path), self.training, record, device, resume)
+        super().__init__(folder if world.is_main else ReadOnly(folder.path), self.training, record, device, resume)
 
     def _restore(self) -> None:
         super()._restore()
         # A kill may come between the resume file and run.json: the curves know the last snapshot.
         snapshots = [p for p in self.folder.read_metrics() if p["kind"] == "snapshot" and p["step"] <= self.training.step]
         if snapshots:
-            self._take_figures(snapshots[-1])
+            self._take_metrics(snapshots[-1])
         kept = self.folder.read_snapshots()
         if kept is not None:
             count = sum(step <= self.training.step for step in kept.steps)
             self._kept = Snapshots(kept.rows, kept.steps[:count], kept.embeddings[:count])
 
     def _weights(self) -> dict[str, torch.Tensor]:
-        return self.training.method.shown_state()
+        return self.training.method.inference_state()
 
     def _complete(self) -> None:
         # So that whoever opens the run sees what it had to beat.
-        if self.training.dataset.labelled and self.training.workers.first:
+        if self.training.dataset.labeled and self.training.world.is_main:
             pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
-            self.record.figures["pixels"] = dataclasses.asdict(pixels)
+            self.record.metrics["pixels"] = dataclasses.asdict(pixels)
 
     def _record(self, event: Event) -> None:
         if isinstance(event, Logged):
@@ -194,7 +194,7 @@ class Session(Recording[Event, RunRecord]):
         if snapshot.knn:
             measured["knn"] = dataclasses.asdict(snapshot.knn)
         self.folder.append_metrics({"kind": "snapshot", "step": snapshot.step, "epoch": snapshot.epoch, **measured})
-        self._take_figures(measured)
+        self._take_metrics(measured)
         embeddings = snapshot.embeddings.half()[None]
         before = self._kept
         steps = [*(before.steps if before else []), snapshot.step]
@@ -202,30 +202,30 @@ class Session(Recording[Event, RunRecord]):
         self._kept = Snapshots(self.training.probe, steps, stacked)
         self.folder.write_snapshots(self._kept)
 
-    def _take_figures(self, point: dict[str, Any]) -> None:
-        """The figures of the run are those of its last snapshot, a line of the curves."""
+    def _take_metrics(self, point: dict[str, Any]) -> None:
+        """The metrics of the run are those of its last snapshot, a line of the curves."""
         measured: dict[str, Any] = {key: point[key] for key in ("knn", "geometry", "health") if key in point}
         measured["geometry_protocol"] = Geometry(**point["geometry"]).protocol()
         if "knn" in point:
             measured["protocol"] = KnnResult(**point["knn"]).protocol()
-        self.record.figures = seven_digits(measured) | {"at": "last step"}
+        self.record.metrics = round_floats(measured) | {"at": "last step"}
 
 
-def start(path: Path, settings: dict[str, Any], device: torch.device, workers: Workers | None = None) -> Session | None:
+def start(path: Path, settings: dict[str, Any], device: torch.device, world: World | None = None) -> Session | None:
     """Begin a run in `path`, or go on with the unfinished one there; None if it is finished.
 
     Args:
         settings: those the user gave; where the folder holds a run they must agree with it.
-        workers: the processes that train together; the first of them writes.
+        world: the processes that train together; the first of them writes.
 
     Raises:
         UserError: the folder holds something else, or a run with other settings.
         ValidationError: a setting is out of range.
     """
-    workers = workers or Workers()
+    world = world or World()
     begun = begin(RunFolder(path), RunConfig, settings)
-    workers.wait()  # until all have looked: then the first may write
-    return Session(RunFolder(path), begun[0], device, resume=begun[1], workers=workers) if begun else None
+    world.barrier()  # until all have looked: then the first may write
+    return Session(RunFolder(path), begun[0], device, resume=begun[1], world=world) if begun else None
 
 
 def begin(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tuple[C, bool] | None:

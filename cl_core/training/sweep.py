@@ -78,5 +78,5 @@ def result(cell: Cell) -> CellResult:
         return CellResult(cell, "not started", None, "")
     record = folder.read_record()
     finished = record.state == "finished"
-    accuracy = record.figures["knn"]["accuracy"] if finished and "knn" in record.figures else None
-    return CellResult(cell, record.state, accuracy, record.figures.get("health", {}).get("words", ""))
+    accuracy = record.metrics["knn"]["accuracy"] if finished and "knn" in record.metrics else None
+    return CellResult(cell, record.state, accuracy, record.metrics.get("health", {}).get("words", ""))

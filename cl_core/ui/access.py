@@ -20,7 +20,7 @@ from typing import Any, Literal
 import gradio as gr
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, refused
 from cl_core.runs.folder import OWNER
 from cl_core.system.files import write_private
 from cl_core.system.host import on_space
@@ -50,7 +50,7 @@ class Options(BaseModel):
         given = value.split(",") if isinstance(value, str) else value
         pairs = [each.partition(":")[::2] if isinstance(each, str) else each for each in given if each]
         if any(not all(pair) for pair in pairs):
-            raise ValueError("give NAME:PASSWORD")
+            raise refused("settings.auth")
         return tuple(map(tuple, pairs))
 
     @field_validator("hosts", mode="before")

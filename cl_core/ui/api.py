@@ -1,6 +1,6 @@
 """What programs can call: gradio_client, curl, an MCP client. Plain types in, plain types out.
 
-A picture is given as a data URL (data:image/png;base64,...) or by its name in the model's data set.
+An image is given as a data URL (data:image/png;base64,...) or by its name in the model's data set.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from torch import Tensor
 
 from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
-from cl_core.data.decoding import decode_picture, to_tensor
+from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.errors import UserError, from_validation, quoted
 from cl_core.explore.maps import map_points
 from cl_core.explore.projection import PROJECTORS, Projector
 from cl_core.models.embedding import Layer
 from cl_core.runs.store import run_features
-from cl_core.ui import images as pictures
+from cl_core.ui import images as images
 from cl_core.ui import model_store as library
 from cl_core.ui.model_store import MAP_LAYERS, MapLayer, Space
 from cl_core.ui.tabs.loss import compare_by
 
 MOST_BYTES = 20_000_000  # of an image inside a call
 LARGEST_SEED = 2**63 - 1
-MOST_PICTURES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
+MOST_IMAGES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
 OfferedLoss = Literal["nt-xent", "ratio", "out", "in", "in-sum"]
 
 
 def list_models() -> list[dict[str, Any]]:
-    """List the trained models: name, method, encoder, data set, side of its pictures in pixels, and kNN accuracy (0 to 1)."""
+    """List the trained models: name, method, encoder, data set, side of its images in pixels, and kNN accuracy (0 to 1)."""
     found = []
     for name in library.checkpoint_names():
         record = library.folder(name).read_record()
@@ -49,52 +49,52 @@ def list_models() -> list[dict[str, Any]]:
                 "dataset": config.dataset,
                 "image_size": record.image_size,
                 "temperature": config.temperature,
-                "knn_accuracy": record.figures.get("knn", {}).get("accuracy"),
+                "knn_accuracy": record.metrics.get("knn", {}).get("accuracy"),
             }
         )
     return found
 
 
-def augment(model: str, picture: str, count: int = 2, seed: int = 0) -> list[dict[str, Any]]:
-    """Draw random views of a picture the way the model was trained: each a PNG data URL, with its crop box and changes.
+def augment(model: str, image: str, count: int = 2, seed: int = 0) -> list[dict[str, Any]]:
+    """Draw random views of an image the way the model was trained: each a PNG data URL, with its crop box and changes.
 
     Args:
         model: a name that list_models gives.
-        picture: a data URL (data:image/png;base64,...), or the name of a picture of the model's data set.
+        image: a data URL (data:image/png;base64,...), or the name of an image of the model's data set.
         count: how many views, 1 to 64.
         seed: the same seed draws the same views.
     """
-    _within("count", count, 1, MOST_PICTURES)
+    _within("count", count, 1, MOST_IMAGES)
     _within("seed", seed, 0, LARGEST_SEED)
     run = library.run(_model(model))
-    query = _picture(model, picture)
+    query = _image(model, image)
     height, width = query.shape[-2:]
-    record = sample_record(count, height, width, run.record.config.views, torch.Generator().manual_seed(seed))
+    record = sample_record(count, height, width, run.record.config.augment, torch.Generator().manual_seed(seed))
     views = apply_record(query.expand(count, -1, -1, -1), record, run.size)
     return [
         {
-            "picture": pictures.data_url(pictures.to_image(views[i])),
+            "image": images.data_url(images.to_image(views[i])),
             "box": dict(zip(("top", "left", "height", "width"), record.box[i].tolist(), strict=True)),
             "flipped": bool(record.flipped[i]),
-            "grey": bool(record.grey[i]),
+            "gray": bool(record.gray[i]),
             "blur_sigma": float(record.sigma[i]),
         }
         for i in range(count)
     ]
 
 
-def similarity(model: str, pictures: list[str], layer: Layer = "feature") -> list[list[float]]:
-    """Compare pictures with each other: the matrix of their cosines, -1 to 1.
+def similarity(model: str, images: list[str], layer: Layer = "feature") -> list[list[float]]:
+    """Compare images with each other: the matrix of their cosines, -1 to 1.
 
     Args:
         model: a name that list_models gives.
-        pictures: 1 to 64 data URLs or names of pictures of the model's data set.
+        images: 1 to 64 data URLs or names of images of the model's data set.
         layer: "feature", what the encoder gives, or "embedding", what the projection head makes of it.
     """
-    _within("the number of pictures", len(pictures), 1, MOST_PICTURES)
+    _within("the number of images", len(images), 1, MOST_IMAGES)
     _one_of("layer", layer, get_args(Layer))
     run = library.run(_model(model))
-    z = run_features(run, torch.cat([_sized(model, each) for each in pictures]), layer)
+    z = run_features(run, torch.cat([_sized(model, each) for each in images]), layer)
     return _numbers(z @ z.T)
 
 
@@ -107,10 +107,10 @@ def loss_anatomy(
     """Take a contrastive loss apart: cosines, logits, probabilities, each anchor's term, shares of the loss, gradients.
 
     Args:
-        embeddings: 2 N rows of equal length: the first views of N pictures, then their second views in the same order.
+        embeddings: 2 N rows of equal length: the first views of N images, then their second views in the same order.
         loss: nt-xent (SimCLR), ratio (the positive left out of the denominator), or SupCon's out, in or in-sum.
         temperature: above 0, what the cosines are divided by.
-        labels: N class labels for SupCon; without them every picture is a class of its own.
+        labels: N class labels for SupCon; without them every image is a class of its own.
     """
     _one_of("loss", loss, get_args(OfferedLoss))
     _within("the number of rows", len(embeddings), 4, MOST_ROWS)
@@ -134,28 +134,28 @@ def loss_anatomy(
         "cosines": _numbers(parts.cosines),
         "scaled": _numbers(parts.scaled),
         "probabilities": _numbers(parts.log_probabilities.exp()),
-        "share": _numbers(parts.share),
+        "contribution": _numbers(parts.contribution),
         "gradient": _numbers(parts.gradient),
         "positive": parts.positive.tolist(),
         "negative": parts.negative.tolist(),
     }
 
 
-def search(model: str, picture: str, top: int = 8, space: Space = "trained") -> list[dict[str, Any]]:
-    """Find the pictures of the model's data set most like a picture: name, class, and cosine (-1 to 1), best first.
+def search(model: str, image: str, top: int = 8, space: Space = "trained") -> list[dict[str, Any]]:
+    """Find the images of the model's data set most like an image: name, class, and cosine (-1 to 1), best first.
 
     Args:
         model: a name that list_models gives.
-        picture: a data URL, or the name of a picture of the model's data set; that one is left out of its own answers.
+        image: a data URL, or the name of an image of the model's data set; that one is left out of its own answers.
         top: how many, 1 to 100.
         space: "trained", "untrained" (the same network before training) or "pixels".
     """
     _within("top", top, 1, MOST_ANSWERS)
     _one_of("space", space, library.spaces(_model(model)))
     data = library.dataset(model)
-    row = library.choices(data).get(picture)
+    row = library.choices(data).get(image)
     without = None if row is None else int(data.groups[row])
-    found = library.search(model, space, _sized(model, picture), top, without)
+    found = library.search(model, space, _sized(model, image), top, without)
     return [
         {"name": data.names[each.row], "class": data.family_names[int(data.families[each.row])], "cosine": each.cosine}
         for each in found
@@ -167,7 +167,7 @@ def project(
     projection: Projector = "pca",
     layer: MapLayer = "feature",
 ) -> list[dict[str, Any]]:
-    """Map the model's data set to the plane: name, class, x and y (-1 to 1) of every picture.
+    """Map the model's data set to the plane: name, class, x and y (-1 to 1) of every image.
 
     Args:
         model: a name that list_models gives.
@@ -236,26 +236,26 @@ def _model(name: str) -> str:
     return name
 
 
-def _picture(model: str, picture: str) -> Tensor:
+def _image(model: str, image: str) -> Tensor:
     data = library.dataset(model)
     rows = library.choices(data)
-    if picture in rows:
-        return data.pictures[rows[picture]][None]
-    if not picture.startswith("data:"):
-        raise UserError(f"{quoted(picture)!r} is neither a picture of {data.title} nor a data URL (data:image/png;base64,...).")
-    if len(picture) > 4 / 3 * MOST_BYTES + 100:
-        raise UserError(f"The picture is too large: give one of at most {MOST_BYTES // 1_000_000} MB.")
+    if image in rows:
+        return data.images[rows[image]][None]
+    if not image.startswith("data:"):
+        raise UserError(f"{quoted(image)!r} is neither an image of {data.title} nor a data URL (data:image/png;base64,...).")
+    if len(image) > 4 / 3 * MOST_BYTES + 100:
+        raise UserError(f"The image is too large: give one of at most {MOST_BYTES // 1_000_000} MB.")
     try:
-        content = base64.b64decode(picture.partition(",")[2], validate=True)
+        content = base64.b64decode(image.partition(",")[2], validate=True)
     except ValueError:  # letters outside ASCII are one, too
-        raise UserError("The data URL is not in base64: encode the picture's file and put it after the comma.") from None
-    return to_tensor(decode_picture(content, "The picture"), library.run(model).size)
+        raise UserError("The data URL is not in base64: encode the image's file and put it after the comma.") from None
+    return to_tensor(decode_image(content, "The image"), library.run(model).size)
 
 
-def _sized(model: str, picture: str) -> Tensor:
-    """`_picture` at the side the model takes, (1, 3, S, S) uint8."""
-    found, size = _picture(model, picture), library.run(model).size
-    return found if found.shape[-1] == size else to_tensor(pictures.to_image(found[0]), size)
+def _sized(model: str, image: str) -> Tensor:
+    """`_image` at the side the model takes, (1, 3, S, S) uint8."""
+    found, size = _image(model, image), library.run(model).size
+    return found if found.shape[-1] == size else to_tensor(images.to_image(found[0]), size)
 
 
 def _numbers(values: Tensor) -> Any:

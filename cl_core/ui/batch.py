@@ -1,4 +1,4 @@
-"""A batch as training would see it: N pictures, two views each, embedded by a model."""
+"""A batch as training would see it: N images, two views each, embedded by a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cl_core.ui.memo import Memo
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """rows, labels, instances: (N,) int64, where the pictures are in the data set and what the method knows of them;
+    """rows, labels, instances: (N,) int64, where the images are in the data set and what the method knows of them;
     views: (2N, 3, S, S) in [0, 1], stacked [first; second]; trained, untrained: (2N, D) embeddings z."""
 
     rows: Tensor
@@ -38,13 +38,13 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
     return run.method.project(run.method.encoder(views))
 
 
-SMALLEST, LARGEST = 2, 32  # pictures
+SMALLEST, LARGEST = 2, 32  # images
 NAMED = re.compile(rf"({NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
 _batches: Memo[Batch] = Memo(64, 2e8)
 
 
 def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
-    """The pictures of `data` that "name:row,row,..." names, at most `LARGEST`; none where it names another data set."""
+    """The images of `data` that "name:row,row,..." names, at most `LARGEST`; none where it names another data set."""
     named = NAMED.fullmatch(picked)
     if named is None or named[1] != data.name:
         return ()
@@ -53,15 +53,15 @@ def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
 
 
 def chosen_batch(model: str, picked: str, count: int, seed: int) -> Batch:
-    """The pictures picked by hand where there are two at least, else `count` drawn ones."""
+    """The images picked by hand where there are two at least, else `count` drawn ones."""
     rows = picked_rows(picked, library.dataset(model))
     return draw_batch(model, count if len(rows) < 2 else len(rows), seed, rows if len(rows) > 1 else ())
 
 
 def draw_batch(model: str, count: int, seed: int, rows_picked: tuple[int, ...] = ()) -> Batch:
-    """`count` pictures of different groups, augmented as the checkpoint was trained; the same for the same seed.
+    """`count` images of different groups, augmented as the checkpoint was trained; the same for the same seed.
 
-    rows_picked: these pictures instead.
+    rows_picked: these images instead.
     """
     count = max(SMALLEST, min(int(count), LARGEST))
     key = map_key(library.run(model), library.dataset(model)), count, seed, rows_picked
@@ -75,7 +75,7 @@ def _drawn(model: str, count: int, seed: int, rows_picked: tuple[int, ...]) -> B
     usable = training_rows(data, with_labels)
     rows = torch.tensor(rows_picked) if rows_picked else usable[epoch_order(data.groups[usable], config, 0)][:count]
     generator = torch.Generator().manual_seed(seed)
-    pair = [make_views(data.pictures[rows], config.views, run.size, generator)[0] for _ in range(2)]
+    pair = [make_views(data.images[rows], config.augment, run.size, generator)[0] for _ in range(2)]
     views = torch.cat(pair)
     return Batch(
         rows,
@@ -92,13 +92,13 @@ def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Compariso
     """What the model's method compares in a batch: untrained, trained; at most `count` stored keys as negatives.
 
     An untrained network has stored nothing, and of a large bank nothing is kept: they are shown with the keys they
-    would have for the same pictures.
+    would have for the same images.
     """
     trained, untrained = library.run(model), library.untrained(model)
     stored = trained.method.stored_keys(batch.instances, count)
     before = None
     if stored is not None:
-        plain = plain_views(key_pictures(model, stored.instances.clamp(min=0)), trained.size)
+        plain = plain_views(key_images(model, stored.instances.clamp(min=0)), trained.size)
         before = StoredKeys(stored.instances, F.normalize(embed_batch(untrained, plain), dim=1))
         if not stored.known:
             stored = StoredKeys(stored.instances, F.normalize(embed_batch(trained, plain), dim=1))
@@ -108,7 +108,7 @@ def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Compariso
     )
 
 
-def key_pictures(model: str, keys: Tensor) -> Tensor:
-    """The pictures (K, 3, H, W) uint8 that instances (K,) of a model's training show."""
+def key_images(model: str, keys: Tensor) -> Tensor:
+    """The images (K, 3, H, W) uint8 that instances (K,) of a model's training show."""
     data = library.dataset(model)
-    return data.pictures[instance_rows(data, uses_labels(library.run(model).record.config))[keys]]
+    return data.images[instance_rows(data, uses_labels(library.run(model).record.config))[keys]]

@@ -16,7 +16,7 @@ from cl_core.system.paths import ASSETS
 from cl_core.text import FIRST, LANGUAGES, speaking, text
 from cl_core.training.jobs import Jobs
 from cl_core.ui import api
-from cl_core.ui import missing_images as missing_pictures
+from cl_core.ui import missing_images as missing_images
 from cl_core.ui import model_store as library
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
@@ -26,20 +26,18 @@ from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, read_picked, restore, script
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
-from cl_core.ui.tabs import broken, compare, curves, map, models, search, temperature, train, words
-from cl_core.ui.tabs import loss as matrix
-from cl_core.ui.tabs import views as pairs
+from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, temperature, train, views, words
 from cl_core.ui.theme import theme
 
 HERE = Path(__file__).parent
 TABS = {
-    "pairs": pairs,
-    "matrix": matrix,
+    "views": views,
+    "loss": loss,
     "temperature": temperature,
     "curves": curves,
     "map": map,
     "compare": compare,
-    "broken": broken,
+    "ablations": ablations,
     "search": search,
     "words": words,
     "train": train,
@@ -83,7 +81,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access
             picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
             page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access)
             for dataset, waiting in library.waiting().items():
-                missing_pictures.build(dataset, waiting, page)
+                missing_images.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):
             for other, name in LANGUAGES.items():
                 if other != language:
@@ -93,7 +91,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access
     page.keep("model", model, choices=library.checkpoint_names)
     page.keep("tab", read=_read_tab)
     page.keep("batch", page.seed)
-    page.keep("pictures", page.picked, read=read_picked)
+    page.keep("images", page.picked, read=read_picked)
     due = [gr.Number(0, visible=False) for _ in TABS]
     shared: list[Any] = [model, page.seed, page.picked]
     gr.on([each.change for each in shared], None, [*shared, *due], due, js=SHARED_CHANGED, api_visibility="private")

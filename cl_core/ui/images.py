@@ -1,4 +1,4 @@
-"""Pictures as the browser takes them: data URLs for a few, sheets for many."""
+"""Images as the browser takes them: data URLs for a few, sheets for many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cl_core.system.paths import cache_dir
 from cl_core.ui.memo import Memo
 
 SHEET_TILE = 40  # pixels
-MOST_TILE = 96  # pixels, of a batch's pictures
+MOST_TILE = 96  # pixels, of a batch's images
 SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
 
@@ -31,23 +31,23 @@ def sprite_folder() -> Path:
     return folder
 
 
-def to_image(picture: Tensor) -> Image.Image:
-    """(3, H, W), uint8 or float in [0, 1] -> RGB picture."""
-    if picture.is_floating_point():
-        picture = (picture * 255).round().clamp(0, 255).byte()
-    return Image.fromarray(picture.permute(1, 2, 0).numpy())
+def to_image(image: Tensor) -> Image.Image:
+    """(3, H, W), uint8 or float in [0, 1] -> RGB image."""
+    if image.is_floating_point():
+        image = (image * 255).round().clamp(0, 255).byte()
+    return Image.fromarray(image.permute(1, 2, 0).numpy())
 
 
 def data_url(image: Image.Image) -> str:
-    """A picture as a PNG inside the page."""
+    """An image as a PNG inside the page."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def thumbnail(dataset: Dataset, row: int) -> str:
-    """A data set's picture inside the page, exact and a third smaller than as a PNG; those shown most recently are kept."""
-    return _thumbnails.get((dataset.name, dataset.digest, row), lambda: _small(to_image(dataset.pictures[row])))
+    """A data set's image inside the page, exact and a third smaller than as a PNG; those shown most recently are kept."""
+    return _thumbnails.get((dataset.name, dataset.digest, row), lambda: _small(to_image(dataset.images[row])))
 
 
 def _small(image: Image.Image) -> str:
@@ -68,21 +68,21 @@ def _sheet(tiles: list[Image.Image], columns: int, side: int) -> Image.Image:
     return sheet
 
 
-def sprites(pictures: Tensor) -> dict[str, object]:
-    """A batch of (M, 3, S, S) pictures as one sheet for `FigureView`."""
-    tiles = [to_image(picture) for picture in pictures]
+def sprites(images: Tensor) -> dict[str, object]:
+    """A batch of (M, 3, S, S) images as one sheet for `FigureView`."""
+    tiles = [to_image(image) for image in images]
     columns = math.ceil(math.sqrt(len(tiles)))
-    url = data_url(_sheet(tiles, columns, min(int(pictures.shape[-1]), MOST_TILE)))
+    url = data_url(_sheet(tiles, columns, min(int(images.shape[-1]), MOST_TILE)))
     return {"url": url, "columns": columns, "count": len(tiles)}
 
 
 def dataset_sprites(dataset: Dataset) -> dict[str, object]:
-    """All shown pictures of a data set as one small sheet, made once and served as a file."""
+    """All shown images of a data set as one small sheet, made once and served as a file."""
     return kept_sprites(dataset, dataset.shown)
 
 
 def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
-    """Pictures (P,) of a data set as one small sheet, made once and served as a file."""
+    """Images (P,) of a data set as one small sheet, made once and served as a file."""
     count = len(rows)
     columns = math.ceil(math.sqrt(count))
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
@@ -90,7 +90,7 @@ def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
     file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}.webp"
     url = f"/gradio_api/file={file}"
     if not _is_whole(file):
-        tiles = [to_image(dataset.pictures[row]) for row in rows.tolist()]
+        tiles = [to_image(dataset.images[row]) for row in rows.tolist()]
         buffer = io.BytesIO()
         _sheet(tiles, columns, side).save(buffer, "WEBP", quality=80, method=2)
         try:
@@ -111,5 +111,5 @@ def _is_whole(file: Path) -> bool:
 
 
 def as_tensor(image: Image.Image) -> Tensor:
-    """RGB picture -> (1, 3, H, W) uint8, its shape kept."""
+    """RGB image -> (1, 3, H, W) uint8, its shape kept."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].contiguous()

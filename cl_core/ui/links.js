@@ -27,7 +27,11 @@
   };
 
   let waiting = null;
-  const state = new URLSearchParams(location.search);
+  const state = new URLSearchParams();
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    const now = RENAMED[name] ?? name;
+    state.set(now, RENAMED_VALUES[now]?.[value] ?? value);
+  }
 
   function flush() {
     clearTimeout(waiting);

@@ -20,6 +20,12 @@ from cl_core.ui import model_store as library
 from cl_core.ui.batch import picked_rows
 
 LONGEST = 200  # characters of a value; no control needs more
+# Links made by earlier versions keep opening: names and values as they were -> as they are.
+RENAMED = {"picture": "image", "pictures": "images", "colour": "color", "grey": "gray", "centre": "center"}
+RENAMED_VALUES = {
+    "tab": {"pairs": "views", "matrix": "loss", "broken": "ablations"},
+    "points": {"pictures": "images"},
+}
 
 # (text from the link, values of the controls before it) -> value; raises ValueError.
 Reader = Callable[[str, Mapping[str, Any]], Any]
@@ -100,22 +106,29 @@ def one_of(raw: str, values: Sequence[str]) -> str:
     return raw
 
 
-def read_picture(raw: str, before: Mapping[str, Any]) -> str:
-    """The name of a picture of the model's data set."""
+def read_image(raw: str, before: Mapping[str, Any]) -> str:
+    """The name of an image of the model's data set."""
     return one_of(raw, list(library.choices(library.dataset(before["model"]))))
 
 
 def read_picked(raw: str, before: Mapping[str, Any]) -> str:
-    """Pictures of the model's data set, as `picked_rows` reads them."""
+    """Images of the model's data set, as `picked_rows` reads them."""
     if not picked_rows(raw, library.dataset(before["model"])):
         raise ValueError
     return raw
+
+
+def renamed(query: Mapping[str, str]) -> dict[str, str]:
+    """What a link says, by the present names."""
+    named = {RENAMED.get(name, name): value for name, value in query.items()}
+    return {name: RENAMED_VALUES.get(name, {}).get(value, value) for name, value in named.items()}
 
 
 def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
     """What to set the controls to, one each, for a link that says `query`; other names in it are passed over."""
     values: dict[str, Any] = {each.name: getattr(each.component, "value", None) for each in kept}
     updates, refused = [], []
+    query = renamed(query)
     for each in kept:
         update = gr.update(choices=each.choices()) if each.choices else gr.skip()
         if each.name in query:
@@ -133,4 +146,5 @@ def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
 
 def script() -> str:
     """What the page's head runs before Gradio starts."""
-    return Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
+    return tables + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What stands where checkpoints wait for pictures that do not come with the app: which, and a button to fetch them."""
+"""What stands where checkpoints wait for images that do not come with the app: which, and a button to fetch them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cl_core.ui.page import Page
 
 
 def build(dataset: str, waiting: list[str], page: Page) -> None:
-    """A line and a button; once the pictures are here the model menu gets the checkpoints and both go away.
+    """A line and a button; once the images are here the model menu gets the checkpoints and both go away.
 
     A page that is opened after someone else fetched them shows neither.
     """
     download = DOWNLOADS[dataset]
-    with gr.Column(elem_classes="missing-pictures") as note:
+    with gr.Column(elem_classes="missing-images") as note:
         gr.Markdown(text("missing.about", count=len(waiting), data=download.title))
         button = gr.Button(text("missing.get", data=download.title, size=f"{download.size / 1e6:.0f}"), size="sm")
 
@@ -27,7 +27,7 @@ def build(dataset: str, waiting: list[str], page: Page) -> None:
 
     def fetch(request: gr.Request, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
         page.access.check("fetch", request)
-        library.fetch(dataset, lambda share: progress(share, desc=text("missing.progress", data=download.title)))
+        library.fetch(dataset, lambda fraction: progress(fraction, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
         return [gr.update(choices=library.checkpoint_names()), still_missing()]
 

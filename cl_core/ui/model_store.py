@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 
 from cl_core.data.bundled import DATASETS
-from cl_core.data.dataset import Dataset, picture_choices
+from cl_core.data.dataset import Dataset, image_choices
 from cl_core.data.downloads import DOWNLOADS, get
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.evaluation.neighbors import agreement
-from cl_core.explore.gallery import Gallery, Neighbour, pixel_gallery, run_gallery
-from cl_core.explore.image_loss import picture_losses
+from cl_core.explore.gallery import Gallery, Neighbor, pixel_gallery, run_gallery
+from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.models.embedding import Layer
 from cl_core.models.methods import METHODS
 from cl_core.runs.config import RunConfig
@@ -60,7 +60,7 @@ class Query:
     without: int
 
 
-def _answers(gallery: Gallery, queries: list[Query]) -> list[list[Neighbour]]:
+def _answers(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]]:
     features = gallery.embedder(torch.cat([query.image for query in queries]))
     without = torch.tensor([query.without for query in queries])
     found = gallery.search(features, max(query.top for query in queries), without)
@@ -72,7 +72,7 @@ class Searched:
     """A gallery, and the questions that are put to it together."""
 
     gallery: Gallery
-    together: Together[Query, list[Neighbour]]
+    together: Together[Query, list[Neighbor]]
 
     @classmethod
     def of(cls, gallery: Gallery) -> Searched:
@@ -143,13 +143,13 @@ def _configs() -> dict[str, RunConfig]:
 
 
 def shipped_names() -> list[str]:
-    """Shipped checkpoints whose pictures are on this machine."""
+    """Shipped checkpoints whose images are on this machine."""
     here = dataset_names()
     return [name for name, config in _shipped().items() if config.dataset in here]
 
 
 def checkpoint_names() -> list[str]:
-    """Models whose pictures are on this machine: shipped, trained here, runs of the Hub at their commit, public encoders."""
+    """Models whose images are on this machine: shipped, trained here, runs of the Hub at their commit, public encoders."""
     here = dataset_names()
     return [name for name, config in _configs().items() if config.dataset in here]
 
@@ -195,7 +195,7 @@ def spaces(name: str) -> tuple[Space, ...]:
 
 
 def waiting() -> dict[str, list[str]]:
-    """Shipped checkpoints whose pictures are not on this machine, by data set."""
+    """Shipped checkpoints whose images are not on this machine, by data set."""
     here = dataset_names()
     found: dict[str, list[str]] = {}
     for name, settings in _shipped().items():
@@ -256,14 +256,14 @@ def dataset(name: str) -> Dataset:
 
 
 def choices(data: Dataset) -> dict[str, int]:
-    """`picture_choices`, kept."""
-    return _choices.get((data.name, data.digest), lambda: picture_choices(data))
+    """`image_choices`, kept."""
+    return _choices.get((data.name, data.digest), lambda: image_choices(data))
 
 
 def gallery(name: str, space: Space) -> Gallery:
     """The checkpoint's data set in one of three spaces; the first call of each computes.
 
-    Checkpoints that started from the same weights, or take pictures of the same size, share theirs.
+    Checkpoints that started from the same weights, or take images of the same size, share theirs.
     """
     return _searched(name, space).gallery
 
@@ -277,7 +277,7 @@ def _searched(name: str, space: Space) -> Searched:
     return _galleries.get(map_key(chosen, data), lambda: Searched.of(run_gallery(chosen, data)))
 
 
-def search(name: str, space: Space, image: Tensor, top: int, without: int | None = None) -> list[Neighbour]:
+def search(name: str, space: Space, image: Tensor, top: int, without: int | None = None) -> list[Neighbor]:
     """The `top` groups of the checkpoint's data set most like an image (1, 3, S, S) uint8; of visitors who ask at the same
     time, all go through the encoder and the gallery together.
 
@@ -305,14 +305,14 @@ def _of_shown(what: str, name: str, layer: MapLayer, make: Callable[[], Tensor])
 
 
 def shown_features(name: str, layer: MapLayer) -> Tensor:
-    """What the checkpoint makes of its data set's shown pictures, (P, D) of length 1."""
+    """What the checkpoint makes of its data set's shown images, (P, D) of length 1."""
     data = dataset(name)
     chosen, kind = layer_run(name, layer)
     return _of_shown("features", name, layer, lambda: features_of(chosen, data, data.shown, kind))
 
 
 def shown_agreement(name: str, layer: MapLayer) -> Tensor:
-    """`agreement` of the shown pictures, (P,)."""
+    """`agreement` of the shown images, (P,)."""
     data = dataset(name)
 
     def make() -> Tensor:
@@ -322,7 +322,7 @@ def shown_agreement(name: str, layer: MapLayer) -> Tensor:
 
 
 def shown_clusters(name: str, layer: MapLayer) -> Tensor:
-    """k-means of the shown pictures' features, as many clusters as there are families: (P,) int64."""
+    """k-means of the shown images' features, as many clusters as there are families: (P,) int64."""
 
     def make() -> Tensor:
         points = shown_features(name, layer)
@@ -333,7 +333,7 @@ def shown_clusters(name: str, layer: MapLayer) -> Tensor:
 
 
 def shown_losses(name: str) -> Tensor:
-    """`picture_losses` of the shown pictures, (P,).
+    """`per_image_losses` of the shown images, (P,).
 
     Raises:
         UserError: the loss a public encoder was trained with is not known.
@@ -341,7 +341,7 @@ def shown_losses(name: str) -> Tensor:
     if not trained_here(name):
         raise UserError(text("models.no_loss", name=name))
     data = dataset(name)
-    return _of_shown("losses", name, "embedding", lambda: picture_losses(run(name), data.pictures[data.shown]))
+    return _of_shown("losses", name, "embedding", lambda: per_image_losses(run(name), data.images[data.shown]))
 
 
 @cache
@@ -361,7 +361,7 @@ def word_space(name: str) -> WordSpace:
 
 
 def word_clusters(name: str) -> Clusters:
-    """The groups that colour the map of the checkpoint `name`."""
+    """The groups that color the map of the checkpoint `name`."""
     return _groups.get(name, lambda: clusters(words(name)))
 
 

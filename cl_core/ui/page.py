@@ -32,9 +32,9 @@ class Page:
     """One language's page: its model menu, the app it belongs to, and the controls whose state its link keeps.
 
     turn: a hidden input that numbers what views ask for.
-    seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the pictures
+    seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the images
         that `picked` names (`batch.picked_rows`).
-    wanted: a hidden input, the name of the picture that another view wants searched for.
+    wanted: a hidden input, the name of the image that another view wants searched for.
     jobs: the app's trainings. access: what visitors may do.
     """
 
@@ -122,7 +122,7 @@ class Page:
         gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=ask, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
-        """Let `button` draw other pictures for all views that show a batch."""
+        """Let `button` draw other images for all views that show a batch."""
         outputs = [self.seed, self.picked]
         button.click(None, self.seed, outputs, js="(seed) => [seed + 1, '']", api_visibility="private")
 

@@ -1,4 +1,4 @@
-"""One training step taken apart: a centre word, its context word, and the noise words, each a yes-or-no question."""
+"""One training step taken apart: a center word, its context word, and the noise words, each a yes-or-no question."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cl_core.words.vocabulary import Vocabulary, noise_distribution
 
 @dataclasses.dataclass(frozen=True)
 class StepAnatomy:
-    """K + 1 questions about one centre word; the first is the positive. All tensors are (K + 1,).
+    """K + 1 questions about one center word; the first is the positive. All tensors are (K + 1,).
 
     words: the context word and the noise words. score: dot product plus bias. log_kq: what the loss takes
     off it (0 with negative sampling). logit: their difference. probability: sigmoid(logit), that the word
@@ -26,14 +26,14 @@ class StepAnatomy:
     loss by the score; below 0 the word is pulled nearer, above 0 pushed away.
     """
 
-    centre: str
+    center: str
     words: list[str]
     score: Tensor
     log_kq: Tensor
     logit: Tensor
     probability: Tensor
     term: Tensor
-    share: Tensor
+    contribution: Tensor
     push: Tensor
 
     @property
@@ -41,19 +41,19 @@ class StepAnatomy:
         return float(self.term.sum())
 
 
-def one_pair(centre: int, context: int) -> Pairs:
+def one_pair(center: int, context: int) -> Pairs:
     """A batch of a single pair."""
-    return Pairs(torch.tensor([centre]), torch.tensor([1]), torch.tensor([context]))
+    return Pairs(torch.tensor([center]), torch.tensor([1]), torch.tensor([context]))
 
 
 def step_anatomy(
-    vectors: WordVectors, config: WordConfig, vocabulary: Vocabulary, centre: int, context: int, seed: int
+    vectors: WordVectors, config: WordConfig, vocabulary: Vocabulary, center: int, context: int, seed: int
 ) -> StepAnatomy:
-    """What the training would do with the pair (centre, context) and `noise_words` fresh noise words.
+    """What the training would do with the pair (center, context) and `noise_words` fresh noise words.
 
     seed: of the noise words. The numbers come from the functions that train.
     """
-    pair = one_pair(centre, context)
+    pair = one_pair(center, context)
     table = AliasTable(noise_distribution(vocabulary.counts, config.noise_power))
     noise, left_out = draw_noise(table, pair, config.noise_words, torch.Generator().manual_seed(seed))
     correction = log_kq(config, vocabulary.counts)
@@ -64,13 +64,13 @@ def step_anatomy(
     score = torch.cat([data, against[0]]).detach()
     term = torch.cat([positive, negative[0]]).detach()
     return StepAnatomy(
-        centre=vocabulary.words[centre],
+        center=vocabulary.words[center],
         words=[vocabulary.words[number] for number in [context, *noise[0].tolist()]],
         score=score,
         log_kq=off,
         logit=score - off,
         probability=torch.sigmoid(score - off),
         term=term,
-        share=term / term.sum(),
+        contribution=term / term.sum(),
         push=torch.cat([push[0], push[1][0]]),
     )

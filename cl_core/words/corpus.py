@@ -63,7 +63,7 @@ def wordnet() -> Sentences:
 
 
 def zipf_probabilities(count: int, exponent: float = EXPONENT) -> Tensor:
-    """1 / rank ** exponent for ranks 1 to count, normalised: (count,) float64."""
+    """1 / rank ** exponent for ranks 1 to count, normalized: (count,) float64."""
     weights = torch.arange(1, count + 1, dtype=torch.float64) ** -exponent
     return weights / weights.sum()
 
@@ -101,7 +101,7 @@ def decode_text(content: bytes, name: str) -> str:
 def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size: int, max_words: int) -> Corpus:
     """Count the words, keep the frequent ones, and number them.
 
-    Rare words are taken out before windows are laid, as in word2vec, so their neighbours move together.
+    Rare words are taken out before windows are laid, as in word2vec, so their neighbors move together.
 
     Raises:
         UserError: the text is empty, has more than `max_words` words, or fewer than two that are frequent enough.

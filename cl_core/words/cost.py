@@ -32,9 +32,9 @@ class Cost:
 
 def softmax_step(vectors: WordVectors, batch: Pairs) -> None:
     """Cross-entropy of each pair over the whole vocabulary, and its gradient."""
-    centre, context = vectors.centre[batch.centres].requires_grad_(), vectors.context.detach().requires_grad_()
-    loss = F.cross_entropy(centre @ context.T + vectors.bias, batch.contexts)
-    torch.autograd.grad(loss, (centre, context))
+    center, context = vectors.center[batch.centers].requires_grad_(), vectors.context.detach().requires_grad_()
+    loss = F.cross_entropy(center @ context.T + vectors.bias, batch.contexts)
+    torch.autograd.grad(loss, (center, context))
 
 
 def nce_step(vectors: WordVectors, batch: Pairs, table: AliasTable, noise_words: int, generator: torch.Generator) -> None:
@@ -63,10 +63,10 @@ def measure_cost(
     """Measure both for each vocabulary size, on the CPU, with the functions that train."""
     for size in sizes:
         generator = torch.Generator().manual_seed(0)
-        centre, context = torch.randn(2, size, dim, generator=generator)
-        vectors = WordVectors(centre, context, torch.zeros(size))
-        centres, contexts = torch.randint(size, (2, pairs), generator=generator)
-        batch = Pairs(centres, torch.ones(pairs, dtype=torch.long), contexts)
+        center, context = torch.randn(2, size, dim, generator=generator)
+        vectors = WordVectors(center, context, torch.zeros(size))
+        centers, contexts = torch.randint(size, (2, pairs), generator=generator)
+        batch = Pairs(centers, torch.ones(pairs, dtype=torch.long), contexts)
         table = AliasTable(zipf_probabilities(size))
         yield Cost(
             size,

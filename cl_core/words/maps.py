@@ -55,12 +55,12 @@ def clusters(run: WordRun) -> Clusters:
     vectors = shown_vectors(run)
     count = min(CLUSTERS, len(vectors))
     model = KMeans(count, n_init=4, random_state=0).fit(vectors.numpy())
-    labels, centres = torch.from_numpy(model.labels_).long(), torch.from_numpy(model.cluster_centers_).float()
+    labels, centers = torch.from_numpy(model.labels_).long(), torch.from_numpy(model.cluster_centers_).float()
     by_size = labels.bincount(minlength=count).argsort(descending=True)
     rank = by_size.argsort()
     names = []
     for number in by_size.tolist():
         members = (labels == number).nonzero()[:, 0]
-        central = members[(vectors[members] @ centres[number]).topk(min(3, len(members))).indices]
+        central = members[(vectors[members] @ centers[number]).topk(min(3, len(members))).indices]
         names.append(", ".join(run.vocabulary.words[i] for i in central.tolist()))
     return Clusters(rank[labels], names)

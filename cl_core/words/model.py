@@ -15,30 +15,30 @@ from cl_core.words.pairs import Pairs
 
 @dataclasses.dataclass
 class WordVectors:
-    """centre, context: (V, D) float32; bias: (V,) float32, of context words.
+    """center, context: (V, D) float32; bias: (V,) float32, of context words.
 
-    The score of context word w beside centre word c is context[w] . centre[c] + bias[w].
+    The score of context word w beside center word c is context[w] . center[c] + bias[w].
     """
 
-    centre: Tensor
+    center: Tensor
     context: Tensor
     bias: Tensor
 
     def __len__(self) -> int:
-        return len(self.centre)
+        return len(self.center)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"centre": self.centre, "context": self.context, "bias": self.bias}
+        return {"center": self.center, "context": self.context, "bias": self.bias}
 
-    def all_scores(self, centres: Tensor) -> Tensor:
-        """Scores of every context word beside centre words (N,): (N, V)."""
-        return self.centre[centres] @ self.context.T + self.bias
+    def all_scores(self, centers: Tensor) -> Tensor:
+        """Scores of every context word beside center words (N,): (N, V)."""
+        return self.center[centers] @ self.context.T + self.bias
 
 
 def fresh_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> WordVectors:
     """Vectors at the start, drawn from the seed. counts: (V,) of the words.
 
-    `word2vec`: centres uniform within 0.5 / D, contexts 0; `xavier`: both uniform within sqrt(6 / (V + D)).
+    `word2vec`: centers uniform within 0.5 / D, contexts 0; `xavier`: both uniform within sqrt(6 / (V + D)).
     The bias starts at log(count / total), the best guess without any context, or stays 0.
     """
     generator = torch.Generator().manual_seed(config.seed)
@@ -48,12 +48,12 @@ def fresh_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> W
         return (2 * torch.rand(size, generator=generator) - 1) * limit
 
     if config.init == "word2vec":
-        centre, context = uniform(0.5 / config.dim), torch.zeros(size)
+        center, context = uniform(0.5 / config.dim), torch.zeros(size)
     else:
         limit = math.sqrt(6 / sum(size))
-        centre, context = uniform(limit), uniform(limit)
+        center, context = uniform(limit), uniform(limit)
     bias = (counts.double() / counts.sum()).log().float() if config.bias else torch.zeros(len(counts))
-    return WordVectors(centre.to(device), context.to(device), bias.to(device))
+    return WordVectors(center.to(device), context.to(device), bias.to(device))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,29 +88,29 @@ def _sum_by_row(
 
 def scores(vectors: WordVectors, pairs: Pairs, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Scores of the positives (B,) and of the noise words (G, K) of each group."""
-    centre = vectors.centre[pairs.centres]
-    positive = (F.embedding(pairs.contexts, vectors.context) * F.embedding(pairs.owner, centre)).sum(1)
-    against = torch.bmm(F.embedding(noise, vectors.context), centre[:, :, None])[:, :, 0]
+    center = vectors.center[pairs.centers]
+    positive = (F.embedding(pairs.contexts, vectors.context) * F.embedding(pairs.owner, center)).sum(1)
+    against = torch.bmm(F.embedding(noise, vectors.context), center[:, :, None])[:, :, 0]
     return positive + vectors.bias[pairs.contexts], against + vectors.bias[noise]
 
 
 def gradients(
     vectors: WordVectors, pairs: Pairs, noise: Tensor, of_positive: Tensor, of_noise: Tensor
 ) -> tuple[RowGradient, RowGradient, RowGradient]:
-    """Gradients of centre, context and bias, from those of the scores.
+    """Gradients of center, context and bias, from those of the scores.
 
     Args:
         of_positive: (B,) and of_noise: (G, K), derivatives of the loss by what `scores` gave.
     """
-    groups = torch.arange(len(pairs.centres), device=noise.device)
-    centre = vectors.centre[pairs.centres]
+    groups = torch.arange(len(pairs.centers), device=noise.device)
+    center = vectors.center[pairs.centers]
     starts = pairs.sizes.cumsum(0) - pairs.sizes
     pull = F.embedding_bag(pairs.contexts, vectors.context, starts, mode="sum", per_sample_weights=of_positive)
     push = F.embedding_bag(noise, vectors.context, mode="sum", per_sample_weights=of_noise)
-    by_centre, _ = _sum_by_row(pairs.centres, pull + push, groups, None, pairs.sizes)
+    by_center, _ = _sum_by_row(pairs.centers, pull + push, groups, None, pairs.sizes)
     items = torch.cat([pairs.contexts, noise.flatten()])
     weights = torch.cat([of_positive, of_noise.flatten()])
     owners = torch.cat([pairs.owner, groups.repeat_interleave(noise.shape[1])])
     uses = torch.cat([torch.ones_like(pairs.contexts), pairs.sizes.repeat_interleave(noise.shape[1])])
-    by_context, of_bias = _sum_by_row(items, centre, owners, weights, uses)
-    return by_centre, by_context, RowGradient(by_context.rows, of_bias, by_context.uses)
+    by_context, of_bias = _sum_by_row(items, center, owners, weights, uses)
+    return by_center, by_context, RowGradient(by_context.rows, of_bias, by_context.uses)

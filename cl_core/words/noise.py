@@ -52,7 +52,7 @@ def draw_noise(table: AliasTable, pairs: Pairs, count: int, generator: torch.Gen
         (G, count) int64 noise words, and (B, count) bool, what does not count.
     """
     owner = pairs.owner
-    drawn = table.draw(len(pairs.centres) * count, generator).view(-1, count)
+    drawn = table.draw(len(pairs.centers) * count, generator).view(-1, count)
     for _ in range(REDRAWS):
         pair, slot = (drawn[owner] == pairs.contexts[:, None]).nonzero(as_tuple=True)
         if len(pair) == 0:

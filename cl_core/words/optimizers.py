@@ -11,7 +11,7 @@ from torch import Tensor
 from cl_core.words.config import WordConfig
 from cl_core.words.model import RowGradient, WordVectors
 
-Found = tuple[RowGradient, ...]  # of the trained tables: centre, context, and where it is trained the bias
+Found = tuple[RowGradient, ...]  # of the trained tables: center, context, and where it is trained the bias
 
 
 def clip(found: Found, limit: float) -> Found:
@@ -31,7 +31,7 @@ class WordOptimizer(ABC):
         """found: gradients of the mean loss over `pairs` pairs."""
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors that resuming needs, the optimiser's own and not copies."""
+        """Tensors that resuming needs, the optimizer's own and not copies."""
         return {}
 
 
@@ -59,7 +59,7 @@ class RowAdam(WordOptimizer):
     def __init__(self, vectors: WordVectors, lr: float, with_bias: bool) -> None:
         self._tables = list(vectors.tensors().values())[: 3 if with_bias else 2]
         self._adam = torch.optim.SparseAdam(self._tables, lr=lr)
-        for table in self._tables:  # made now, so that a state can be restored into a fresh optimiser
+        for table in self._tables:  # made now, so that a state can be restored into a fresh optimizer
             self._adam.state[table] = {"step": 0, "exp_avg": torch.zeros_like(table), "exp_avg_sq": torch.zeros_like(table)}
         self._steps = torch.zeros(1, dtype=torch.int64)
 
@@ -86,7 +86,7 @@ class RowAdam(WordOptimizer):
 
 
 def build_word_optimizer(config: WordConfig, vectors: WordVectors) -> WordOptimizer:
-    """The configured optimiser over the vectors' tables; the bias is left alone where it is off."""
+    """The configured optimizer over the vectors' tables; the bias is left alone where it is off."""
     if config.optimizer == "adam":
         return RowAdam(vectors, config.lr, config.bias)
     return RowSGD(vectors, config.repeat_limit, config.bias)

@@ -28,12 +28,12 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Pairs of a centre and a context word, in groups that share a centre (and its noise words).
+    """Pairs of a center and a context word, in groups that share a center (and its noise words).
 
-    centres: (G,) int64, one a group; sizes: (G,) int64 >= 1, pairs of each group; contexts: (B,) int64, group after group.
+    centers: (G,) int64, one a group; sizes: (G,) int64 >= 1, pairs of each group; contexts: (B,) int64, group after group.
     """
 
-    centres: Tensor
+    centers: Tensor
     sizes: Tensor
     contexts: Tensor
 
@@ -43,13 +43,13 @@ class Pairs:
     @cached_property
     def owner(self) -> Tensor:
         """The group of each pair, (B,) int64."""
-        return torch.arange(len(self.centres), device=self.centres.device).repeat_interleave(
+        return torch.arange(len(self.centers), device=self.centers.device).repeat_interleave(
             self.sizes, output_size=len(self.contexts)
         )
 
     def alone(self) -> Pairs:
         """The same pairs, each a group of its own."""
-        return Pairs(self.centres[self.owner], torch.ones_like(self.contexts), self.contexts)
+        return Pairs(self.centers[self.owner], torch.ones_like(self.contexts), self.contexts)
 
 
 def read_epoch(corpus: Corpus, keep: Tensor, window: int, dynamic: bool, generator: torch.Generator) -> Stream:

@@ -29,8 +29,8 @@ class WordSpace:
 
     @staticmethod
     def of(vocabulary: Vocabulary, vectors: WordVectors, contexts: bool = True) -> WordSpace:
-        """Centre plus context vector of each word (Levy et al. 2015: it adds how often two words meet); or the centre alone."""
-        return WordSpace(vocabulary, F.normalize(vectors.centre + vectors.context if contexts else vectors.centre, dim=1))
+        """Center plus context vector of each word (Levy et al. 2015: it adds how often two words meet); or the center alone."""
+        return WordSpace(vocabulary, F.normalize(vectors.center + vectors.context if contexts else vectors.center, dim=1))
 
     def cosine(self, first: str, second: str) -> float:
         """In [-1, 1].

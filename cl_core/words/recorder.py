@@ -33,7 +33,7 @@ class WordSession(Recording[Event, WordRecord]):
         if isinstance(event, WordsLogged):
             point = dataclasses.asdict(event)
             self.folder.append_metrics({"kind": "loss", **point})
-            self.record.figures["last"] = {name: point[name] for name in ("loss", "accuracy", "recall", "words_per_s")}
+            self.record.metrics["last"] = {name: point[name] for name in ("loss", "accuracy", "recall", "words_per_s")}
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.training.vectors.tensors()
@@ -47,7 +47,7 @@ class WordSession(Recording[Event, WordRecord]):
 
     def _complete(self) -> None:
         vectors, counts = self.training.vectors, self.training.corpus.vocabulary.counts
-        self.record.figures["log_z"] = dataclasses.asdict(log_partition_over_contexts(vectors, counts))
+        self.record.metrics["log_z"] = dataclasses.asdict(log_partition_over_contexts(vectors, counts))
 
 
 def read_sentences(config: WordConfig, pasted: str | None = None) -> Sentences:

@@ -100,7 +100,7 @@ def open_words(folder: WordFolder) -> WordRun:
     """
     record, vocabulary, tensors = folder.read_record(), folder.read_vocabulary(), folder.read_model()
     size = (len(vocabulary), record.config.dim)
-    expected = {"centre": size, "context": size, "bias": size[:1]}
+    expected = {"center": size, "context": size, "bias": size[:1]}
     if {name: tuple(value.shape) for name, value in tensors.items()} != expected:
         raise UserError(f"{folder.model_file} does not fit the vocabulary beside it: both must come from one run.")
     return WordRun(folder, record, vocabulary, WordVectors(**tensors), fingerprint(folder.model_file))

@@ -1,4 +1,4 @@
-"""Training of word vectors: a generator of events, like the pictures' loop.
+"""Training of word vectors: a generator of events, like the images' loop.
 
 Everything random in epoch e is drawn from a generator seeded with (seed, e), everything in step s from
 one seeded with (seed, s): a resumed run goes on bit for bit (on the same kind of device).

@@ -8,38 +8,45 @@ import torch
 from cl_core.augment import ops, views
 from cl_core.augment.ops import blur_kernel_size
 from cl_core.augment.record import sample_record
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import COMPILED_FROM, apply_by_tensors, apply_record
 
-EVERYTHING = ViewConfig(crop_scale_min=0.05, jitter=1, grey=0.3, blur=1)
+EVERYTHING = AugmentConfig(crop_scale_min=0.05, color_jitter_prob=1, grayscale_prob=0.3, blur_prob=1)
 
 
 @pytest.mark.parametrize(
     ("height", "width", "size"), [(32, 32, 32), (32, 32, 48), (64, 64, 20), (28, 28, 28), (40, 56, 32), (8, 8, 64), (90, 90, 9)]
 )
-@pytest.mark.parametrize("config", [ViewConfig(), EVERYTHING, ViewConfig(crop_scale_min=1, jitter=0, blur=0, grey=0, flip=0)])
-def test_equals_the_tensor_operations(height: int, width: int, size: int, config: ViewConfig) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        AugmentConfig(),
+        EVERYTHING,
+        AugmentConfig(crop_scale_min=1, color_jitter_prob=0, blur_prob=0, grayscale_prob=0, flip_prob=0),
+    ],
+)
+def test_equals_the_tensor_operations(height: int, width: int, size: int, config: AugmentConfig) -> None:
     generator = torch.Generator().manual_seed(height + size)
-    pictures = torch.randint(0, 256, (COMPILED_FROM + 5, 3, height, width), generator=generator, dtype=torch.uint8)
-    pictures[0] = 0
-    pictures[1] = 255
-    pictures[2] = pictures[2, :1]  # grey: no hue to turn
-    record = sample_record(len(pictures), height, width, config, generator)
-    made = apply_record(pictures, record, size)
+    images = torch.randint(0, 256, (COMPILED_FROM + 5, 3, height, width), generator=generator, dtype=torch.uint8)
+    images[0] = 0
+    images[1] = 255
+    images[2] = images[2, :1]  # gray: no hue to turn
+    record = sample_record(len(images), height, width, config, generator)
+    made = apply_record(images, record, size)
     assert made.is_contiguous(memory_format=torch.channels_last)
-    assert made.shape == (len(pictures), 3, size, size)
-    torch.testing.assert_close(made, apply_by_tensors(pictures, record, size), rtol=0, atol=5e-6)
+    assert made.shape == (len(images), 3, size, size)
+    torch.testing.assert_close(made, apply_by_tensors(images, record, size), rtol=0, atol=5e-6)
 
 
 def test_threads_do_not_change_a_bit() -> None:
-    pictures = torch.randint(0, 256, (101, 3, 32, 32), dtype=torch.uint8)
+    images = torch.randint(0, 256, (101, 3, 32, 32), dtype=torch.uint8)
     record = sample_record(101, 32, 32, EVERYTHING, torch.Generator().manual_seed(0))
     before = torch.get_num_threads()
     try:
         made = []
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            made.append(apply_record(pictures, record, 32))
+            made.append(apply_record(images, record, 32))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(made[0], made[1])
@@ -47,29 +54,29 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 def test_rows_of_a_larger_tensor_are_read_right() -> None:
-    """Slices and permuted pictures are no plain blocks of memory."""
-    pictures = torch.randint(0, 256, (80, 32, 32, 3), dtype=torch.uint8).permute(0, 3, 1, 2)[::2]
+    """Slices and permuted images are no plain blocks of memory."""
+    images = torch.randint(0, 256, (80, 32, 32, 3), dtype=torch.uint8).permute(0, 3, 1, 2)[::2]
     record = sample_record(40, 32, 32, EVERYTHING, torch.Generator().manual_seed(0))
-    expected = apply_by_tensors(pictures.contiguous(), record, 32)
-    torch.testing.assert_close(apply_record(pictures, record, 32), expected, rtol=0, atol=5e-6)
+    expected = apply_by_tensors(images.contiguous(), record, 32)
+    torch.testing.assert_close(apply_record(images, record, 32), expected, rtol=0, atol=5e-6)
 
 
-def test_few_pictures_do_not_load_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_images_do_not_load_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     original = views.apply_by_tensors
     monkeypatch.setattr(views, "apply_by_tensors", lambda p, r, s: calls.append(len(p)) or original(p, r, s))
     for count in (COMPILED_FROM - 1, COMPILED_FROM):
-        pictures = torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
-        apply_record(pictures, sample_record(count, 8, 8, ViewConfig(), torch.Generator()), 8)
+        images = torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
+        apply_record(images, sample_record(count, 8, 8, AugmentConfig(), torch.Generator()), 8)
     assert calls == [COMPILED_FROM - 1]
 
 
 def test_what_an_accelerator_computes_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """There no row is picked out, so that the host need not wait: everything is computed and chosen from."""
-    pictures = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8)
-    record = sample_record(40, 32, 32, ViewConfig(), torch.Generator().manual_seed(0))
-    expected = apply_by_tensors(pictures, record, 32)
+    images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8)
+    record = sample_record(40, 32, 32, AugmentConfig(), torch.Generator().manual_seed(0))
+    expected = apply_by_tensors(images, record, 32)
     monkeypatch.setattr(ops, "picks_rows", lambda device: False)
-    made = apply_by_tensors(pictures, record, 32)
+    made = apply_by_tensors(images, record, 32)
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
     assert blur_kernel_size(32) == 3

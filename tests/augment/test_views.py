@@ -11,20 +11,20 @@ from torchvision.transforms import RandomResizedCrop
 from cl_core.augment import ops, views
 from cl_core.augment import record as record_module
 from cl_core.augment.record import ViewRecord
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 
 
 @pytest.fixture
-def pictures() -> Tensor:
-    """Eight natural-looking pictures, 40 x 48, uint8: smooth, with every hue."""
+def images() -> Tensor:
+    """Eight natural-looking images, 40 x 48, uint8: smooth, with every hue."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(8, 3, 5, 6, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, size=(40, 48), mode="bicubic").clamp(0, 1)
     return (smooth * 255).round().byte()
 
 
-def floats(pictures: Tensor) -> Tensor:
-    return pictures.float() / 255
+def floats(images: Tensor) -> Tensor:
+    return images.float() / 255
 
 
 BOXES = [
@@ -40,12 +40,12 @@ BOXES = [
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
-def test_crop_and_resize_is_torchvisions(pictures: Tensor, size: int) -> None:
+def test_crop_and_resize_is_torchvisions(images: Tensor, size: int) -> None:
     box = torch.tensor(BOXES)
     flipped = torch.tensor([False, True] * 4)
-    ours = ops.crop_and_resize(floats(pictures), box, flipped, size)
+    ours = ops.crop_and_resize(floats(images), box, flipped, size)
     for i, (top, left, h, w) in enumerate(BOXES):
-        theirs = TF.resized_crop(floats(pictures[i]), top, left, h, w, [size, size], antialias=True)
+        theirs = TF.resized_crop(floats(images[i]), top, left, h, w, [size, size], antialias=True)
         if flipped[i]:
             theirs = TF.horizontal_flip(theirs)
         assert torch.allclose(ours[i], theirs, atol=2e-5), (i, (ours[i] - theirs).abs().max())
@@ -56,36 +56,36 @@ OPERATIONS = [TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF
 
 @pytest.mark.parametrize("kind", range(4))
 @pytest.mark.parametrize("amount", [-0.5, -0.13, 0.0, 0.07, 0.4, 1.0])
-def test_each_colour_change_is_torchvisions(pictures: Tensor, kind: int, amount: float) -> None:
+def test_each_color_change_is_torchvisions(images: Tensor, kind: int, amount: float) -> None:
     value = amount / 2 if kind == ops.HUE else 1 + amount
     factors = torch.tensor([[1.0, 1.0, 1.0, 0.0]]).repeat(8, 1)
     factors[:, kind] = value
-    ours = ops.jitter_colours(floats(pictures), factors, torch.arange(4).repeat(8, 1))
-    theirs = OPERATIONS[kind](floats(pictures), value)
+    ours = ops.jitter_colors(floats(images), factors, torch.arange(4).repeat(8, 1))
+    theirs = OPERATIONS[kind](floats(images), value)
     assert torch.allclose(ours, theirs, atol=1e-4), (ours - theirs).abs().max()
 
 
-def test_colour_changes_follow_each_pictures_own_order(pictures: Tensor) -> None:
+def test_color_changes_follow_each_images_own_order(images: Tensor) -> None:
     generator = torch.Generator().manual_seed(3)
-    record = record_module.sample_record(8, 40, 48, ViewConfig(jitter=1.0, hue=0.3), generator)
+    record = record_module.sample_record(8, 40, 48, AugmentConfig(color_jitter_prob=1.0, hue=0.3), generator)
     assert len({tuple(order) for order in record.order.tolist()}) > 3
-    ours = ops.jitter_colours(floats(pictures), record.factors, record.order)
+    ours = ops.jitter_colors(floats(images), record.factors, record.order)
     for i in range(8):
-        theirs = floats(pictures[i])
+        theirs = floats(images[i])
         for kind in record.order[i].tolist():
             theirs = OPERATIONS[kind](theirs, float(record.factors[i, kind]))
         assert torch.allclose(ours[i], theirs, atol=2e-4), (ours[i] - theirs).abs().max()
 
 
-def test_grey_is_torchvisions(pictures: Tensor) -> None:
-    theirs = TF.rgb_to_grayscale(floats(pictures), num_output_channels=1)
-    assert torch.allclose(ops.to_grey(floats(pictures)), theirs, atol=1e-3)
+def test_gray_is_torchvisions(images: Tensor) -> None:
+    theirs = TF.rgb_to_grayscale(floats(images), num_output_channels=1)
+    assert torch.allclose(ops.to_gray(floats(images)), theirs, atol=1e-3)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0])
 @pytest.mark.parametrize("size", [28, 32, 64])
-def test_blur_is_torchvisions(pictures: Tensor, sigma: float, size: int) -> None:
-    square = TF.resize(floats(pictures), [size, size], antialias=True)
+def test_blur_is_torchvisions(images: Tensor, sigma: float, size: int) -> None:
+    square = TF.resize(floats(images), [size, size], antialias=True)
     kernel = ops.blur_kernel_size(size)
     theirs = TF.gaussian_blur(square, [kernel, kernel], [sigma, sigma])
     assert torch.allclose(ops.gaussian_blur(square, torch.full((8,), sigma)), theirs, atol=1e-5)
@@ -96,37 +96,37 @@ def test_blur_kernel_is_a_tenth_of_the_view(size: int, kernel: int) -> None:
     assert ops.blur_kernel_size(size) == kernel
 
 
-def test_whole_view_follows_its_record(pictures: Tensor) -> None:
-    config = ViewConfig(grey=0.5, blur=0.5)
-    ours, record = views.make_views(pictures, config, 32, torch.Generator().manual_seed(1))
-    assert record.grey.any()
+def test_whole_view_follows_its_record(images: Tensor) -> None:
+    config = AugmentConfig(grayscale_prob=0.5, blur_prob=0.5)
+    ours, record = views.make_views(images, config, 32, torch.Generator().manual_seed(1))
+    assert record.gray.any()
     assert (record.sigma > 0).any()
     for i in range(8):
         top, left, h, w = record.box[i].tolist()
-        theirs = TF.resized_crop(floats(pictures[i]), top, left, h, w, [32, 32], antialias=True).clamp(0, 1)
+        theirs = TF.resized_crop(floats(images[i]), top, left, h, w, [32, 32], antialias=True).clamp(0, 1)
         if record.flipped[i]:
             theirs = TF.horizontal_flip(theirs)
         for kind in record.order[i].tolist():
             theirs = OPERATIONS[kind](theirs, float(record.factors[i, kind]))
-        if record.grey[i]:
+        if record.gray[i]:
             theirs = TF.rgb_to_grayscale(theirs, num_output_channels=3)
         if record.sigma[i] > 0:
             theirs = TF.gaussian_blur(theirs, [3, 3], [float(record.sigma[i])] * 2)
         assert torch.allclose(ours[i], theirs, atol=1e-3), (i, (ours[i] - theirs).abs().max())
 
 
-def test_nothing_asked_nothing_done(pictures: Tensor) -> None:
-    config = ViewConfig(crop_scale_min=1, crop_aspect=1, flip=0, jitter=0, grey=0, blur=0)
-    square = pictures[:, :, :, :40].contiguous()
+def test_nothing_asked_nothing_done(images: Tensor) -> None:
+    config = AugmentConfig(crop_scale_min=1, crop_aspect=1, flip_prob=0, color_jitter_prob=0, grayscale_prob=0, blur_prob=0)
+    square = images[:, :, :, :40].contiguous()
     made, record = views.make_views(square, config, 40, torch.Generator().manual_seed(0))
     assert torch.allclose(made, floats(square), atol=1e-6)
     assert torch.equal(record.box, torch.tensor([[0, 0, 40, 40]]).repeat(8, 1))
 
 
 def test_crops_are_distributed_like_torchvisions() -> None:
-    """Means of area, aspect and position over many draws, for a wide picture where fallbacks happen."""
+    """Means of area, aspect and position over many draws, for a wide image where fallbacks happen."""
     height, width, count = 40, 120, 4000
-    config = ViewConfig(crop_scale_min=0.2)
+    config = AugmentConfig(crop_scale_min=0.2)
     ours = record_module.sample_crops(count, height, width, config, torch.Generator().manual_seed(0)).double()
     torch.manual_seed(0)
     blank = torch.zeros(3, height, width)
@@ -138,15 +138,15 @@ def test_crops_are_distributed_like_torchvisions() -> None:
     assert ((ours.mean(0) - theirs.mean(0)).abs() < 5 * spread + 0.02).all()
 
 
-def test_same_seed_same_views_whatever_the_chunk(pictures: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, _ = views.make_views(pictures, ViewConfig(), 32, torch.Generator().manual_seed(5))
+def test_same_seed_same_views_whatever_the_chunk(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = views.make_views(images, AugmentConfig(), 32, torch.Generator().manual_seed(5))
     monkeypatch.setattr(views, "CPU_CHUNK", 3)
-    second, _ = views.make_views(pictures, ViewConfig(), 32, torch.Generator().manual_seed(5))
+    second, _ = views.make_views(images, AugmentConfig(), 32, torch.Generator().manual_seed(5))
     assert torch.allclose(first, second, atol=1e-6)
 
 
 def test_record_rows_select_every_field() -> None:
-    record = record_module.sample_record(6, 32, 32, ViewConfig(), torch.Generator().manual_seed(0))
+    record = record_module.sample_record(6, 32, 32, AugmentConfig(), torch.Generator().manual_seed(0))
     part = record[2:4]
     assert isinstance(part, ViewRecord)
     assert len(part) == 2

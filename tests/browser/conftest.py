@@ -129,7 +129,7 @@ def opened(context: BrowserContext, app_url: str, theme: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{app_url}?__theme={theme}")
-    page.wait_for_selector("#pairs-view img")
+    page.wait_for_selector("#views-view img")
     yield page
     found = serious(problems)
     page.evaluate("localStorage.clear()")
@@ -149,7 +149,7 @@ def open_tab(page: Page, name: str, within: str = "body") -> None:
 
 
 def screenshot(page: Page, name: str) -> None:
-    """Keep a picture of the page where `CL_SCREENSHOTS` names a folder (see `make screenshots`)."""
+    """Keep an image of the page where `CL_SCREENSHOTS` names a folder (see `make screenshots`)."""
     folder = os.environ.get("CL_SCREENSHOTS")
     if folder:
         page.wait_for_timeout(700)  # animations
@@ -158,13 +158,13 @@ def screenshot(page: Page, name: str) -> None:
 
 # What is on the page once a view has been drawn.
 READY = {
-    "pairs": "#pairs-view img",
-    "matrix": "#matrix-view .cl-root[data-drawn]",
+    "views": "#views-view img",
+    "loss": "#loss-view .cl-root[data-drawn]",
     "temperature": "#temperature-view .cl-root[data-curves]",
     "curves": "#curves-view .cl-root[data-drawn]",
-    "map": "#map-view .cl-root[data-pictures]",
+    "map": "#map-view .cl-root[data-images]",
     "compare": "#compare-batch .cl-root[data-drawn]",
-    "broken": "#broken-question strong",
+    "ablations": "#ablations-question strong",
     "search": "#search-view .cl-empty",
     "words": "#words-map .cl-root[data-drawn]",
     "train": "#train-status .work-done",

@@ -19,7 +19,7 @@ SCRIPT = ROOT / "cl_core" / "ui" / "components" / "anatomy.js"
 CALL = """({table, form}) => {
   const plain = (values) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
   const parts = anatomy(table, form);
-  return {...parts, ...Object.fromEntries(["scaled", "logProbabilities", "share", "gradient", "terms"].map(
+  return {...parts, ...Object.fromEntries(["scaled", "logProbabilities", "contribution", "gradient", "terms"].map(
     (name) => [name, plain(parts[name])]))};
 }"""
 
@@ -49,7 +49,7 @@ def check(page: Page, parts: Anatomy) -> None:
     for name, expected in (
         ("scaled", parts.scaled),
         ("logProbabilities", parts.log_probabilities),
-        ("share", parts.share),
+        ("contribution", parts.contribution),
         ("gradient", parts.gradient),
         ("terms", parts.terms),
     ):
@@ -73,6 +73,6 @@ def test_an_anchor_without_positives_and_the_worked_example(script: Page) -> Non
     torch.manual_seed(102)
     z, labels = torch.randn(4, 8), torch.tensor([1, 2, 1, 1])
     for form, loss in (("out", 2.4826), ("in", 1.4402), ("in-sum", 0.7470)):
-        parts = anatomy.sup_con_anatomy(z.double(), labels, 1.0, form, normalise=False)  # type: ignore[arg-type]
+        parts = anatomy.sup_con_anatomy(z.double(), labels, 1.0, form, normalize=False)  # type: ignore[arg-type]
         assert parts.loss == pytest.approx(loss, abs=1e-4)
         check(script, parts)

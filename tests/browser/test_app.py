@@ -26,26 +26,26 @@ TABS = ["Views", "Loss", "Temperature", "Curves", "Map", "Search", "Words"]
 @pytest.fixture(scope="module")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A face as a person would draw it: transparent around, in no data set."""
-    picture = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(image)
     pen.ellipse((8, 8, 152, 152), fill="#ffd93b", outline="#d9a400", width=4)
     pen.ellipse((48, 50, 64, 76), fill="#4a3000")
     pen.ellipse((96, 50, 112, 76), fill="#4a3000")
     pen.chord((40, 70, 120, 130), 0, 180, fill="#7a2a00")
-    file = tmp_path_factory.mktemp("pictures") / "face.png"
-    picture.save(file)
+    file = tmp_path_factory.mktemp("images") / "face.png"
+    image.save(file)
     return file
 
 
 @pytest.fixture(scope="module")
 def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("pictures") / "notes.png"
-    file.write_text("this is no picture")
+    file = tmp_path_factory.mktemp("images") / "notes.png"
+    file.write_text("this is no image")
     return file
 
 
 def sources(page: Page) -> list[str | None]:
-    return [image.get_attribute("src") for image in page.locator("#pairs-view img").all()]
+    return [image.get_attribute("src") for image in page.locator("#views-view img").all()]
 
 
 def drawn(page: Page, view: str) -> None:
@@ -53,35 +53,35 @@ def drawn(page: Page, view: str) -> None:
 
 
 def test_pairs(page: Page, drawing: Path) -> None:
-    expect(page.locator("#pairs-view figcaption").first).to_have_text("grinning face")
-    expect(page.locator("#pairs-view .cl-box")).to_have_count(2)
-    expect(page.locator("#pairs-view .cl-steps").first).to_contain_text("of the picture")
-    screenshot(page, "pairs")
+    expect(page.locator("#views-view figcaption").first).to_have_text("grinning face")
+    expect(page.locator("#views-view .cl-box")).to_have_count(2)
+    expect(page.locator("#views-view .cl-steps").first).to_contain_text("of the image")
+    screenshot(page, "views")
     before = sources(page)
     page.get_by_role("button", name="Draw two new views").click()
-    expect(page.locator("#pairs-view img").nth(1)).not_to_have_attribute("src", before[1] or "")
+    expect(page.locator("#views-view img").nth(1)).not_to_have_attribute("src", before[1] or "")
     assert sources(page)[0] == before[0]
-    page.locator("#pairs-upload input[type=file]").set_input_files(drawing)
-    expect(page.locator("#pairs-view figcaption").first).to_have_text("your picture")
+    page.locator("#views-upload input[type=file]").set_input_files(drawing)
+    expect(page.locator("#views-view figcaption").first).to_have_text("your image")
 
 
-def test_pairs_without_augmentation_are_the_picture(page: Page) -> None:
-    for label in ("Colour change", "Chance of blur", "Chance of losing all colour", "Chance of a mirror image"):
+def test_pairs_without_augmentation_are_the_image(page: Page) -> None:
+    for label in ("Color change", "Chance of blur", "Chance of losing all color", "Chance of a mirror image"):
         if label == "Chance of blur":
-            page.get_by_role("button", name="Flip, grey, blur").click()
+            page.get_by_role("button", name="Flip, gray, blur").click()
         page.get_by_label(f"number input for {label}").fill("0")
         page.keyboard.press("Tab")
     page.get_by_label("number input for Smallest crop").fill("1")
     page.keyboard.press("Tab")
-    for steps in page.locator("#pairs-view .cl-steps").all():
+    for steps in page.locator("#views-view .cl-steps").all():
         expect(steps.locator("li")).to_have_count(1)
-        expect(steps).to_contain_text("cropped to 100% of the picture")
+        expect(steps).to_contain_text("cropped to 100% of the image")
 
 
-def test_a_file_that_is_no_picture_gets_a_notice_and_changes_nothing(page: Page, text_file: Path) -> None:
+def test_a_file_that_is_no_image_gets_a_notice_and_changes_nothing(page: Page, text_file: Path) -> None:
     before = sources(page)
-    page.locator("#pairs-upload input[type=file]").set_input_files(text_file)
-    expect(page.get_by_text("This file is not a picture; PNG, JPEG")).to_be_visible()
+    page.locator("#views-upload input[type=file]").set_input_files(text_file)
+    expect(page.get_by_text("This file is not an image; PNG, JPEG")).to_be_visible()
     assert sources(page) == before
 
 
@@ -90,7 +90,7 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
     upload = page.locator("#search-upload input[type=file]")
     upload.set_input_files(text_file)
     # Quicker than a person: what the opening tab still asks for is answered with the same notice.
-    expect(page.get_by_text("This file is not a picture; PNG, JPEG").first).to_be_visible()
+    expect(page.get_by_text("This file is not an image; PNG, JPEG").first).to_be_visible()
     page.locator("#search-upload").get_by_role("button", name="Remove Image").click()
     page.locator("#search-upload input[type=file]").set_input_files(drawing)
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
@@ -99,7 +99,7 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
 def test_curves(page: Page) -> None:
     open_tab(page, "Curves")
     drawn(page, "curves-view")
-    expect(page.get_by_text("queries against 1,911 pictures")).to_be_visible()
+    expect(page.get_by_text("queries against 1,911 images")).to_be_visible()
     screenshot(page, "curves")
 
 
@@ -111,14 +111,14 @@ def choose(page: Page, model: str) -> None:
 def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
     """Method by method, what it compares is said in words and drawn."""
     open_tab(page, "Loss")
-    drawn(page, "matrix-view")
+    drawn(page, "loss-view")
     one_a_method = {find_run(name).read_record().config.method: name for name in reversed(checkpoint_names()[1:])}
     for model in one_a_method.values():
-        before = page.locator("#matrix-view .cl-root").get_attribute("data-drawn") or ""
+        before = page.locator("#loss-view .cl-root").get_attribute("data-drawn") or ""
         choose(page, model)
-        expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
+        expect(page.locator("#loss-view .cl-root")).not_to_have_attribute("data-drawn", before)
         name = text(f"methods.{find_run(model).read_record().config.method}", t="").split("**")[1]
-        expect(page.locator("#matrix-view .cl-summary", has_text=name)).to_be_visible()
+        expect(page.locator("#loss-view .cl-summary", has_text=name)).to_be_visible()
 
 
 def test_a_collapse_is_called_one(page: Page) -> None:
@@ -133,7 +133,7 @@ def test_a_collapse_is_called_one(page: Page) -> None:
 
 def test_search(page: Page, drawing: Path) -> None:
     open_tab(page, "Search")
-    expect(page.get_by_text("Upload a picture, paste one")).to_be_visible()
+    expect(page.get_by_text("Upload an image, paste one")).to_be_visible()
     page.locator("#search-upload input[type=file]").set_input_files(drawing)
     rows = page.locator("#search-view .cl-row")
     expect(rows).to_have_count(3)
@@ -151,7 +151,7 @@ def test_search(page: Page, drawing: Path) -> None:
 def test_an_uploaded_emoji_finds_itself(page: Page, tmp_path: Path) -> None:
     data = load_dataset("emoji")
     row = data.ids.index("1F436")
-    to_image(data.pictures[row]).resize((200, 200)).save(tmp_path / "dog.jpg")
+    to_image(data.images[row]).resize((200, 200)).save(tmp_path / "dog.jpg")
     open_tab(page, "Search")
     page.locator("#search-upload input[type=file]").set_input_files(tmp_path / "dog.jpg")
     expect(page.locator("#search-view .cl-row").first.locator(".cl-caption").first).to_have_text("dog face")
@@ -160,9 +160,9 @@ def test_an_uploaded_emoji_finds_itself(page: Page, tmp_path: Path) -> None:
 def test_the_other_model(page: Page) -> None:
     page.get_by_label("Model").click()
     page.get_by_role("option", name="fashion-simclr").click()
-    expect(page.locator("#pairs-view figcaption").first).not_to_have_text("grinning face")
+    expect(page.locator("#views-view figcaption").first).not_to_have_text("grinning face")
     open_tab(page, "Loss")
-    drawn(page, "matrix-view")
+    drawn(page, "loss-view")
 
 
 def test_light_and_dark(page: Page) -> None:
@@ -170,8 +170,8 @@ def test_light_and_dark(page: Page) -> None:
     page.get_by_role("button", name="Light / dark").click()
     expect(page.locator("gradio-app")).to_have_css("background-color", DARK)
     open_tab(page, "Loss")
-    drawn(page, "matrix-view")
-    screenshot(page, "matrix-dark")
+    drawn(page, "loss-view")
+    screenshot(page, "loss-dark")
 
 
 def test_everything_fits_a_phone(phone: Page) -> None:
@@ -180,17 +180,17 @@ def test_everything_fits_a_phone(phone: Page) -> None:
         phone.wait_for_timeout(500)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name
     open_tab(phone, "Loss")
-    drawn(phone, "matrix-view")
+    drawn(phone, "loss-view")
     screenshot(phone, "phone")
 
 
 def test_words(page: Page) -> None:
     open_tab(page, "Words")
-    drawn(page, "words-neighbourhood")
+    drawn(page, "words-neighborhood")
     drawn(page, "words-map")
     expect(page.get_by_text("Words most like “dog”")).to_be_visible()
     space = WordSpace.of(WORDS.vocabulary, WORDS.vectors)
-    bars = page.locator("#words-neighbourhood .ytick text")
+    bars = page.locator("#words-neighborhood .ytick text")
     expect(bars.last).to_have_text(space.similar("dog", 1)[0].word)
     screenshot(page, "words")
     page.get_by_role("button", name="dog cat").click()
@@ -232,7 +232,7 @@ def test_noise_step_and_cost_of_words(page: Page) -> None:
     open_tab(page, "Words")
     open_tab(page, "Training", "#words-views")
     drawn(page, "words-curves")
-    log_z = WORDS.record.figures["log_z"]
+    log_z = WORDS.record.metrics["log_z"]
     expect(page.get_by_text(f"{log_z['mean']:+.2f} ± {log_z['std']:.2f}")).to_be_visible()
     open_tab(page, "Noise", "#words-views")
     drawn(page, "words-noise")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from cl_core.ui.tabs.broken import outcome
 from playwright.sync_api import Page, expect
 
-from cl_core.ui.tabs.broken import outcome
 from tests.browser.conftest import open_tab, screenshot
 
 
@@ -19,7 +19,7 @@ def test_two_runs_side_by_side(page: Page) -> None:
     page.get_by_role("option", name="emoji-supcon", exact=True).click()
     expect(page).to_have_url(re.compile("others=[^&]*emoji-supcon"))
     expect(page.locator("#compare-maps .cl-frame")).to_have_count(3)
-    expect(page.locator("#compare-neighbours .cl-row")).to_have_count(3)
+    expect(page.locator("#compare-neighbors .cl-row")).to_have_count(3)
     expect(page.locator("#compare-batch .cl-matrix")).to_have_count(3)
     expect(page.locator("#compare-curves .cl-plot svg.main-svg").first).to_be_visible()
     page.wait_for_selector("#compare-maps:not([aria-busy])")  # maps that are drawn anew forget what was pointed at
@@ -27,10 +27,10 @@ def test_two_runs_side_by_side(page: Page) -> None:
     frame.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#compare-maps .cl-found")).to_contain_text("the same picture in every map")
+    expect(page.locator("#compare-maps .cl-found")).to_contain_text("the same image in every map")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("asked=1"))
-    expect(page.locator("#compare-neighbours .cl-caption").first).not_to_have_text("grinning face")
+    expect(page.locator("#compare-neighbors .cl-caption").first).not_to_have_text("grinning face")
     box = frame.bounding_box()
     assert box
     assert box["width"] > 200
@@ -40,19 +40,19 @@ def test_two_runs_side_by_side(page: Page) -> None:
 
 def test_guess_first_then_see(page: Page) -> None:
     open_tab(page, "Break it")
-    question = page.locator("#broken-question")
+    question = page.locator("#ablations-question")
     expect(question).to_contain_text("stop-gradient")
     page.get_by_label("number input for Your guess").fill("50")
-    assert not page.locator("#broken-curves .cl-plot").count()
+    assert not page.locator("#ablations-curves .cl-plot").count()
     page.get_by_role("button", name="See what happened").click()
     found = outcome("no_stop_gradient")
-    expect(page.locator("#broken-said")).to_contain_text(f"{found['changed']:.1f} %")
-    expect(page.locator("#broken-said")).to_contain_text("It collapses.")
-    expect(page.locator("#broken-curves .cl-plot")).to_have_count(2)
-    expect(page.locator("#broken-neighbours .cl-row")).to_have_count(2)
-    screenshot(page, "broken")
+    expect(page.locator("#ablations-said")).to_contain_text(f"{found['changed']:.1f} %")
+    expect(page.locator("#ablations-said")).to_contain_text("It collapses.")
+    expect(page.locator("#ablations-curves .cl-plot")).to_have_count(2)
+    expect(page.locator("#ablations-neighbors .cl-row")).to_have_count(2)
+    screenshot(page, "ablations")
     page.get_by_label("SimCLR at t 10").check()
     expect(question).to_contain_text("all negatives count alike")
-    expect(page.locator("#broken-said")).not_to_contain_text("It collapses.")
-    expect(page.locator("#broken-curves .cl-plot")).to_have_count(0)
+    expect(page.locator("#ablations-said")).not_to_contain_text("It collapses.")
+    expect(page.locator("#ablations-curves .cl-plot")).to_have_count(0)
     expect(page).to_have_url(re.compile("experiment=hot"))

@@ -37,43 +37,43 @@ def test_the_link_opens_the_same_view(page: Page, visit: object) -> None:
     page.get_by_label("Model").click()
     page.get_by_role("option", name="emoji-supcon").click()
     open_tab(page, "Loss")
-    page.wait_for_selector("#matrix-view .cl-root[data-drawn]")
-    page.get_by_label("number input for Pictures in the batch").fill("8")
+    page.wait_for_selector("#loss-view .cl-root[data-drawn]")
+    page.get_by_label("number input for Images in the batch").fill("8")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="New batch").click()
     page.get_by_label("5 −log").check(force=True)
     page.get_by_role("spinbutton", name="Temperature t").fill("0.5")
-    frame = page.locator("#matrix-view .cl-frame").nth(1)
+    frame = page.locator("#loss-view .cl-frame").nth(1)
     frame.focus()
     page.keyboard.press("ArrowDown")
     expect(page).to_have_url(re.compile("batch=2"))
     expect(page).to_have_url(re.compile(r"cell=1\.1\."))
-    details = page.locator("#matrix-view .cl-details")
-    expect(page.locator("#matrix-view .cl-frame canvas").first).to_be_visible()
+    details = page.locator("#loss-view .cl-details")
+    expect(page.locator("#loss-view .cl-frame canvas").first).to_be_visible()
     page.wait_for_timeout(1500)
     seen, query = details.inner_text(), page.url.split("?")[1]
     other = visit(f"?{query}")  # type: ignore[operator]
     expect(other.get_by_role("tab", name="Loss")).to_have_attribute("aria-selected", "true")
     expect(other.get_by_label("5 −log")).to_be_checked()
     expect(details).to_have_text(seen, use_inner_text=True)
-    expect(other.locator("#matrix-view .cl-details")).to_have_text(seen, use_inner_text=True)
+    expect(other.locator("#loss-view .cl-details")).to_have_text(seen, use_inner_text=True)
     in_chinese = visit(f"zh?{query}")  # type: ignore[operator]
-    expect(in_chinese.locator("#matrix-view .cl-details")).to_contain_text("这一行的损失")
-    expect(in_chinese.locator("#matrix-view [data-fact=loss] dd")).to_have_text(
-        page.locator("#matrix-view [data-fact=loss] dd").inner_text()
+    expect(in_chinese.locator("#loss-view .cl-details")).to_contain_text("这一行的损失")
+    expect(in_chinese.locator("#loss-view [data-fact=loss] dd")).to_have_text(
+        page.locator("#loss-view [data-fact=loss] dd").inner_text()
     )
 
 
 def test_a_hostile_link_gives_a_notice_and_the_defaults(visit: object) -> None:
-    page = visit("?model=../../etc&tab=%3Cscript%3E&count=9e99&batch=-4&cell=7.7.7&stage=x&t=-1&picture=%00")  # type: ignore[operator]
+    page = visit("?model=../../etc&tab=%3Cscript%3E&count=9e99&batch=-4&cell=7.7.7&stage=x&t=-1&image=%00")  # type: ignore[operator]
     notice = page.locator(".toast-body")
     expect(notice).to_contain_text("Parts of this link could not be understood")
-    for name in ("model", "tab", "count", "batch", "cell", "stage", "t", "picture"):
+    for name in ("model", "tab", "count", "batch", "cell", "stage", "t", "image"):
         expect(notice).to_contain_text(re.compile(rf"[(, ]{name}[,)]"))
-    expect(page.locator("#pairs-view figcaption").first).to_have_text("grinning face")
+    expect(page.locator("#views-view figcaption").first).to_have_text("grinning face")
     expect(page).not_to_have_url(re.compile("tab="))
     open_tab(page, "Loss")
-    expect(page.locator("#matrix-view [data-fact=loss] dd")).to_be_visible()
+    expect(page.locator("#loss-view [data-fact=loss] dd")).to_be_visible()
 
 
 def test_the_link_stays_as_it_is_until_the_server_has_read_it(browser: Browser, app_url: str) -> None:
@@ -92,30 +92,30 @@ def test_the_link_stays_as_it_is_until_the_server_has_read_it(browser: Browser, 
 
 
 def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: object) -> None:
-    page = visit("?tab=matrix&count=8", "zh-CN")  # type: ignore[operator]
-    expect(page).to_have_url(re.compile(r"/zh\?.*tab=matrix"))
+    page = visit("?tab=loss&count=8", "zh-CN")  # type: ignore[operator]
+    expect(page).to_have_url(re.compile(r"/zh\?.*tab=loss"))
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     expect(page.get_by_role("tab", name="损失")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#matrix-view .cl-details")).to_contain_text("余弦")
+    expect(page.locator("#loss-view .cl-details")).to_contain_text("余弦")
     page.wait_for_timeout(1500)  # what the page still asks for would be cut off
     page.get_by_role("button", name="English").click()
-    expect(page).to_have_url(re.compile(r"/\?.*tab=matrix"))
+    expect(page).to_have_url(re.compile(r"/\?.*tab=loss"))
     expect(page.get_by_role("tab", name="Loss")).to_have_attribute("aria-selected", "true")
-    expect(page.get_by_label("number input for Pictures in the batch")).to_have_value("8")
+    expect(page.get_by_label("number input for Images in the batch")).to_have_value("8")
     page.reload()
     expect(page).not_to_have_url(re.compile("/zh"))
     expect(page.get_by_role("tab", name="Loss")).to_be_visible()
 
 
 def test_every_view_takes_its_state_from_the_link(visit: object) -> None:
-    page = visit("?tab=map&view=2_0.1_0&off=9&points=pictures&projector=tsne&colour=cluster")  # type: ignore[operator]
+    page = visit("?tab=map&view=2_0.1_0&off=9&points=images&projector=tsne&color=cluster")  # type: ignore[operator]
     expect(page.locator("#map-view .cl-root")).to_have_attribute("data-shown", re.compile(r"^2\.000 "))
     expect(page.locator("#map-view .cl-legend button").nth(9)).to_have_attribute("aria-pressed", "false")
-    expect(page.get_by_role("radio", name="Pictures")).to_be_checked()
+    expect(page.get_by_role("radio", name="Images")).to_be_checked()
     expect(page.get_by_role("radio", name="Cluster")).to_be_checked()
     page = visit("?tab=words&words=words-noise&power=0.3")  # type: ignore[operator]
     expect(page.get_by_role("tab", name="Noise")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("number input for Power")).to_have_value("0.3")
-    page = visit("?tab=broken&experiment=hot&guess=33")  # type: ignore[operator]
+    page = visit("?tab=ablations&experiment=hot&guess=33")  # type: ignore[operator]
     expect(page.get_by_label("SimCLR at t 10")).to_be_checked()
     expect(page.get_by_label("number input for Your guess")).to_have_value("33")

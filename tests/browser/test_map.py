@@ -17,11 +17,11 @@ MODEL = "emoji-simclr"
 
 def opened(page: Page) -> None:
     open_tab(page, "Map")
-    page.wait_for_selector("#map-view .cl-root[data-pictures]")
+    page.wait_for_selector("#map-view .cl-root[data-images]")
 
 
 def point_somewhere(page: Page) -> tuple[float, float]:
-    """Move over the map until a picture answers."""
+    """Move over the map until an image answers."""
     frame = page.locator("#map-view .cl-map")
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
@@ -32,7 +32,7 @@ def point_somewhere(page: Page) -> tuple[float, float]:
         page.mouse.move(x, y)
         if card.is_visible():
             return x, y
-    raise AssertionError("no picture under the pointer")
+    raise AssertionError("no image under the pointer")
 
 
 def chosen(page: Page) -> int:
@@ -49,26 +49,26 @@ def expected_names(point: int, layer: library.MapLayer = "feature") -> list[str]
     return [data.names[int(data.shown[i])] for i in (point, *positions[0].tolist())]
 
 
-def test_a_click_shows_the_neighbours_in_the_space_itself(page: Page) -> None:
+def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
     opened(page)
     page.mouse.click(*point_somewhere(page))
     point = chosen(page)
     names = expected_names(point)
     expect(page.locator("#map-view .cl-card-name")).to_have_text(names[0])
-    items = page.locator("#map-neighbours .cl-caption")
+    items = page.locator("#map-neighbors .cl-caption")
     expect(items).to_have_count(9)
     assert [item.inner_text() for item in items.all()] == names
     page.get_by_label("t-SNE").check()
     expect(page).to_have_url(re.compile("projector=tsne"))
     page.wait_for_timeout(900)  # points glide to their new places
     screenshot(page, "map")
-    page.get_by_role("radio", name="Pictures").check(force=True)
-    expect(page).to_have_url(re.compile("points=pictures"))
-    screenshot(page, "map-pictures")
+    page.get_by_role("radio", name="Images").check(force=True)
+    expect(page).to_have_url(re.compile("points=images"))
+    screenshot(page, "map-images")
     page.reload()
     expect(page.get_by_label("t-SNE")).to_be_checked()
-    expect(page.locator("#map-neighbours .cl-caption")).to_have_count(9)
-    assert page.locator("#map-neighbours .cl-caption").first.inner_text() == names[0]
+    expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
+    assert page.locator("#map-neighbors .cl-caption").first.inner_text() == names[0]
 
 
 def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
@@ -84,20 +84,20 @@ def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
     for x, y in ((60, -60), (60, 60), (-60, 60)):
         page.mouse.move(middle[0] + x, middle[1] + y, steps=4)
     page.mouse.up()
-    expect(page.locator("#map-view .cl-count")).to_contain_text("pictures selected")
+    expect(page.locator("#map-view .cl-count")).to_contain_text("images selected")
     page.get_by_role("button", name=re.compile(r"Use \d+ as the batch")).click()
-    expect(page).to_have_url(re.compile("tab=matrix"))
-    expect(page).to_have_url(re.compile("pictures=emoji%3A"))
-    expect(page.locator("#matrix-view .cl-summary")).to_contain_text("pictures you picked")
-    listed = re.search(r"pictures=emoji%3A([\d%C]+)", page.url)
+    expect(page).to_have_url(re.compile("tab=loss"))
+    expect(page).to_have_url(re.compile("images=emoji%3A"))
+    expect(page.locator("#loss-view .cl-summary")).to_contain_text("images you picked")
+    listed = re.search(r"images=emoji%3A([\d%C]+)", page.url)
     assert listed
     rows = [int(row) for row in listed[1].split("%2C")]
     data = library.dataset(MODEL)
-    expect(page.locator("#matrix-view .cl-which")).to_contain_text(data.names[rows[0]])
+    expect(page.locator("#loss-view .cl-which")).to_contain_text(data.names[rows[0]])
     open_tab(page, "Temperature")
     expect(page.locator("#temperature-view .cl-which")).to_contain_text(data.names[rows[0]])
     page.get_by_role("button", name="New batch").click()
-    expect(page).not_to_have_url(re.compile("pictures="))
+    expect(page).not_to_have_url(re.compile("images="))
 
 
 def test_by_keyboard_and_into_the_search(page: Page) -> None:
@@ -117,8 +117,8 @@ def test_by_keyboard_and_into_the_search(page: Page) -> None:
     expect(page.locator("#map-view .cl-root")).not_to_have_attribute("data-shown", before or "")
     page.keyboard.press("0")
     expect(page.locator("#map-view .cl-root")).to_have_attribute("data-shown", "1.000 0.0 0.0")
-    expect(page.locator("#map-neighbours .cl-caption")).to_have_count(9)
-    page.get_by_role("button", name="Search for this picture").click()
+    expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
+    page.get_by_role("button", name="Search for this image").click()
     expect(page).to_have_url(re.compile("tab=search"))
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
 
@@ -170,14 +170,14 @@ def test_the_time_of_the_training(page: Page) -> None:
     expect(page.locator("#map-view .cl-moment")).to_have_text(shown)
 
 
-def test_what_colours_the_points(page: Page) -> None:
+def test_what_colors_the_points(page: Page) -> None:
     opened(page)
     legend = page.locator("#map-view .cl-legend")
     key = legend.get_by_role("button", name="Flags")
     key.click()
     expect(key).to_have_attribute("aria-pressed", "false")
     page.get_by_role("radio", name="Agreement").check()
-    expect(legend).to_contain_text("10 nearest neighbours")
+    expect(legend).to_contain_text("10 nearest neighbors")
     page.get_by_role("radio", name="Cluster").check()
     expect(legend.get_by_role("button")).to_have_count(10)
     with page.expect_download() as got:

@@ -21,7 +21,7 @@ def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("queries")
     data = load_dataset("digits")
     for row in (0, 1, 2):
-        to_image(data.pictures[row]).resize((64, 64)).save(folder / f"{row}.png")
+        to_image(data.images[row]).resize((64, 64)).save(folder / f"{row}.png")
     return folder
 
 
@@ -43,7 +43,7 @@ def test_evaluate(command: Command, small_run: Path) -> None:
     assert answer["layer"] == "feature h"
     for result in answer["knn"].values():
         assert 0 < result["accuracy"] <= 1
-        assert "359 queries against 1,438 pictures" in result["protocol"]
+        assert "359 queries against 1,438 images" in result["protocol"]
     assert answer["knn"]["trained"]["accuracy"] > answer["knn"]["untrained"]["accuracy"]
     assert "frozen" in answer["linear"]["trained"]["protocol"]
     assert answer["linear"]["trained"]["accuracy"] > 0.9
@@ -58,20 +58,20 @@ def test_search_a_folder(command: Command, small_run: Path, queries: Path) -> No
     answers = json.loads(done.stdout)
     assert [Path(a["query"]).name for a in answers] == ["0.png", "1.png", "2.png"]
     for answer in answers:
-        assert [n["rank"] for n in answer["neighbours"]] == [1, 2, 3]
-        assert all(set(n) == {"rank", "id", "name", "label", "cosine"} for n in answer["neighbours"])
-        cosines = [n["cosine"] for n in answer["neighbours"]]
+        assert [n["rank"] for n in answer["neighbors"]] == [1, 2, 3]
+        assert all(set(n) == {"rank", "id", "name", "label", "cosine"} for n in answer["neighbors"])
+        cosines = [n["cosine"] for n in answer["neighbors"]]
         assert cosines == sorted(cosines, reverse=True)
-    assert sum(a["neighbours"][0]["label"] == str(i) for i, a in enumerate(answers)) >= 2
+    assert sum(a["neighbors"][0]["label"] == str(i) for i, a in enumerate(answers)) >= 2
 
 
 def test_search_goes_on_past_a_bad_file(command: Command, small_run: Path, queries: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
-    bad.write_text("not a picture")
+    bad.write_text("not an image")
     done = command("search", queries / "0.png", bad, "--checkpoint", small_run, "--json")
     assert done.returncode == 2
     assert len(json.loads(done.stdout)) == 1
-    assert done.stderr.strip() == "error: bad.png is not a picture; PNG, JPEG, WebP, GIF, BMP and TIFF files are read."
+    assert done.stderr.strip() == "error: bad.png is not an image; PNG, JPEG, WebP, GIF, BMP and TIFF files are read."
 
 
 def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run: Path, tmp_path: Path) -> None:
@@ -89,15 +89,15 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
             ["train", "--run", "r", "--dataset", "cats"],
             "There is no data set 'cats': choose one of emoji, fashion, mnist, digits, or bring your own with `data add cats",
         ),
-        (["train", "--run", "r", "--dataset", "iris"], "dataset: iris is a table, choose a set of pictures"),
+        (["train", "--run", "r", "--dataset", "iris"], "dataset: iris is a table, choose a set of images"),
         (
             ["train", "--run", "r", "--method", "byol"],
             "supcon, cross-entropy, but it was 'byol'.",
         ),
         (["train", "--run", "r", "--lr", "-1"], "lr: input should be greater than 0, but it was '-1'."),
         (["train", "--run", "r", "--image-size", "2"], "image_size: must be 0 or at least 8, but it was '2'."),
-        (["train", "--run", "r", "--epochs", "many"], "epochs: input should be a valid integer"),
-        (["train", "--run", "r", "--views.flip", "2"], "views.flip: input should be less than or equal to 1"),
+        (["train", "--run", "r", "--epochs", "many"], "epochs: input should be a whole number"),
+        (["train", "--run", "r", "--augment.flip-prob", "2"], "augment.flip_prob: input should be less than or equal to 1"),
         (["train", "--run", "r", "--device", "tpu"], "This machine has no device 'tpu': choose auto or one of"),
         (["train", "--run", "r", "--like", "nobody"], "There is no checkpoint or run folder 'nobody'"),
         (["evaluate", "--checkpoint", "nobody"], "There is no checkpoint or run folder 'nobody': choose one of"),
@@ -113,10 +113,10 @@ def test_mistakes_get_a_sentence(command: Command, arguments: list[str], sentenc
     assert done.stderr.count("\n") == 1
 
 
-def test_a_missing_picture_and_a_wrong_count(command: Command, small_run: Path) -> None:
+def test_a_missing_image_and_a_wrong_count(command: Command, small_run: Path) -> None:
     done = command("search", "nowhere.png", "--checkpoint", small_run)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: There is no file nowhere.png; give the path of a picture.\n"
+    assert done.stderr == "error: There is no file nowhere.png; give the path of an image.\n"
     done = command("search", "x.png", "--checkpoint", small_run, "--top", "0")
     assert done.returncode == 2
     assert "a whole number of at least 1 is needed, not '0'" in done.stderr

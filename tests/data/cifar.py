@@ -20,7 +20,7 @@ Setting = tuple[str, Any]
 
 
 def part(first: int, labels: list[int]) -> bytes:
-    """A batch as the archive holds it: every pixel of picture i is first + i, counted round at 256."""
+    """A batch as the archive holds it: every pixel of image i is first + i, counted round at 256."""
     pixels = np.repeat((np.arange(first, first + len(labels)) % 256).astype(np.uint8)[:, None], 3072, axis=1)
     return pickle.dumps({"data": pixels, "labels": labels})
 

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from cl_core.data import archives
-from cl_core.data.archives import read_pictures
+from cl_core.data.archives import read_images
 from cl_core.errors import UserError, quoted, readable
 from tests.conftest import ROOT
 
@@ -76,7 +76,7 @@ SOUND = b"".join(member(f"a/{i}.png", image(i)) for i in range(3)) + bytes(1024)
 def read_all(path: Path) -> tuple[list[str], list[str]]:
     """Names of the images that could be read, and the sentences about the others."""
     names, problems = [], []
-    for file in read_pictures(path):
+    for file in read_images(path):
         try:
             content = file.read()
         except UserError as error:
@@ -197,9 +197,9 @@ def test_a_tar_archive_that_cannot_be_listed_to_its_end_is_refused(content: byte
 def test_tar_archives_are_read_however_they_are_compressed(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(pack(SOUND[:1000]) + bytes(8 if pack is lzma.compress else 0) + pack(SOUND[1000:]))
     assert read_all(tmp_path / "x") == (["0.png", "1.png", "2.png"], [])
-    shares = [file.share for file in read_pictures(tmp_path / "x")]
-    assert shares == sorted(shares)
-    assert all(0 <= share <= 1 for share in shares)
+    fractions = [file.fraction for file in read_images(tmp_path / "x")]
+    assert fractions == sorted(fractions)
+    assert all(0 <= fraction <= 1 for fraction in fractions)
 
 
 def test_names_are_fit_to_be_shown() -> None:
@@ -214,9 +214,9 @@ def test_names_are_fit_to_be_shown() -> None:
 def test_a_source_is_a_folder_or_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UserError, match=r"pipe\.png is neither a folder nor a zip or tar archive"):
-        next(read_pictures(tmp_path / "pipe.png"))
+        next(read_images(tmp_path / "pipe.png"))
     with pytest.raises(UserError, match=r"…x+\.png cannot be read \(File name too long\)"):
-        next(read_pictures(tmp_path / ("x" * 5_000 + ".png")))
+        next(read_images(tmp_path / ("x" * 5_000 + ".png")))
 
 
 def test_links_in_a_folder(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_images_and_entries_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
         archive.writestr("0.png", image())
     (tmp_path / "x.tar").write_bytes(SOUND)
     monkeypatch.setattr(archives, "MAX_FILES", 2)
-    with pytest.raises(UserError, match=r"x\.tar holds more than 2 pictures; give a part of them"):
+    with pytest.raises(UserError, match=r"x\.tar holds more than 2 images; give a part of them"):
         read_all(tmp_path / "x.tar")
     with pytest.raises(UserError, match=r"x\.zip holds more than 8 entries; give a part of them"):
         read_all(tmp_path / "x.zip")
@@ -328,7 +328,7 @@ def test_whatever_is_damaged_only_sentences_come_out(tmp_path: Path) -> None:
                     raw[at : at + 512] = summed(bytes(raw[at : at + 512]))
         (tmp_path / "x").write_bytes(raw)
         try:
-            for file in read_pictures(tmp_path / "x"):
+            for file in read_images(tmp_path / "x"):
                 try:
                     outcomes.add(zlib.crc32(file.read()) != 0)
                 except UserError as error:

@@ -1,4 +1,4 @@
-"""The one door for pictures: what is usable is read, what is not gets a sentence."""
+"""The one door for images: what is usable is read, what is not gets a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.fuzz_images import GOOD, mutated, outcome, sound_files
 from cl_core.data import decoding
-from cl_core.data.decoding import MAX_SIDE, decode_picture, find_pictures, is_animated, to_tensor
+from cl_core.data.decoding import MAX_SIDE, decode_image, find_images, is_animated, to_tensor
 from cl_core.errors import UserError
 
 
@@ -28,9 +28,9 @@ def saved(image: Image.Image, format: str, **options: object) -> bytes:
 
 def half_and_half(width: int = 32, height: int = 32) -> Image.Image:
     """Red on the left, blue on the right."""
-    picture = Image.new("RGB", (width, height), "red")
-    picture.paste("blue", (width // 2, 0, width, height))
-    return picture
+    image = Image.new("RGB", (width, height), "red")
+    image.paste("blue", (width // 2, 0, width, height))
+    return image
 
 
 def png(width: int, height: int, bits: int, color: int, pixels: bytes, animation: bytes = b"") -> bytes:
@@ -88,7 +88,7 @@ def in_segments(exif: bytes) -> bytes:
     ("raw", "expected"),
     [
         (b"", "is empty"),
-        (b"just some text, not a picture", "is not a picture"),
+        (b"just some text, not an image", "is not an image"),
         (saved(Image.effect_noise((64, 64), 80), "PNG")[:900], "cut off or damaged"),
         (saved(half_and_half(200, 200), "JPEG")[:900], "cut off or damaged"),
         (saved(Image.new("RGB", (1, 1)), "PNG"), "at least 8 x 8"),
@@ -100,18 +100,18 @@ def test_unusable_files_get_a_sentence(tmp_path: Path, raw: bytes, expected: str
     file = tmp_path / "query.png"
     file.write_bytes(raw)
     with pytest.raises(UserError, match=r"query\.png") as caught:
-        decode_picture(file)
+        decode_image(file)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no file"):
-        decode_picture(tmp_path / "nowhere.png")
+        decode_image(tmp_path / "nowhere.png")
 
 
-def left_and_right(picture: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    values = np.asarray(picture, dtype=int)
+def left_and_right(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    values = np.asarray(image, dtype=int)
     middle = values.shape[0] // 2
     return tuple(values[middle, 2].tolist()), tuple(values[middle, -3].tolist())
 
@@ -132,10 +132,10 @@ def close(a: tuple[int, ...], b: tuple[int, ...], tolerance: int = 40) -> bool:
     ],
     ids=["RGB", "palette", "CMYK", "WebP", "animated", "RGBA"],
 )
-def test_usable_files_show_their_colours(raw: bytes) -> None:
-    picture = decode_picture(raw)
-    assert picture.mode == "RGB"
-    left, right = left_and_right(picture)
+def test_usable_files_show_their_colors(raw: bytes) -> None:
+    image = decode_image(raw)
+    assert image.mode == "RGB"
+    left, right = left_and_right(image)
     assert close(left, (255, 0, 0))
     assert close(right, (0, 0, 255))
 
@@ -144,16 +144,16 @@ def test_camera_rotation_is_undone() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
     raw = saved(half_and_half(64, 32), "JPEG", exif=exif.tobytes(), quality=95)
-    picture = decode_picture(raw)
-    assert picture.size == (32, 64)
-    assert close(tuple(np.asarray(picture)[4, 16].tolist()), (255, 0, 0))
-    assert close(tuple(np.asarray(picture)[-4, 16].tolist()), (0, 0, 255))
+    image = decode_image(raw)
+    assert image.size == (32, 64)
+    assert close(tuple(np.asarray(image)[4, 16].tolist()), (255, 0, 0))
+    assert close(tuple(np.asarray(image)[-4, 16].tolist()), (0, 0, 255))
 
 
 def test_16_bit_is_scaled_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
-    picture = decode_picture(saved(Image.fromarray(ramp), "PNG"))
-    values = np.asarray(picture)[:, :, 0].astype(int).ravel()
+    image = decode_image(saved(Image.fromarray(ramp), "PNG"))
+    values = np.asarray(image)[:, :, 0].astype(int).ravel()
     assert values[0] == 0
     assert values[-1] == 255
     assert abs(values[512] - 127) <= 2
@@ -161,16 +161,16 @@ def test_16_bit_is_scaled_not_clipped() -> None:
 
 def test_transparency_is_white() -> None:
     clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
-    assert np.asarray(decode_picture(saved(clear, "PNG"))).min() == 255
+    assert np.asarray(decode_image(saved(clear, "PNG"))).min() == 255
     palette = Image.new("P", (16, 16), 0)
     palette.putpalette([0, 0, 0, 255, 0, 0])
-    assert np.asarray(decode_picture(saved(palette, "PNG", transparency=0))).min() == 255
+    assert np.asarray(decode_image(saved(palette, "PNG", transparency=0))).min() == 255
 
 
-def test_large_pictures_are_scaled_down() -> None:
-    picture = decode_picture(saved(half_and_half(3000, 1500), "JPEG"))
-    assert max(picture.size) == MAX_SIDE
-    assert picture.size[0] == 2 * picture.size[1]
+def test_large_images_are_scaled_down() -> None:
+    image = decode_image(saved(half_and_half(3000, 1500), "JPEG"))
+    assert max(image.size) == MAX_SIDE
+    assert image.size[0] == 2 * image.size[1]
 
 
 def test_to_tensor_pads_with_white() -> None:
@@ -188,22 +188,22 @@ def test_is_animated(tmp_path: Path) -> None:
     assert is_animated(moving)
 
 
-def test_a_folder_without_pictures_gets_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(UserError, match="holds no picture"):
-        find_pictures(tmp_path)
+def test_a_folder_without_images_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(UserError, match="holds no image"):
+        find_images(tmp_path)
 
 
 MEASURED = """
 import json, os, signal, sys, threading
 from pathlib import Path
 from benchmarks.losses import peak_memory
-from cl_core.data.decoding import decode_picture
+from cl_core.data.decoding import decode_image
 from cl_core.errors import UserError
 
 def decode(file):
     try:
-        decode_picture(file)
+        decode_image(file)
     except UserError:
         pass
 
@@ -221,7 +221,7 @@ rises["five at once"] = peak_memory() - before
 child = os.fork()
 if child == 0:
     signal.alarm(30)
-    decode_picture(Path(sys.argv[1]))
+    decode_image(Path(sys.argv[1]))
     os._exit(7)
 print(json.dumps({"rises": rises, "child": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}))
 """
@@ -254,16 +254,16 @@ def test_memory_stays_small(tmp_path: Path) -> None:
 def test_formats_that_are_not_named_are_not_read(tmp_path: Path, format: str) -> None:
     file = tmp_path / "query.png"
     file.write_bytes(saved(half_and_half(), format))
-    for door in (decode_picture, is_animated):
-        with pytest.raises(UserError, match=r"query\.png is not a picture; PNG, JPEG, WebP, GIF, BMP and TIFF files are read\."):
+    for door in (decode_image, is_animated):
+        with pytest.raises(UserError, match=r"query\.png is not an image; PNG, JPEG, WebP, GIF, BMP and TIFF files are read\."):
             door(file)
 
 
 def test_what_phones_write_is_read() -> None:
     """50 million pixels, and an image with a second one behind it (MPO)."""
-    assert decode_picture(saved(Image.new("RGB", (8160, 6120), "red"), "JPEG")).size == (512, 384)
+    assert decode_image(saved(Image.new("RGB", (8160, 6120), "red"), "JPEG")).size == (512, 384)
     pair = saved(half_and_half(), "MPO", save_all=True, append_images=[Image.new("RGB", (32, 32))])
-    assert close(left_and_right(decode_picture(pair))[0], (255, 0, 0))
+    assert close(left_and_right(decode_image(pair))[0], (255, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_what_phones_write_is_read() -> None:
 def test_damaged_exif_does_not_lose_the_image(format: str, exif: bytes) -> None:
     raw = saved(half_and_half(64, 32), format, exif=exif, quality=95)
     assert exif[6:14] in raw
-    left, right = left_and_right(decode_picture(raw))
+    left, right = left_and_right(decode_image(raw))
     assert close(left, (255, 0, 0))
     assert close(right, (0, 0, 255))
 
@@ -319,7 +319,7 @@ def tiled(*sides: int) -> bytes:
 )
 def test_costly_files_are_refused(raw: bytes, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
-        decode_picture(raw)
+        decode_image(raw)
 
 
 def test_a_slow_file_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,7 @@ def test_a_slow_file_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = raw[:frame] + b"!\xfe" + (b"\xff" + b"a" * 255) * 20_000 + b"\0" + raw[frame:]
     monkeypatch.setattr(decoding, "MAX_SECONDS", 0.05)
     with pytest.raises(UserError, match="decoding takes more than"):
-        decode_picture(slow)
+        decode_image(slow)
 
 
 @pytest.mark.parametrize("size", [(512, 300), (1001, 777), (2050, 1303), (90, 3001)])
@@ -343,7 +343,7 @@ def test_scaling_by_tiles_changes_nothing(mode: str, size: tuple[int, int]) -> N
     if mode.endswith("A"):
         whole = Image.alpha_composite(Image.new("RGBA", size, "white"), image.convert("RGBA")).convert("RGB")
     whole.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR)
-    decoded = decode_picture(saved(image, "TIFF" if mode == "CMYK" else "PNG"))
+    decoded = decode_image(saved(image, "TIFF" if mode == "CMYK" else "PNG"))
     assert np.array_equal(np.asarray(decoded), np.asarray(whole))
 
 
@@ -352,7 +352,7 @@ def test_white_is_that_of_the_whole_image() -> None:
     values = np.full((600, 600), 1000.0, dtype=np.float32)
     values[-8:, -8:] = 100_000
     values[0, 0] = np.nan
-    shown = np.asarray(decode_picture(saved(Image.fromarray(values), "TIFF")))
+    shown = np.asarray(decode_image(saved(Image.fromarray(values), "TIFF")))
     assert (shown[256, 256] == round(1000 * 255 / 100_000)).all()
     assert (shown[-1, -1] == 255).all()
 
@@ -360,25 +360,25 @@ def test_white_is_that_of_the_whole_image() -> None:
 def test_is_animated_refuses_and_forgives(tmp_path: Path) -> None:
     file = tmp_path / "query.gif"
     file.write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"query\.gif is not a picture"):
+    with pytest.raises(UserError, match=r"query\.gif is not an image"):
         is_animated(file)
     frames = [half_and_half().convert("P"), Image.new("P", (32, 32), 5)]
     raw = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     second = raw.rindex(b",\0\0\0\0")
     file.write_bytes(raw[: second + 4])
-    assert close(left_and_right(decode_picture(file))[0], (255, 0, 0))
+    assert close(left_and_right(decode_image(file))[0], (255, 0, 0))
     assert not is_animated(file)
 
 
 def test_a_long_name_is_shortened(tmp_path: Path) -> None:
     file = tmp_path / f"a\nb{'c' * 200}.png"
     with pytest.raises(UserError, match="There is no file") as caught:
-        decode_picture(file)
+        decode_image(file)
     assert len(str(caught.value)) < 140
     file.write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"^a bc+…c+\.png is not a picture; ") as caught:
-        decode_picture(file)
-    assert len(str(caught.value).partition(" is not a picture")[0]) == 80
+    with pytest.raises(UserError, match=r"^a bc+…c+\.png is not an image; ") as caught:
+        decode_image(file)
+    assert len(str(caught.value).partition(" is not an image")[0]) == 80
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

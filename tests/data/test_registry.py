@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cl_core.data.bundled import DATASETS, load_iris
-from cl_core.data.dataset import group_representatives, instance_rows, instances, picture_choices, training_rows
+from cl_core.data.dataset import group_representatives, image_choices, instance_rows, instances, training_rows
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.system.paths import ASSETS
@@ -23,23 +23,23 @@ from cl_core.system.paths import ASSETS
 )
 def test_contents(name: str, count: int, size: int, classes: int, train: int, test: int) -> None:
     data = load_dataset(name)
-    assert data.pictures.shape == (count, 3, size, size)
-    assert data.pictures.dtype == torch.uint8
+    assert data.images.shape == (count, 3, size, size)
+    assert data.images.dtype == torch.uint8
     assert len(data.classes) == classes
     assert (len(data.train), len(data.test)) == (train, test)
     assert len(data.ids) == len(data.names) == len(data.labels) == len(data.groups) == count
     assert len(set(data.ids)) == count
-    assert data.pictures.float().std() > 20
+    assert data.images.float().std() > 20
 
 
-def test_emoji_are_the_right_pictures() -> None:
+def test_emoji_are_the_right_images() -> None:
     data = load_dataset("emoji")
     row = data.ids.index("1F600")
     assert data.names[row] == "grinning face"
     assert data.classes[int(data.labels[row])] == "face-smiling"
-    middle = data.pictures[row, :, 10, 32].tolist()
+    middle = data.images[row, :, 10, 32].tolist()
     assert middle[0] > 200 > middle[2]  # yellow
-    assert data.pictures[row, :, 0, 0].tolist() == [255, 255, 255]
+    assert data.images[row, :, 0, 0].tolist() == [255, 255, 255]
 
 
 def test_skin_tones_share_a_group() -> None:
@@ -62,10 +62,10 @@ def test_mnist_is_split_evenly_and_known_digits_look_so() -> None:
     data = load_dataset("mnist")
     assert data.labels[data.test].bincount().tolist() == [200] * 10
     assert data.held_out.tolist() == data.test.tolist()
-    ink = [data.pictures[data.labels == digit].float().mean().item() for digit in (0, 1)]
+    ink = [data.images[data.labels == digit].float().mean().item() for digit in (0, 1)]
     assert ink[0] > 1.8 * ink[1]  # a nought takes more ink than a one
-    centre = [data.pictures[data.labels == digit][:, 0, 13:15, 13:15].float().mean().item() for digit in (0, 1)]
-    assert centre[1] > 5 * centre[0]  # and has a hole
+    center = [data.images[data.labels == digit][:, 0, 13:15, 13:15].float().mean().item() for digit in (0, 1)]
+    assert center[1] > 5 * center[0]  # and has a hole
 
 
 def test_every_fifth_emoji_of_a_class_is_held_out_whole() -> None:
@@ -105,8 +105,8 @@ def test_an_unknown_name_gets_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_choices_name_different_pictures(name: str) -> None:
-    rows = picture_choices(load_dataset(name))
+def test_choices_name_different_images(name: str) -> None:
+    rows = image_choices(load_dataset(name))
     assert len(set(rows.values())) == len(rows) >= 100
 
 

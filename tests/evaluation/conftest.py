@@ -21,4 +21,4 @@ class Small:
 
 @pytest.fixture(scope="session")
 def small(small_run: Path) -> Small:
-    return Small(small_run, run_features(open_run(RunFolder(small_run)), load_dataset("digits").pictures))
+    return Small(small_run, run_features(open_run(RunFolder(small_run)), load_dataset("digits").images))

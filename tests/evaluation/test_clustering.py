@@ -28,11 +28,11 @@ def test_kmeans_steps_alternate_and_never_get_worse(points: torch.Tensor) -> Non
     assert all(a.inertia >= b.inertia - 1e-3 for a, b in itertools.pairwise(steps))
     for before, after in itertools.pairwise(steps):
         if after.kind == "assign":
-            assert torch.equal(before.centres, after.centres)
+            assert torch.equal(before.centers, after.centers)
         else:
             assert torch.equal(before.assignment, after.assignment)
             for cluster in range(3):
-                assert torch.allclose(after.centres[cluster], points[after.assignment == cluster].mean(0), atol=1e-5)
+                assert torch.allclose(after.centers[cluster], points[after.assignment == cluster].mean(0), atol=1e-5)
 
 
 def test_kmeans_ends_where_scikit_learn_does(points: torch.Tensor) -> None:
@@ -43,10 +43,10 @@ def test_kmeans_ends_where_scikit_learn_does(points: torch.Tensor) -> None:
     assert last.assignment.tolist() == judge.labels_.tolist()
 
 
-def test_an_empty_cluster_keeps_its_centre(points: torch.Tensor) -> None:
+def test_an_empty_cluster_keeps_its_center(points: torch.Tensor) -> None:
     start = torch.cat([points[:2], torch.full((1, 3), 1000.0)])
     *_, last = kmeans_steps(points, start)
-    assert torch.equal(last.centres[2], start[2])
+    assert torch.equal(last.centers[2], start[2])
 
 
 def test_mixture_likelihood_never_falls(points: torch.Tensor) -> None:
@@ -69,7 +69,7 @@ def test_mixture_is_scikit_learns_after_the_same_steps(points: torch.Tensor) -> 
         judge.weights_init, judge.means_init = start.weights.numpy(), start.means.numpy()
         judge.precisions_init = (1 / start.variances).numpy()
         judge.fit(points.double().numpy())
-    ours = [step for step in steps if step.kind == "maximise"][5]
+    ours = [step for step in steps if step.kind == "maximize"][5]
     assert torch.allclose(ours.means, torch.from_numpy(judge.means_), atol=1e-5)
     assert torch.allclose(ours.variances, torch.from_numpy(judge.covariances_), atol=1e-5)
 
@@ -91,4 +91,4 @@ def test_against_labels(small: Small) -> None:
         assert result.ari > 0.4
         assert abs(chance.ari) < 0.05
         assert "10 clusters" in result.protocol()
-        assert "359 pictures" in result.protocol()
+        assert "359 images" in result.protocol()

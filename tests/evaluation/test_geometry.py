@@ -12,7 +12,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import alignment, effective_rank, output_std, tolerance, uniformity
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run
-from cl_core.training.loop import probe_geometry
+from cl_core.training.loop import monitor_geometry
 from tests.evaluation.conftest import Small
 
 
@@ -49,11 +49,11 @@ def test_effective_rank() -> None:
 
 def test_of_a_run(small: Small) -> None:
     run, data = open_run(RunFolder(small.folder)), load_dataset("digits")
-    geometry, z = probe_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
-    again, _ = probe_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
+    geometry, z = monitor_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
+    again, _ = monitor_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
     assert geometry == again
     assert z.norm(dim=1) == pytest.approx(torch.ones(len(z)), abs=1e-5)
-    recorded = run.record.figures["geometry"]
+    recorded = run.record.metrics["geometry"]
     # The model on disk is in half precision.
     assert recorded["std"] == pytest.approx(geometry.std, rel=0.01)
     assert recorded["alignment"] == pytest.approx(geometry.alignment, rel=0.02)

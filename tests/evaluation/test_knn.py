@@ -27,11 +27,11 @@ def test_equals_a_naive_vote(k: int, temperature: float) -> None:
         assert votes[int(ours[q])] == pytest.approx(max(votes), rel=1e-4)
 
 
-def test_one_neighbour_is_sklearns_nearest_neighbour() -> None:
+def test_one_neighbor_is_sklearns_nearest_neighbor() -> None:
     from sklearn.neighbors import KNeighborsClassifier
 
     data = load_dataset("digits")
-    pixels = F.normalize(data.pictures[:, 0].flatten(1).float(), dim=1)
+    pixels = F.normalize(data.images[:, 0].flatten(1).float(), dim=1)
     result = evaluate_knn(pixels, data, k=1)
     judge = KNeighborsClassifier(1, metric="cosine").fit(pixels[data.train], data.labels[data.train])
     assert result.accuracy == pytest.approx(judge.score(pixels[data.test], data.labels[data.test]), abs=1e-9)
@@ -39,8 +39,8 @@ def test_one_neighbour_is_sklearns_nearest_neighbour() -> None:
     assert "k = 1" in result.protocol()
 
 
-def test_a_group_is_never_its_own_neighbour() -> None:
-    """Features that say only which emoji it is: with variants or itself as neighbours this would be perfect."""
+def test_a_group_is_never_its_own_neighbor() -> None:
+    """Features that say only which emoji it is: with variants or itself as neighbors this would be perfect."""
     data = load_dataset("emoji")
     torch.manual_seed(0)
     codes = F.normalize(torch.randn(1911, 64), dim=1)

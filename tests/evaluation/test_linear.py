@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from cl_core.data.registry import load_dataset
-from cl_core.evaluation.linear import STRENGTHS, _standardise, evaluate_linear, fit_logistic
+from cl_core.evaluation.linear import STRENGTHS, _standardize, evaluate_linear, fit_logistic
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run, run_features
 from cl_core.system.files import fingerprint
@@ -17,7 +17,7 @@ from tests.evaluation.conftest import Small
 @pytest.mark.parametrize("strength", [1e-3, 1e-1])
 def test_the_fit_is_scikit_learns(strength: float) -> None:
     data = load_dataset("digits")
-    x, y = data.pictures[data.train, 0].flatten(1).float(), data.labels[data.train]
+    x, y = data.images[data.train, 0].flatten(1).float(), data.labels[data.train]
     x = (x - x.mean(0)) / x.std(0).clamp(min=1)
     ours = fit_logistic(x, y, 10, strength)
     judge = LogisticRegression(C=strength, tol=1e-6, max_iter=2000).fit(x.double().numpy(), y.numpy())
@@ -28,11 +28,11 @@ def test_the_fit_is_scikit_learns(strength: float) -> None:
 def test_many_columns_lose_nothing() -> None:
     """More columns than rows: the same predictions as in all columns."""
     torch.manual_seed(0)
-    known, queries, labels = torch.randn(60, 200), torch.randn(40, 200), torch.randint(3, (60,))
-    mean, std = known.mean(0), known.std(0)
-    few, asked = _standardise(known, queries)
+    gallery, queries, labels = torch.randn(60, 200), torch.randn(40, 200), torch.randint(3, (60,))
+    mean, std = gallery.mean(0), gallery.std(0)
+    few, asked = _standardize(gallery, queries)
     assert few.shape[1] < 60
-    wide = (known - mean) / std, (queries - mean) / std
+    wide = (gallery - mean) / std, (queries - mean) / std
     one = fit_logistic(few, labels, 3, 0.01)
     other = fit_logistic(wide[0], labels, 3, 0.01)
     scores = asked @ one[:-1] + one[-1], wide[1] @ other[:-1] + other[-1]
@@ -52,12 +52,12 @@ def test_protocol_and_frozen_encoder(small: Small) -> None:
     run = open_run(RunFolder(small.folder))
     before = {name: value.clone() for name, value in run.method.state_dict().items()}
     on_disk = fingerprint(run.folder.model_file)
-    features = run_features(run, data.pictures)
+    features = run_features(run, data.images)
     assert not features.requires_grad
     result = evaluate_linear(features, data)
     assert result.accuracy > 0.9
     assert result.strength in STRENGTHS
-    assert (result.queries, result.known) == (359, 1438)
+    assert (result.queries, result.train) == (359, 1438)
     assert "frozen" in result.protocol()
     assert f"C = {result.strength:g}" in result.protocol()
     assert all(torch.equal(before[name], value) for name, value in run.method.state_dict().items())
@@ -69,5 +69,5 @@ def test_where_there_is_no_test_part_labels_are_held_out() -> None:
     torch.manual_seed(0)
     result = evaluate_linear(torch.randn(len(data), 4), data)
     assert "labels no training saw" in result.rule
-    assert result.queries + result.known == 1911
+    assert result.queries + result.train == 1911
     assert 300 < result.queries < 400

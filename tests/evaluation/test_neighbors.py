@@ -1,4 +1,4 @@
-"""Neighbours and their agreement against plain Python."""
+"""Neighbors and their agreement against plain Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cl_core.evaluation import neighbors as neighbourhood
+from cl_core.evaluation import neighbors as neighborhood
 from cl_core.evaluation.neighbors import agreement, nearest_others
 
 
@@ -22,7 +22,7 @@ def by_hand(features: torch.Tensor, groups: torch.Tensor, query: int, k: int) ->
 
 
 def test_nearest_others_leave_out_the_own_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbourhood, "CHUNK", 7)
+    monkeypatch.setattr(neighborhood, "CHUNK", 7)
     features, _, groups = some()
     cosines, positions = nearest_others(features, groups, torch.arange(40), 5)
     for query in range(40):
@@ -31,7 +31,7 @@ def test_nearest_others_leave_out_the_own_group(monkeypatch: pytest.MonkeyPatch)
         assert torch.allclose(cosines[query], features[expected] @ features[query], atol=1e-6)
 
 
-def test_agreement_is_the_share_of_neighbours_with_the_label() -> None:
+def test_agreement_is_the_share_of_neighbors_with_the_label() -> None:
     features, labels, groups = some()
     found = agreement(features, labels, groups, k=5)
     for i in range(40):
@@ -42,7 +42,7 @@ def test_agreement_is_the_share_of_neighbours_with_the_label() -> None:
             assert float(found[i]) == pytest.approx(sum(bool(labels[j] == labels[i]) for j in near) / 5)
 
 
-def test_fewer_others_than_neighbours_asked_for() -> None:
+def test_fewer_others_than_neighbors_asked_for() -> None:
     features = F.normalize(torch.randn(4, 3), dim=1)
     groups, labels = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 2, 2, 2])
     assert agreement(features, labels, groups, k=10).tolist() == [1.0] * 4

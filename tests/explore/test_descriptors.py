@@ -8,9 +8,9 @@ from cl_core.explore.descriptors import Frame, Whitening, content_boxes, framed
 
 
 def square_on(background: int, top: int, left: int, side: int) -> torch.Tensor:
-    picture = torch.full((1, 3, 64, 64), background, dtype=torch.uint8)
-    picture[:, 0, top : top + side, left : left + side] = 128
-    return picture
+    image = torch.full((1, 3, 64, 64), background, dtype=torch.uint8)
+    image[:, 0, top : top + side, left : left + side] = 128
+    return image
 
 
 def test_content_box() -> None:
@@ -20,19 +20,19 @@ def test_content_box() -> None:
 
 
 def test_content_box_is_square_around_wide_content() -> None:
-    picture = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-    picture[:, :, 30:34, 4:60] = 200
-    assert content_boxes(picture)[0].tolist() == [[4, 4, 56, 56]]
+    image = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    image[:, :, 30:34, 4:60] = 200
+    assert content_boxes(image)[0].tolist() == [[4, 4, 56, 56]]
 
 
-def test_without_a_plain_background_the_whole_picture_is_content() -> None:
+def test_without_a_plain_background_the_whole_image_is_content() -> None:
     noise = torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8)
     noise[:, :, 0, 0], noise[:, :, -1, -1] = 0, 255
     assert content_boxes(noise)[0].tolist() == [[0, 0, 64, 64]] * 3
     assert torch.allclose(framed(noise, 64, [Frame()])[0], noise.float() / 255, atol=1e-5)
 
 
-def test_an_empty_picture_is_its_own_content() -> None:
+def test_an_empty_image_is_its_own_content() -> None:
     blank = torch.full((1, 3, 64, 64), 255, dtype=torch.uint8)
     assert content_boxes(blank)[0].tolist() == [[0, 0, 64, 64]]
     assert framed(blank, 64).min() == 1
@@ -50,20 +50,20 @@ def test_a_frame_beyond_the_border_shows_background() -> None:
 
 
 def test_a_frame_can_be_mirrored() -> None:
-    picture = square_on(255, 0, 0, 64)
-    picture[:, 1, :, :20] = 7
-    plain, mirrored = framed(picture, 64, [Frame(), Frame(mirrored=True)])
+    image = square_on(255, 0, 0, 64)
+    image[:, 1, :, :20] = 7
+    plain, mirrored = framed(image, 64, [Frame(), Frame(mirrored=True)])
     assert torch.allclose(mirrored, plain.flip(3), atol=1e-5)
     assert not torch.allclose(mirrored, plain, atol=0.1)
 
 
 def test_a_frame_turns_clockwise_around_the_middle() -> None:
-    picture = torch.full((1, 3, 65, 65), 255, dtype=torch.uint8)
-    picture[:, :, 8:57, 8:57] = 200
-    picture[:, :, 8:20, 28:37] = 0  # a mark at the top
-    turned = framed(picture, 65, [Frame(degrees=90)])[0, 0, 0]
+    image = torch.full((1, 3, 65, 65), 255, dtype=torch.uint8)
+    image[:, :, 8:57, 8:57] = 200
+    image[:, :, 8:20, 28:37] = 0  # a mark at the top
+    turned = framed(image, 65, [Frame(degrees=90)])[0, 0, 0]
     assert turned[32, 60] < 0.1 and turned[4, 32] > 0.7  # is at the right
-    ninety = framed(picture, 65, [Frame()])[0, 0, 0].rot90(-1)
+    ninety = framed(image, 65, [Frame()])[0, 0, 0].rot90(-1)
     assert torch.allclose(turned, ninety, atol=1e-3)
 
 

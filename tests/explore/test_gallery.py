@@ -18,10 +18,10 @@ def emoji_pixels() -> Gallery:
     return pixel_gallery(load_dataset("emoji"), 16)
 
 
-def test_a_picture_finds_itself(emoji_pixels: Gallery) -> None:
+def test_a_image_finds_itself(emoji_pixels: Gallery) -> None:
     data = emoji_pixels.dataset
     rows = torch.tensor([0, 500, 3785])
-    for row, found in zip(rows.tolist(), emoji_pixels.search(emoji_pixels.embedder(data.pictures[rows]), 3), strict=True):
+    for row, found in zip(rows.tolist(), emoji_pixels.search(emoji_pixels.embedder(data.images[rows]), 3), strict=True):
         assert data.groups[found[0].row] == data.groups[row]
         assert found[0].cosine == pytest.approx(1, abs=1e-3)
         assert [n.rank for n in found] == [1, 2, 3]
@@ -56,7 +56,7 @@ def test_features_are_kept(small_run: Path, own_cache: Path) -> None:
     second = run_gallery(run, data, calls.append)
     assert not calls
     assert torch.equal(first.features, second.features)
-    query = data.pictures[:3]
+    query = data.images[:3]
     assert torch.equal(first.embedder(query), second.embedder(query))
 
 

@@ -16,8 +16,8 @@ from cl_core.explore.projection import PROJECTORS, align
 @pytest.fixture
 def blobs() -> torch.Tensor:
     torch.manual_seed(0)
-    centres = torch.randn(3, 12) * 6
-    return torch.nn.functional.normalize(centres.repeat_interleave(30, 0) + torch.randn(90, 12), dim=1)
+    centers = torch.randn(3, 12) * 6
+    return torch.nn.functional.normalize(centers.repeat_interleave(30, 0) + torch.randn(90, 12), dim=1)
 
 
 def test_pca_is_sklearns(blobs: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Exact search in parts equals a full sort; the index finds almost the same, is kept and mapped."""
+"""FlatIndex search in parts equals a full sort; the index finds almost the same, is kept and mapped."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.explore import vector_index as module
-from cl_core.explore.vector_index import Approximate, Exact, nearest
+from cl_core.explore.vector_index import FlatIndex, HNSWIndex, nearest
 
 
 @pytest.fixture(scope="module")
 def vectors() -> Tensor:
-    """3,000 around 40 centres, as features of pictures are."""
+    """3,000 around 40 centers, as features of images are."""
     generator = torch.Generator().manual_seed(0)
-    centres = torch.randn(40, 32, generator=generator)[torch.randint(0, 40, (3000,), generator=generator)]
-    return F.normalize(centres + 0.7 * torch.randn(3000, 32, generator=generator), dim=1)
+    centers = torch.randn(40, 32, generator=generator)[torch.randint(0, 40, (3000,), generator=generator)]
+    return F.normalize(centers + 0.7 * torch.randn(3000, 32, generator=generator), dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +48,17 @@ def test_more_than_there_are() -> None:
 
 
 def test_the_number_of_vectors_decides(vectors: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(nearest(vectors), Exact)
+    assert isinstance(nearest(vectors), FlatIndex)
     monkeypatch.setattr(module, "EXACT_UP_TO", 3000)
-    assert isinstance(nearest(vectors), Exact)
+    assert isinstance(nearest(vectors), FlatIndex)
     monkeypatch.setattr(module, "EXACT_UP_TO", 2999)
-    assert isinstance(nearest(vectors), Approximate)
+    assert isinstance(nearest(vectors), HNSWIndex)
 
 
 def test_the_index_finds_what_exact_search_finds(
     vectors: Tensor, queries: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, expected_rows = Exact(vectors).search(queries, 10)
+    _, expected_rows = FlatIndex(vectors).search(queries, 10)
     monkeypatch.setattr(module, "EXACT_UP_TO", 0)
     monkeypatch.setattr(module, "ADDED_AT_ONCE", 700)
     shares: list[float] = []

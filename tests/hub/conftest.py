@@ -19,7 +19,7 @@ from tests.hub.server import WRITER, Hub, serving
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """An empty Hub; the client has a token that may write, and nothing pulled yet."""
     monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
-    for module in ("hub.pulled", "paths", "kept_features", "retrieval", "projection"):
+    for module in ("hub.pulled", "paths", "feature_cache", "retrieval", "projection"):
         monkeypatch.setattr(f"cl_core.{module}.cache_dir", lambda: tmp_path / "cache")
     monkeypatch.setenv("HF_TOKEN", WRITER)
     with serving() as server:
@@ -43,7 +43,7 @@ SIDE = 32  # pixels, of what the toys were "trained" on
 
 
 def in_layout(folder: Path, architecture: str, side: int = SIDE, **options: Any) -> None:
-    """Write to `folder` what timm itself publishes of a model; here one with random weights, for pictures of `side` pixels."""
+    """Write to `folder` what timm itself publishes of a model; here one with random weights, for images of `side` pixels."""
     torch.manual_seed(7)
     model = timm.create_model(architecture, pretrained=False, **options)
     with torch.no_grad():  # statistics as a trained network has them

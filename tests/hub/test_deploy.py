@@ -32,7 +32,7 @@ def test_it_holds_what_it_needs_and_no_more() -> None:
     assert {name for name in files if name.startswith(("cl_core/", "assets/"))} <= set(tracked)
 
 
-def test_every_data_set_comes_with_its_licence() -> None:
+def test_every_data_set_comes_with_its_license() -> None:
     files = space_files()
     for folder in ("emoji", "fashion", "mnist", "wordnet"):
         assert [name for name in files if name.startswith((f"assets/{folder}/LICENSE", f"assets/{folder}/SOURCE"))], folder
@@ -43,7 +43,7 @@ def test_the_page_pins_what_was_tested() -> None:
     page = space_page()
     assert page.startswith("---\ntitle: Contrastive Explorer\n")
     assert f"sdk_version: {pinned['gradio[mcp]']}\n" in page
-    assert "](assets/" not in page, "a picture that is not sent"
+    assert "](assets/" not in page, "an image that is not sent"
 
 
 def test_made_and_brought_up_to_date(hub: Hub, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_dry_run_sends_nothing(hub: Hub, command: Callable[..., subprocess.Com
     [
         ({"hardware": "abacus"}, "There is no hardware 'abacus': choose one of cpu-basic"),
         ({"checkpoints": ["nobody"]}, "There is no checkpoint 'nobody': choose among"),
-        ({"checkpoints": ["words-wordnet"]}, "The app needs a model of pictures"),
+        ({"checkpoints": ["words-wordnet"]}, "The app needs a model of images"),
     ],
 )
 def test_mistakes_get_a_sentence(hub: Hub, arguments: dict[str, object], sentence: str) -> None:

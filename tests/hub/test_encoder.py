@@ -23,7 +23,7 @@ from cl_core.hub.encoder import ENCODER, look, wrap
 from cl_core.hub.fetch import fetch
 from cl_core.hub.pull import pull
 from cl_core.hub.push import push
-from cl_core.hub.recommended import TRIED
+from cl_core.hub.recommended import RECOMMENDED
 from cl_core.models.embedding import embed
 from cl_core.models.encoders.timm import TimmName, build_timm, timm_name
 from cl_core.runs.feature_cache import compute_features, features_of
@@ -37,12 +37,12 @@ from tests.hub.server import Hub
 RESNET, VIT = "timm/resnet10t.toy", "timm/vit_toy.own"
 
 
-def timm_features(folder: Path, pictures: list[Image.Image]) -> torch.Tensor:
+def timm_features(folder: Path, images: list[Image.Image]) -> torch.Tensor:
     """Timm's own way: its loader of a local folder, its transform, its features."""
     model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0).eval()
     transform = create_transform(**resolve_model_data_config(model), is_training=False)
     with torch.no_grad():
-        return F.normalize(model(torch.stack([transform(each) for each in pictures])), dim=1)
+        return F.normalize(model(torch.stack([transform(each) for each in images])), dim=1)
 
 
 @pytest.mark.parametrize("kind", ["resnet", "vit"])
@@ -54,13 +54,13 @@ def test_features_are_those_of_timm(kind: str, hub: Hub, request: pytest.Fixture
     assert run.record.config.method == "pretrained"
     grid = torch.linspace(0, 3, 40)
     smooth = torch.stack([(grid[:, None] * k + grid[None] * (3 - k)).sin() for k in range(3)])
-    pictures = torch.stack([(127 + 120 * smooth.roll(k, 0)).byte() for k in range(3)])
-    images = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in pictures]
-    ours = embed(run.method, pictures, run.size, torch.device("cpu"))
+    images = torch.stack([(127 + 120 * smooth.roll(k, 0)).byte() for k in range(3)])
+    images = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in images]
+    ours = embed(run.method, images, run.size, torch.device("cpu"))
     theirs = timm_features(folder, images)
     # Our weights are kept in half precision.
     assert (ours * theirs).sum(1).min() > 0.9999
-    assert (ours[0] @ ours[1]) < 0.9999, "and pictures differ"
+    assert (ours[0] @ ours[1]) < 0.9999, "and images differ"
 
 
 def test_every_use_of_a_run(hub: Hub, vit: Path) -> None:
@@ -72,16 +72,16 @@ def test_every_use_of_a_run(hub: Hub, vit: Path) -> None:
     assert shares[-1] == 1.0
     run, data = load_run(folder.name), load_dataset("digits")
     record = folder.read_record()
-    assert record.figures["source"]["licence"] == "mit"
-    assert record.figures["source"]["commit"] == hub.repositories[f"models/{VIT}"].resolve("main")
-    assert 0.1 < record.figures["knn"]["accuracy"] <= 1
+    assert record.metrics["source"]["license"] == "mit"
+    assert record.metrics["source"]["commit"] == hub.repositories[f"models/{VIT}"].resolve("main")
+    assert 0.1 < record.metrics["knn"]["accuracy"] <= 1
     snapshots = folder.read_snapshots()
     assert snapshots is not None
     assert snapshots.steps == [0]
-    whole = embed(run.method, data.pictures[:50], run.size, torch.device("cpu"))
+    whole = embed(run.method, data.images[:50], run.size, torch.device("cpu"))
     assert (features_of(run, data, torch.arange(50)) * whole).sum(1).min() > 0.999
     gallery = run_gallery(run, data)
-    found = gallery.search(gallery.embedder(data.pictures[3:4]), 3)[0]
+    found = gallery.search(gallery.embedder(data.images[3:4]), 3)[0]
     assert found[0].row == 3
     assert map_points(run, data, "pca").shape == (len(data), 2)
     before = untrained_like(run)
@@ -97,13 +97,13 @@ def test_from_the_command_line(
     hub.add(RESNET, published(resnet))
     listed = command("encoder")
     assert listed.returncode == 0
-    assert all(each.repository in listed.stdout for each in TRIED)
+    assert all(each.repository in listed.stdout for each in RECOMMENDED)
     done = command("encoder", RESNET, "--dataset", "digits")
     assert done.returncode == 0, done.stderr
     assert "resnet10t.toy-digits: 4.9 million parameters, mit, kNN " in done.stdout
     assert "resnet10t.toy-digits" in command("list", "--json").stdout
-    Image.new("RGB", (40, 40), "grey").save(tmp_path / "grey.png")
-    answer = command("search", "--checkpoint", "resnet10t.toy-digits", "--json", "grey.png")
+    Image.new("RGB", (40, 40), "gray").save(tmp_path / "gray.png")
+    answer = command("search", "--checkpoint", "resnet10t.toy-digits", "--json", "gray.png")
     assert answer.returncode == 0, answer.stderr
     refused = command("train", "--run", "new", "--like", "resnet10t.toy-digits")
     assert refused.returncode == 2
@@ -126,11 +126,11 @@ def test_stopped_looking_goes_on(hub: Hub, vit: Path, monkeypatch: pytest.Monkey
 
 def test_wrapped_once_it_needs_no_hub(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(VIT, published(vit))
-    first = wrap(VIT, "digits").read_record().figures["source"]["commit"]
+    first = wrap(VIT, "digits").read_record().metrics["source"]["commit"]
     hub.add(VIT, {**published(vit), "README.md": b"newer"})
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert wrap(VIT, "digits").read_record().figures["source"]["commit"] == first
-    assert wrap(VIT, "mnist").read_record().figures["source"]["commit"] == first, "on other pictures, from what was fetched"
+    assert wrap(VIT, "digits").read_record().metrics["source"]["commit"] == first
+    assert wrap(VIT, "mnist").read_record().metrics["source"]["commit"] == first, "on other images, from what was fetched"
     assert find_run("vit_toy.own-mnist").read_record().config.dataset == "mnist"
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
         wrap(RESNET, "digits")
@@ -231,12 +231,12 @@ def test_a_run_with_another_architecture_does_not_open(hub: Hub, vit: Path) -> N
             open_run(folder)
 
 
-@pytest.mark.parametrize("tried", TRIED, ids=lambda each: each.repository)
+@pytest.mark.parametrize("tried", RECOMMENDED, ids=lambda each: each.repository)
 def test_what_is_said_of_the_tried_ones_is_what_timm_says(tried: Any) -> None:
     model = tried.repository.removeprefix("timm/")
     said = timm.models.get_pretrained_cfg(model)
     assert said.hf_hub_id == tried.repository
-    assert said.license == tried.licence
+    assert said.license == tried.license
     with torch.device("meta"):
         network = timm.create_model(model.split(".")[0], pretrained=False, num_classes=said.num_classes)
     values = sum(each.numel() for each in network.state_dict().values())

@@ -18,7 +18,7 @@ from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
 from cl_core.ui.tabs import curves, map, models, search, temperature
-from cl_core.ui.tabs import loss as matrix
+from cl_core.ui.tabs import loss as loss_tab
 from tests.conftest import ROOT
 from tests.hub.conftest import files_of, published
 from tests.hub.server import Hub
@@ -69,7 +69,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     hub.add(ENCODER, published(vit))
     folder = wrap(ENCODER, "digits")
     name = folder.name
-    assert name not in library.checkpoint_names(), "before it has looked at the pictures"
+    assert name not in library.checkpoint_names(), "before it has looked at the images"
     list(look(folder))
     assert name in library.checkpoint_names()
     assert [row["title"] for row in search.show(name, None, "digit 3")["rows"]] == ["Trained", "Raw pixels"]
@@ -77,13 +77,13 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     with pytest.raises(UserError, match="before its training is not known"):
         map.show(name, "pca", "untrained", "class", "")
     with pytest.raises(UserError, match="by a loss that is not known"):
-        map.coloured(name, "feature", "loss")
-    assert "A public encoder" in matrix.show(name, "own", 4, 1)["summary"]
+        map.colored(name, "feature", "loss")
+    assert "A public encoder" in loss_tab.show(name, "own", 4, 1)["summary"]
     assert "was trained elsewhere" in temperature.show(name, 1)["summary"]
     assert [place["name"] for place in temperature.places(name)] == [name]
     said = curves.show(name)[1]
     assert f"{ENCODER} at commit " in said
-    assert "licence mit" in said
+    assert "license mit" in said
     assert "kNN **" in said
     with pytest.raises(UserError, match="space must be one of trained, pixels"):
         api.search(name, "digit 3", space="untrained")
@@ -107,7 +107,7 @@ def test_pulling_in_the_app(hub: Hub) -> None:
     assert last[1]["value"] == f"{RUN}@{commit[:8]}"
     assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
-    with pytest.raises(UserError, match=r"is here, but not the pictures it learned from \(cifar10\)"):
+    with pytest.raises(UserError, match=r"is here, but not the images it learned from \(cifar10\)"):
         steps(models.pull_run, Access(), "someone/cifar")
 
 

@@ -29,8 +29,8 @@ NAME = "someone/small-digits"
 
 def features(folder: RunFolder) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8, generator=generator)
-    return run_features(open_run(folder), pictures)
+    images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8, generator=generator)
+    return run_features(open_run(folder), images)
 
 
 def test_what_is_pushed_can_be_pulled(hub: Hub, small_run: Path) -> None:
@@ -54,14 +54,14 @@ def test_the_card_says_what_it_is(hub: Hub, small_run: Path) -> None:
     record = RunFolder(small_run).read_record()
     assert "license: other" in card
     assert "CC BY 4.0" in card
-    assert record.figures["protocol"][1:] in card
-    assert f"{100 * record.figures['knn']['accuracy']:.1f} %" in card
+    assert record.metrics["protocol"][1:] in card
+    assert f"{100 * record.metrics['knn']['accuracy']:.1f} %" in card
     assert f"| `temperature` | `{record.config.temperature}` |" in card
     assert f"python -m cl_core pull {NAME}" in card
-    with Image.open(io.BytesIO(sent["curves.png"])) as picture:
-        assert picture.width == 3 * 900
-        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
-    assert (0, 114, 178) in colours
+    with Image.open(io.BytesIO(sent["curves.png"])) as image:
+        assert image.width == 3 * 900
+        colors = {color for _, color in image.convert("RGB").getcolors(1 << 24) or []}
+    assert (0, 114, 178) in colors
 
 
 def test_the_snippet_of_the_card_works(hub: Hub, small_run: Path) -> None:

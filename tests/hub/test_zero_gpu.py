@@ -27,18 +27,18 @@ PROGRAM = """
 import cl_core.system.zero_gpu, json, os, spaces.zero.torch, sys, torch
 from pathlib import Path
 spaces.zero.torch.init = spaces.zero.torch.move = lambda *_, **__: None
-from cl_core.runs import feature_cache as kept_features
+from cl_core.runs import feature_cache as feature_cache
 from cl_core.data.registry import load_dataset
 from cl_core.system.device import choose_device
 from cl_core.system.host import host
 from cl_core.runs.store import open_run
 from cl_core.runs.folder import RunFolder
 assert torch.cuda.is_available()  # as torch says there, though nothing may touch it
-kept_features.LENT_PIECE = 1000
+feature_cache.ZERO_GPU_PIECE = 1000
 run, data = open_run(RunFolder(Path(sys.argv[1]))), load_dataset("digits")
-shares = list(kept_features.compute_features(run, data))
-lent = kept_features.features_of(run, data, torch.arange(5))
-plain = kept_features.run_features(run, data.pictures[:5])
+shares = list(feature_cache.compute_features(run, data))
+lent = feature_cache.features_of(run, data, torch.arange(5))
+plain = feature_cache.run_features(run, data.images[:5])
 print(json.dumps({
     "device": choose_device().type, "shares": shares, "pid": os.getpid(),
     "alike": float((lent * plain).sum(1).min()), "gpu": host().gpu, "lent": host().lent,
@@ -71,12 +71,12 @@ def test_elsewhere_a_call_is_itself() -> None:
     def function() -> int:
         return 1
 
-    assert not zero_gpu.LENT
-    assert zero_gpu.on_lent_gpu(function) is function
+    assert not zero_gpu.ON_ZERO_GPU
+    assert zero_gpu.on_zero_gpu(function) is function
     assert zero_gpu.gpu_is_ours()
 
 
-def on_lent_gpu(program: str, home: Path, lender: Lender, *arguments: object) -> dict[str, Any]:
+def on_zero_gpu(program: str, home: Path, lender: Lender, *arguments: object) -> dict[str, Any]:
     """What a program says on hardware that lends GPUs, its last line as JSON."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
@@ -95,7 +95,7 @@ def test_only_the_decorated_calls_have_the_gpu(hub: Hub, vit: Path, tmp_path: Pa
     hub.add("timm/vit_toy.own", published(vit))
     folder = wrap("timm/vit_toy.own", "digits")
     with lending() as lender:
-        said = on_lent_gpu(PROGRAM, tmp_path, lender, folder.path)
+        said = on_zero_gpu(PROGRAM, tmp_path, lender, folder.path)
     assert said["device"] == "cpu", "between the calls"
     assert said["shares"] == [0, 1000 / 1797, 1]
     assert [each["durationSeconds"] for each in lender.parameters("/schedule")] == ["60", "60"]
@@ -109,7 +109,7 @@ def test_only_the_decorated_calls_have_the_gpu(hub: Hub, vit: Path, tmp_path: Pa
 def test_training_goes_from_call_to_call(tmp_path: Path, small_run: Path) -> None:
     path = tmp_path / "run"
     with lending() as lender:
-        said = on_lent_gpu(TRAINING, tmp_path, lender, path, json.dumps(SMALL))
+        said = on_zero_gpu(TRAINING, tmp_path, lender, path, json.dumps(SMALL))
     assert said.pop("bad") == "lr: input should be greater than 0, but it was -1."
     assert said.pop("late").startswith("No GPU was available")
     assert said == {"state": "finished", "problem": ""}

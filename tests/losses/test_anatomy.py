@@ -74,11 +74,11 @@ NAMES = list(pairs_of(1.0))
 def test_agrees_with_the_loss(name: str, temperature: float) -> None:
     parts, loss = pairs_of(temperature)[name]
     assert parts.loss == pytest.approx(loss.item(), rel=1e-9, abs=1e-9)
-    assert float(parts.share.sum()) == pytest.approx(loss.item(), rel=1e-9, abs=1e-9)
+    assert float(parts.contribution.sum()) == pytest.approx(loss.item(), rel=1e-9, abs=1e-9)
     anchors = parts.positive.any(1)
     assert float(parts.terms[anchors].mean()) == pytest.approx(loss.item(), rel=1e-9, abs=1e-9)
     assert parts.left_out == int((~anchors).sum())
-    for values in (parts.cosines, parts.scaled, parts.terms, parts.share, parts.gradient):
+    for values in (parts.cosines, parts.scaled, parts.terms, parts.contribution, parts.gradient):
         assert torch.isfinite(values).all()
     assert not (parts.positive & parts.negative).any()
     neither = ~(parts.positive | parts.negative)
@@ -133,7 +133,7 @@ class TestWorkedExample:
 
     @pytest.fixture
     def parts(self, z: Tensor) -> Anatomy:
-        return anatomy.sup_con_anatomy(z, torch.tensor([1, 2, 1, 1]), 1.0, normalise=False)
+        return anatomy.sup_con_anatomy(z, torch.tensor([1, 2, 1, 1]), 1.0, normalize=False)
 
     def test_similarity_and_masks(self, parts: Anatomy, z: Tensor) -> None:
         by_hand = torch.tensor([[sum(float(a * b) for a, b in zip(u, v, strict=True)) for v in z] for u in z])
@@ -155,7 +155,7 @@ class TestWorkedExample:
         assert torch.allclose(-parts.log_probabilities[parts.positive], -fraction[parts.positive].log(), atol=1e-5)
 
     def test_rows_and_loss(self, parts: Anatomy) -> None:
-        assert parts.share.sum(1).tolist() == pytest.approx([0.5504, 0, 1.0430, 0.8892], abs=5e-5)
+        assert parts.contribution.sum(1).tolist() == pytest.approx([0.5504, 0, 1.0430, 0.8892], abs=5e-5)
         assert parts.loss == pytest.approx(2.4826, abs=5e-5)
         assert parts.left_out == 1
         each = -parts.log_probabilities.masked_fill(~parts.positive, 0).sum(1) / 6
@@ -163,7 +163,7 @@ class TestWorkedExample:
 
     @pytest.mark.parametrize(("form", "loss"), [("in", 1.4402), ("in-sum", 0.7470)])
     def test_sum_inside_the_log(self, z: Tensor, form: SupConForm, loss: float) -> None:
-        parts = anatomy.sup_con_anatomy(z, torch.tensor([1, 2, 1, 1]), 1.0, form, normalise=False)
+        parts = anatomy.sup_con_anatomy(z, torch.tensor([1, 2, 1, 1]), 1.0, form, normalize=False)
         assert parts.loss == pytest.approx(loss, abs=5e-5)
 
 

@@ -16,11 +16,11 @@ from cl_core.losses.blockwise import BLOCKWISE_FROM, pair_logsumexp
 
 PAIRS = 125
 torch.manual_seed(0)
-PICTURE_LABELS = torch.randint(0, 7, (PAIRS,))
+IMAGE_LABELS = torch.randint(0, 7, (PAIRS,))
 VIEW_LABELS = torch.randint(0, 90, (2 * PAIRS,))  # some of them have no positive
 LOSSES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "nt-xent": lambda z, t: nt_xent(z[:PAIRS], z[PAIRS:], t),
-    "nt-xent without false negatives": lambda z, t: nt_xent(z[:PAIRS], z[PAIRS:], t, PICTURE_LABELS),
+    "nt-xent without false negatives": lambda z, t: nt_xent(z[:PAIRS], z[PAIRS:], t, IMAGE_LABELS),
     "supcon out": lambda z, t: sup_con(z, VIEW_LABELS, t, "out"),
     "supcon in": lambda z, t: sup_con(z, VIEW_LABELS, t, "in"),
     "supcon in-sum": lambda z, t: sup_con(z, VIEW_LABELS, t, "in-sum"),
@@ -96,7 +96,7 @@ def test_the_size_of_the_batch_decides(views: int, called: bool, monkeypatch: py
 def test_supcon_by_dot_product_keeps_the_matrix() -> None:
     """Without a bound on the products the sums of a block could overflow."""
     z = 30 * torch.randn(BLOCKWISE_FROM, 4)
-    assert torch.isfinite(sup_con(z, torch.arange(len(z)) % 5, 0.1, normalise=False))
+    assert torch.isfinite(sup_con(z, torch.arange(len(z)) % 5, 0.1, normalize=False))
 
 
 SCRIPT = """

@@ -34,13 +34,13 @@ def naive_bank(query: Tensor, positive: Tensor, negatives: Tensor, t: float, lef
 
 
 def naive_views(z: Tensor, t: float, ratio: bool = False) -> float:
-    pictures = z.shape[1]
+    images = z.shape[1]
     rows = unit(z.flatten(0, 1))
     terms = []
     for a in range(len(rows)):
-        negatives = [float(rows[a] @ rows[b]) / t for b in range(len(rows)) if b % pictures != a % pictures]
+        negatives = [float(rows[a] @ rows[b]) / t for b in range(len(rows)) if b % images != a % images]
         for p in range(len(rows)):
-            if p != a and p % pictures == a % pictures:
+            if p != a and p % images == a % images:
                 own = float(rows[a] @ rows[p]) / t
                 terms.append(log_sum_exp(negatives if ratio else [own, *negatives]) - own)
     return sum(terms) / len(terms)
@@ -150,5 +150,5 @@ def test_shapes_must_agree() -> None:
         info_nce(z[0], z[1, :2], z[0])
     with pytest.raises(ValueError, match="V >= 2"):
         info_nce_views(z[:1])
-    with pytest.raises(ValueError, match="at least 2 pictures"):
+    with pytest.raises(ValueError, match="at least 2 images"):
         info_nce_ratio(z[0, :1], z[1, :1])

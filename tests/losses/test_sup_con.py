@@ -49,7 +49,7 @@ def test_equals_the_naive_reference(form: SupConForm, temperature: float) -> Non
 def test_worked_example(form: SupConForm, expected: float) -> None:
     torch.manual_seed(102)
     z = torch.randn(4, 8)
-    assert sup_con(z, torch.tensor([1, 2, 1, 1]), 1.0, form, normalise=False).item() == pytest.approx(expected, abs=5e-5)
+    assert sup_con(z, torch.tensor([1, 2, 1, 1]), 1.0, form, normalize=False).item() == pytest.approx(expected, abs=5e-5)
 
 
 def test_one_positive_each_is_nt_xent() -> None:

@@ -23,7 +23,7 @@ def test_softmax_weights_are_the_relative_penalties(t: float) -> None:
         assert torch.allclose(weights[row, negatives], powers, atol=1e-7)
         entropy = -sum(float(p) * math.log(float(p)) for p in powers if p > 0)
         assert float(temperature.effective_negatives(parts)[row]) == pytest.approx(math.exp(entropy), rel=1e-6)
-        assert float(temperature.hardest_share(parts)[row]) == pytest.approx(float(powers.max()), rel=1e-6)
+        assert float(temperature.hardest_contribution(parts)[row]) == pytest.approx(float(powers.max()), rel=1e-6)
         pull = (1 - float(parts.probabilities[row, (row + 6) % 12])) / t
         assert float(temperature.positive_pull(parts)[row]) == pytest.approx(pull, rel=1e-6, abs=1e-9)
 

@@ -36,16 +36,16 @@ def test_resnet18_is_torchvisions_without_the_last_layer() -> None:
 
 def test_the_32_px_stem_keeps_the_size() -> None:
     small, large = (build_encoder(name, 32).backbone for name in ("resnet18-32px", "resnet18"))
-    picture = torch.rand(1, 3, 32, 32)
-    assert small.maxpool(small.conv1(picture)).shape[-1] == 32  # type: ignore[operator, union-attr]
-    assert large.maxpool(large.conv1(picture)).shape[-1] == 8  # type: ignore[operator, union-attr]
+    image = torch.rand(1, 3, 32, 32)
+    assert small.maxpool(small.conv1(image)).shape[-1] == 32  # type: ignore[operator, union-attr]
+    assert large.maxpool(large.conv1(image)).shape[-1] == 8  # type: ignore[operator, union-attr]
 
 
-def test_pictures_are_normalised_by_the_given_statistics() -> None:
+def test_images_are_normalized_by_the_given_statistics() -> None:
     encoder = build_encoder("small-resnet", 32, ((0.2, 0.4, 0.6), (0.1, 0.2, 0.3)))
-    picture = torch.tensor([0.3, 0.6, 0.9]).view(1, 3, 1, 1)
-    assert torch.allclose(encoder.normalise(picture), torch.ones(1, 3, 1, 1))
-    assert {"normalise.mean", "normalise.std"} <= encoder.state_dict().keys()
+    image = torch.tensor([0.3, 0.6, 0.9]).view(1, 3, 1, 1)
+    assert torch.allclose(encoder.normalize(image), torch.ones(1, 3, 1, 1))
+    assert {"normalize.mean", "normalize.std"} <= encoder.state_dict().keys()
 
 
 def test_resnet50_has_its_width_and_stems() -> None:
@@ -59,8 +59,8 @@ def test_resnet50_has_its_width_and_stems() -> None:
 def test_small_vit_sees_where_a_patch_is() -> None:
     vit = build_encoder("small-vit", 32).eval()
     assert 700_000 < parameters(vit) < 900_000
-    picture = torch.zeros(1, 3, 32, 32)
-    left, right = picture.clone(), picture.clone()
+    image = torch.zeros(1, 3, 32, 32)
+    left, right = image.clone(), image.clone()
     left[..., :4], right[..., -4:] = 1, 1
     assert not torch.allclose(vit(left), vit(right), atol=1e-4)
 

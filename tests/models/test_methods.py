@@ -60,7 +60,7 @@ def test_simclr_without_false_negatives() -> None:
     output = method(pair, LABELS, ROWS, generator())
     z1, z2 = z_of(method, torch.cat(pair)).chunk(2)
     assert output.loss.item() == pytest.approx(losses.nt_xent(z1, z2, 0.3, LABELS).item(), rel=1e-5)
-    # Classes of 3, 3 and 2 pictures leave 15 - 4 and 15 - 2 other views.
+    # Classes of 3, 3 and 2 images leave 15 - 4 and 15 - 2 other views.
     assert output.chance == pytest.approx((6 * math.log(11) + 2 * math.log(13)) / 8)
     assert type(method).uses_labels(RunConfig(exclude_false_negatives=True))
     assert not type(method).uses_labels(RunConfig())
@@ -189,7 +189,7 @@ def test_moco_loss_and_queue() -> None:
     assert int(method.queue_position) == N
 
 
-def test_moco_leaves_a_picture_s_own_old_key_out() -> None:
+def test_moco_leaves_a_image_s_own_old_key_out() -> None:
     method = moco()
     pair = views(method)
     method(pair, LABELS, ROWS, generator())
@@ -293,27 +293,27 @@ def test_a_finished_model_needs_only_its_shown_state(name: str) -> None:
     method, fresh = build(name), build(name, seed=1)
     method(views(method), LABELS, ROWS, generator())
     method.after_step()
-    shown = {key: value.clone() for key, value in method.shown_state().items()}
+    shown = {key: value.clone() for key, value in method.inference_state().items()}
     assert not any(key.startswith("key_") for key in shown)
-    fresh.load_shown_state(shown)
+    fresh.load_inference_state(shown)
     x = torch.rand(2, 3, 16, 16)
     assert torch.equal(z_of(method.eval(), x), z_of(fresh.eval(), x))
     with pytest.raises(RuntimeError, match="missing"):
-        fresh.load_shown_state({})
+        fresh.load_inference_state({})
 
 
 @pytest.mark.parametrize("name", ["nce-bank", "infonce-bank"])
 def test_a_large_bank_is_not_kept_with_a_finished_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     method, small = build(name), build(name, seed=1)
-    small.load_shown_state(method.shown_state())
+    small.load_inference_state(method.inference_state())
     kept = small.stored_keys(ROWS, 4)
     assert kept is not None
     assert kept.known
     monkeypatch.setattr(memory_bank, "KEYS_SHOWN", INSTANCES - 1)
-    shown = method.shown_state()
+    shown = method.inference_state()
     assert "bank.keys" not in shown
     large = build(name, seed=1)
-    large.load_shown_state(shown)
+    large.load_inference_state(shown)
     missing = large.stored_keys(ROWS, 4)
     assert missing is not None
     assert not missing.known
@@ -323,7 +323,7 @@ def test_a_large_bank_is_not_kept_with_a_finished_model(name: str, monkeypatch: 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 7, 8])
 def test_every_part_of_a_moco_batch_has_statistics(count: int) -> None:
-    """A part of one picture has none: however the batch divides, each part gets two."""
+    """A part of one image has none: however the batch divides, each part gets two."""
     method = moco(batch_norm_splits=4)
     pair = [torch.rand(count, 3, 16, 16) for _ in range(2)]
     assert torch.isfinite(method(pair, LABELS[:count], ROWS[:count], generator()).loss)

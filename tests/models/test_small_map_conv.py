@@ -77,5 +77,5 @@ def test_a_resnet_keeps_its_weights_and_values() -> None:
     assert sum(type(m) is Conv2d for m in encoder.modules()) == 20
     views = torch.rand(3, 3, 32, 32)
     with torch.no_grad():
-        expected = reference.eval()(encoder.normalise(views))
+        expected = reference.eval()(encoder.normalize(views))
         torch.testing.assert_close(encoder(views), expected, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""An exported run is small, whole, and looks at pictures as the run it came from does."""
+"""An exported run is small, whole, and looks at images as the run it came from does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from cl_core.cli.main import main
 from cl_core.errors import UserError
 from cl_core.runs.export import export_run
-from cl_core.runs.folder import RunFolder, from_8_bits, to_8_bits
+from cl_core.runs.folder import RunFolder, dequantize, quantize
 from cl_core.runs.store import open_run
 
 
@@ -25,14 +25,14 @@ def test_rounding_is_half_a_step_of_the_row() -> None:
         "a.weight": torch.randn(5, 3, 2, 2) * torch.tensor([1e-30, 1e-3, 1.0, 1e3, 1e20]).view(-1, 1, 1, 1),
         "zero.weight": torch.zeros(2, 4),
         "a.bias": torch.randn(5),
-        "normalise.mean": torch.rand(1, 3, 1, 1),
+        "normalize.mean": torch.rand(1, 3, 1, 1),
         "position": torch.tensor(7),
     }
-    packed = to_8_bits(weights)
+    packed = quantize(weights)
     assert {name for name, value in packed.items() if value.dtype == torch.int8} == {"a.weight", "zero.weight"}
-    back = from_8_bits(packed)
+    back = dequantize(packed)
     assert set(back) == set(weights)
-    for name in ("a.bias", "normalise.mean", "position", "zero.weight"):
+    for name in ("a.bias", "normalize.mean", "position", "zero.weight"):
         assert torch.equal(back[name], weights[name])
     step = weights["a.weight"].abs().amax((1, 2, 3), keepdim=True) / 127
     assert ((back["a.weight"] - weights["a.weight"]).abs() <= 0.501 * step).all()
@@ -40,9 +40,9 @@ def test_rounding_is_half_a_step_of_the_row() -> None:
 
 def test_the_same_eyes(small_run: Path, exported: RunFolder) -> None:
     before, after = open_run(RunFolder(small_run)), open_run(exported)
-    pictures = torch.rand(64, 3, before.size, before.size)
+    images = torch.rand(64, 3, before.size, before.size)
     with torch.no_grad():
-        pairs = [normalize(run.method.encoder(pictures), dim=1) for run in (before, after)]
+        pairs = [normalize(run.method.encoder(images), dim=1) for run in (before, after)]
     assert (pairs[0] * pairs[1]).sum(1).min() > 0.999
     assert after.key != before.key
 

@@ -129,11 +129,11 @@ def test_half_precision_keeps_the_features(small_run: Path) -> None:
 
     folder = RunFolder(small_run)
     run = open_run(folder)
-    pictures = load_dataset("digits").pictures[:64]
-    rounded = embed(run.method, pictures, run.size, torch.device("cpu"))
+    images = load_dataset("digits").images[:64]
+    rounded = embed(run.method, images, run.size, torch.device("cpu"))
     exact = {n.removeprefix("method."): v for n, v in folder.read_resume()[0].items() if n.startswith("method.")}
     run.method.load_state_dict(exact)
-    features = embed(run.method, pictures, run.size, torch.device("cpu"))
+    features = embed(run.method, images, run.size, torch.device("cpu"))
     assert (rounded * features).sum(1).min() > 0.9999
 
 

@@ -43,11 +43,11 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def a_step(config: RunConfig) -> None:
     with CUDA:  # fake networks cannot be moved there
         method = METHODS[config.method](build_encoder(config.encoder, 32), config, DataShape(500, 10))
-    pictures = torch.zeros(500, 3, 32, 32, dtype=torch.uint8, device=CUDA)
+    images = torch.zeros(500, 3, 32, 32, dtype=torch.uint8, device=CUDA)
     labels = torch.zeros(500, dtype=torch.long, device=CUDA)
     rows, generator = torch.zeros(config.batch_size, dtype=torch.long, device=CUDA), OnCuda()
-    drawn = [sample_record(len(rows), 32, 32, config.views, generator) for _ in range(method.views)]
-    views = [apply_record(pictures[rows], record, 32).contiguous(memory_format=torch.channels_last) for record in drawn]
+    drawn = [sample_record(len(rows), 32, 32, config.augment, generator) for _ in range(method.views)]
+    views = [apply_record(images[rows], record, 32).contiguous(memory_format=torch.channels_last) for record in drawn]
     output = method(views, labels[rows], rows, generator)
     method.after_step()
     assert output.loss.device.type == "cuda"

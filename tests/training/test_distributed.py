@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cl_core.runs.folder import RunFolder
-from cl_core.training.distributed import SharedBatchNorm, Workers
+from cl_core.training.distributed import SyncBatchNorm, World
 from tests.conftest import ROOT
 from tests.training.together import STEPS, VARIANTS
 
@@ -66,8 +66,8 @@ def test_alone_it_is_torchs_batch_norm() -> None:
         (nn.BatchNorm1d(5, affine=False), (7, 5)),
     ):
         shared = type(layer)(5, affine=layer.affine)
-        shared.__class__ = SharedBatchNorm
-        shared.workers = Workers()  # type: ignore[assignment]
+        shared.__class__ = SyncBatchNorm
+        shared.world = World()  # type: ignore[assignment]
         results = []
         for norm in (layer, shared):
             x = torch.linspace(-2, 3, torch.Size(shape).numel()).sin().view(shape).requires_grad_()
@@ -116,5 +116,5 @@ def test_mistakes_are_said_once(tmp_path: Path) -> None:
     done = start(tmp_path / "run", "--batch-size", "63")
     _, errors = done.communicate(timeout=120)
     assert done.returncode != 0
-    assert errors.count("error: A batch of 63 pictures cannot be shared evenly by 2 processes") == 1
+    assert errors.count("error: A batch of 63 images cannot be shared evenly by 2 processes") == 1
     assert not (tmp_path / "run" / "run.json").exists()

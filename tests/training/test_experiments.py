@@ -99,8 +99,8 @@ def test_the_full_set_is_fetched_on_request(mirror: Path) -> None:
     data = full_mnist()
     assert data.labels.tolist() == [3, 1, 4, 1, 5, 9]
     assert (data.train.tolist(), data.test.tolist()) == ([0, 1, 2, 3], [4, 5])
-    assert data.pictures.shape == (6, 3, 28, 28)
-    assert int(data.pictures[0, 0, 0, 5]) == 5
+    assert data.images.shape == (6, 3, 28, 28)
+    assert int(data.images[0, 0, 0, 5]) == 5
     for file in mirror.iterdir():
         file.unlink()
     assert len(full_mnist()) == 6  # from the cache

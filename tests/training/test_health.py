@@ -15,7 +15,7 @@ from cl_core.training.health import judge, sentence
 from cl_core.training.recorder import start
 from tests.conftest import SMALL
 
-HEALTHY = Geometry(alignment=0.4, uniformity=-3.5, std=0.088, effective_rank=40, dim=128, pictures=256)
+HEALTHY = Geometry(alignment=0.4, uniformity=-3.5, std=0.088, effective_rank=40, dim=128, images=256)
 COLLAPSED = dataclasses.replace(HEALTHY, std=0.001, uniformity=0.0)
 LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
 
@@ -64,14 +64,14 @@ def trained(folder: Path, **changes: object) -> RunFolder:
 
 @pytest.mark.parametrize("switch", ["stop_gradient", "predictor"])
 def test_simsiam_without_either_collapses_and_is_told_so(tmp_path: Path, switch: str) -> None:
-    """The loss goes to -1, its best value, while all pictures get the same embedding (SimSiam, figure 2)."""
+    """The loss goes to -1, its best value, while all images get the same embedding (SimSiam, figure 2)."""
     run = trained(tmp_path / "collapsing", **{switch: False})
     last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
     loss = [point for point in run.read_metrics() if point["kind"] == "loss"][-1]["loss"]
     assert loss < -0.95
     assert last["geometry"]["std"] < 0.1 / math.sqrt(32)
     assert last["health"]["verdict"] == "collapsed"
-    assert "whatever the loss says" in run.read_record().figures["health"]["words"]
+    assert "whatever the loss says" in run.read_record().metrics["health"]["words"]
 
 
 def test_simsiam_with_both_does_not(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from tests.program import Program
 
 TRAIN = ["train", "--dataset", "digits", "--image-size", "16", "--batch-size", "128"]
-TRAIN += ["--encoder", "cnn", "--epochs", "2", "--snapshots", "3", "--views.flip", "0", "--save-every", "0", "--run"]
+TRAIN += ["--encoder", "cnn", "--epochs", "2", "--snapshots", "3", "--augment.flip-prob", "0", "--save-every", "0", "--run"]
 STEPS = 22
 
 
@@ -67,7 +67,7 @@ def check_equal(folder: Path, uninterrupted: Path) -> None:
     assert b is not None
     assert a.steps == b.steps
     assert torch.equal(a.embeddings, b.embeddings)
-    assert mine.read_record().figures == theirs.read_record().figures
+    assert mine.read_record().metrics == theirs.read_record().metrics
 
 
 @pytest.mark.parametrize("method", TRAINABLE)

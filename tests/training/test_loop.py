@@ -102,7 +102,7 @@ def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path, snapshots
     assert record.state == "diverged"
     assert record.step == session.training.step
     assert all(math.isfinite(point["loss"]) for point in run.read_metrics() if point["kind"] == "loss")
-    assert record.figures["health"]["verdict"] == "diverged"
+    assert record.metrics["health"]["verdict"] == "diverged"
     kept = make(**(BLOWING_UP | {"lr": 1e-9, "snapshots": 0, "epochs": 3}))
     kept.restore(*run.read_resume())
     after = [event.loss for event in itertools.islice((e for e in kept.events() if isinstance(e, Logged)), 5)]
@@ -122,7 +122,7 @@ def test_a_step_that_is_not_a_number_leaves_no_trace(method: str) -> None:
             before = {name: value.clone() for name, value in training.state()[0].items()}
         elif isinstance(event, StepDone) and event.step == 11:  # its loss was a number: the weights of step 10 are good
             break
-    training._pictures = training._pictures.float() * torch.nan
+    training._images = training._images.float() * torch.nan
     with pytest.raises(DivergedError, match=r"The loss became nan at step 12 .* the state after step 10, the last good one"):
         list(events)
     after = training.state()[0]
@@ -148,7 +148,7 @@ def test_closing_after_any_event_loses_nothing(tmp_path: Path, kind: type) -> No
 
 
 def test_a_kill_between_two_files_of_the_last_save(tmp_path: Path) -> None:
-    """The resume file is at the last step, run.json not yet: the figures are still those of the last snapshot."""
+    """The resume file is at the last step, run.json not yet: the metrics are still those of the last snapshot."""
     settings = SMALL | {"epochs": 1, "snapshots": 3, "encoder": "cnn"}
     folders = []
     for name in ("whole", "killed"):
@@ -162,7 +162,7 @@ def test_a_kill_between_two_files_of_the_last_save(tmp_path: Path) -> None:
     resumed = start(tmp_path / "killed", {}, CPU)
     assert resumed is not None
     list(resumed.events())
-    assert folders[1].read_record().figures == folders[0].read_record().figures
+    assert folders[1].read_record().metrics == folders[0].read_record().metrics
 
 
 def stopped_after(step: int, folder: Path) -> Path:

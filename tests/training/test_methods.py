@@ -33,7 +33,7 @@ TINY = {
     "queue_size": 256,
     "negatives": 512,
     "temperature": 0.2,
-    "views": {"flip": 0.0, "crop_scale_min": 0.5, "jitter": 0.0, "grey": 0.0, "blur": 0.0},
+    "augment": {"flip_prob": 0.0, "crop_scale_min": 0.5, "color_jitter_prob": 0.0, "grayscale_prob": 0.0, "blur_prob": 0.0},
 }
 
 
@@ -49,7 +49,7 @@ def training(method: str, data: Dataset | None = None, **changes: object) -> Tra
 
 @pytest.mark.parametrize("method", TRAINABLE)
 def test_learns(method: str) -> None:
-    """The loss is below chance, the embeddings stay spread, and neighbours are no worse than at the start."""
+    """The loss is below chance, the embeddings stay spread, and neighbors are no worse than at the start."""
     events = list(training(method).events())
     losses = [event for event in events if isinstance(event, Logged)]
     first, last = [event for event in events if isinstance(event, Snapshot)]
@@ -121,13 +121,13 @@ def test_labels_are_held_back_where_they_are_read() -> None:
 @pytest.mark.parametrize("method", ["supcon", "cross-entropy"])
 def test_labels_that_are_missing(method: str) -> None:
     data = load_dataset("digits")
-    unlabelled = dataclasses.replace(data, labels=torch.full_like(data.labels, -1), classes=[])
+    unlabeled = dataclasses.replace(data, labels=torch.full_like(data.labels, -1), classes=[])
     with pytest.raises(UserError, match=f"{method} with these settings learns from labels, and digits has none"):
-        training(method, unlabelled)
-    list(training("simclr", unlabelled, epochs=1, snapshots=0).events())
+        training(method, unlabeled)
+    list(training("simclr", unlabeled, epochs=1, snapshots=0).events())
 
 
-def test_pictures_without_a_label_are_left_out_where_labels_are_read() -> None:
+def test_images_without_a_label_are_left_out_where_labels_are_read() -> None:
     data = load_dataset("digits")
     labels = data.labels.clone()
     labels[::2] = -1

@@ -13,7 +13,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.models.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
-from cl_core.training.distributed import Workers, start_workers
+from cl_core.training.distributed import World, start_processes
 from cl_core.training.loop import Training
 
 SETTINGS = {
@@ -43,10 +43,10 @@ VARIANTS = {name: {"method": name} for name in TRAINABLE} | {
 }
 
 
-def train(variant: str, workers: Workers) -> dict[str, Tensor]:
+def train(variant: str, world: World) -> dict[str, Tensor]:
     """The first gradient and the weights after `STEPS` steps."""
     config = RunConfig.model_validate(SETTINGS | VARIANTS[variant])
-    training = Training(config, load_dataset("digits"), torch.device("cpu"), workers)
+    training = Training(config, load_dataset("digits"), torch.device("cpu"), world)
     found: dict[str, Tensor] = {}
     for event in training.events():
         if not isinstance(event, StepDone):
@@ -62,11 +62,11 @@ def train(variant: str, workers: Workers) -> dict[str, Tensor]:
 
 def main(out: Path) -> None:
     torch.set_num_threads(1)
-    with start_workers("cpu") as (workers, _):
+    with start_processes("cpu") as (world, _):
         found: dict[str, Tensor] = {}
         for variant in VARIANTS:
-            found |= train(variant, workers)
-        safetensors.torch.save_file(found, out / f"{workers.count}-{workers.rank}.safetensors")
+            found |= train(variant, world)
+        safetensors.torch.save_file(found, out / f"{world.size}-{world.rank}.safetensors")
 
 
 if __name__ == "__main__":

@@ -42,9 +42,9 @@ def client(address: str) -> Client:
     return Client(address, verbose=False)
 
 
-def data_url(picture: torch.Tensor) -> str:
+def data_url(image: torch.Tensor) -> str:
     file = io.BytesIO()
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "PNG")
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
@@ -64,15 +64,15 @@ def test_only_these_are_offered_and_each_says_what_it_does(client: Client) -> No
 def test_list_models(client: Client) -> None:
     listed = {each["name"]: each for each in client.predict(api_name="/list_models")}
     record = load_run(MODEL).record
-    assert listed[MODEL]["knn_accuracy"] == record.figures["knn"]["accuracy"]
+    assert listed[MODEL]["knn_accuracy"] == record.metrics["knn"]["accuracy"]
     assert listed[MODEL]["method"] == "simclr"
 
 
 def test_augment(client: Client) -> None:
-    asked = {"model": MODEL, "picture": "grinning face", "count": 3, "seed": 5, "api_name": "/augment"}
+    asked = {"model": MODEL, "image": "grinning face", "count": 3, "seed": 5, "api_name": "/augment"}
     views = client.predict(**asked)
     assert len(views) == 3
-    assert decoded(views[0]["picture"]).size == (64, 64)
+    assert decoded(views[0]["image"]).size == (64, 64)
     assert views == client.predict(**asked)
     assert views != client.predict(**asked | {"seed": 6})
 
@@ -80,9 +80,9 @@ def test_augment(client: Client) -> None:
 def test_similarity(client: Client) -> None:
     data, run = load_dataset("emoji"), load_run(MODEL)
     rows = [data.names.index("grinning face"), data.names.index("dog")]
-    z = run_features(run, data.pictures[rows])
+    z = run_features(run, data.images[rows])
     cosines = torch.tensor(
-        client.predict(MODEL, ["grinning face", data_url(data.pictures[rows[1]])], "feature", api_name="/similarity")
+        client.predict(MODEL, ["grinning face", data_url(data.images[rows[1]])], "feature", api_name="/similarity")
     )
     torch.testing.assert_close(cosines, z @ z.T, atol=1e-4, rtol=0)
 
@@ -93,8 +93,8 @@ def test_loss_anatomy(client: Client) -> None:
     found = client.predict(z.tolist(), "nt-xent", 0.5, None, api_name="/loss_anatomy")
     assert found["loss"] == pytest.approx(parts.loss, abs=1e-5)
     torch.testing.assert_close(torch.tensor(found["gradient"]), parts.gradient, atol=1e-5, rtol=0)
-    labelled = client.predict(z.tolist(), "out", 0.5, [1, 1, 2], api_name="/loss_anatomy")
-    assert labelled["loss"] == pytest.approx(sup_con_anatomy(z, torch.tensor([1, 1, 2, 1, 1, 2]), 0.5).loss, abs=1e-5)
+    labeled = client.predict(z.tolist(), "out", 0.5, [1, 1, 2], api_name="/loss_anatomy")
+    assert labeled["loss"] == pytest.approx(sup_con_anatomy(z, torch.tensor([1, 1, 2, 1, 1, 2]), 0.5).loss, abs=1e-5)
 
 
 def test_search(client: Client) -> None:
@@ -104,7 +104,7 @@ def test_search(client: Client) -> None:
     cosines = [each["cosine"] for each in found]
     assert cosines == sorted(cosines, reverse=True)
     data = load_dataset("emoji")
-    own = data_url(data.pictures[data.names.index("dog")])
+    own = data_url(data.images[data.names.index("dog")])
     assert client.predict(MODEL, own, 1, "pixels", api_name="/search")[0]["name"] == "dog"
 
 
@@ -120,7 +120,7 @@ def test_project(client: Client) -> None:
     ("name", "given", "sentence"),
     [
         ("search", ["nobody", "dog", 5, "trained"], "There is no model 'nobody': choose one of"),
-        ("search", [MODEL, "dogg", 5, "trained"], "neither a picture of"),
+        ("search", [MODEL, "dogg", 5, "trained"], "neither an image of"),
         ("search", [MODEL, "data:image/png;base64,!!", 5, "trained"], "not in base64"),
         ("search", [MODEL, "dog", 0, "trained"], "top must be 1 to 100, but it was 0"),
         ("augment", [MODEL, "dog", 1000, 0], "count must be 1 to 64"),
@@ -149,7 +149,7 @@ def test_by_an_mcp_client(address: str) -> None:
         async with streamable_http_client(f"{address}gradio_api/mcp/") as (read, write, _), ClientSession(read, write) as session:
             await session.initialize()
             tools = {each.name: each.description or "" for each in (await session.list_tools()).tools}
-            answer = await session.call_tool("search", {"model": MODEL, "picture": "dog", "top": 1, "space": "trained"})
+            answer = await session.call_tool("search", {"model": MODEL, "image": "dog", "top": 1, "space": "trained"})
             return tools, str(answer.content[0])
 
     tools, answer = asyncio.run(ask())
@@ -158,7 +158,7 @@ def test_by_an_mcp_client(address: str) -> None:
     assert "cosine" in answer
 
 
-def test_a_picture_file_is_enough(client: Client, tmp_path: Path) -> None:
+def test_a_image_file_is_enough(client: Client, tmp_path: Path) -> None:
     Image.new("RGB", (300, 100), "red").save(tmp_path / "red.jpg")
     url = f"data:image/jpeg;base64,{base64.b64encode((tmp_path / 'red.jpg').read_bytes()).decode()}"
     assert len(client.predict(MODEL, [url, url], "embedding", api_name="/similarity")) == 2
@@ -214,4 +214,4 @@ def test_types_are_checked_at_the_door(address: str) -> None:
     ):
         given = [*GOOD[name][:place], value, *GOOD[name][place + 1 :]]
         assert sentence in json.loads(called(address, name, json.dumps({"data": given}))[1].split("data: ")[1])["error"]
-    assert "search takes 4 values (model, picture, top, space), but 1 came" in called(address, "search", '{"data": [1]}')[1]
+    assert "search takes 4 values (model, image, top, space), but 1 came" in called(address, "search", '{"data": [1]}')[1]

@@ -1,4 +1,4 @@
-"""Comparing runs: the same pictures, the same views, one loss."""
+"""Comparing runs: the same images, the same views, one loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cl_core.losses import nt_xent
 from cl_core.runs.store import find_run
 from cl_core.ui import model_store as library
 from cl_core.ui.batch import chosen_batch, embed_batch
-from cl_core.ui.tabs import broken, compare
+from cl_core.ui.tabs import ablations, compare
 
 MODEL, OTHER = "emoji-simclr-small", "emoji-supcon"
 
@@ -25,14 +25,14 @@ def test_every_run_sees_the_same_views_by_the_same_loss() -> None:
     for name, panel in zip((MODEL, OTHER), value["panels"], strict=True):
         run = library.run(name)
         generator = torch.Generator().manual_seed(1)
-        config = library.run(MODEL).record.config.views
-        z1, z2 = (embed_batch(run, make_views(data.pictures[rows], config, run.size, generator)[0]) for _ in range(2))
+        config = library.run(MODEL).record.config.augment
+        z1, z2 = (embed_batch(run, make_views(data.images[rows], config, run.size, generator)[0]) for _ in range(2))
         assert f"{name} **{float(nt_xent(z1, z2, compare.TEMPERATURE)):.2f}**" in value["summary"]
         cosines = np.frombuffer(base64.b64decode(panel["cosines"]), np.float32)
         assert len(cosines) == (2 * compare.PAIRS) ** 2
 
 
-def test_maps_and_queries_leave_out_runs_on_other_pictures() -> None:
+def test_maps_and_queries_leave_out_runs_on_other_images() -> None:
     others = [OTHER, "fashion-simclr"]
     assert [each["name"] for each in compare.show_maps(MODEL, others, "pca")["maps"]] == [MODEL, OTHER]
     rows = compare.show_query(MODEL, others, 7)["rows"]
@@ -41,16 +41,16 @@ def test_maps_and_queries_leave_out_runs_on_other_pictures() -> None:
     assert [len(figure["data"]) for figure in compare.show_curves(MODEL, others)["figures"]][-1] == 3
 
 
-def test_runs_on_the_same_pictures_are_offered_first() -> None:
+def test_runs_on_the_same_images_are_offered_first() -> None:
     names = compare.offered(MODEL)
     assert MODEL not in names
     datasets = [library.dataset(name).name for name in names]
     assert datasets == sorted(datasets, key=lambda name: name != "emoji")
 
 
-@pytest.mark.parametrize("which", broken.EXPERIMENTS)
+@pytest.mark.parametrize("which", ablations.EXPERIMENTS)
 def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
-    found = broken.outcome(which)
+    found = ablations.outcome(which)
     if which in ("no_stop_gradient", "no_predictor"):
         assert found["changed"] < 10 < found["untrained"] < found["usual"]
     elif which == "no_false_negatives":
@@ -59,17 +59,17 @@ def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
         assert found["changed"] < found["usual"] - 1
     metrics = {
         role: [point["loss"] for point in find_run(name).read_metrics() if point["kind"] == "loss"][-1]
-        for role, name in (("usual", broken.EXPERIMENTS[which].usual), ("changed", broken.EXPERIMENTS[which].changed))
+        for role, name in (("usual", ablations.EXPERIMENTS[which].usual), ("changed", ablations.EXPERIMENTS[which].changed))
     }
     if which in ("no_crop", "no_jitter"):
         assert metrics["changed"] < 0.6 * metrics["usual"]
-    said, curves, near = broken.see(which, 50)
+    said, curves, near = ablations.see(which, 50)
     assert f"**{found['changed']:.1f} %**" in said
     assert len(curves["figures"]) == len(near["rows"]) == 2
 
 
 def test_an_experiment_changes_one_thing() -> None:
-    for experiment in broken.EXPERIMENTS.values():
+    for experiment in ablations.EXPERIMENTS.values():
         usual, changed = (find_run(name).read_record().config.model_dump() for name in (experiment.usual, experiment.changed))
         different = {key for key in usual if usual[key] != changed[key]}
         assert len(different) == 1, different

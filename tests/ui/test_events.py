@@ -90,7 +90,7 @@ def test_a_file_that_was_sent_is_read(app: tuple[str, Any]) -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="own.png"\r\nContent-Type: image/png\r\n\r\n'
     body = head + file.getvalue() + b"\r\n--b--\r\n"
     path = json.loads(ask(url, "/gradio_api/upload", body, Content_Type="multipart/form-data; boundary=b").text)[0]
-    fn = next(each for each in taking_files(blocks) if each.queue and "pairs-view" in [o.elem_id for o in each.outputs])
+    fn = next(each for each in taking_files(blocks) if each.queue and "views-view" in [o.elem_id for o in each.outputs])
     data = usual(fn)
     data[next(i for i, each in enumerate(fn.inputs) if isinstance(each, gr.Image))] = {"path": path}
     assert SECRET in colors(event(url, fn._id, data))
@@ -106,7 +106,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[Hub]:
         yield server
 
 
-COSTLY = ("train-begin", "train-stop", "train-go-on", "models-publish", "models-pull", "models-bring")
+COSTLY = ("train-begin", "train-stop", "train-resume", "models-publish", "models-pull", "models-bring")
 
 
 def test_who_opened_no_page_trains_pulls_and_publishes_nothing(
@@ -145,7 +145,7 @@ def test_a_run_is_its_visitors(open_app: tuple[str, Any], tmp_path: Path, monkey
     url, blocks = open_app
     monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
     own, other = visit(url), visit(url)
-    begin, stop, resume = (event_of(blocks, name) for name in ("train-begin", "train-stop", "train-go-on"))
+    begin, stop, resume = (event_of(blocks, name) for name in ("train-begin", "train-stop", "train-resume"))
     data = ["digits", "simclr", "mlp", 500, 64, 0.2, 0.002, "--image-size 16 --snapshots 0"]
     assert "digits-simclr-1" in event(url, begin._id, data, own)
     run = tmp_path / "digits-simclr-1"

@@ -71,3 +71,15 @@ def test_every_control_is_kept_in_the_link() -> None:
     assert len(controls) > 40
     left_out = [str(block.label) for block in controls if block._id not in kept]
     assert sorted(left_out) == sorted(["Where to", "Private, if it is made now", "发布到", "如果是新建的，则设为私有"])
+
+
+def test_links_of_earlier_versions_say_the_same(said: list[str]) -> None:
+    with gr.Blocks():
+        controls = [Kept("tab", read=lambda raw, _: links.one_of(raw, ["views", "loss"])), Kept("gray", gr.Slider(0, 1, 0.2))]
+    assert values(restore(controls, {"tab": "pairs", "grey": "0.5"})) == [0.5]
+    assert links.renamed({"tab": "broken", "points": "pictures", "centre": "dog"}) == {
+        "tab": "ablations",
+        "points": "images",
+        "center": "dog",
+    }
+    assert not said

@@ -1,4 +1,4 @@
-"""What the map sends: coordinates, colours, moments; and what it takes from the page, which could send anything."""
+"""What the map sends: coordinates, colors, moments; and what it takes from the page, which could send anything."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_moments_are_the_snapshots() -> None:
     assert sent["epochs"][-1] == find_run(MODEL).read_record().config.epochs
 
 
-@pytest.mark.parametrize("colour", map.COLOURS)
-def test_every_colour_says_something_of_every_point(colour: map.Colour) -> None:
-    found = map.coloured(MODEL, "feature", colour)
+@pytest.mark.parametrize("color", map.COLORS)
+def test_every_color_says_something_of_every_point(color: map.Color) -> None:
+    found = map.colored(MODEL, "feature", color)
     count = len(library.dataset(MODEL).shown)
     if found["score"]:
         assert len(numbers(found["score"]["values"], np.float32)) == count
@@ -71,11 +71,11 @@ def test_every_colour_says_something_of_every_point(colour: map.Colour) -> None:
         assert int(groups.max()) < len(found["groupNames"])
 
 
-def test_a_click_gives_the_neighbours_in_the_space_itself() -> None:
-    rows, lines = map.neighbours(MODEL, "feature", event(id=11))
+def test_a_click_gives_the_neighbors_in_the_space_itself() -> None:
+    rows, lines = map.neighbors(MODEL, "feature", event(id=11))
     data = library.dataset(MODEL)
     features = library.shown_features(MODEL, "feature")
-    _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([11]), map.NEIGHBOURS)
+    _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([11]), map.NEIGHBORS)
     assert lines["lines"]["to"] == positions[0].tolist()
     assert [item["id"] for item in rows["rows"][0]["items"]] == [int(data.shown[i]) for i in (11, *positions[0].tolist())]
 
@@ -83,8 +83,8 @@ def test_a_click_gives_the_neighbours_in_the_space_itself() -> None:
 @pytest.mark.parametrize("sent", [None, -1, 10**9, "1", True, 1.5, [], {"a": 1}])
 def test_what_is_no_point_gets_a_sentence(sent: Any) -> None:
     with pytest.raises(UserError, match="no such point"):
-        map.neighbours(MODEL, "feature", event(id=sent))
-    with pytest.raises(UserError, match=r"no such point|two pictures"):
+        map.neighbors(MODEL, "feature", event(id=sent))
+    with pytest.raises(UserError, match=r"no such point|two images"):
         map.use_as_batch(MODEL, event(ids=sent))
     with pytest.raises(UserError, match="no such point"):
         map.search_for(MODEL, event(id=sent))
@@ -93,5 +93,5 @@ def test_what_is_no_point_gets_a_sentence(sent: Any) -> None:
 def test_a_selection_becomes_the_batch() -> None:
     assert map.use_as_batch(MODEL, event(ids=[3, 1, 2])) == "emoji:3,1,2"
     assert map.use_as_batch(MODEL, event(ids=list(range(100)))).count(",") == 31
-    with pytest.raises(UserError, match="two pictures at least"):
+    with pytest.raises(UserError, match="two images at least"):
         map.use_as_batch(MODEL, event(ids=[3]))

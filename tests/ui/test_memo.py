@@ -109,7 +109,7 @@ def test_an_error_reaches_all_who_asked_together_and_nobody_later() -> None:
 
 def test_searching_together_finds_what_each_would_alone() -> None:
     data = library.dataset("fashion-simclr")
-    images = [data.pictures[row : row + 1] for row in range(0, 900, 100)]
+    images = [data.images[row : row + 1] for row in range(0, 900, 100)]
     for space in ("trained", "pixels"):
         gallery = library.gallery("fashion-simclr", space)
         alone = [gallery.search(gallery.embedder(image), 5, torch.tensor([i]))[0] for i, image in enumerate(images)]

@@ -18,7 +18,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.explore import projection
 from cl_core.runs.folder import RunFolder
-from cl_core.ui import images as pictures
+from cl_core.ui import images as images
 from cl_core.ui import model_store as library
 from cl_core.ui.batch import chosen_batch, draw_batch, picked_rows
 
@@ -35,7 +35,7 @@ def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
     assert library.run("mine") is before
     zipped = hashlib.sha256(library.packed("mine").read_bytes()).hexdigest()
     features = library.shown_features("mine", "feature")
-    near = library.search("mine", "trained", load_dataset("digits").pictures[:1], 3)
+    near = library.search("mine", "trained", load_dataset("digits").images[:1], 3)
 
     folder = RunFolder(runs / "mine")
     weights = folder.read_model().items()
@@ -45,7 +45,7 @@ def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
     assert not torch.equal(draw_batch("mine", 4, 1).trained, batch.trained)
     assert not torch.equal(library.shown_features("mine", "feature"), features)
     assert hashlib.sha256(library.packed("mine").read_bytes()).hexdigest() != zipped
-    assert library.search("mine", "trained", load_dataset("digits").pictures[:1], 3) != near
+    assert library.search("mine", "trained", load_dataset("digits").images[:1], 3) != near
 
 
 def test_archives_are_made_where_they_are_removed(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,11 +91,11 @@ def test_a_damaged_map_is_computed_again(tmp_path: Path, own_cache: Path) -> Non
 
 def test_a_damaged_sheet_is_drawn_again(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_dataset("digits")
-    file = Path(str(pictures.dataset_sprites(data)["url"]).removeprefix("/gradio_api/file="))
+    file = Path(str(images.dataset_sprites(data)["url"]).removeprefix("/gradio_api/file="))
     whole = file.read_bytes()
     for damaged in (b"", whole[:-10], b"x" * len(whole)):
         file.write_bytes(damaged)
-        pictures.dataset_sprites(data)
+        images.dataset_sprites(data)
         assert file.read_bytes() == whole
     assert Image.open(file).size[0] > 100
     file.unlink()
@@ -103,8 +103,8 @@ def test_a_damaged_sheet_is_drawn_again(own_cache: Path, monkeypatch: pytest.Mon
     def full(path: Path, content: bytes) -> None:
         raise UserError("the disk is full")
 
-    monkeypatch.setattr(pictures, "write_bytes", full)
-    assert str(pictures.dataset_sprites(data)["url"]).startswith("data:image/webp;base64,UklGR")
+    monkeypatch.setattr(images, "write_bytes", full)
+    assert str(images.dataset_sprites(data)["url"]).startswith("data:image/webp;base64,UklGR")
 
 
 def _no_room() -> None:

@@ -32,7 +32,7 @@ def resident() -> float:
 def test_a_thousand_visits_cost_nothing(app: tuple[str, Any]) -> None:
     """0.83 MB each before: a copy of every component's settings."""
     url, blocks = app
-    slider = next(fn for fn in blocks.fns.values() if fn.fn and not fn.queue and "pairs-view" in [o.elem_id for o in fn.outputs])
+    slider = next(fn for fn in blocks.fns.values() if fn.fn and not fn.queue and "views-view" in [o.elem_id for o in fn.outputs])
     data = ["emoji-simclr", "dog", None, 1, 0.3, 0.5, 0.4, 0.2, 0.5, 1]
     for _ in range(20):
         event(url, slider._id, data, queued=False)

@@ -32,8 +32,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path) -> It
 
 
 def test_settings_of_the_form_and_of_the_line() -> None:
-    config = train.settings_of(Access(), GIVEN, "--method simsiam --stop-gradient false --views.flip 0")
-    assert (config.method, config.stop_gradient, config.views.flip, config.epochs) == ("simsiam", False, 0.0, 3)
+    config = train.settings_of(Access(), GIVEN, "--method simsiam --stop-gradient false --augment.flip-prob 0")
+    assert (config.method, config.stop_gradient, config.augment.flip_prob, config.epochs) == ("simsiam", False, 0.0, 3)
     assert config.snapshots == train.SNAPSHOTS
     assert train.settings_of(Access(), GIVEN, "--snapshots 3").snapshots == 3
 
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_again() -> None:
         ({"temperature": 0}, "", "temperature: input should be greater than 0, but it was 0."),
         ({}, "--lr", "Argument --lr: expected one argument: give settings as on the command line"),
         ({}, "--nope 1", "Unrecognized arguments: --nope 1"),
-        ({}, "--views.flip '", "A quotation mark is not closed"),
+        ({}, "--augment.flip-prob '", "A quotation mark is not closed"),
         ({"dataset": "../../etc"}, "", "dataset: choose one of"),
         ({"dataset": "nowhere"}, "", "nowhere"),
         ({"method": "pretrained"}, "", "pretrained is for encoders that others trained"),
@@ -119,7 +119,7 @@ def test_finished_runs_are_models(runs: Path) -> None:
     jobs = Jobs()
     finished = train.status(train.look(jobs, "small"))
     assert "small is finished: 3 epochs in" in finished
-    assert f"kNN {record.figures['knn']['accuracy']:.1%}" in finished
+    assert f"kNN {record.metrics['knn']['accuracy']:.1%}" in finished
     assert "It has learned:" in finished
     assert "python -m cl_core train --run runs/small --dataset digits" in finished
     assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(train.look(jobs, "cut"))

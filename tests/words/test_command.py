@@ -61,7 +61,7 @@ def test_killed_and_stopped_runs_end_like_the_uninterrupted_one(tmp_path: Path, 
     assert all(torch.equal(tensors[0][name], tensors[1][name]) for name in tensors[0])
     curves = [[(p["step"], p["loss"]) for p in folder.read_metrics()] for folder in (one, other)]
     assert curves[0] == curves[1]
-    assert one.read_record().figures["log_z"] == other.read_record().figures["log_z"]
+    assert one.read_record().metrics["log_z"] == other.read_record().metrics["log_z"]
 
 
 def test_pasted_text_and_questions(command: Command, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_pasted_text_and_questions(command: Command, tmp_path: Path) -> None:
     assert not listing["runs"]
 
 
-def test_a_picture_is_no_text(tmp_path: Path) -> None:
+def test_a_image_is_no_text(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "cl_core", "words", "train", "--run", str(tmp_path / "run"), "--text", "-"]
     done = subprocess.run(
         arguments, input=b"\x89PNG abc \xff\xfe def", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60
@@ -104,10 +104,10 @@ def test_the_shipped_words(command: Command) -> None:
 def test_a_run_knows_what_it_is(command: Command, topic_run: WordRun) -> None:
     done = command("evaluate", "--checkpoint", topic_run.folder.path)
     assert done.returncode == 2
-    assert "is a run on words, not on pictures: use python -m cl_core words." in done.stderr
+    assert "is a run on words, not on images: use python -m cl_core words." in done.stderr
     done = command("words", "similar", "cat", "--checkpoint", ROOT / "checkpoints" / "emoji-simclr")
     assert done.returncode == 2
-    assert "is a run on pictures, not on words" in done.stderr
+    assert "is a run on images, not on words" in done.stderr
 
 
 @pytest.mark.parametrize(

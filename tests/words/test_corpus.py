@@ -15,7 +15,7 @@ from cl_core.words.vocabulary import keep_probability, noise_distribution
 def test_the_sources_worked_example() -> None:
     raw = torch.arange(1, 6).double() ** -0.75
     assert raw.numpy().round(4).tolist() == [1.0, 0.5946, 0.4387, 0.3536, 0.2991]
-    # The source's normalised figures add up to 1.0002: its last digit is rounded up.
+    # The source's normalized figures add up to 1.0002: its last digit is rounded up.
     assert zipf_probabilities(5).tolist() == pytest.approx([0.3724, 0.2214, 0.1633, 0.1317, 0.1114], abs=1e-4)
 
 
@@ -86,9 +86,9 @@ def test_ten_million_words_get_a_sentence() -> None:
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
-    binary = tmp_path / "picture.png"
+    binary = tmp_path / "image.png"
     binary.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
-    with pytest.raises(UserError, match=r"picture\.png is not a text in UTF-8: give a plain text file"):
+    with pytest.raises(UserError, match=r"image\.png is not a text in UTF-8: give a plain text file"):
         read_text(binary)
     with pytest.raises(UserError, match=r"nowhere\.txt cannot be read \(No such file or directory\): give wordnet, synthetic"):
         read_text(tmp_path / "nowhere.txt")

@@ -41,7 +41,7 @@ def test_every_pair_of_a_window_and_no_other(corpus: Corpus, dynamic: bool) -> N
         part = pairs(stream, start, min(start + 7, len(stream)), 3)
         assert int(part.sizes.sum()) == len(part)
         assert int(part.sizes.min()) >= 1
-        found += zip(part.centres[part.owner].tolist(), part.contexts.tolist(), strict=True)
+        found += zip(part.centers[part.owner].tolist(), part.contexts.tolist(), strict=True)
     assert found == naive(stream)
     assert count_pairs(stream, 3, chunk=11) == len(found)
 

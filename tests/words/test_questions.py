@@ -10,7 +10,7 @@ import torch
 from cl_core.errors import UserError
 from cl_core.words.anatomy import one_pair, step_anatomy
 from cl_core.words.cost import measure_cost
-from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgements
+from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
 from cl_core.words.maps import clusters
 from cl_core.words.model import WordVectors, scores
 from cl_core.words.questions import WordSpace, parse_analogy
@@ -26,7 +26,7 @@ def space() -> WordSpace:
     return WordSpace(Vocabulary(words, torch.arange(5, 0, -1)), unit)
 
 
-def test_cosine_and_neighbours(space: WordSpace) -> None:
+def test_cosine_and_neighbors(space: WordSpace) -> None:
     assert space.cosine("king", "MAN ") == pytest.approx(0.5**0.5)
     found = space.similar("king", 2)
     assert [answer.word for answer in found] == ["man", "queen"]
@@ -62,7 +62,7 @@ def test_log_z_against_a_loop() -> None:
     generator = torch.Generator().manual_seed(0)
     vectors = WordVectors(*(torch.randn(shape, generator=generator) for shape in ((6, 3), (6, 3), (6,))))
     counts = torch.tensor([1, 0, 0, 0, 0, 0])
-    expected = sum(torch.exp(vectors.context[w] @ vectors.centre[0] + vectors.bias[w]) for w in range(6)).log()
+    expected = sum(torch.exp(vectors.context[w] @ vectors.center[0] + vectors.bias[w]) for w in range(6)).log()
     found = log_partition_over_contexts(vectors, counts)
     assert found.mean == pytest.approx(float(expected), rel=1e-5)
     assert found.std == pytest.approx(0, abs=1e-6)
@@ -71,33 +71,33 @@ def test_log_z_against_a_loop() -> None:
 def test_agreement_with_people(space: WordSpace, tmp_path: Path) -> None:
     file = tmp_path / "pairs.tsv"
     file.write_text("Word 1\tWord 2\tHuman\n# note\nking\tman\t9\nking\tqueen\t6\nking\tapple\t1\nking\tknave\t5\n")
-    found = agreement(space, read_judgements(file), "small")
+    found = agreement(space, read_judgments(file), "small")
     assert (found.known, found.pairs) == (3, 4)
     assert found.spearman == pytest.approx(1.0)
     file.write_text("king,man,9\nking queen\n")
     with pytest.raises(UserError, match="line 2: a line needs two words and a number"):
-        read_judgements(file)
+        read_judgments(file)
     file.write_text("nothing\n")
     with pytest.raises(UserError, match="has no line of two words and a number"):
-        read_judgements(file)
+        read_judgments(file)
 
 
 def test_a_step_taken_apart(topic_run: WordRun) -> None:
     vocabulary, config = topic_run.vocabulary, topic_run.record.config
-    centre, context = vocabulary.number("cat"), vocabulary.number("dog")
-    parts = step_anatomy(topic_run.vectors, config, vocabulary, centre, context, seed=3)
+    center, context = vocabulary.number("cat"), vocabulary.number("dog")
+    parts = step_anatomy(topic_run.vectors, config, vocabulary, center, context, seed=3)
     assert parts.words[0] == "dog"
     assert len(parts.words) == 1 + config.noise_words
     assert "dog" not in parts.words[1:]
     noise = torch.tensor([[vocabulary.number(word) for word in parts.words[1:]]])
-    data, against = scores(topic_run.vectors, one_pair(centre, context), noise)
+    data, against = scores(topic_run.vectors, one_pair(center, context), noise)
     assert torch.allclose(parts.score, torch.cat([data, against[0]]))
     assert torch.allclose(parts.log_kq, log_kq(config, vocabulary.counts)[[context, *noise[0].tolist()]])
     is_data = torch.tensor([1.0] + [0.0] * config.noise_words)
     assert torch.allclose(parts.push, parts.probability - is_data, atol=1e-6)
     told_right = torch.where(is_data == 1, parts.probability, 1 - parts.probability)
     assert torch.allclose(parts.term, -told_right.log(), atol=1e-5)
-    assert float(parts.share.sum()) == pytest.approx(1)
+    assert float(parts.contribution.sum()) == pytest.approx(1)
 
 
 def test_the_cost_is_measured() -> None:

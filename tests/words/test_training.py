@@ -44,9 +44,9 @@ def dense(vectors: WordVectors) -> list[Tensor]:
     """Gradients of the summed negative-sampling loss by autograd over plain indexing."""
     tables = [value.clone().requires_grad_() for value in vectors.tensors().values()]
     total = torch.zeros(())
-    centre, context, bias = tables
+    center, context, bias = tables
     for pair, group in enumerate(BATCH.owner.tolist()):
-        c = centre[BATCH.centres[group]]
+        c = center[BATCH.centers[group]]
         positive = context[BATCH.contexts[pair]] @ c + bias[BATCH.contexts[pair]]
         negative = context[NOISE[group]] @ c + bias[NOISE[group]]
         total = total + negative_sampling(positive[None], negative[None])
@@ -92,7 +92,7 @@ def test_sgd_limits_what_a_repeated_word_moves() -> None:
 def test_adam_is_torchs() -> None:
     vectors, other = random_vectors(), random_vectors()
     mine = RowAdam(vectors, 0.01, with_bias=True)
-    embedding = torch.nn.Embedding.from_pretrained(other.centre, freeze=False, sparse=True)
+    embedding = torch.nn.Embedding.from_pretrained(other.center, freeze=False, sparse=True)
     theirs = torch.optim.SparseAdam(list(embedding.parameters()), lr=0.01)
     for _ in range(3):
         data, against = scores(vectors, BATCH, NOISE)
@@ -101,7 +101,7 @@ def test_adam_is_torchs() -> None:
         (embedding(found[0].rows) * found[0].values).sum().backward()
         theirs.step()
         mine.step(found, 0.01, 6)
-    assert torch.allclose(vectors.centre, embedding.weight, atol=1e-6)
+    assert torch.allclose(vectors.center, embedding.weight, atol=1e-6)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -113,7 +113,7 @@ def test_topics_are_learned(loss: str, optimizer: str, shared: bool) -> None:
     assert lines[-1].loss < lines[0].loss - 0.2
     assert lines[-1].loss == pytest.approx(lines[-1].positive + lines[-1].negative)
     assert 0.74 < lines[-1].accuracy < 1  # of eight words and three draws no more can be told apart
-    unit = torch.nn.functional.normalize(run.vectors.centre + run.vectors.context, dim=1)
+    unit = torch.nn.functional.normalize(run.vectors.center + run.vectors.context, dim=1)
     index = run.corpus.vocabulary.index
     same = [float(unit[index[a]] @ unit[index[b]]) for topic in TOPICS for a in topic for b in topic if a != b]
     other = [float(unit[index[a]] @ unit[index[b]]) for a in TOPICS[0] for b in TOPICS[1]]
@@ -138,7 +138,7 @@ def test_the_loss_is_the_functions() -> None:
     assert line.loss == pytest.approx(expected, rel=0.01)
 
 
-def test_nce_normalises_itself() -> None:
+def test_nce_normalizes_itself() -> None:
     """Contexts that say nothing: the scores become log-probabilities, their sum 1."""
     generator = torch.Generator().manual_seed(0)
     words = [f"w{i}" for i in torch.multinomial(torch.tensor([8.0, 4, 2, 1, 1]), 20_000, True, generator=generator).tolist()]
@@ -186,9 +186,9 @@ def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path) -> None:
     assert session is not None
     with pytest.raises(DivergedError, match="start again in a new folder with an lr below 100"):
         for _ in session.events():
-            session.training.vectors.centre.mul_(1e12)
+            session.training.vectors.center.mul_(1e12)
     assert WordFolder(tmp_path / "run").read_record().state == "diverged"
-    assert session.training.vectors.centre.isfinite().all()
+    assert session.training.vectors.center.isfinite().all()
     with pytest.raises(DivergedError, match="choose a new folder and a lower lr"):
         start(tmp_path / "run", {}, CPU)
 
@@ -201,14 +201,14 @@ def test_a_blow_up_after_resuming_goes_back_to_what_was_resumed(tmp_path: Path) 
     for event in events:
         if isinstance(event, StepDone) and event.step == 41:
             events.close()
-    kept = WordFolder(tmp_path / "run").read_resume()[0]["centre"]
+    kept = WordFolder(tmp_path / "run").read_resume()[0]["center"]
     again = start(tmp_path / "run", settings, CPU)
     assert again is not None
     again.training.vectors.context.fill_(float("nan"))
     with pytest.raises(DivergedError, match="the state after step 41, the last good one, is kept"):
         for _ in again.events(save_every_s=0):
             pass
-    assert torch.equal(WordFolder(tmp_path / "run").read_resume()[0]["centre"], kept)
+    assert torch.equal(WordFolder(tmp_path / "run").read_resume()[0]["center"], kept)
 
 
 def test_a_refused_start_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_the_sources_preset(tmp_path: Path) -> None:
     session = start(tmp_path / "run", PRESETS["sources"] | {"epochs": 3}, CPU)
     assert session is not None
     run = session.training
-    assert run.vectors.centre.shape == (len(run.corpus.vocabulary), 100)
+    assert run.vectors.center.shape == (len(run.corpus.vocabulary), 100)
     assert run.corpus.total == 10_000
     lines = [event for event in session.events() if isinstance(event, WordsLogged)]
     # At the start all scores are near 0: k + 1 questions, log 2 each.
@@ -278,8 +278,8 @@ def test_the_sources_preset(tmp_path: Path) -> None:
 def test_a_run_can_be_opened(topic_run: WordRun) -> None:
     assert topic_run.record.state == "finished"
     assert set(topic_run.vocabulary.words) == {word for topic in TOPICS for word in topic}
-    assert topic_run.record.figures["log_z"]["contexts"] == 1000
-    assert topic_run.record.figures["last"]["loss"] < nce_chance_level(3)
+    assert topic_run.record.metrics["log_z"]["contexts"] == 1000
+    assert topic_run.record.metrics["last"]["loss"] < nce_chance_level(3)
     model = WordFolder(topic_run.folder.path)
     model.vocabulary_file.rename(model.vocabulary_file.with_suffix(".away"))
     try:

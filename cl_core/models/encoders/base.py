@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cl_core.errors import UserError
 
-# Mean and standard deviation of the pictures an encoder sees, per channel, in [0, 1].
+# Mean and standard deviation of the images an encoder sees, per channel, in [0, 1].
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 NEUTRAL: Statistics = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 MOST_VALUES = 500_000_000  # numbers a network may hold, 2 GB of them; what came from elsewhere could ask for any
@@ -25,8 +25,8 @@ def check_size(network: nn.Module, name: str) -> None:
         raise UserError(f"{name} holds {values / 1e6:,.0f} million numbers; networks of up to {most} are opened here.")
 
 
-class Normalise(nn.Module):
-    """Subtract the mean and divide by the standard deviation of the training pictures."""
+class Normalize(nn.Module):
+    """Subtract the mean and divide by the standard deviation of the training images."""
 
     mean: Tensor
     std: Tensor
@@ -36,24 +36,24 @@ class Normalise(nn.Module):
         for name, values in zip(("mean", "std"), statistics, strict=True):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return (pictures - self.mean) / self.std
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
 
 
 class Encoder(nn.Module):
-    """A normalised backbone; `dim` is the width of its features."""
+    """A normalized backbone; `dim` is the width of its features."""
 
     def __init__(self, backbone: nn.Module, dim: int, statistics: Statistics) -> None:
         super().__init__()
-        self.normalise = Normalise(statistics)
+        self.normalize = Normalize(statistics)
         self.backbone = backbone
         self.dim = dim
 
     @property
     def statistics(self) -> Statistics:
         """Mean and standard deviation it subtracts and divides by, per channel, in [0, 1]."""
-        mean, std = (values.flatten().tolist() for values in (self.normalise.mean, self.normalise.std))
+        mean, std = (values.flatten().tolist() for values in (self.normalize.mean, self.normalize.std))
         return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.backbone(self.normalise(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        return self.backbone(self.normalize(images))

@@ -41,5 +41,5 @@ def build_encoder(name: str, image_size: int, statistics: Statistics = NEUTRAL) 
     of_timm = timm_name(name)
     assert of_timm is not None, name
     if image_size < of_timm.side:
-        raise UserError(f"{name} takes pictures of {of_timm.side} px: choose an image_size of at least that, not {image_size}.")
+        raise UserError(f"{name} takes images of {of_timm.side} px: choose an image_size of at least that, not {image_size}.")
     return build_timm(of_timm, statistics)

@@ -26,7 +26,7 @@ def resnet18(image_size: int, statistics: Statistics) -> Encoder:
 
 
 def resnet18_32px(image_size: int, statistics: Statistics) -> Encoder:
-    """ResNet-18 for pictures of about 32 px: 3x3 stem, stride 1, no pooling (SimCLR, appendix B.9)."""
+    """ResNet-18 for images of about 32 px: 3x3 stem, stride 1, no pooling (SimCLR, appendix B.9)."""
     return _resnet("resnet18", statistics, small_stem=True)
 
 

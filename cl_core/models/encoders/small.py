@@ -1,7 +1,7 @@
-"""Encoders: a name -> a module that turns pictures into features h.
+"""Encoders: a name -> a module that turns images into features h.
 
-Pictures are (N, 3, S, S) float in [0, 1]; each encoder normalises them itself, so that an uploaded
-picture and a training view take the same way. Features are (N, dim).
+Images are (N, 3, S, S) float in [0, 1]; each encoder normalizes them itself, so that an uploaded
+image and a training view take the same way. Features are (N, dim).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class BasicBlock(nn.Module):
 def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
     """0.7 M parameters, for 28 to 64 px on two cores: stem, then 64 and 128 channels, two blocks each.
 
-    The stem halves pictures above 32 px, smaller ones keep their size. The last map is pooled to
+    The stem halves images above 32 px, smaller ones keep their size. The last map is pooled to
     3 x 3 rather than to one point, so a feature still knows top from bottom and left from right:
-    1,152 features. They are centred and scaled by a last BatchNorm without parameters; after a ReLU
+    1,152 features. They are centered and scaled by a last BatchNorm without parameters; after a ReLU
     all cosines would be positive and close together.
     """
     stem, widths, pooled = 32, (64, 128), 3
@@ -68,8 +68,8 @@ class VisionTransformer(nn.Module):
         block = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
         self.blocks = nn.TransformerEncoder(block, depth, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        tokens = self.patches(pictures).flatten(2).transpose(1, 2)
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
         return self.blocks(tokens + self.positions).mean(1)
 
 
@@ -79,19 +79,19 @@ def small_vit(image_size: int, statistics: Statistics) -> Encoder:
     return Encoder(VisionTransformer(image_size, max(1, image_size // 8), dim, depth=4, heads=4), dim, statistics)
 
 
-class Grey(nn.Module):
+class Gray(nn.Module):
     """The mean of the channels: (N, 3, H, W) -> (N, 1, H, W)."""
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return pictures.mean(1, keepdim=True)
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(1, keepdim=True)
 
 
 def cnn(image_size: int, statistics: Statistics) -> Encoder:
-    """Two 3x3 convolutions of 16 and 32 channels on grey pictures, each pooled, and Linear to 128 (1,568 inputs at 28 px)."""
+    """Two 3x3 convolutions of 16 and 32 channels on gray images, each pooled, and Linear to 128 (1,568 inputs at 28 px)."""
     dim = 128
     side = image_size // 4
     backbone = nn.Sequential(
-        Grey(),
+        Gray(),
         nn.Conv2d(1, 16, 3, padding=1),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
@@ -105,9 +105,9 @@ def cnn(image_size: int, statistics: Statistics) -> Encoder:
 
 
 def mlp(image_size: int, statistics: Statistics) -> Encoder:
-    """Fully connected on grey pictures: pixels (784 at 28 px), 128, 128."""
+    """Fully connected on gray images: pixels (784 at 28 px), 128, 128."""
     dim = 128
-    backbone = nn.Sequential(Grey(), nn.Flatten(), nn.Linear(image_size**2, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
+    backbone = nn.Sequential(Gray(), nn.Flatten(), nn.Linear(image_size**2, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
     return Encoder(backbone, dim, statistics)
 
 

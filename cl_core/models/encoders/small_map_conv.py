@@ -1,6 +1,6 @@
 """Convolutions that are quick on small maps.
 
-The last stages of a ResNet see maps of 2 x 2 or 1 x 1 when pictures have 32 pixels. There a 3 x 3 kernel
+The last stages of a ResNet see maps of 2 x 2 or 1 x 1 when images have 32 pixels. There a 3 x 3 kernel
 reaches from every point to every point, so the convolution is one matrix product; the general kernels of
 the CPU library spend most of their time on the border instead.
 """

@@ -40,16 +40,16 @@ def timm_name(text: str) -> TimmName | None:
     return TimmName(found["architecture"], int(found["side"]), found["pool"]) if found else None
 
 
-class CentreCrop(nn.Module):
+class CenterCrop(nn.Module):
     """The square of `side` pixels in the middle of a view: (N, 3, S, S) -> (N, 3, side, side)."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        top, left = ((length - self.side) // 2 for length in pictures.shape[-2:])
-        return pictures[..., top : top + self.side, left : left + self.side]
+    def forward(self, images: Tensor) -> Tensor:
+        top, left = ((length - self.side) // 2 for length in images.shape[-2:])
+        return images[..., top : top + self.side, left : left + self.side]
 
 
 def build_timm(name: TimmName, statistics: Statistics) -> Encoder:
@@ -67,7 +67,7 @@ def build_timm(name: TimmName, statistics: Statistics) -> Encoder:
         network = _network(name, num_classes=0).eval()
     except (TypeError, ValueError, AssertionError, RuntimeError, IndexError) as error:
         raise UserError(f"{name.architecture} cannot be built at {name.side} px ({error}): choose another side.") from None
-    return Encoder(nn.Sequential(CentreCrop(name.side), network), dim, statistics)
+    return Encoder(nn.Sequential(CenterCrop(name.side), network), dim, statistics)
 
 
 def trained_timm(name: TimmName, statistics: Statistics, weights: Path, pretrained: Mapping[str, Any]) -> Encoder:

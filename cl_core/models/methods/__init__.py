@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Share, StoredKeys
+from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Shard, StoredKeys
 from cl_core.models.methods.cross_entropy import CrossEntropy
 from cl_core.models.methods.memory_bank import InfoNCEBank, NCEBank
 from cl_core.models.methods.moco import MoCo
@@ -31,6 +31,6 @@ __all__ = [
     "Method",
     "MethodOutput",
     "MethodSettings",
-    "Share",
+    "Shard",
     "StoredKeys",
 ]

@@ -56,7 +56,7 @@ class StoredKeys:
 
 @dataclasses.dataclass(frozen=True)
 class DataShape:
-    """What a method must know of its data: how many instances (groups of pictures) it trains on, how many classes."""
+    """What a method must know of its data: how many instances (groups of images) it trains on, how many classes."""
 
     instances: int = 0
     classes: int = 0
@@ -96,11 +96,11 @@ class MethodSettings(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Share:
+class Shard:
     """This process's part of a batch, where several train together.
 
-    gather: rows of a share -> rows of the whole batch, differentiable in the share's own. own: the share's rows of a
-    whole batch. parts: how many shares there are.
+    gather: rows of a shard -> rows of the whole batch, differentiable in the shard's own. own: the shard's rows of a
+    whole batch. parts: how many shards there are.
     """
 
     gather: Callable[[Tensor], Tensor] = lambda values: values
@@ -112,7 +112,7 @@ class Method(nn.Module, ABC):
     """Networks and loss. `encoder` gives the feature h, `project` the embedding z.
 
     trainable: whether a training may use it. has_head: whether z is anything else than h.
-    views: how many views of each picture a step takes.
+    views: how many views of each image a step takes.
     has_temperature: whether the loss divides by one.
     training_only: parts of the state that a finished model does not need.
     """
@@ -126,11 +126,11 @@ class Method(nn.Module, ABC):
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__()
         self.encoder = encoder
-        self.share = Share()
+        self.shard = Shard()
 
     @staticmethod
     def uses_labels(settings: MethodSettings) -> bool:
-        """Whether the loss reads the pictures' labels."""
+        """Whether the loss reads the images' labels."""
         return False
 
     @abstractmethod
@@ -142,8 +142,8 @@ class Method(nn.Module, ABC):
         """Loss of one batch.
 
         Args:
-            views: one tensor (N, 3, S, S) a view, float in [0, 1]; where several processes train, this one's share.
-            labels, instances: (N,) int64, the labels of the whole batch's pictures, and which instance each shows.
+            views: one tensor (N, 3, S, S) a view, float in [0, 1]; where several processes train, this one's shard.
+            labels, instances: (N,) int64, the labels of the whole batch's images, and which instance each shows.
             generator: of whatever is drawn, on the views' device.
         """
 
@@ -152,7 +152,7 @@ class Method(nn.Module, ABC):
         """Take the loss of one batch apart.
 
         Args:
-            z: embeddings (2N, D) of two views of N pictures, stacked `[first; second]`.
+            z: embeddings (2N, D) of two views of N images, stacked `[first; second]`.
             labels, instances: (N,) int64, as in `forward`.
             stored: what `stored_keys` gives, where the method keeps keys.
         """
@@ -162,14 +162,14 @@ class Method(nn.Module, ABC):
         return None
 
     def after_step(self) -> None:
-        """What follows the optimiser's step: refresh a bank, fill a queue, move a key encoder."""
+        """What follows the optimizer's step: refresh a bank, fill a queue, move a key encoder."""
 
-    def shown_state(self) -> dict[str, Tensor]:
+    def inference_state(self) -> dict[str, Tensor]:
         """The state without what only training needs."""
         return {name: value for name, value in self.state_dict().items() if not name.startswith(self.training_only)}
 
-    def load_shown_state(self, state: dict[str, Tensor]) -> None:
-        """Take up what `shown_state` gave.
+    def load_inference_state(self, state: dict[str, Tensor]) -> None:
+        """Take up what `inference_state` gave.
 
         Raises:
             RuntimeError: it belongs to another network.

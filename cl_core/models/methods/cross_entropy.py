@@ -32,7 +32,7 @@ class CrossEntropy(Method):
         return self.classifier(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        logits = self.share.gather(self.project(self.encoder(views[0])).float())
+        logits = self.shard.gather(self.project(self.encoder(views[0])).float())
         return MethodOutput(F.cross_entropy(logits, labels), math.log(logits.shape[1]))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

@@ -62,7 +62,7 @@ class MemoryBank(nn.Module):
 
 
 class BankMethod(Method):
-    """One view of each picture is compared with its own stored key and with drawn keys of others."""
+    """One view of each image is compared with its own stored key and with drawn keys of others."""
 
     views = 1
 
@@ -79,7 +79,7 @@ class BankMethod(Method):
         return self.head(features)
 
     def _query(self, views: Sequence[Tensor], instances: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        z = self.share.gather(self.project(self.encoder(views[0])))
+        z = self.shard.gather(self.project(self.encoder(views[0])))
         self._seen = (instances, z.detach())
         return z, self.bank.draw(self.negatives, generator)
 
@@ -88,15 +88,15 @@ class BankMethod(Method):
             self.bank.refresh(*self._seen)
             self._seen = None
 
-    def shown_state(self) -> dict[str, Tensor]:
-        state = super().shown_state()
+    def inference_state(self) -> dict[str, Tensor]:
+        state = super().inference_state()
         if len(self.bank) > KEYS_SHOWN:
             del state["bank.keys"]
         return state
 
-    def load_shown_state(self, state: dict[str, Tensor]) -> None:
+    def load_inference_state(self, state: dict[str, Tensor]) -> None:
         self._knows_keys = "bank.keys" in state
-        super().load_shown_state(state if self._knows_keys else state | {"bank.keys": self.bank.keys})
+        super().load_inference_state(state if self._knows_keys else state | {"bank.keys": self.bank.keys})
 
     def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
         """The batch's own keys, then drawn ones."""

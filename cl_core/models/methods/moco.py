@@ -29,7 +29,7 @@ class MoCo(Method):
 
     Both encoders run over parts of the batch, the keys' parts shuffled, so that batch statistics do not
     give away which key belongs to which query (section 3.3; on one device the parts stand for devices).
-    Entries of the queue that show the query's own picture are left out of its negatives: on a small data
+    Entries of the queue that show the query's own image are left out of its negatives: on a small data
     set the queue still holds them from the last epoch.
     """
 
@@ -60,20 +60,20 @@ class MoCo(Method):
 
     def _in_parts(self, encoder: nn.Module, head: nn.Module, views: Tensor) -> Tensor:
         """Each part of the batch meets only its own batch statistics."""
-        splits = max(1, self.splits // self.share.parts)
-        parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # of two pictures at least
+        splits = max(1, self.splits // self.shard.parts)
+        parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # of two images at least
         return torch.cat([head(encoder(part)) for part in parts])
 
     @torch.no_grad()
     def _encode_keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
-        views = self.share.gather(views)
+        views = self.shard.gather(views)
         order = torch.randperm(len(views), generator=generator, device=views.device)
-        shuffled = views[self.share.own(order)].contiguous(memory_format=torch.channels_last)
-        keys = self.share.gather(self._in_parts(self.key_encoder, self.key_head, shuffled))
+        shuffled = views[self.shard.own(order)].contiguous(memory_format=torch.channels_last)
+        keys = self.shard.gather(self._in_parts(self.key_encoder, self.key_head, shuffled))
         return F.normalize(keys.float(), dim=1)[order.argsort()]
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        query = self.share.gather(self._in_parts(self.encoder, self.head, views[0]))
+        query = self.shard.gather(self._in_parts(self.encoder, self.head, views[0]))
         keys = self._encode_keys(views[1], generator)
         own = self.queue_instances[None] == instances[:, None]
         loss = info_nce(query, keys, self.queue, self.temperature, own)
@@ -93,8 +93,8 @@ class MoCo(Method):
             self.queue_position.add_(len(keys)).remainder_(len(self.queue))
             self._keys = None
 
-    def load_shown_state(self, state: dict[str, Tensor]) -> None:
-        super().load_shown_state(state)
+    def load_inference_state(self, state: dict[str, Tensor]) -> None:
+        super().load_inference_state(state)
         self.key_encoder.load_state_dict(self.encoder.state_dict())
         self.key_head.load_state_dict(self.head.state_dict())
 

@@ -23,7 +23,7 @@ from cl_core.models.methods.base import (
 
 
 class SimCLR(Method):
-    """With `exclude_false_negatives` views of other pictures of the same class are no negatives (needs labels)."""
+    """With `exclude_false_negatives` views of other images of the same class are no negatives (needs labels)."""
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
@@ -49,7 +49,7 @@ class SimCLR(Method):
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # One pass for both views: their batch statistics are shared, as in the paper.
-        z1, z2 = map(self.share.gather, self.project(self.encoder(torch.cat(list(views)))).chunk(2))
+        z1, z2 = map(self.shard.gather, self.project(self.encoder(torch.cat(list(views)))).chunk(2))
         return MethodOutput(nt_xent(z1, z2, self.temperature, self._known(labels)), self._chance(labels))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

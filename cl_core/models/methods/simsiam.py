@@ -44,7 +44,7 @@ class SimSiam(Method):
         p1, p2 = self.predictor(z1), self.predictor(z2)
         if self.stop_gradient:
             z1, z2 = z1.detach(), z2.detach()
-        p1, p2, z1, z2 = map(self.share.gather, (p1, p2, z1, z2))
+        p1, p2, z1, z2 = map(self.shard.gather, (p1, p2, z1, z2))
         loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
         return MethodOutput(loss, chance=0.0)
 

@@ -45,7 +45,7 @@ class SupCon(Method):
         return chance
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        z = torch.cat([self.share.gather(z) for z in self.project(self.encoder(torch.cat(list(views)))).chunk(2)])
+        z = torch.cat([self.shard.gather(z) for z in self.project(self.encoder(torch.cat(list(views)))).chunk(2)])
         return MethodOutput(sup_con(z, labels.repeat(2), self.temperature, self.form), self._chance(labels))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

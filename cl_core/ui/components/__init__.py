@@ -2,22 +2,22 @@
 
 from cl_core.ui.components.embedding_map import embedding_map
 from cl_core.ui.components.figure_view import figure_view
-from cl_core.ui.components.image_rows import picture_rows
-from cl_core.ui.components.image_upload import picture_upload
-from cl_core.ui.components.laboratory import laboratory
+from cl_core.ui.components.image_rows import image_rows
+from cl_core.ui.components.image_upload import image_upload
+from cl_core.ui.components.loss_microscope import loss_microscope
 from cl_core.ui.components.menu import menu
-from cl_core.ui.components.microscope import microscope
 from cl_core.ui.components.pair_view import pair_view
+from cl_core.ui.components.temperature_lab import temperature_lab
 from cl_core.ui.components.twin_maps import twin_maps
 
 __all__ = [
     "embedding_map",
     "figure_view",
-    "laboratory",
+    "image_rows",
+    "image_upload",
+    "loss_microscope",
     "menu",
-    "microscope",
     "pair_view",
-    "picture_rows",
-    "picture_upload",
+    "temperature_lab",
     "twin_maps",
 ]

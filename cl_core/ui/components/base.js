@@ -22,20 +22,20 @@ function loadedImage(url) {
   return new Promise((resolve, reject) => {
     const image = new Image();
     image.onload = () => resolve(image);
-    image.onerror = () => reject(new Error("a sheet of pictures did not load"));
+    image.onerror = () => reject(new Error("a sheet of images did not load"));
     image.src = url;
   });
 }
 
-// One tile of a sheet of pictures, as an element.
+// One tile of a sheet of images, as an element.
 function tile(sprites, index, side) {
-  const picture = build("div", "cl-tile");
+  const image = build("div", "cl-tile");
   const x = index % sprites.columns;
   const y = Math.floor(index / sprites.columns);
-  picture.style.cssText =
+  image.style.cssText =
     `width:${side}px;height:${side}px;background-image:url("${sprites.url}");` +
     `background-size:${sprites.columns * side}px auto;background-position:-${x * side}px -${y * side}px`;
-  return picture;
+  return image;
 }
 
 // One tile of a loaded sheet as a drawing: quicker than a background where tiles follow the pointer.

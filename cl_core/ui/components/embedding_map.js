@@ -1,16 +1,16 @@
-// Pictures where an embedding puts them. `element`, `props`, `watch` and `trigger` come from Gradio.
+// Images where an embedding puts them. `element`, `props`, `watch` and `trigger` come from Gradio.
 const words = props.words;
 const WHOLE = 32767;
 const GLIDE_MS = 500;
 const LEAST_ZOOM = 0.5, LARGEST_ZOOM = 60;
 const REACH = 14; // how near the pointer must be to a point, in pixels
-const PICTURE = 26; // side of a picture that stands for its point
-const MOST_PICTURES = 1500;
+const IMAGE = 26; // side of an image that stands for its point
+const MOST_IMAGES = 1500;
 const DIMMED = 46;
 
 const bar = build("div", "cl-bar");
 const modes = radios("mode", words.mode, ["finished", "time"], (name) => setMode(name, true));
-const looks = radios("look", words.look, ["points", "pictures"], (name) => { setLook(name, true); });
+const looks = radios("look", words.look, ["points", "images"], (name) => { setLook(name, true); });
 const tools = radios("tool", words.tool, ["move", "lasso"], (name) => { state.lasso = name === "lasso"; frame.classList.toggle("cl-lassoing", state.lasso); });
 const zoomIn = action("+", words.zoom_in, () => zoom(1.5)), zoomOut = action("−", words.zoom_out, () => zoom(1 / 1.5));
 const whole = action("⤢", words.whole, () => { Object.assign(view, { zoom: 1, x: 0, y: 0 }); drawSoon(); });
@@ -47,8 +47,8 @@ let turn = 0, drawAsked = false, width = 0, height = 0;
 const view = { zoom: 1, x: 0, y: 0 };
 const state = { mode: "finished", look: "points", lasso: false, hover: -1, chosen: -1, lines: null, selected: new Set(),
   hidden: new Set(), path: null, drag: null, started: false };
-// What is on the plane now: coordinates from -1 to 1, a colour each, and what a point is called.
-let now = { count: 0, xs: new Float32Array(0), ys: new Float32Array(0), colours: new Uint32Array(0), groups: null, across: 1, down: 1 };
+// What is on the plane now: coordinates from -1 to 1, a color each, and what a point is called.
+let now = { count: 0, xs: new Float32Array(0), ys: new Float32Array(0), colors: new Uint32Array(0), groups: null, across: 1, down: 1 };
 let screen = { xs: new Float32Array(0), ys: new Float32Array(0) };
 let glide = null;
 let image = null;
@@ -105,12 +105,12 @@ function layoutOf(whole, from, count) {
   return { xs, ys };
 }
 
-function coloursOf(source, count) {
-  const colours = new Uint32Array(count);
+function colorsOf(source, count) {
+  const colors = new Uint32Array(count);
   const groups = source.groups ? unpacked(source.groups, Uint8Array) : null;
   if (groups) {
-    for (let i = 0; i < count; i++) colours[i] = inked(CATEGORIES[groups[i] % CATEGORIES.length], 225);
-    return { colours, groups, score: null };
+    for (let i = 0; i < count; i++) colors[i] = inked(CATEGORIES[groups[i] % CATEGORIES.length], 225);
+    return { colors, groups, score: null };
   }
   const score = unpacked(source.score.values, Float32Array);
   const known = score.filter(Number.isFinite).sort();
@@ -118,15 +118,15 @@ function coloursOf(source, count) {
   const steps = Array.from({ length: 64 }, (_, i) => inked(hexOf(ramp(SCALE, i / 63)), 235));
   for (let i = 0; i < count; i++) {
     const share = Number.isFinite(score[i]) ? Math.min(1, Math.max(0, (score[i] - low) / (high - low || 1))) : 0;
-    colours[i] = Number.isFinite(score[i]) ? steps[Math.round(share * 63)] : inked("#999999", 120);
+    colors[i] = Number.isFinite(score[i]) ? steps[Math.round(share * 63)] : inked("#999999", 120);
   }
-  return { colours, groups: null, score, low, high };
+  return { colors, groups: null, score, low, high };
 }
 
 function showFinished(gliding) {
   const target = layoutOf(value.whole, 0, value.count);
-  const { colours, groups, score, low, high } = coloursOf(value, value.count);
-  const next = { count: value.count, ...target, ...reachOf([target]), colours, groups, score, low, high, groupNames: value.groupNames };
+  const { colors, groups, score, low, high } = colorsOf(value, value.count);
+  const next = { count: value.count, ...target, ...reachOf([target]), colors, groups, score, low, high, groupNames: value.groupNames };
   if (gliding && now.count === next.count && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
     glide = { from: { xs: now.xs, ys: now.ys }, to: target, start: performance.now() };
     next.xs = Float32Array.from(now.xs);
@@ -153,7 +153,7 @@ function showTime() {
   const { moments } = value;
   value.frames ??= moments.epochs.map((_, s) => layoutOf(unpacked(moments.points, Int16Array), s * moments.count, moments.count));
   now = { count: moments.count, xs: new Float32Array(moments.count), ys: new Float32Array(moments.count),
-    ...coloursOf(moments, moments.count), ...reachOf(value.frames), groupNames: moments.groupNames };
+    ...colorsOf(moments, moments.count), ...reachOf(value.frames), groupNames: moments.groupNames };
   drawLegend();
 }
 
@@ -183,7 +183,7 @@ function setMode(mode, keep) {
 function setLook(look, keep) {
   state.look = look;
   looks.inputs[look].checked = true;
-  if (keep) keepLinked("points", look === "pictures" ? "pictures" : null, null);
+  if (keep) keepLinked("points", look === "images" ? "images" : null, null);
   drawSoon();
 }
 
@@ -254,41 +254,41 @@ function draw() {
   const pen = canvas.getContext("2d");
   const radius = Math.max(1, Math.round(scale * Math.min(7, (now.count > 20000 ? 1.2 : now.count > 5000 ? 2.2 : 2.8) * Math.sqrt(view.zoom))));
   const some = state.selected.size > 0;
-  let colours = now.colours;
+  let colors = now.colors;
   if (some || state.hidden.size) {
-    colours = Uint32Array.from(now.colours, (colour, i) => (!visible(i) ? 0 : some && !state.selected.has(i)
-      ? ((colour & 0xffffff) + DIMMED * 0x1000000) >>> 0 : colour));
+    colors = Uint32Array.from(now.colors, (color, i) => (!visible(i) ? 0 : some && !state.selected.has(i)
+      ? ((color & 0xffffff) + DIMMED * 0x1000000) >>> 0 : color));
   }
-  splat(image, screen.xs, screen.ys, colours, radius);
+  splat(image, screen.xs, screen.ys, colors, radius);
   pen.putImageData(image, 0, 0);
-  if (state.look === "pictures" && sheetNow()) drawPictures(pen, scale);
+  if (state.look === "images" && sheetNow()) drawImages(pen, scale);
   drawOver(scale, radius);
   rememberView();
   root.dataset.shown = `${view.zoom.toFixed(3)} ${view.x.toFixed(1)} ${view.y.toFixed(1)}`;
 }
 
-// Where two pictures would lie on each other one of them stays a point.
-function drawPictures(pen, scale) {
-  const size = Math.round(PICTURE * scale * Math.min(2, Math.max(1, Math.sqrt(view.zoom) * 0.7)));
+// Where two images would lie on each other one of them stays a point.
+function drawImages(pen, scale) {
+  const size = Math.round(IMAGE * scale * Math.min(2, Math.max(1, Math.sqrt(view.zoom) * 0.7)));
   const cell = size * 0.9;
   const across = Math.ceil(canvas.width / cell) + 1;
   const taken = new Uint8Array(across * (Math.ceil(canvas.height / cell) + 1));
   let drawn = 0;
-  for (let i = 0; i < now.count && drawn < MOST_PICTURES; i++) {
+  for (let i = 0; i < now.count && drawn < MOST_IMAGES; i++) {
     const [x, y] = [screen.xs[i], screen.ys[i]];
     if (x < 0 || y < 0 || x >= canvas.width || y >= canvas.height || !visible(i)) continue;
     const at = Math.floor(y / cell) * across + Math.floor(x / cell);
     if (taken[at]) continue;
     taken[at] = 1;
     drawn += 1;
-    picture(pen, i, x - size / 2, y - size / 2, size);
+    drawThumbnail(pen, i, x - size / 2, y - size / 2, size);
   }
 }
 
 function sheetNow() { return state.mode === "time" ? value.momentSheet : sheet; }
 function spritesNow() { return state.mode === "time" ? value.moments.sprites : value.sprites; }
 
-function picture(pen, i, x, y, size) {
+function drawThumbnail(pen, i, x, y, size) {
   const sprites = spritesNow(), from = sheetNow();
   const tileSide = from.width / sprites.columns;
   pen.drawImage(from, (i % sprites.columns) * tileSide, Math.floor(i / sprites.columns) * tileSide, tileSide, tileSide, x, y, size, size);
@@ -297,10 +297,10 @@ function picture(pen, i, x, y, size) {
 function drawOver(scale, radius) {
   const pen = over.getContext("2d");
   pen.clearRect(0, 0, over.width, over.height);
-  const ring = (i, colour, extra, thick) => {
+  const ring = (i, color, extra, thick) => {
     pen.beginPath();
     pen.arc(screen.xs[i], screen.ys[i], radius + extra * scale, 0, 7);
-    pen.strokeStyle = colour;
+    pen.strokeStyle = color;
     pen.lineWidth = thick * scale;
     pen.stroke();
   };
@@ -332,7 +332,7 @@ function drawOver(scale, radius) {
       pen.stroke();
       ring(i, "#d55e00", 2, 2);
     });
-    if (sheet) for (const i of to.slice(0, 8)) picture(pen, i, screen.xs[i] - 11 * scale, screen.ys[i] - 11 * scale, 22 * scale);
+    if (sheet) for (const i of to.slice(0, 8)) drawThumbnail(pen, i, screen.xs[i] - 11 * scale, screen.ys[i] - 11 * scale, 22 * scale);
   }
   if (state.chosen >= 0) ring(state.chosen, "#d55e00", 3, 3);
   if (state.hover >= 0) ring(state.hover, "#e69f00", 3, 3);
@@ -548,7 +548,7 @@ function drawSelection() {
     }
     if (state.chosen >= 0) act(words.use_search, () => trigger("use_search", { id: state.chosen }));
     if (state.chosen >= 0 && state.lines) {
-      act(words.batch_neighbours, () => trigger("use_batch", { ids: [state.lines.from, ...state.lines.to] }));
+      act(words.batch_neighbors, () => trigger("use_batch", { ids: [state.lines.from, ...state.lines.to] }));
     }
   }
 }
@@ -619,8 +619,8 @@ root.append(saveButtons({
   },
   svg: () => svgText(canvas.width, canvas.height, [paper(), ...Array.from(screen.xs, (x, i) => {
     if (!visible(i)) return "";
-    const colour = now.colours[i];
-    const fill = hexOf([colour & 255, (colour >> 8) & 255, (colour >> 16) & 255]);
+    const color = now.colors[i];
+    const fill = hexOf([color & 255, (color >> 8) & 255, (color >> 16) & 255]);
     return `<circle cx="${x.toFixed(1)}" cy="${screen.ys[i].toFixed(1)}" r="2.5" fill="${fill}"><title>${xml(nameOf(i))}</title></circle>`;
   })]),
   csv: () => [["id", "name", "x", "y", "group", "score", "selected"], ...Array.from(now.xs, (x, i) => [i, nameOf(i), x, -now.ys[i],
@@ -644,7 +644,7 @@ async function open(next) {
   if (!state.started) {
     state.started = true;
     recallView();
-    setLook(linked("points") === "pictures" ? "pictures" : "points");
+    setLook(linked("points") === "images" ? "images" : "points");
     setMode(linked("moment") !== null ? "time" : "finished");
     const point = Number(linked("point"));
     if (linked("point") !== null && state.mode === "finished" && point < value.count) choose(point);
@@ -665,7 +665,7 @@ async function open(next) {
   root.dataset.drawn = String(mine);
   // What only the pointer asks for comes after the first drawing.
   if (!same) {
-    loadedImage(next.sprites.url).then((loaded) => { if (mine === turn) { sheet = loaded; drawSoon(); root.dataset.pictures = String(mine); } });
+    loadedImage(next.sprites.url).then((loaded) => { if (mine === turn) { sheet = loaded; drawSoon(); root.dataset.images = String(mine); } });
     fetch(next.names).then((answer) => answer.json()).then((listed) => { if (mine === turn) names = listed; });
   }
   if (value.moments && !value.momentSheet) {

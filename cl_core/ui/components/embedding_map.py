@@ -1,4 +1,4 @@
-"""The embedding map: ten thousand pictures and more on one canvas, and their way there."""
+"""The embedding map: ten thousand images and more on one canvas, and their way there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PARTS = ("save.js", "matrix.js", "splat.js", "player.js")
 
 
 def embedding_map(words: dict[str, str], **props: Any) -> gr.HTML:
-    """Draws pictures as points, or as themselves; zoom, pan, lasso, true neighbours as lines, and the training's snapshots.
+    """Draws images as points, or as themselves; zoom, pan, lasso, true neighbors as lines, and the training's snapshots.
 
     value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint8) with `groupNames`, or `score` ({values: float32,
         about}); `sprites` and `names` (an address), by point; `batch`, points to mark; `moments` or none: the same over
         time (`epochs`, `points` (S, count, 2), `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`);
         `label`, `name`.
-    lines: {from, to, cosines}, the neighbours of a point, sent after `point_click`.
+    lines: {from, to, cosines}, the neighbors of a point, sent after `point_click`.
     Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}.
     """
     return file_component(__file__, None, parts=PARTS, words=words, lines=None, **props)

@@ -6,7 +6,7 @@ card.className = "cl-card";
 card.hidden = true;
 root.append(grid, card);
 
-// Each figure as a picture, a drawing, or the numbers of its lines.
+// Each figure as an image, a drawing, or the numbers of its lines.
 function saveOf(plot, position) {
   const name = () => `figure-${position + 1}`;
   const asked = async (format) => {
@@ -16,10 +16,10 @@ function saveOf(plot, position) {
   return saveButtons({
     name,
     canvas: async () => {
-      const picture = await loadedImage(await asked("png"));
+      const image = await loadedImage(await asked("png"));
       const canvas = document.createElement("canvas");
-      [canvas.width, canvas.height] = [picture.width, picture.height];
-      canvas.getContext("2d").drawImage(picture, 0, 0);
+      [canvas.width, canvas.height] = [image.width, image.height];
+      canvas.getContext("2d").drawImage(image, 0, 0);
       return canvas;
     },
     svg: () => asked("svg"),
@@ -54,7 +54,7 @@ function loadPlotly() {
   return window.contrastivePlotly;
 }
 
-// The page's theme decides the colours of text, grid and paper.
+// The page's theme decides the colors of text, grid and paper.
 function themed(layout) {
   const style = getComputedStyle(document.body);
   const ink = style.getPropertyValue("--body-text-color").trim();
@@ -80,7 +80,7 @@ function line(text, className) {
   return row;
 }
 
-// What the card shows for a point: the tiles of its pictures, and lines of text.
+// What the card shows for a point: the tiles of its images, and lines of text.
 function cardContent(point, figure) {
   const { card: kind, words } = value;
   if (kind === "matrix") {
@@ -116,10 +116,10 @@ function showCard(point, event, figure) {
   const content = cardContent(point, figure);
   if (!content) return;
   card.replaceChildren();
-  const pictures = document.createElement("div");
-  pictures.className = "cl-tiles";
-  pictures.append(...content.tiles.map((index) => tile(sprites, index, 72)));
-  card.append(pictures);
+  const images = document.createElement("div");
+  images.className = "cl-tiles";
+  images.append(...content.tiles.map((index) => tile(sprites, index, 72)));
+  card.append(images);
   if (content.role) card.append(line(content.role, `cl-role cl-${content.roleName}`));
   card.append(...content.lines.map((text) => line(text)));
   card.hidden = false;

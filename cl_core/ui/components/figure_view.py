@@ -1,4 +1,4 @@
-"""Plotly figures with clicks that reach Python, and a card of pictures under the pointer."""
+"""Plotly figures with clicks that reach Python, and a card of images under the pointer."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-// Rows of captioned pictures. `element`, `props`, `watch` and `trigger` come from Gradio.
+// Rows of captioned images. `element`, `props`, `watch` and `trigger` come from Gradio.
 function card(item, row, position) {
   const node = build("button", "cl-item");
   node.type = "button";
   node.title = item.caption;
-  const picture = document.createElement("img");
-  picture.src = item.src;
-  picture.alt = item.caption;
-  node.append(picture, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note || ""));
-  node.addEventListener("click", () => trigger("picture_click", { row, item: position, id: item.id }));
+  const image = document.createElement("img");
+  image.src = item.src;
+  image.alt = item.caption;
+  node.append(image, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note || ""));
+  node.addEventListener("click", () => trigger("image_click", { row, item: position, id: item.id }));
   return node;
 }
 

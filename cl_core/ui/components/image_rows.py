@@ -1,4 +1,4 @@
-"""Rows of pictures, such as the nearest neighbours in several spaces."""
+"""Rows of images, such as the nearest neighbors in several spaces."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import gradio as gr
 from cl_core.ui.components.base import file_component
 
 
-def picture_rows(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
-    """Draws rows of captioned pictures.
+def image_rows(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
+    """Draws rows of captioned images.
 
     value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id}; `empty`, the
         sentence shown where there are no rows.
-    Event `picture_click`: `{"row": r, "item": i, "id": item.id}`.
+    Event `image_click`: `{"row": r, "item": i, "id": item.id}`.
     """
     return file_component(__file__, value, **props)

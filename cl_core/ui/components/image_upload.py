@@ -12,10 +12,10 @@ from cl_core.text import text
 from cl_core.ui.uploads import received
 
 
-def picture_upload(label: str, **props: Any) -> gr.Image:
-    """A picture from a file, the clipboard or the camera, handed over as the path of the file itself, an upload to this app.
+def image_upload(label: str, **props: Any) -> gr.Image:
+    """An image from a file, the clipboard or the camera, handed over as the path of the file itself, an upload to this app.
 
-    Gradio would open the file first: it turns transparent pixels black, and a file that is no picture
+    Gradio would open the file first: it turns transparent pixels black, and a file that is no image
     ends in a traceback instead of a sentence. Give it values only: `gr.update` and `gr.skip` make Gradio build it anew,
     without this.
     """

@@ -1,13 +1,13 @@
-// A matrix of coloured cells with pictures at its sides; one canvas, so that a repaint is one frame.
+// A matrix of colored cells with images at its sides; one canvas, so that a repaint is one frame.
 const LARGEST_CELL = 64;
-const SMALLEST_PICTURE = 9;
+const SMALLEST_IMAGE = 9;
 
-// Okabe and Ito's blue and orange, told apart by colour-blind readers. value: -1 to 1.
+// Okabe and Ito's blue and orange, told apart by color-blind readers. value: -1 to 1.
 const DIVERGING = [[179, 88, 6], [241, 163, 64], [247, 247, 247], [103, 169, 207], [5, 48, 97]];
 const RISING = [[247, 251, 255], [158, 202, 225], [66, 146, 198], [8, 81, 156], [8, 48, 107]];
 const COSTLY = [[255, 245, 235], [253, 190, 133], [253, 141, 60], [217, 72, 1], [127, 39, 4]];
 
-// The colour at `share`, 0 to 1, along the stops.
+// The color at `share`, 0 to 1, along the stops.
 function ramp(stops, share) {
   const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
   const low = Math.min(stops.length - 2, Math.floor(at));
@@ -45,7 +45,7 @@ function matrixPanel(label, hint, on) {
   let shape = { rows: 0, columns: 0, cell: 1, side: 0 };
   let width = 0;
   new ResizeObserver(() => { width = frame.clientWidth; }).observe(frame);
-  let edges = null; // what the pictures at the sides were drawn for
+  let edges = null; // what the images at the sides were drawn for
 
   function at(event) {
     const box = frame.getBoundingClientRect();
@@ -64,15 +64,15 @@ function matrixPanel(label, hint, on) {
     on.pick(Math.min(shape.rows - 1, Math.max(0, row + step[0])), Math.min(shape.columns - 1, Math.max(0, column + step[1])));
   });
 
-  // pixels: RGBA of every cell, row by row; framed: which cells get the positives' frame; pictures: {sheet, sprites,
+  // pixels: RGBA of every cell, row by row; framed: which cells get the positives' frame; images: {sheet, sprites,
   // rows, columns} with a sprite's number for each row and column, or null.
-  function draw(rows, columns, pixels, framed, pictures) {
+  function draw(rows, columns, pixels, framed, images) {
     // Asked for once a size: asking while drawing would lay the page out anew.
     width ||= frame.clientWidth;
     if (!width) return;
-    const withPictures = pictures && width / (columns + 1) >= SMALLEST_PICTURE;
-    const cell = Math.min(LARGEST_CELL, width / (columns + (withPictures ? 1 : 0)));
-    const side = withPictures ? cell : 0;
+    const withImages = images && width / (columns + 1) >= SMALLEST_IMAGE;
+    const cell = Math.min(LARGEST_CELL, width / (columns + (withImages ? 1 : 0)));
+    const side = withImages ? cell : 0;
     shape = { rows, columns, cell, side };
     const scale = window.devicePixelRatio || 1;
     const [wide, high] = [side + columns * cell, side + rows * cell];
@@ -87,8 +87,8 @@ function matrixPanel(label, hint, on) {
     cells.getContext("2d").putImageData(new ImageData(pixels, columns, rows), 0, 0);
     const pen = canvas.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
-    const fresh = !withPictures || edges !== pictures.rows; // pictures stay while only numbers change
-    edges = withPictures ? pictures.rows : null;
+    const fresh = !withImages || edges !== images.rows; // images stay while only numbers change
+    edges = withImages ? images.rows : null;
     if (fresh) pen.clearRect(0, 0, wide, high);
     else pen.clearRect(side, side, columns * cell, rows * cell);
     pen.imageSmoothingEnabled = false;
@@ -101,14 +101,14 @@ function matrixPanel(label, hint, on) {
       if (framed[i]) pen.rect(side + (i % columns) * cell + inset, side + Math.floor(i / columns) * cell + inset, cell - 2 * inset, cell - 2 * inset);
     }
     pen.stroke();
-    if (withPictures && fresh) {
+    if (withImages && fresh) {
       pen.imageSmoothingEnabled = true;
-      pictures.rows.forEach((sprite, row) => picture(pen, pictures, sprite, 0, side + row * cell, cell));
-      pictures.columns.forEach((sprite, column) => picture(pen, pictures, sprite, side + column * cell, 0, cell));
+      images.rows.forEach((sprite, row) => drawSprite(pen, images, sprite, 0, side + row * cell, cell));
+      images.columns.forEach((sprite, column) => drawSprite(pen, images, sprite, side + column * cell, 0, cell));
     }
   }
 
-  function picture(pen, { sheet, sprites }, sprite, x, y, cell) {
+  function drawSprite(pen, { sheet, sprites }, sprite, x, y, cell) {
     if (sprite < 0) return;
     const size = sheet.width / sprites.columns;
     const [left, top] = [(sprite % sprites.columns) * size, Math.floor(sprite / sprites.columns) * size];

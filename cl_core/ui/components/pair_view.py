@@ -1,4 +1,4 @@
-"""Two views of a picture beside the original, with the crops drawn on it and what was done in words."""
+"""Two views of an image beside the original, with the crops drawn on it and what was done in words."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cl_core.ui.components.base import file_component
 
 
 def pair_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
-    """Draws one picture and its views.
+    """Draws one image and its views.
 
-    value: `original` {src, caption}; `views`, a list of {src, caption, colour, box, lines}, where `box`
+    value: `original` {src, caption}; `views`, a list of {src, caption, color, box, lines}, where `box`
         is left, top, width, height in percent of the original and `lines` say what was done.
     """
     return file_component(__file__, value, **props)

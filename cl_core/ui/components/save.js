@@ -1,4 +1,4 @@
-// A figure kept as a picture or as numbers.
+// A figure kept as an image or as numbers.
 
 // of: {name(), canvas() or none, svg(): text or none, csv(): rows of cells or none}, the first two also promised; what is
 // there gets a button.
@@ -42,7 +42,7 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-// A drawing as a picture, twice as fine as on the page.
+// A drawing as an image, twice as fine as on the page.
 async function rasterised(text) {
   const image = await loadedImage(`data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`);
   const canvas = document.createElement("canvas");
@@ -56,13 +56,13 @@ function onPaper(canvas) {
   const copy = document.createElement("canvas");
   [copy.width, copy.height] = [canvas.width, canvas.height];
   const pen = copy.getContext("2d");
-  pen.fillStyle = paperColour();
+  pen.fillStyle = paperColor();
   pen.fillRect(0, 0, copy.width, copy.height);
   pen.drawImage(canvas, 0, 0);
   return copy;
 }
 
-function paperColour() {
+function paperColor() {
   return getComputedStyle(document.body).getPropertyValue("--background-fill-primary").trim() || "#ffffff";
 }
 
@@ -86,5 +86,5 @@ function svgNode(width, height, shapes, label) {
 
 // The page's paper below a drawing that is kept apart from it.
 function paper() {
-  return `<rect width="100%" height="100%" fill="${xml(paperColour())}"/>`;
+  return `<rect width="100%" height="100%" fill="${xml(paperColor())}"/>`;
 }

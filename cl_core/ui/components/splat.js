@@ -2,7 +2,7 @@
 
 const DISCS = new Map();
 
-// Offsets of a disc's pixels around its centre, for rows of `width` pixels.
+// Offsets of a disc's pixels around its center, for rows of `width` pixels.
 function disc(radius, width) {
   const key = `${radius} ${width}`;
   if (!DISCS.has(key)) {
@@ -16,28 +16,28 @@ function disc(radius, width) {
   return DISCS.get(key);
 }
 
-// image: ImageData, cleared here. xs, ys: pixels. colours: 0xAABBGGRR each, 0 for a point that is not drawn.
-function splat(image, xs, ys, colours, radius) {
+// image: ImageData, cleared here. xs, ys: pixels. colors: 0xAABBGGRR each, 0 for a point that is not drawn.
+function splat(image, xs, ys, colors, radius) {
   const { width, height } = image;
   const pixels = image.words ??= new Uint32Array(image.data.buffer);
   pixels.fill(0);
   const offsets = disc(radius, width);
   for (let i = 0; i < xs.length; i++) {
-    const colour = colours[i];
+    const color = colors[i];
     const [x, y] = [xs[i] | 0, ys[i] | 0];
-    if (colour === 0 || x < radius || y < radius || x >= width - radius || y >= height - radius) continue;
-    const centre = y * width + x;
-    for (let n = 0; n < offsets.length; n++) pixels[centre + offsets[n]] = colour;
+    if (color === 0 || x < radius || y < radius || x >= width - radius || y >= height - radius) continue;
+    const center = y * width + x;
+    for (let n = 0; n < offsets.length; n++) pixels[center + offsets[n]] = color;
   }
 }
 
 // "#rrggbb" as splat's number.
-function inked(colour, alpha = 255) {
-  const value = parseInt(colour.slice(1), 16);
+function inked(color, alpha = 255) {
+  const value = parseInt(color.slice(1), 16);
   return (((alpha << 24) >>> 0) + ((value & 255) << 16) + (value & 0xff00) + (value >> 16)) >>> 0;
 }
 
-// Okabe and Ito's colours, then others of as different lightness; told apart by colour-blind readers.
+// Okabe and Ito's colors, then others of as different lightness; told apart by color-blind readers.
 const CATEGORIES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#A6761D", "#66A61E", "#7F7F7F"];
 // From dark blue to yellow (after viridis: its lightness rises evenly).
 const SCALE = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];

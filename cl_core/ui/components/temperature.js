@@ -19,7 +19,7 @@ function pushes(table, parts, row) {
     if (weights[j] > 0) entropy -= weights[j] * Math.log(weights[j]);
     if (hardest < 0 || weights[j] > weights[hardest]) hardest = j;
   }
-  return { weights, effective: Math.exp(entropy), hardest, hardestShare: hardest < 0 ? 0 : weights[hardest], pull };
+  return { weights, effective: Math.exp(entropy), hardest, hardestContribution: hardest < 0 ? 0 : weights[hardest], pull };
 }
 
 // Means over the anchors that have a positive.
@@ -34,7 +34,7 @@ function overview(table, parts) {
     if (!any) continue;
     mean.probability += probability / parts.anchors;
     mean.effective += here.effective / parts.anchors;
-    mean.hardest += here.hardestShare / parts.anchors;
+    mean.hardest += here.hardestContribution / parts.anchors;
     mean.pull += here.pull / parts.anchors;
   }
   return mean;

@@ -1,4 +1,4 @@
-// Maps of the same pictures side by side. `element`, `props` and `trigger` come from Gradio.
+// Maps of the same images side by side. `element`, `props` and `trigger` come from Gradio.
 const words = props.words;
 const WHOLE = 32767;
 const REACH = 16;
@@ -77,7 +77,7 @@ function draw(map) {
   for (const each of [map.canvas, map.over]) [each.width, each.height] = [pixels, pixels];
   map.at = (share) => (0.5 + 0.47 * share) * pixels;
   const image = new ImageData(pixels, pixels);
-  splat(image, map.xs.map(map.at), map.ys.map(map.at), value.colours, Math.round(1.7 * map.scale));
+  splat(image, map.xs.map(map.at), map.ys.map(map.at), value.colors, Math.round(1.7 * map.scale));
   map.canvas.getContext("2d").putImageData(image, 0, 0);
   drawOver(map);
 }
@@ -86,7 +86,7 @@ function drawOver(map) {
   if (!map.at) return;
   const pen = map.over.getContext("2d");
   pen.clearRect(0, 0, map.over.width, map.over.height);
-  for (const [i, colour] of [[chosen, "#d55e00"], [found, "#e69f00"]]) {
+  for (const [i, color] of [[chosen, "#d55e00"], [found, "#e69f00"]]) {
     if (i < 0) continue;
     const [x, y] = [map.at(map.xs[i]), map.at(map.ys[i])];
     if (sheet) {
@@ -94,7 +94,7 @@ function drawOver(map) {
       pen.drawImage(sheet, (i % value.sprites.columns) * tileSide, Math.floor(i / value.sprites.columns) * tileSide, tileSide, tileSide,
         x - size / 2, y - size / 2, size, size);
     }
-    pen.strokeStyle = colour;
+    pen.strokeStyle = color;
     pen.lineWidth = 3 * map.scale;
     pen.strokeRect(x - 18 * map.scale, y - 18 * map.scale, 36 * map.scale, 36 * map.scale);
   }
@@ -111,7 +111,7 @@ function open(next) {
   }
   const same = value && value.sprites && value.sprites.url === next.sprites.url;
   value = { ...next, codes: unpacked(next.groups, Uint8Array) };
-  value.colours = Uint32Array.from(value.codes, (group) => inked(CATEGORIES[group % CATEGORIES.length], 225));
+  value.colors = Uint32Array.from(value.codes, (group) => inked(CATEGORIES[group % CATEGORIES.length], 225));
   if (!same) [sheet, names, chosen] = [null, null, -1];
   found = -1;
   said.replaceChildren(words.hint);

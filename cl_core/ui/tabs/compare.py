@@ -16,21 +16,21 @@ from cl_core.explore.maps import map_points
 from cl_core.explore.projection import Projector, align
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.text import text, texts
-from cl_core.ui import images as pictures
+from cl_core.ui import images as images
 from cl_core.ui import model_store as library
 from cl_core.ui.batch import chosen_batch, embed_batch
-from cl_core.ui.components import figure_view, menu, microscope, picture_rows, twin_maps
+from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.neighbors import neighbour_row
+from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
-from cl_core.ui.tabs.loss import Loss, compare_by, picture_panel, value_of
+from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file, packed, whole_numbers
 
 MOST = 3
 PAIRS = 12
 PROJECTIONS = [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")]
-NEIGHBOURS = 8
+NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
 
@@ -41,13 +41,13 @@ def chosen_runs(model: str, others: list[str]) -> list[str]:
 
 
 def offered(model: str) -> list[str]:
-    """What a model can be held against: runs on the same pictures first."""
+    """What a model can be held against: runs on the same images first."""
     own = library.config(model).dataset
     names = [name for name in library.checkpoint_names() if name != model]
     return sorted(names, key=lambda name: library.config(name).dataset != own)
 
 
-def _on_same_pictures(names: list[str]) -> list[str]:
+def _on_same_images(names: list[str]) -> list[str]:
     own = library.config(names[0]).dataset
     return [name for name in names if library.config(name).dataset == own]
 
@@ -66,25 +66,25 @@ def show_curves(model: str, others: list[str]) -> dict[str, Any]:
 
 def show_batch(model: str, others: list[str], seed: float, picked: str) -> dict[str, Any]:
     """The same views through every run, by one loss at one temperature, so that numbers can be compared."""
-    names = _on_same_pictures(chosen_runs(model, others))
+    names = _on_same_images(chosen_runs(model, others))
     data, batch = library.dataset(model), chosen_batch(model, picked, PAIRS, int(seed))
-    views = library.run(model).record.config.views
+    views = library.run(model).record.config.augment
     panels, losses = [], []
     for name in names:
         run = library.run(name)
-        # The same crops and colours for runs on pictures of another size.
+        # The same crops and colors for runs on images of another size.
         generator = torch.Generator().manual_seed(int(seed))
-        pair = [make_views(data.pictures[batch.rows], views, run.size, generator)[0] for _ in range(2)]
+        pair = [make_views(data.images[batch.rows], views, run.size, generator)[0] for _ in range(2)]
         comparison = compare_by(LOSS, embed_batch(run, torch.cat(pair)), batch.labels, TEMPERATURE)
-        panels.append(picture_panel(name, comparison, batch, data, data.labels, {}))
+        panels.append(image_panel(name, comparison, batch, data, data.labels, {}))
         losses.append(f"{name} **{comparison.anatomy.loss:.2f}**")
     summary = text("compare.batch_summary", t=f"{TEMPERATURE:g}", losses=", ".join(losses))
-    return value_of(panels, pictures.sprites(batch.views), summary)
+    return value_of(panels, images.sprites(batch.views), summary)
 
 
 def show_maps(model: str, others: list[str], projector: Projector) -> dict[str, Any]:
-    """The same pictures by every run, turned to lie as the first run has them."""
-    names = _on_same_pictures(chosen_runs(model, others))
+    """The same images by every run, turned to lie as the first run has them."""
+    names = _on_same_images(chosen_runs(model, others))
     data = library.dataset(model)
     features = {name: partial(library.shown_features, name, "feature") for name in names}
     points = [map_points(library.run(name), data, projector, features=features[name]) for name in names]
@@ -96,23 +96,23 @@ def show_maps(model: str, others: list[str], projector: Projector) -> dict[str, 
         "count": len(data.shown),
         "groups": packed(data.families[data.shown], np.uint8),
         "groupNames": data.family_names,
-        "sprites": pictures.dataset_sprites(data),
+        "sprites": images.dataset_sprites(data),
         "names": names_file(model),
     }
 
 
 def show_query(model: str, others: list[str], point: float) -> dict[str, Any]:
-    """One picture's nearest neighbours by every run."""
+    """One image's nearest neighbors by every run."""
     data = library.dataset(model)
     if not 0 <= int(point) < len(data.shown):
         raise UserError(text("map.no_points"))
     row = int(data.shown[int(point)])
     rows = []
-    for name in _on_same_pictures(chosen_runs(model, others)):
+    for name in _on_same_images(chosen_runs(model, others)):
         features, groups = library.shown_features(name, "feature"), data.groups[data.shown]
-        cosines, positions = nearest_others(features, groups, torch.tensor([int(point)]), NEIGHBOURS)
+        cosines, positions = nearest_others(features, groups, torch.tensor([int(point)]), NEIGHBORS)
         near = [(int(data.shown[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
-        rows.append(neighbour_row(name, text("map.neighbours_hint"), data, near, first=row))
+        rows.append(neighbor_row(name, text("map.neighbors_hint"), data, near, first=row))
     return {"rows": rows}
 
 
@@ -144,7 +144,7 @@ def build(page: Page, shown: Event) -> None:
             scale=3,
         )
         projector = gr.Radio(PROJECTIONS, value="tsne", label=text("map.projector"), scale=2)
-        again = gr.Button(text("matrix.again"), variant="primary", scale=1)
+        again = gr.Button(text("loss.again"), variant="primary", scale=1)
     # A menu with several choices says at every answer that it changed; a text does when it did.
     held = gr.Textbox(",".join(first[:1]), visible=False)
     point = gr.Number(0, visible=False, precision=0)
@@ -152,9 +152,9 @@ def build(page: Page, shown: Event) -> None:
     curves = figure_view(elem_id="compare-curves")
     gr.Markdown(text("compare.map_about"), elem_classes="about")
     maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
-    found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbours")
+    found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
     gr.Markdown(text("compare.batch_about"), elem_classes="about")
-    batch = microscope(texts("microscope"), kept=False, elem_id="compare-batch")
+    batch = loss_microscope(texts("loss_microscope"), kept=False, elem_id="compare-batch")
     page.keep("others", others, choices=library.checkpoint_names)
     page.keep("plane", projector)
     page.keep("asked", point)

@@ -36,11 +36,11 @@ def show(model: str) -> tuple[dict[str, Any], str]:
         minutes=f"{record.seconds / 60:.0f}",
         device=record.device,
     )
-    if "knn" in record.figures:
-        accuracy = f"{record.figures['knn']['accuracy']:.1%}"
-        summary += " " + text("curves.knn", knn=accuracy, protocol=record.figures["protocol"])
-    if "health" in record.figures:
-        summary += "\n\n" + health_of(record.figures)
+    if "knn" in record.metrics:
+        accuracy = f"{record.metrics['knn']['accuracy']:.1%}"
+        summary += " " + text("curves.knn", knn=accuracy, protocol=record.metrics["protocol"])
+    if "health" in record.metrics:
+        summary += "\n\n" + health_of(record.metrics)
     return value, summary
 
 
@@ -48,7 +48,7 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
     """The curves of a run, finished or not, as a `figure_view` takes them."""
     from cl_core.figures.curves import loss_figure, quality_figure
 
-    baselines = {text("curves.pixels"): record.figures["pixels"]["accuracy"]} if "pixels" in record.figures else {}
+    baselines = {text("curves.pixels"): record.metrics["pixels"]["accuracy"]} if "pixels" in record.metrics else {}
     words = texts("curves.figure")
     floors = {name: LOWEST} if record.config.method == "simsiam" else {}
     figures = loss_figure({name: metrics}, floors, words), quality_figure({name: metrics}, baselines, words)
@@ -56,7 +56,7 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
 
 
 def health_of(point: dict[str, Any], finished: bool = True) -> str:
-    """How a training goes, of a run's figures or of a snapshot among its metrics, as Markdown."""
+    """How a training goes, of a run's final metrics or of a snapshot, as Markdown."""
     geometry, verdict = point["geometry"], point["health"]["verdict"].replace(" ", "_")
     even = f"{geometry['dim'] ** -0.5:.3f}"
     spread = {"std": f"{geometry['std']:.3f}", "even": even, "rank": f"{geometry['effective_rank']:.0f}"}
@@ -67,20 +67,20 @@ def health_of(point: dict[str, Any], finished: bool = True) -> str:
 
 def trained_elsewhere(model: str, record: RunRecord) -> str:
     """What is known of a public encoder: no curves, but where it comes from and how well its features do here."""
-    source, figures = record.figures.get("source", {}), record.figures
+    source, final = record.metrics.get("source", {}), record.metrics
     said = text(
         "curves.elsewhere",
         model=model,
         repository=source.get("repository", model),
         commit=source.get("commit", "")[:8],
-        licence=source.get("licence", ""),
+        license=source.get("license", ""),
         millions=f"{source.get('parameters', 0) / 1e6:.1f}",
         size=record.image_size,
     )
-    if "knn" not in figures:
+    if "knn" not in final:
         return said
-    accuracies = {key: f"{figures[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
-    return said + " " + text("curves.elsewhere_knn", **accuracies, protocol=figures["protocol"])
+    accuracies = {key: f"{final[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
+    return said + " " + text("curves.elsewhere_knn", **accuracies, protocol=final["protocol"])
 
 
 def build(page: Page, shown: Event) -> None:

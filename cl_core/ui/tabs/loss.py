@@ -1,4 +1,4 @@
-"""The loss microscope: the similarity matrix of a batch, untrained beside trained, and the loss written out in numbers."""
+"""The loss loss_microscope: the similarity matrix of a batch, untrained beside trained, and the loss written out in numbers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cl_core.models.methods import Comparison
 from cl_core.models.methods.base import view_columns
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
-from cl_core.ui import images as pictures
+from cl_core.ui import images as images
 from cl_core.ui import model_store as library
-from cl_core.ui.batch import Batch, chosen_batch, compare, key_pictures, picked_rows
-from cl_core.ui.components import microscope
-from cl_core.ui.components.microscope import STAGES, TEMPERATURES, panel_value
+from cl_core.ui.batch import Batch, chosen_batch, compare, key_images, picked_rows
+from cl_core.ui.components import loss_microscope
+from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
 
@@ -33,7 +33,7 @@ KEPT_WITH_KEYS = ("bank", "queue")
 
 
 def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
-    """What another loss than the model's own sees in embeddings z (2N, D) of N pictures with labels (N,)."""
+    """What another loss than the model's own sees in embeddings z (2N, D) of N images with labels (N,)."""
     if loss in ("nt-xent", "ratio"):
         first, second = z.chunk(2)
         take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
@@ -52,22 +52,22 @@ def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) ->
     """What each cell is to the method, as a key of `roles.`: which kind of column, and its part in the loss."""
     count = len(batch.rows)
     rows, columns = comparison.anatomy.cosines.shape
-    row_picture = torch.arange(rows) % count
+    row_image = torch.arange(rows) % count
     roles = []
     for row in range(rows):
-        own, label = int(row_picture[row]), int(batch.labels[row_picture[row]])
+        own, label = int(row_image[row]), int(batch.labels[row_image[row]])
         line = []
         for column in range(columns):
             kind, number = comparison.kinds[column], int(comparison.ids[column])
             if kind == "view":
-                same_picture, same_label = number % count == own, int(batch.labels[number % count]) == label
+                same_image, same_label = number % count == own, int(batch.labels[number % count]) == label
             elif kind == "class":
-                same_picture, same_label = number == label, number == label
+                same_image, same_label = number == label, number == label
             else:
-                same_picture = number == int(batch.instances[own])
+                same_image = number == int(batch.instances[own])
                 same_label = number >= 0 and int(instance_labels[number]) == label
             if bool(comparison.anatomy.positive[row, column]):
-                part = "positive" if same_picture else "positive_class"
+                part = "positive" if same_image else "positive_class"
             elif bool(comparison.anatomy.negative[row, column]):
                 part = "negative_class" if same_label else "negative"
             else:
@@ -79,21 +79,21 @@ def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) ->
 
 def _view_names(data: Dataset, batch: Batch) -> list[str]:
     names = [data.names[row] for row in batch.rows.tolist()]
-    return [text("matrix.view", name=name, number=number) for number in (1, 2) for name in names]
+    return [text("loss.view", name=name, number=number) for number in (1, 2) for name in names]
 
 
 def _columns(comparison: Comparison, views: list[str], stored: dict[int, str], classes: list[str]) -> list[dict[str, Any]]:
-    """One a column: its picture among the sprites (-1: none), a caption, and a key that tells equal columns."""
+    """One a column: its image among the sprites (-1: none), a caption, and a key that tells equal columns."""
     order = list(stored)
     columns = []
     for kind, identity in zip(comparison.kinds, comparison.ids.tolist(), strict=True):
-        sprite, caption = -1, text("matrix.random_key")
+        sprite, caption = -1, text("loss.random_key")
         if kind == "view":
             sprite, caption = identity, views[identity]
         elif kind == "class":
             caption = classes[identity]
         elif identity >= 0:
-            sprite, caption = len(views) + order.index(identity), text("matrix.stored_key", name=stored[identity])
+            sprite, caption = len(views) + order.index(identity), text("loss.stored_key", name=stored[identity])
         columns.append({"sprite": sprite, "caption": caption, "key": f"{kind} {identity}"})
     return columns
 
@@ -110,37 +110,37 @@ def show(model: str, loss: Loss, count: float, seed: float, picked: str = "") ->
     run, data = library.run(model), library.dataset(model)
     batch = chosen_batch(model, picked, int(count), int(seed))
     config = run.record.config
-    notes = [text("matrix.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
+    notes = [text("loss.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
     if loss == "own" and bool((batch.instances < 0).any()) and run.method.stored_keys(batch.instances[:0], 0) is not None:
         loss = "nt-xent"
-        notes.append(text("matrix.not_stored", model=model))
+        notes.append(text("loss.not_stored", model=model))
     if loss == "own":
         pair = compare(model, batch, 2 * len(batch.rows))
     else:
         before, after = (compare_by(loss, z, batch.labels, config.temperature) for z in (batch.untrained, batch.trained))
         pair = before, after
-    first_pictures = instance_rows(data, uses_labels(config))
+    first_images = instance_rows(data, uses_labels(config))
     keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in KEPT_WITH_KEYS and n >= 0})
-    stored = {key: data.names[int(first_pictures[key])] for key in keys}
+    stored = {key: data.names[int(first_images[key])] for key in keys}
     panels = [
-        picture_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_pictures], stored)
+        image_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_images], stored)
         for space, comparison in zip(("untrained", "trained"), pair, strict=True)
     ]
     shown = [batch.views]
     if keys:
-        shown.append(plain_views(key_pictures(model, torch.tensor(keys)), run.size))
+        shown.append(plain_views(key_images(model, torch.tensor(keys)), run.size))
     measure = "logit" if pair[0].kinds[0] == "class" else "cosine"
     losses = [f"{c.anatomy.loss:.2f}" for c in pair]
     t = f"{config.temperature:g}"
     said = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
-    summary = text("matrix.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
-    return value_of(panels, pictures.sprites(torch.cat(shown)), " ".join([summary, *notes]), measure)
+    summary = text("loss.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
+    return value_of(panels, images.sprites(torch.cat(shown)), " ".join([summary, *notes]), measure)
 
 
-def picture_panel(
+def image_panel(
     name: str, comparison: Comparison, batch: Batch, data: Dataset, instance_labels: Tensor, stored: dict[int, str]
 ) -> dict[str, Any]:
-    """One matrix of pictures. instance_labels: (I,) of the training's instances; stored: names of kept keys, by instance."""
+    """One matrix of images. instance_labels: (I,) of the training's instances; stored: names of kept keys, by instance."""
     views = _view_names(data, batch)
     return panel_value(
         name,
@@ -157,13 +157,13 @@ def example_anatomy(form: SupConForm) -> Anatomy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(EXAMPLE_SEED)
         z = torch.randn(4, 8)
-    return sup_con_anatomy(z, torch.tensor(EXAMPLE_LABELS), 1.0, form, normalise=False)
+    return sup_con_anatomy(z, torch.tensor(EXAMPLE_LABELS), 1.0, form, normalize=False)
 
 
 def show_example(form: SupConForm) -> dict[str, Any]:
-    """The worked example, with its own figures."""
+    """The worked example, with its own values_of."""
     anatomy, known = example_anatomy(form), list(texts("roles"))
-    names = [text("matrix.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
+    names = [text("loss.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
     roles = [
         [
             "view.self" if i == j else "view.positive_class" if anatomy.positive[i, j] else "view.negative"
@@ -173,16 +173,16 @@ def show_example(form: SupConForm) -> dict[str, Any]:
     ]
     columns = [{"sprite": -1, "caption": name, "key": f"view {i}"} for i, name in enumerate(names)]
     panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, known), names, columns, None)
-    figures = {"denominators": anatomy.denominators, "terms": anatomy.terms, "shares": anatomy.share.sum(1)}
-    listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in figures.items()}
-    summary = text("matrix.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
+    values_of = {"denominators": anatomy.denominators, "terms": anatomy.terms, "contributions": anatomy.contribution.sum(1)}
+    listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in values_of.items()}
+    summary = text("loss.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
     return value_of([panel], None, summary, "dot")
 
 
 def value_of(
     panels: list[dict[str, Any]], sprites: dict[str, object] | None, summary: str, measure: str = "cosine"
 ) -> dict[str, Any]:
-    """What a `microscope` or a `laboratory` shows."""
+    """What a `loss_microscope` or a `temperature_lab` shows."""
     words = texts("roles")
     shown = {"panels": panels, "roles": list(words), "roleWords": words}
     return shown | {"sprites": sprites, "measure": measure, "summary": summary}
@@ -190,19 +190,19 @@ def value_of(
 
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
-    gr.Markdown(text("matrix.about"), elem_classes="about")
+    gr.Markdown(text("loss.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         loss = gr.Dropdown(
             [(text(f"losses.{name}"), name) for name in LOSSES],
             value="own",
-            label=text("matrix.loss"),
-            info=text("matrix.loss_hint"),
+            label=text("loss.loss"),
+            info=text("loss.loss_hint"),
             filterable=False,
             scale=2,
         )
-        count = gr.Slider(4, 32, 16, step=4, label=text("matrix.count"), info=text("matrix.count_hint"), scale=2)
-        again = gr.Button(text("matrix.again"), variant="primary", scale=1)
-    view = microscope(texts("microscope"), elem_id="matrix-view")
+        count = gr.Slider(4, 32, 16, step=4, label=text("loss.count"), info=text("loss.count_hint"), scale=2)
+        again = gr.Button(text("loss.again"), variant="primary", scale=1)
+    view = loss_microscope(texts("loss_microscope"), elem_id="loss-view")
     for name, control in (("loss", loss), ("count", count)):
         page.keep(name, control)
     page.keep("stage", read=lambda raw, _: one_of(raw, STAGES))

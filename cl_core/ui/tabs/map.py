@@ -1,4 +1,4 @@
-"""The embedding map: pictures where they lie, their true neighbours as lines, and the same over the time of the training."""
+"""The embedding map: images where they lie, their true neighbors as lines, and the same over the time of the training."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from cl_core.explore.projection import Projector
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.system.files import write_bytes
 from cl_core.text import text, texts
-from cl_core.ui import images as pictures
+from cl_core.ui import images as images
 from cl_core.ui import model_store as library
 from cl_core.ui.batch import LARGEST, picked_rows
-from cl_core.ui.components import embedding_map, picture_rows
+from cl_core.ui.components import embedding_map, image_rows
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import number, one_of
 from cl_core.ui.model_store import MAP_LAYERS, MapLayer
-from cl_core.ui.neighbors import neighbour_row
+from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 
-Colour = Literal["class", "cluster", "agreement", "loss"]
-COLOURS: tuple[Colour, ...] = ("class", "cluster", "agreement", "loss")
-NEIGHBOURS = 8
-CELLS = 24  # pictures in the matrix that moves with the training
+Color = Literal["class", "cluster", "agreement", "loss"]
+COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
+NEIGHBORS = 8
+CELLS = 24  # images in the matrix that moves with the training
 CURVE_POINTS = 200
 WHOLE = 32767
 
 
-def show(model: str, projector: Projector, layer: MapLayer, colour: Colour, picked: str) -> dict[str, Any]:
-    """The data set's shown pictures as points, and the kept ones at each snapshot."""
+def show(model: str, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
+    """The data set's shown images as points, and the kept ones at each snapshot."""
     data = library.dataset(model)
     run, kind = library.layer_run(model, layer)
     points = map_points(run, data, projector, kind, lambda: library.shown_features(model, layer))
@@ -47,26 +47,26 @@ def show(model: str, projector: Projector, layer: MapLayer, colour: Colour, pick
         "label": text("map.label", name=data.name),
         "count": len(points),
         "points": packed(whole_numbers(points), np.int16),
-        "sprites": pictures.dataset_sprites(data),
+        "sprites": images.dataset_sprites(data),
         "names": names_file(model),
         "batch": [place[row] for row in picked_rows(picked, data) if row in place],
         "moments": moments_value(model),
-        **coloured(model, layer, colour),
+        **colored(model, layer, color),
     }
 
 
-def coloured(model: str, layer: MapLayer, colour: Colour) -> dict[str, Any]:
-    """What colours the points: groups with names, or a number each."""
+def colored(model: str, layer: MapLayer, color: Color) -> dict[str, Any]:
+    """What colors the points: groups with names, or a number each."""
     data = library.dataset(model)
-    if colour == "class":
+    if color == "class":
         families = data.families[data.shown]
         return {"groups": packed(families, np.uint8), "groupNames": data.family_names, "score": None}
-    if colour == "cluster":
+    if color == "cluster":
         clusters = library.shown_clusters(model, layer)
         names = [text("map.cluster", number=i + 1) for i in range(int(clusters.max()) + 1)]
         return {"groups": packed(clusters, np.uint8), "groupNames": names, "score": None}
-    score = library.shown_agreement(model, layer) if colour == "agreement" else library.shown_losses(model)
-    about = text("map.score.agreement") if colour == "agreement" else text("map.score.loss")
+    score = library.shown_agreement(model, layer) if color == "agreement" else library.shown_losses(model)
+    about = text("map.score.agreement") if color == "agreement" else text("map.score.loss")
     return {"groups": None, "groupNames": [], "score": {"values": packed(score, np.float32), "about": about}}
 
 
@@ -84,17 +84,17 @@ def packed(values: Tensor, kind: type[np.generic]) -> str:
 
 
 def names_file(model: str) -> str:
-    """Address of the shown pictures' names: they come after the first drawing."""
+    """Address of the shown images' names: they come after the first drawing."""
     data = library.dataset(model)
     names = json.dumps([data.names[row] for row in data.shown.tolist()], ensure_ascii=False).encode()
-    file = pictures.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
+    file = images.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
     if not file.is_file() or file.stat().st_size != len(names):
         write_bytes(file, names)
     return f"/gradio_api/file={file}"
 
 
 def moments_value(model: str) -> dict[str, Any] | None:
-    """The kept pictures at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
+    """The kept images at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
     folder, data = library.folder(model), library.dataset(model)
     snapshots = folder.read_snapshots()
     if snapshots is None or len(snapshots.steps) < 2:
@@ -106,7 +106,7 @@ def moments_value(model: str) -> dict[str, Any] | None:
     return {
         "count": len(snapshots.rows),
         "epochs": [step * per_step for step in snapshots.steps],
-        "sprites": pictures.kept_sprites(data, snapshots.rows),
+        "sprites": images.kept_sprites(data, snapshots.rows),
         "names": [data.names[row] for row in snapshots.rows.tolist()],
         "groups": packed(data.families[snapshots.rows], np.uint8),
         "groupNames": data.family_names,
@@ -118,7 +118,7 @@ def moments_value(model: str) -> dict[str, Any] | None:
 
 
 def _moving_matrix(snapshots: Snapshots, families: Tensor) -> tuple[Tensor, Tensor]:
-    """Some of the kept pictures, those of a family together: positions (M,), cosines (S, M, M)."""
+    """Some of the kept images, those of a family together: positions (M,), cosines (S, M, M)."""
     chosen = torch.linspace(0, len(families) - 1, min(CELLS, len(families))).long()
     chosen = families.argsort(stable=True)[chosen]
     z = snapshots.embeddings[:, chosen].float()
@@ -139,16 +139,16 @@ def _curves(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def neighbours(model: str, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
-    """The clicked picture's neighbours in the space of the map: as pictures, and as lines to draw."""
+def neighbors(model: str, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
+    """The clicked image's neighbors in the space of the map: as images, and as lines to draw."""
     data = library.dataset(model)
     point = _points(event._data.get("id"), 1, len(data.shown))[0]
     row = int(data.shown[point])
     groups = data.groups[data.shown]
-    cosines, positions = nearest_others(library.shown_features(model, layer), groups, torch.tensor([point]), NEIGHBOURS)
+    cosines, positions = nearest_others(library.shown_features(model, layer), groups, torch.tensor([point]), NEIGHBORS)
     near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
-    title = text("map.neighbours", name=data.names[row], space=text(f"map.layers.{layer}"))
-    items = neighbour_row(title, text("map.neighbours_hint"), data, [(int(data.shown[p]), c) for p, c in near], first=row)
+    title = text("map.neighbors", name=data.names[row], space=text(f"map.layers.{layer}"))
+    items = neighbor_row(title, text("map.neighbors_hint"), data, [(int(data.shown[p]), c) for p, c in near], first=row)
     return {"rows": [items]}, gr.update(lines={"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near]})
 
 
@@ -165,7 +165,7 @@ def _points(given: Any, most: int, count: int) -> list[int]:
 
 
 def use_as_batch(model: str, event: gr.EventData) -> str:
-    """The selected pictures as the batch that the other views show."""
+    """The selected images as the batch that the other views show."""
     data = library.dataset(model)
     points = _points(event._data.get("ids"), LARGEST, len(data.shown))
     if len(points) < 2:
@@ -174,7 +174,7 @@ def use_as_batch(model: str, event: gr.EventData) -> str:
 
 
 def search_for(model: str, event: gr.EventData) -> str:
-    """The picture to search for, by the name the search view has for it."""
+    """The image to search for, by the name the search view has for it."""
     data = library.dataset(model)
     row = int(data.shown[_points(event._data.get("id"), 1, len(data.shown))[0]])
     same_group = {int(data.groups[r]): name for name, r in library.choices(data).items()}
@@ -200,29 +200,29 @@ def build(page: Page, shown: Event) -> None:
             label=text("map.layer"),
             info=text("map.layer_hint"),
         )
-        colour = gr.Radio(
-            [(text(f"map.colours.{name}"), name) for name in COLOURS],
+        color = gr.Radio(
+            [(text(f"map.colors.{name}"), name) for name in COLORS],
             value="class",
-            label=text("map.colour"),
-            info=text("map.colour_hint"),
+            label=text("map.color"),
+            info=text("map.color_hint"),
         )
     view = embedding_map(texts("map.view"), elem_id="map-view")
-    found = picture_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbours")
-    for name, control in (("projector", projector), ("layer", layer), ("colour", colour)):
+    found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbors")
+    for name, control in (("projector", projector), ("layer", layer), ("color", color)):
         page.keep(name, control)
-    page.keep("points", read=lambda raw, _: one_of(raw, ["pictures"]))
+    page.keep("points", read=lambda raw, _: one_of(raw, ["images"]))
     page.keep("moment", read=lambda raw, _: number(raw, 0, 1000))
     page.keep("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
     page.keep("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
     page.keep("trails", read=lambda raw, _: one_of(raw, ["true"]))
     page.keep("point", read=lambda raw, _: number(raw, 0, 10**7))
-    triggers = [shown, projector.change, layer.change, colour.change]
-    page.draws(triggers, show, [page.model, projector, layer, colour, page.picked], view, queue=True)
+    triggers = [shown, projector.change, layer.change, color.change]
+    page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
     # Notices travel through the queue.
     how = QUICK | {"queue": True}
-    view.point_click(page.handles(neighbours), [page.model, layer], [found, view], **how)
+    view.point_click(page.handles(neighbors), [page.model, layer], [found, view], **how)
     for event, handler, target, tab in (
-        (view.use_batch, use_as_batch, page.picked, "matrix"),
+        (view.use_batch, use_as_batch, page.picked, "loss"),
         (view.use_search, search_for, page.wanted, "search"),
     ):
         sent = event(page.handles(handler), page.model, target, **how)

@@ -15,7 +15,7 @@ import gradio as gr
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.hub.fetch import arrived
-from cl_core.hub.recommended import TRIED, Tried
+from cl_core.hub.recommended import RECOMMENDED, Recommended
 from cl_core.runs.feature_cache import looked_at
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import HubName, hub_name
@@ -48,14 +48,14 @@ def table() -> str:
 
     for name in library.checkpoint_names():
         record = library.folder(name).read_record()
-        knn = record.figures.get("knn")
+        knn = record.metrics.get("knn")
         cells = (
             name,
             record.config.method,
             record.config.encoder,
             load_dataset(record.config.dataset).title,
             f"{knn['accuracy']:.1%}" if knn else "–",
-            origin(name, record.figures.get("source")),
+            origin(name, record.metrics.get("source")),
         )
         rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
     head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())
@@ -98,15 +98,15 @@ def pull_run(access: Access, name: str) -> Iterator[tuple[Any, ...]]:
     names = library.checkpoint_names()
     if brought not in names:
         yield "", gr.skip(), table()
-        raise UserError(text("models.no_pictures", name=brought, dataset=folder.read_record().config.dataset))
+        raise UserError(text("models.no_images", name=brought, dataset=folder.read_record().config.dataset))
     yield _done(brought), gr.update(choices=names, value=brought), table()
 
 
-def bring_encoder(access: Access, tried: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
-    """Wrap a public encoder and let it look at the pictures; gives status, stop button, model menu, table."""
+def bring_encoder(access: Access, recommended: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
+    """Wrap a public encoder and let it look at the images; gives status, stop button, model menu, table."""
     from cl_core.hub.encoder import PREFIX, wrap
 
-    largest, repository = visitors.check_room(access), hub_name((other.strip() or tried).removeprefix(PREFIX))
+    largest, repository = visitors.check_room(access), hub_name((other.strip() or recommended).removeprefix(PREFIX))
     future = _begin(lambda: wrap(str(repository), dataset, largest=largest))
     for said in _fetching(repository, future):
         yield said, gr.update(interactive=True), gr.skip(), gr.skip()
@@ -122,7 +122,7 @@ def bring_encoder(access: Access, tried: str, other: str, dataset: str) -> Itera
 
 
 def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
-    """Let a wrapped encoder look at its pictures, and say how far it is.
+    """Let a wrapped encoder look at its images, and say how far it is.
 
     Raises:
         UserError: it took the visitor's turn, of so many seconds.
@@ -145,9 +145,9 @@ def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
                 yield bar(share, _looking(count, share, left))
 
 
-def _offer(each: Tried) -> str:
+def _offer(each: Recommended) -> str:
     learned = text(f"models.learned.{each.learned}")
-    return f"{each.title} · {learned} · {each.year} · {each.licence} · {each.megabytes} MB"
+    return f"{each.title} · {learned} · {each.year} · {each.license} · {each.megabytes} MB"
 
 
 def _looking(count: int, share: float, left_s: float | None) -> str:
@@ -199,11 +199,15 @@ def build(page: Page, shown: Event) -> None:
 
 
 def _encoder_form(page: Page, listed: gr.HTML) -> None:
-    offered = [(_offer(each), each.repository) for each in TRIED]
+    offered = [(_offer(each), each.repository) for each in RECOMMENDED]
     names = dataset_names()
     gr.Markdown(text("models.encoders_about"), elem_classes="small")
-    tried = gr.Dropdown(
-        offered, value=TRIED[0].repository, label=text("models.tried"), info=text("models.tried_hint"), filterable=False
+    recommended = gr.Dropdown(
+        offered,
+        value=RECOMMENDED[0].repository,
+        label=text("models.recommended"),
+        info=text("models.recommended_hint"),
+        filterable=False,
     )
     other = gr.Textbox("", label=text("models.other"), placeholder="hf-hub:timm/…", max_lines=1, elem_id="models-other")
     dataset = menu(names, value=names[0], label=text("models.dataset"), info=text("models.dataset_hint"), filterable=False)
@@ -211,12 +215,16 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
         bring = gr.Button(text("models.bring"), variant="primary", elem_id="models-bring")
         stop = gr.Button(text("models.stop"), interactive=False, elem_id="models-stop")
     status = gr.HTML("", elem_id="models-status")
-    page.keep("encoder", tried)
+    page.keep("encoder", recommended)
     page.keep("other-encoder", other)
     page.keep("looks-at", dataset, choices=dataset_names)
     outputs = [status, stop, page.model, listed]
     running = bring.click(
-        page.allows("hub", partial(bring_encoder, page.access)), [tried, other, dataset], outputs, trigger_mode="multiple", **LONG
+        page.allows("hub", partial(bring_encoder, page.access)),
+        [recommended, other, dataset],
+        outputs,
+        trigger_mode="multiple",
+        **LONG,
     )
     stop.click(None, cancels=[running], api_visibility="private")
     # Only once it has stopped, or its last word would come after ours. Gradio counts what was cancelled as failed.

@@ -1,4 +1,4 @@
-"""Upload a picture and see the most similar ones: trained, untrained and raw pixels side by side."""
+"""Upload an image and see the most similar ones: trained, untrained and raw pixels side by side."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.data.decoding import decode_picture, is_animated, to_tensor
+from cl_core.data.decoding import decode_image, is_animated, to_tensor
 from cl_core.text import text
 from cl_core.ui import model_store as library
-from cl_core.ui.components import menu, picture_rows, picture_upload
+from cl_core.ui.components import image_rows, image_upload, menu
 from cl_core.ui.events import QUICK
-from cl_core.ui.links import read_picture
-from cl_core.ui.neighbors import neighbour_row
+from cl_core.ui.links import read_image
+from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 
 TOP = 8
 
 
 def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
-    """The pictures most like the upload, or else like the chosen one, in each space."""
+    """The images most like the upload, or else like the chosen one, in each space."""
     data, size = library.dataset(model), library.run(model).size
     without = None
     if upload:
         file = Path(upload)
-        query = to_tensor(decode_picture(file, text("common.file")), size)
+        query = to_tensor(decode_image(file, text("common.file")), size)
         if is_animated(file):
             gr.Info(text("search.animated"))
     elif choice and choice in (rows := library.choices(data)):
         row = rows[choice]
-        query, without = data.pictures[row : row + 1], int(data.groups[row])
+        query, without = data.images[row : row + 1], int(data.groups[row])
     else:
         return {"rows": [], "empty": text("search.empty")}
     rows_shown = []
     for space in library.spaces(model):
         near = [(each.row, each.cosine) for each in library.search(model, space, query, TOP, without)]
-        rows_shown.append(neighbour_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near))
+        rows_shown.append(neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near))
     return {"rows": rows_shown}
 
 
@@ -45,13 +45,13 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("search.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
-            upload = picture_upload(
+            upload = image_upload(
                 text("search.upload"), elem_id="search-upload", height=240, sources=["upload", "clipboard", "webcam"]
             )
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
-            found = picture_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
-    page.keep("query", choice, event="input", read=read_picture)
+            found = image_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
+    page.keep("query", choice, event="input", read=read_image)
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
     shown(page.handles(choices), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
@@ -60,7 +60,7 @@ def build(page: Page, shown: Event) -> None:
 
 
 def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, str]:
-    """The pictures to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
+    """The images to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
     names = list(library.choices(library.dataset(model)))
     chosen = wanted if wanted in names else chosen
     return gr.update(choices=names, value=chosen if chosen in names else None), ""

@@ -1,4 +1,4 @@
-"""The temperature laboratory: what the temperature does to a batch, and what it did to the runs trained with it."""
+"""The temperature temperature_lab: what the temperature does to a batch, and what it did to the runs trained with it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cl_core.evaluation.geometry import tolerance, uniformity
 from cl_core.models.methods import METHODS
 from cl_core.text import text, texts
 from cl_core.ui import model_store as library
-from cl_core.ui.components import laboratory
-from cl_core.ui.components.laboratory import TEMPERATURES
+from cl_core.ui.components import temperature_lab
+from cl_core.ui.components.temperature_lab import TEMPERATURES
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
-from cl_core.ui.tabs import loss as matrix
+from cl_core.ui.tabs import loss as loss_tab
 from cl_core.ui.tabs.loss import Loss
 
 PAIRS = 32
@@ -29,7 +29,7 @@ def has_temperature(model: str) -> bool:
 def show(model: str, seed: float, picked: str = "") -> dict[str, Any]:
     """A batch as the model's loss sees it, or NT-Xent where that has no temperature; and where all runs ended."""
     loss: Loss = "own" if has_temperature(model) and library.trained_here(model) else "nt-xent"
-    value = matrix.show(model, loss, PAIRS, seed, picked)
+    value = loss_tab.show(model, loss, PAIRS, seed, picked)
     if not library.trained_here(model):
         about = text("temperature.elsewhere", model=model)
     else:
@@ -38,7 +38,7 @@ def show(model: str, seed: float, picked: str = "") -> dict[str, Any]:
 
 
 def places(model: str) -> list[dict[str, Any]]:
-    """Uniformity and tolerance of each run on the model's data set, by its kept pictures; and of its first weights."""
+    """Uniformity and tolerance of each run on the model's data set, by its kept images; and of its first weights."""
     data = library.dataset(model)
     found = []
     for name in library.checkpoint_names():
@@ -66,8 +66,8 @@ def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens, and then follows the hand without the server."""
     gr.Markdown(text("temperature.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
-        again = gr.Button(text("matrix.again"), variant="primary", scale=0, min_width=160)
-    view = laboratory(texts("laboratory"), elem_id="temperature-view")
+        again = gr.Button(text("loss.again"), variant="primary", scale=0, min_width=160)
+    view = temperature_lab(texts("temperature_lab"), elem_id="temperature-view")
     page.keep("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.keep("network", read=lambda raw, _: one_of(raw, WEIGHTS))
     page.keep("anchor", read=lambda raw, _: number(raw, 1, 2 * PAIRS))

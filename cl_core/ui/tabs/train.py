@@ -50,7 +50,7 @@ def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
     """The settings of the form with those of its line of options on top.
 
     Raises:
-        UserError: one of them is none, out of bounds, or they do not go with the pictures.
+        UserError: one of them is none, out of bounds, or they do not go with the images.
     """
     if len(other) > LONGEST_OTHER:
         raise UserError(text("train.other_long", most=f"{LONGEST_OTHER:,}"))
@@ -149,8 +149,8 @@ def status(seen: Look) -> str:
     epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
     key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
     said = text(f"train.state.{key}", name=name, epoch=epoch, epochs=record.config.epochs, minutes=minutes)
-    if record.state == "finished" and {"knn", "pixels"} <= record.figures.keys():
-        accuracies = {key: f"{record.figures[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
+    if record.state == "finished" and {"knn", "pixels"} <= record.metrics.keys():
+        accuracies = {key: f"{record.metrics[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
         said += " " + text("train.knn", **accuracies)
     return done(said) + _judged(seen.metrics, record.state == "finished") + _command(name, record.config)
 
@@ -162,7 +162,7 @@ def _going(seen: Look) -> str:
     if record is None or not losses:
         return bar(None, text("train.starting"))
     last, batch = losses[-1], min(record.config.batch_size, record.instances)
-    left = (record.total_steps - last["step"]) * batch / max(last["pictures_per_s"], 1e-9)
+    left = (record.total_steps - last["step"]) * batch / max(last["images_per_s"], 1e-9)
     numbers = {key: f"{last[key]:.2f}" for key in ("loss", "chance")}
     said = text("train.going", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
     return bar(last["step"] / max(1, record.total_steps), said) + _judged(seen.metrics) + _command(seen.name, record.config)
@@ -203,11 +203,11 @@ def watch(jobs: Jobs, name: str, before: str, mine: bool = True) -> tuple[Any, .
         with contextlib.suppress(UserError):  # damaged: the views say so
             archive = library.packed(name)
     free = mine and not (seen.trained or jobs.running)
-    can_go_on = free and seen.record is not None and seen.record.state in ("running", "stopped")
+    can_resume = free and seen.record is not None and seen.record.state in ("running", "stopped")
     return (
         status(seen),
         gr.update(interactive=mine and seen.ours and not seen.stopping),
-        gr.update(interactive=can_go_on),
+        gr.update(interactive=can_resume),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
         gr.update(active=seen.trained),
@@ -232,7 +232,7 @@ def begin(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
     return folder.name
 
 
-def go_on(access: Access, jobs: Jobs, name: str) -> None:
+def resume(access: Access, jobs: Jobs, name: str) -> None:
     """Go on with a run that was stopped or cut off.
 
     Raises:
@@ -273,14 +273,14 @@ def build(page: Page, shown: Event) -> None:
             said = gr.HTML("", elem_id="train-status")
             with gr.Row():
                 stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop")
-                resume = gr.Button(text("train.go_on"), interactive=False, elem_id="train-go-on")
+                resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume")
                 use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
                 take = gr.DownloadButton(text("train.take"), interactive=False, elem_id="train-take")
             view = figure_view(elem_id="train-curves")
     drawn_from = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
     page.keep("run", runs, choices=lambda: names(jobs))
-    watched = [said, stop, resume, use, take, clock, view, drawn_from]
+    watched = [said, stop, resume_button, use, take, clock, view, drawn_from]
 
     def train_pressed(request: gr.Request, *given: Any) -> Any:
         visitor = access.check("train", request)
@@ -291,7 +291,7 @@ def build(page: Page, shown: Event) -> None:
     def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         access.own(folder_of(name).path, request)
-        go_on(access, jobs, name)
+        resume(access, jobs, name)
         return watch(jobs, name, before)
 
     def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
@@ -320,7 +320,7 @@ def build(page: Page, shown: Event) -> None:
 
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
-    resume.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
+    resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, said], **PRESSED)
@@ -356,7 +356,7 @@ def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
         "",
         label=text("train.other"),
         info=text("train.other_hint"),
-        placeholder="--stop-gradient false --views.flip 0",
+        placeholder="--stop-gradient false --augment.flip-prob 0",
         max_lines=1,
         max_length=LONGEST_OTHER,
         elem_id="train-other",

@@ -1,4 +1,4 @@
-"""Augmented pairs: two views of one picture, and what was done to make them."""
+"""Augmented pairs: two views of one image, and what was done to make them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import gradio as gr
 import torch
 
 from cl_core.augment.record import ViewRecord, sample_record
-from cl_core.augment.settings import ViewConfig
+from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import apply_record
-from cl_core.data.decoding import decode_picture
+from cl_core.data.decoding import decode_image
 from cl_core.text import text
-from cl_core.ui import images as pictures
+from cl_core.ui import images as images
 from cl_core.ui import model_store as library
-from cl_core.ui.components import menu, pair_view, picture_upload
+from cl_core.ui.components import image_upload, menu, pair_view
 from cl_core.ui.events import QUICK
-from cl_core.ui.links import read_picture
+from cl_core.ui.links import read_image
 from cl_core.ui.page import Event, Page
 
-COLOURS = ("#0072B2", "#D55E00")
+COLORS = ("#0072B2", "#D55E00")
 SHOWN_SIZE = 128  # views are drawn at this size, so that a person sees what the blur and the crop do
 SEED_LIMIT = 2**31
 
@@ -28,99 +28,99 @@ SEED_LIMIT = 2**31
 def describe(record: ViewRecord, row: int, height: int, width: int) -> list[str]:
     """What was done to one view, in words, in the order it was done."""
     h, w = record.box[row, 2:].tolist()
-    lines = [text("pairs.did.crop", share=f"{h * w / (height * width):.0%}", ratio=f"{w / h:.2f}")]
+    lines = [text("views.did.crop", share=f"{h * w / (height * width):.0%}", ratio=f"{w / h:.2f}")]
     if record.flipped[row]:
-        lines.append(text("pairs.did.flip"))
+        lines.append(text("views.did.flip"))
     factors = record.factors[row].tolist()
     names = ("brightness", "contrast", "saturation", "hue")
     for kind in record.order[row].tolist():
         neutral = 0.0 if names[kind] == "hue" else 1.0
         if abs(factors[kind] - neutral) > 1e-6:
             amount = f"{factors[kind] * 360:+.0f}°" if names[kind] == "hue" else f"{factors[kind]:.2f}"
-            lines.append(text(f"pairs.did.{names[kind]}", amount=amount))
-    if record.grey[row]:
-        lines.append(text("pairs.did.grey"))
+            lines.append(text(f"views.did.{names[kind]}", amount=amount))
+    if record.gray[row]:
+        lines.append(text("views.did.gray"))
     if record.sigma[row] > 0:
-        lines.append(text("pairs.did.blur", sigma=f"{float(record.sigma[row]):.1f}"))
+        lines.append(text("views.did.blur", sigma=f"{float(record.sigma[row]):.1f}"))
     return lines
 
 
-def make_pair(picture: torch.Tensor, name: str, config: ViewConfig, seed: int) -> dict[str, Any]:
-    """The value of a `pair_view` for one picture (1, 3, H, W) uint8."""
-    height, width = int(picture.shape[2]), int(picture.shape[3])
+def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) -> dict[str, Any]:
+    """The value of a `pair_view` for one image (1, 3, H, W) uint8."""
+    height, width = int(image.shape[2]), int(image.shape[3])
     record = sample_record(2, height, width, config, torch.Generator().manual_seed(seed))
-    views = apply_record(picture.expand(2, -1, -1, -1), record, SHOWN_SIZE)
+    views = apply_record(image.expand(2, -1, -1, -1), record, SHOWN_SIZE)
     shown = []
-    for i, colour in enumerate(COLOURS):
+    for i, color in enumerate(COLORS):
         top, left, h, w = record.box[i].tolist()
         shown.append(
             {
-                "src": pictures.data_url(pictures.to_image(views[i])),
-                "caption": text("pairs.view", number=i + 1),
-                "colour": colour,
+                "src": images.data_url(images.to_image(views[i])),
+                "caption": text("views.view", number=i + 1),
+                "color": color,
                 "box": [100 * left / width, 100 * top / height, 100 * w / width, 100 * h / height],
                 "lines": describe(record, i, height, width),
             }
         )
-    return {"original": {"src": pictures.data_url(pictures.to_image(picture[0])), "caption": name}, "views": shown}
+    return {"original": {"src": images.data_url(images.to_image(image[0])), "caption": name}, "views": shown}
 
 
 def show(
     model: str, choice: str | None, upload: str | None, seed: float,
-    crop: float, flip: float, jitter: float, grey: float, blur: float,
+    crop: float, flip: float, jitter: float, gray: float, blur: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """Two views of the uploaded picture, or else of the chosen one."""
-    config = ViewConfig(
+    """Two views of the uploaded image, or else of the chosen one."""
+    config = AugmentConfig(
         crop_scale_min=crop,
-        flip=flip,
-        jitter=1.0 if jitter > 0 else 0.0,
+        flip_prob=flip,
+        color_jitter_prob=1.0 if jitter > 0 else 0.0,
         brightness=min(1.0, jitter),
         contrast=min(1.0, jitter),
         saturation=min(1.0, jitter),
         hue=min(0.5, jitter / 4),
-        grey=grey,
-        blur=blur,
+        grayscale_prob=gray,
+        blur_prob=blur,
     )
     if upload:
-        image = decode_picture(Path(upload), text("common.file"))
-        return make_pair(pictures.as_tensor(image), text("common.your_picture"), config, int(seed))
+        image = decode_image(Path(upload), text("common.file"))
+        return make_pair(images.as_tensor(image), text("common.your_image"), config, int(seed))
     data = library.dataset(model)
     names = library.choices(data)
     row = names.get(choice or "", next(iter(names.values())))
-    return make_pair(data.pictures[row : row + 1], data.names[row], config, int(seed))
+    return make_pair(data.images[row : row + 1], data.names[row], config, int(seed))
 
 
 def choices(model: str, chosen: str | None) -> dict[str, Any]:
-    """The pictures to pick from when the model changes; the one chosen stays if it is among them."""
+    """The images to pick from when the model changes; the one chosen stays if it is among them."""
     names = list(library.choices(library.dataset(model)))
     return gr.update(choices=names, value=chosen if chosen in names else names[0])
 
 
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when the page opens."""
-    gr.Markdown(text("pairs.about"), elem_classes="about")
+    gr.Markdown(text("views.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
-            choice = menu([], label=text("pairs.choice"), info=text("pairs.choice_hint"), filterable=True)
-            again = gr.Button(text("pairs.again"), variant="primary")
+            choice = menu([], label=text("views.choice"), info=text("views.choice_hint"), filterable=True)
+            again = gr.Button(text("views.again"), variant="primary")
             crop = gr.Slider(
-                0.05, 1, 0.3, step=0.05, elem_id="pairs-crop", label=text("pairs.crop"), info=text("pairs.crop_hint")
+                0.05, 1, 0.3, step=0.05, elem_id="views-crop", label=text("views.crop"), info=text("views.crop_hint")
             )
-            jitter = gr.Slider(0, 1, 0.4, step=0.05, label=text("pairs.jitter"), info=text("pairs.jitter_hint"))
-            with gr.Accordion(text("pairs.more"), open=False):
-                flip = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.flip"))
-                grey = gr.Slider(0, 1, 0.2, step=0.05, label=text("pairs.grey"))
-                blur = gr.Slider(0, 1, 0.5, step=0.05, label=text("pairs.blur"))
-            upload = picture_upload(text("pairs.upload"), elem_id="pairs-upload", height=200, sources=["upload", "clipboard"])
+            jitter = gr.Slider(0, 1, 0.4, step=0.05, label=text("views.jitter"), info=text("views.jitter_hint"))
+            with gr.Accordion(text("views.more"), open=False):
+                flip = gr.Slider(0, 1, 0.5, step=0.05, label=text("views.flip"))
+                gray = gr.Slider(0, 1, 0.2, step=0.05, label=text("views.gray"))
+                blur = gr.Slider(0, 1, 0.5, step=0.05, label=text("views.blur"))
+            upload = image_upload(text("views.upload"), elem_id="views-upload", height=200, sources=["upload", "clipboard"])
         with gr.Column(scale=3, min_width=320):
-            view = pair_view(elem_id="pairs-view")
+            view = pair_view(elem_id="views-view")
     seed = gr.Number(1, visible=False, precision=0)
-    page.keep("picture", choice, event="input", read=read_picture)
-    for name, control in (("crop", crop), ("jitter", jitter), ("flip", flip), ("grey", grey), ("blur", blur), ("pair", seed)):
+    page.keep("image", choice, event="input", read=read_image)
+    for name, control in (("crop", crop), ("jitter", jitter), ("flip", flip), ("gray", gray), ("blur", blur), ("pair", seed)):
         page.keep(name, control)
     shown(page.handles(choices), [page.model, choice], choice, **QUICK)
-    inputs = [page.model, choice, upload, seed, crop, flip, jitter, grey, blur]
-    page.draws([control.change for control in (seed, crop, flip, jitter, grey, blur)], show, inputs, view)
+    inputs = [page.model, choice, upload, seed, crop, flip, jitter, gray, blur]
+    page.draws([control.change for control in (seed, crop, flip, jitter, gray, blur)], show, inputs, view)
     # Notices travel through the queue, which sliders go past to be quick.
     page.draws([shown, choice.change, upload.change], show, inputs, view, queue=True)
     choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place

@@ -43,9 +43,9 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(url)
-    note = page.get_by_text("need its pictures, which are not on this machine")
+    note = page.get_by_text("need its images, which are not on this machine")
     expect(note).to_be_visible()
-    expect(page.locator("#pairs-view img").first).to_be_visible()  # everything else works
+    expect(page.locator("#views-view img").first).to_be_visible()  # everything else works
     assert not [name for name in choices(page) if name.startswith("cifar10")]
 
     hidden = archive.rename(archive.with_suffix(".away"))
@@ -65,9 +65,9 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
 
     other = browser.new_page()
     other.goto(url)
-    expect(other.locator("#pairs-view img").first).to_be_visible()
+    expect(other.locator("#views-view img").first).to_be_visible()
     assert "cifar10-simclr" in choices(other)
-    expect(other.get_by_text("need its pictures")).to_be_hidden()
+    expect(other.get_by_text("need its images")).to_be_hidden()
     page.close()
     other.close()
     assert errors == []

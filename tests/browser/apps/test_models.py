@@ -51,7 +51,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
-        page.wait_for_selector(READY["pairs"])
+        page.wait_for_selector(READY["views"])
         open_tab(page, "Models")
         page.wait_for_selector(READY["models"])
         expect(page.locator("#models-list tr", has_text="emoji-simclr").first).to_contain_text("comes with the project")
@@ -84,7 +84,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         expect(status.locator("progress")).to_have_attribute("value", re.compile(r"0\.[1-9]"))
         expect(status).to_contain_text("resnet18.a1_in1k-emoji is here and chosen")
         expect(page.locator("#models-list tr", has_text="resnet18.a1_in1k-emoji")).to_contain_text(f"{ENCODER}, mit")
-        for view, tab in (("matrix", "Loss"), ("temperature", "Temperature"), ("map", "Map")):
+        for view, tab in (("loss", "Loss"), ("temperature", "Temperature"), ("map", "Map")):
             open_tab(page, tab)
             page.wait_for_selector(READY[view])
         open_tab(page, "Curves")
@@ -111,17 +111,17 @@ def test_a_page_outlives_the_server(wide: BrowserContext, environment: dict[str,
     page.set_default_timeout(PATIENCE_MS)
     with running_app(tmp_path / "log", ["app.py"], environment, port) as url:
         page.goto(url)
-        page.wait_for_selector(READY["pairs"])
+        page.wait_for_selector(READY["views"])
         open_tab(page, "Loss")
-        page.wait_for_selector(READY["matrix"])
+        page.wait_for_selector(READY["loss"])
         page.wait_for_timeout(2000)  # what is under way when a server stops is lost, and Gradio's page waits for it
     with running_app(tmp_path / "log2", ["app.py"], environment, port):
         page.wait_for_timeout(2000)
         menu = page.get_by_label("Model", exact=True).first
         menu.fill("fashion-simclr")
         page.keyboard.press("Enter")
-        open_tab(page, "Views")  # its menu of pictures was changed when the page was opened
-        expect(page.locator("#pairs-view")).to_contain_text("Ankle boot")
+        open_tab(page, "Views")  # its menu of images was changed when the page was opened
+        expect(page.locator("#views-view")).to_contain_text("Ankle boot")
         open_tab(page, "Map")
         page.wait_for_selector(READY["map"])
         expect(page.get_by_text("is not in the list of choices")).to_have_count(0)

@@ -46,7 +46,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     other.goto(f"{app_url}zh{LINK}&train-method=simsiam")
     expect(other.locator("#train-run input")).to_have_value(NAME)
     expect(other.get_by_label("温度").first).to_be_disabled()  # SimSiam has none
-    page.click("#train-go-on")
+    page.click("#train-resume")
     expect(page.locator("#train-stop")).to_be_enabled()
     other.click("#train-begin")
     expect(other.get_by_text(f"正在训练 {NAME}")).to_be_visible()
@@ -62,6 +62,6 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     page.click("#train-use")
     expect(page.get_by_label("Model").first).to_have_value(NAME)
     open_tab(page, "Views")
-    expect(page.locator("#pairs-view img").first).to_be_visible()
+    expect(page.locator("#views-view img").first).to_be_visible()
     open_tab(page, "Models")
     expect(page.locator("#models-list tr", has_text=NAME)).to_contain_text("trained here")

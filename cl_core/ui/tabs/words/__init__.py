@@ -14,7 +14,7 @@ VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cos
 
 
 def build(page: Page, shown: Event) -> None:
-    """Lay out the views; each is drawn when its tab opens. The page's model, one of pictures, has no say here."""
+    """Lay out the views; each is drawn when its tab opens. The page's model, one of images, has no say here."""
     gr.Markdown(text("words.about"), elem_classes="about")
     names = library.word_names()
     if not names:

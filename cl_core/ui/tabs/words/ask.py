@@ -19,7 +19,7 @@ from cl_core.ui.page import Event, Page
 from cl_core.words.maps import SHOWN, word_map
 from cl_core.words.questions import Answer, parse_analogy
 
-NEIGHBOURS = 15
+NEIGHBORS = 15
 ON_CARD = 5
 EXAMPLES = ["dog", "red", "violin", "dog cat", "king - man + woman"]
 
@@ -35,19 +35,19 @@ def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
     space = library.word_space(name)
     terms = asked.replace(",", " ").split()
     if len(terms) == 1:
-        found = space.similar(terms[0], NEIGHBOURS)
+        found = space.similar(terms[0], NEIGHBORS)
         return text("words.answer.similar", word=terms[0].lower()), terms, found
     if len(terms) == 2 and not set(terms) & {"+", "-"}:
         cosine = space.cosine(*terms)
         said = text("words.answer.cosine", first=terms[0].lower(), second=terms[1].lower(), cosine=f"{cosine:+.3f}")
-        return said, terms, space.similar(terms[0], NEIGHBOURS)
+        return said, terms, space.similar(terms[0], NEIGHBORS)
     plus, minus = parse_analogy(terms)
-    found = space.analogy(plus, minus, NEIGHBOURS)
+    found = space.analogy(plus, minus, NEIGHBORS)
     return text("words.answer.analogy", terms=" ".join(terms), word=found[0].word), [*plus, *minus], found
 
 
 def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
-    """The neighbourhood of what was asked, and the answer in words."""
+    """The neighborhood of what was asked, and the answer in words."""
     from cl_core.figures.words import around_figure, cosine_figure
 
     asked = asked if asked and asked.strip() else EXAMPLES[0]
@@ -60,8 +60,8 @@ def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     vectors = space.unit[[space.vocabulary.number(word) for word in shown]]
     points = pca(vectors)
     points = points - points[0]
-    around = around_figure(points, shown, text("words.neighbourhood.around"))
-    bars = cosine_figure(shown[1:], [each.cosine for each in found], text("words.neighbourhood.cosine"))
+    around = around_figure(points, shown, text("words.neighborhood.around"))
+    bars = cosine_figure(shown[1:], [each.cosine for each in found], text("words.neighborhood.cosine"))
     return figures_value(around, bars, label=said), said
 
 
@@ -125,12 +125,12 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     page.keep("word", asked)
     page.keep("wordmap", projector)
     said = gr.Markdown(elem_classes="summary")
-    neighbourhood = figure_view(elem_id="words-neighbourhood")
+    neighborhood = figure_view(elem_id="words-neighborhood")
     gr.Markdown(text("words.map.about"), elem_classes="about")
     view = figure_view(elem_id="words-map")
     # Notices travel through the queue.
     options = QUICK | {"queue": True}
-    question_asked: tuple[Any, Any, Any] = (page.handles(answer), [which, asked], [neighbourhood, said])
+    question_asked: tuple[Any, Any, Any] = (page.handles(answer), [which, asked], [neighborhood, said])
     gr.on([shown, which.change, asked.submit], *question_asked, **options)
     gr.on(
         [shown, which.change, projector.change, said.change],

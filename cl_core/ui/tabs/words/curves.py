@@ -19,7 +19,7 @@ def show(name: str) -> tuple[dict[str, Any], str]:
     from cl_core.figures.words import word_curves
 
     run = library.words(name)
-    config, figures = run.record.config, run.record.figures
+    config, final = run.record.config, run.record.metrics
     metrics = [point for point in run.folder.read_metrics() if point["kind"] == "loss"]
     always_noise = config.noise_words / (config.noise_words + 1)
     value = figures_value(word_curves(metrics, always_noise, texts("words.curves.figure")), label=text("words.curves.label"))
@@ -36,8 +36,8 @@ def show(name: str) -> tuple[dict[str, Any], str]:
         minutes=f"{run.record.seconds / 60:.0f}",
         device=run.record.device,
     )
-    if "log_z" in figures:
-        found = {"mean": f"{figures['log_z']['mean']:+.2f}", "std": f"{figures['log_z']['std']:.2f}"}
+    if "log_z" in final:
+        found = {"mean": f"{final['log_z']['mean']:+.2f}", "std": f"{final['log_z']['std']:.2f}"}
         summary += " " + text(f"words.log_z.{config.loss}", **found)
     return value, summary
 

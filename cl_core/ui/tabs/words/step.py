@@ -14,25 +14,25 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.words.anatomy import step_anatomy
 
-CENTRE, CONTEXT = "dog", "cat"
+CENTER, CONTEXT = "dog", "cat"
 
 
-def show(name: str, centre: str, context: str, seed: float) -> tuple[dict[str, Any], str]:
+def show(name: str, center: str, context: str, seed: float) -> tuple[dict[str, Any], str]:
     """The k + 1 questions of a pair, and the step in words."""
     from cl_core.figures.words import step_figure
 
     run = library.words(name)
-    numbers = [run.vocabulary.number(word) for word in (centre or CENTRE, context or CONTEXT)]
+    numbers = [run.vocabulary.number(word) for word in (center or CENTER, context or CONTEXT)]
     parts = step_anatomy(run.vectors, run.record.config, run.vocabulary, numbers[0], numbers[1], int(seed))
     groups = (
         {"score": parts.score, "logit": parts.logit},
-        {"probability": parts.probability, "share": parts.share},
+        {"probability": parts.probability, "contribution": parts.contribution},
         {"push": parts.push},
     )
     figures = [step_figure(parts.words, columns, texts("words.step.figure")) for columns in groups]
     summary = text(
         "words.step.summary",
-        centre=parts.centre,
+        center=parts.center,
         context=parts.words[0],
         k=len(parts.words) - 1,
         probability=f"{float(parts.probability[0]):.0%}",
@@ -48,16 +48,16 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("words.step.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
-        centre = gr.Textbox(CENTRE, label=text("words.step.centre"), info=text("words.step.centre_hint"))
+        center = gr.Textbox(CENTER, label=text("words.step.center"), info=text("words.step.center_hint"))
         context = gr.Textbox(CONTEXT, label=text("words.step.context"), info=text("words.step.context_hint"))
         again = gr.Button(text("words.step.again"), variant="primary")
-    page.keep("centre", centre)
+    page.keep("center", center)
     page.keep("context", context)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-step")
     seed = gr.Number(1, visible=False, precision=0)
     draw = page.handles(show)
-    inputs, outputs = [which, centre, context, seed], [view, summary]
+    inputs, outputs = [which, center, context, seed], [view, summary]
     options = QUICK | {"queue": True}  # notices travel through the queue
-    gr.on([shown, which.change, centre.submit, context.submit], draw, inputs, outputs, **options)
+    gr.on([shown, which.change, center.submit, context.submit], draw, inputs, outputs, **options)
     again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **options)

@@ -4,7 +4,7 @@ const [LOWEST_T, HIGHEST_T] = props.temperatures;
 const T_STEPS = 300;
 const CURVE_STEPS = 48;
 const CURVES_A_FRAME = 6;
-const BAR_HEIGHTS = { probability: 110, picture: 22, gradient: 90, gap: 6 };
+const BAR_HEIGHTS = { probability: 110, image: 22, gradient: 90, gap: 6 };
 const SMALLEST_BAR = 15;
 const GREEN = "#009e73", ORANGE = "#d55e00", BLUE = "#0072b2";
 
@@ -120,7 +120,7 @@ function describe() {
   said.append(build("div", "cl-which", say(words.anchor, { name: here.rowNames[state.row] })));
   if (row.hardest >= 0) {
     const hardest = here.columns[row.hardest];
-    said.append(build("div", "", say(words.hardest, { name: hardest.caption, share: percent(row.hardestShare) })));
+    said.append(build("div", "", say(words.hardest, { name: hardest.caption, share: percent(row.hardestContribution) })));
     pair.append(said);
     if (sheet && hardest.sprite >= 0) pair.append(drawnTile(sheet, shownValue.sprites, hardest.sprite, 56));
   } else pair.append(said);
@@ -131,7 +131,7 @@ function describe() {
     fact("probability", percent(probability), probability),
     fact("row", shown(parts.terms[state.row]), parts.terms[state.row]),
     fact("effective", say(words.of, { value: shown(row.effective), all: negatives }), row.effective),
-    fact("hardest", percent(row.hardestShare), row.hardestShare),
+    fact("hardest", percent(row.hardestContribution), row.hardestContribution),
     fact("pull", shown(row.pull), row.pull),
     fact("loss", shown(parts.loss), parts.loss),
     fact("chance", here.chance === null ? "–" : shown(here.chance), here.chance),
@@ -160,31 +160,31 @@ function orderBars({ table }, start, width) {
 // The anchor's candidates, the most alike first, in pixels: upwards probabilities, downwards pull and push.
 // said: the words beside them, [text, y].
 function barsOf({ table, parts }, start) {
-  const { probability: tallest, picture, gradient: longest, gap } = BAR_HEIGHTS;
-  const high = tallest + picture + longest + 2 * gap + 28, base = 16 + tallest;
+  const { probability: tallest, image, gradient: longest, gap } = BAR_HEIGHTS;
+  const high = tallest + image + longest + 2 * gap + 28, base = 16 + tallest;
   const chance = (j) => Math.exp(parts.logProbabilities[start + j]);
   const most = bars.cells.reduce((top, j) => Math.max(top, chance(j)), 1e-12);
   const strongest = bars.cells.reduce((top, j) => Math.max(top, Math.abs(parts.gradient[start + j])), 1e-12);
   const boxes = bars.cells.map((j, n) => {
     const height = (tallest * chance(j)) / most, force = parts.gradient[start + j];
-    return { j, x: n * bars.wide, up: { y: base - height, height, colour: table.positive[start + j] ? GREEN : BLUE },
-      down: { y: base + picture + gap, height: (longest * Math.abs(force)) / strongest, colour: force < 0 ? GREEN : ORANGE } };
+    return { j, x: n * bars.wide, up: { y: base - height, height, color: table.positive[start + j] ? GREEN : BLUE },
+      down: { y: base + image + gap, height: (longest * Math.abs(force)) / strongest, color: force < 0 ? GREEN : ORANGE } };
   });
   const said = [[say(words.probability_bars, { most: percent(most) }), 11], [say(words.gradient_bars, { most: shown(strongest) }), high - 2]];
   return { high, base, boxes, said, most };
 }
 
-// The same as a drawing, with the pictures between as one image.
+// The same as a drawing, with the images between as one image.
 function barsSvg() {
   const { high, base, boxes, said } = barsOf(current(), state.row * current().table.columns);
-  const { picture, gap } = BAR_HEIGHTS;
+  const { image, gap } = BAR_HEIGHTS;
   const strip = document.createElement("canvas"), scale = bars.width / width;
-  [strip.width, strip.height] = [bars.width, Math.round(picture * scale)];
+  [strip.width, strip.height] = [bars.width, Math.round(image * scale)];
   strip.getContext("2d").drawImage(bars, 0, -Math.round((base + gap / 2) * scale));
   return svgText(width, high, [paper(),
     ...said.map(([text, y]) => `<text x="0" y="${y}" font-family="sans-serif" font-size="12" fill="${bars.ink}">${xml(text)}</text>`),
-    `<image x="0" y="${base + gap / 2}" width="${width}" height="${picture}" href="${strip.toDataURL()}"/>`,
-    ...boxes.flatMap(({ x, up, down }) => [up, down].map(({ y, height, colour }) => `<rect x="${x + 1}" y="${y}" width="${bars.wide - 2}" height="${height}" fill="${colour}"/>`))]);
+    `<image x="0" y="${base + gap / 2}" width="${width}" height="${image}" href="${strip.toDataURL()}"/>`,
+    ...boxes.flatMap(({ x, up, down }) => [up, down].map(({ y, height, color }) => `<rect x="${x + 1}" y="${y}" width="${bars.wide - 2}" height="${height}" fill="${color}"/>`))]);
 }
 
 function drawBars(row) {
@@ -193,35 +193,35 @@ function drawBars(row) {
   const start = state.row * table.columns;
   if (!width) return;
   const key = [turn, state.network, state.row, width, window.devicePixelRatio, document.body.className].join();
-  const fresh = bars.key !== key; // order and pictures stay while only the temperature moves
+  const fresh = bars.key !== key; // order and images stay while only the temperature moves
   if (fresh) {
     orderBars(here, start, width);
     bars.ink = getComputedStyle(root).color;
   }
   bars.key = key;
   const { wide } = bars;
-  const { picture, gap } = BAR_HEIGHTS;
+  const { image, gap } = BAR_HEIGHTS;
   const { high, base, boxes, said, most } = barsOf(here, start);
   const pen = sized(bars, width, high);
   const strip = base + gap / 2;
-  if (fresh) pen.clearRect(0, strip, width, picture);
+  if (fresh) pen.clearRect(0, strip, width, image);
   pen.clearRect(0, 0, width, strip);
-  pen.clearRect(0, strip + picture, width, high);
+  pen.clearRect(0, strip + image, width, high);
   pen.font = "12px sans-serif";
   pen.fillStyle = bars.ink;
   for (const [text, y] of said) pen.fillText(text, 0, y);
   for (const { j, x, up, down } of boxes) {
-    const size = Math.min(picture, wide - 1);
-    if (sheet && fresh) spriteOn(pen, here.columns[j].sprite, x + (wide - size) / 2, strip + (picture - size) / 2, size);
-    for (const { y, height, colour } of [up, down]) {
-      pen.fillStyle = colour;
+    const size = Math.min(image, wide - 1);
+    if (sheet && fresh) spriteOn(pen, here.columns[j].sprite, x + (wide - size) / 2, strip + (image - size) / 2, size);
+    for (const { y, height, color } of [up, down]) {
+      pen.fillStyle = color;
       pen.fillRect(x + 1, y, wide - 2, height);
     }
     if (j === state.column) {
       pen.strokeStyle = "#e69f00";
       pen.lineWidth = 2;
       const { probability, gradient } = BAR_HEIGHTS;
-      for (const [y, tall] of [[base - probability, probability], [base + picture + gap, gradient]]) pen.strokeRect(x + 1, y, wide - 2, tall);
+      for (const [y, tall] of [[base - probability, probability], [base + image + gap, gradient]]) pen.strokeRect(x + 1, y, wide - 2, tall);
     }
   }
   bars.setAttribute("aria-label", say(words.row_label, { count: boxes.length, most: percent(most) }));
@@ -369,7 +369,7 @@ function drawPlaces() {
   places.append(build("h3", "cl-title", words.places), build("p", "cl-about", words.places_about), drawing, saveButtons({
     name: () => "uniformity-tolerance",
     svg: () => {
-      const copy = drawing.firstChild.cloneNode(true); // away from the page it has no colour and font to take over
+      const copy = drawing.firstChild.cloneNode(true); // away from the page it has no color and font to take over
       copy.setAttribute("color", getComputedStyle(root).color);
       copy.setAttribute("font-family", "sans-serif");
       copy.insertAdjacentHTML("afterbegin", paper());

@@ -15,7 +15,7 @@ from cl_core.runs.store import find_run
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
 from cl_core.ui import model_store as library
-from cl_core.ui.components import figure_view, picture_rows
+from cl_core.ui.components import figure_view, image_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.model_store import MapLayer
@@ -78,9 +78,9 @@ def ask(which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
     """The question, and nothing yet of the answer."""
     quantity = EXPERIMENTS[which].quantity
     found = outcome(which)
-    known = text(f"broken.known.{quantity}", usual=f"{found['usual']:.1f}", untrained=f"{found['untrained']:.1f}")
-    slider = gr.update(label=text(f"broken.guess.{quantity}"))
-    question = text(f"broken.ask.{which}")
+    known = text(f"ablations.known.{quantity}", usual=f"{found['usual']:.1f}", untrained=f"{found['untrained']:.1f}")
+    slider = gr.update(label=text(f"ablations.guess.{quantity}"))
+    question = text(f"ablations.ask.{which}")
     return f"{question} {known}", slider, "", NO_FIGURES, NO_ROWS
 
 
@@ -90,34 +90,34 @@ def see(which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
 
     experiment, found = EXPERIMENTS[which], outcome(which)
     numbers = {key: f"{value:.1f}" for key, value in found.items()}
-    said = text("broken.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
+    said = text("ablations.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
     folders = {name: find_run(name) for name in (experiment.usual, experiment.changed)}
     metrics = {name: folder.read_metrics() for name, folder in folders.items()}
     floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
     words = texts("curves.figure")
     figures = loss_figure(metrics, floors, words), quality_figure(metrics, {}, words)
-    curves = figures_value(*figures, label=text("broken.curves_label"))
+    curves = figures_value(*figures, label=text("ablations.curves_label"))
     near = show_query(experiment.usual, [experiment.changed], 0)
-    why = text(f"broken.why.{which}")
+    why = text(f"ablations.why.{which}")
     return f"{said}\n\n{why}", curves, near
 
 
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; the question is there when its tab opens, the answer on demand."""
-    gr.Markdown(text("broken.about"), elem_classes="about")
+    gr.Markdown(text("ablations.about"), elem_classes="about")
     here = library.checkpoint_names()
     names = [name for name, experiment in EXPERIMENTS.items() if {experiment.usual, experiment.changed} <= set(here)]
     if not names:
-        gr.Markdown(text("broken.none"))
+        gr.Markdown(text("ablations.none"))
         return
-    which = gr.Radio([(text(f"broken.name.{name}"), name) for name in names], value=names[0], label=text("broken.which"))
-    question = gr.Markdown(elem_classes="summary", elem_id="broken-question")
+    which = gr.Radio([(text(f"ablations.name.{name}"), name) for name in names], value=names[0], label=text("ablations.which"))
+    question = gr.Markdown(elem_classes="summary", elem_id="ablations-question")
     with gr.Row(elem_classes="tools"):
-        guess = gr.Slider(0, 100, 50, step=1, label=text("broken.guess.knn"), info=text("broken.guess_hint"), scale=3)
-        button = gr.Button(text("broken.see"), variant="primary", scale=1)
-    said = gr.Markdown(elem_classes="summary", elem_id="broken-said")
-    curves = figure_view(elem_id="broken-curves")
-    near = picture_rows(None, elem_id="broken-neighbours")
+        guess = gr.Slider(0, 100, 50, step=1, label=text("ablations.guess.knn"), info=text("ablations.guess_hint"), scale=3)
+        button = gr.Button(text("ablations.see"), variant="primary", scale=1)
+    said = gr.Markdown(elem_classes="summary", elem_id="ablations-said")
+    curves = figure_view(elem_id="ablations-curves")
+    near = image_rows(None, elem_id="ablations-neighbors")
     page.keep("experiment", which)
     page.keep("guess", guess)
     gr.on([shown, which.change], page.handles(ask), which, [question, guess, said, curves, near], **QUICK)

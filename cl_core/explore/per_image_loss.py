@@ -1,4 +1,4 @@
-"""The loss of single pictures: which ones a finished run still finds hard."""
+"""The loss of single images: which ones a finished run still finds hard."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ BATCH = 128
 SEED = 1
 
 
-def picture_losses(run: Run, pictures: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
-    """NT-Xent of each picture's two views among those of a batch drawn at random: the mean of its two terms.
+def per_image_losses(run: Run, images: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
+    """NT-Xent of each image's two views among those of a batch drawn at random: the mean of its two terms.
 
-    At the run's own temperature, with its own views, on embeddings z; the same for the same pictures.
+    At the run's own temperature, with its own views, on embeddings z; the same for the same images.
 
     Args:
-        pictures: (P, 3, H, W) uint8, P >= 2.
-        progress: called with the share done, 0 to 1.
+        images: (P, 3, H, W) uint8, P >= 2.
+        progress: called with the fraction done, 0 to 1.
 
     Returns:
         (P,) float32.
     """
     generator = torch.Generator().manual_seed(SEED)
     config = run.record.config
-    losses = torch.empty(len(pictures))
-    order = torch.randperm(len(pictures), generator=generator)
+    losses = torch.empty(len(images))
+    order = torch.randperm(len(images), generator=generator)
     # Parts of nearly equal size: the loss depends on how many negatives there are.
-    parts = order.tensor_split(max(1, round(len(pictures) / BATCH)))
+    parts = order.tensor_split(max(1, round(len(images) / BATCH)))
     for done, part in enumerate(parts, 1):
-        pair = [make_views(pictures[part], config.views, run.size, generator)[0] for _ in range(2)]
+        pair = [make_views(images[part], config.augment, run.size, generator)[0] for _ in range(2)]
         z1, z2 = (embed_views(run.method, views, "embedding") for views in pair)
         losses[part] = nt_xent_anatomy(z1, z2, config.temperature).terms.view(2, -1).mean(0)
         if progress:

@@ -1,4 +1,4 @@
-"""The loss microscope, used as a person would: numbers on the page against Python's."""
+"""The loss loss_microscope, used as a person would: numbers on the page against Python's."""
 
 from __future__ import annotations
 
@@ -15,35 +15,33 @@ from tests.browser.conftest import open_tab, screenshot
 
 TEMPERATURES = ["0.01", "0.05", "0.1", "0.5", "1", "10"]
 COUNT = 16
-LARGEST_CELL, SMALLEST_PICTURE = 64, 9
+LARGEST_CELL, SMALLEST_IMAGE = 64, 9
 TRAINED = 1
 
 
 def drawn(page: Page) -> None:
-    page.wait_for_selector("#matrix-view .cl-root[data-drawn]")
+    page.wait_for_selector("#loss-view .cl-root[data-drawn]")
 
 
 def pick(page: Page, label: str, option: str) -> None:
     """Choose from a menu, and wait for what follows."""
-    before = page.locator("#matrix-view .cl-root").get_attribute("data-drawn") or ""
+    before = page.locator("#loss-view .cl-root").get_attribute("data-drawn") or ""
     page.get_by_label(label, exact=True).first.click()
     page.get_by_role("option", name=option, exact=True).click()
-    expect(page.locator("#matrix-view .cl-root")).not_to_have_attribute("data-drawn", before)
+    expect(page.locator("#loss-view .cl-root")).not_to_have_attribute("data-drawn", before)
 
 
 def frame(page: Page, panel: int = TRAINED) -> Locator:
-    return page.locator("#matrix-view .cl-frame").nth(panel)
+    return page.locator("#loss-view .cl-frame").nth(panel)
 
 
 def geometry(page: Page, columns: int, panel: int = TRAINED) -> tuple[float, float]:
-    """Sides of a cell and of the pictures at the edge, by the rule of matrix.js."""
+    """Sides of a cell and of the images at the edge, by the rule of matrix.js."""
     box = frame(page, panel).bounding_box()
     assert box
-    with_pictures = (
-        page.locator("#matrix-view .cl-pair .cl-tile").count() > 0 and box["width"] / (columns + 1) >= SMALLEST_PICTURE
-    )
-    cell = min(LARGEST_CELL, box["width"] / (columns + with_pictures))
-    return cell, cell if with_pictures else 0.0
+    with_images = page.locator("#loss-view .cl-pair .cl-tile").count() > 0 and box["width"] / (columns + 1) >= SMALLEST_IMAGE
+    cell = min(LARGEST_CELL, box["width"] / (columns + with_images))
+    return cell, cell if with_images else 0.0
 
 
 def point(page: Page, row: int, column: int, columns: int, panel: int = TRAINED) -> None:
@@ -53,7 +51,7 @@ def point(page: Page, row: int, column: int, columns: int, panel: int = TRAINED)
 
 
 def number(page: Page, fact: str) -> float:
-    return float(page.locator(f"#matrix-view [data-fact={fact}] dd").get_attribute("title") or "nan")
+    return float(page.locator(f"#loss-view [data-fact={fact}] dd").get_attribute("title") or "nan")
 
 
 def check(page: Page, parts: Anatomy, row: int, column: int) -> None:
@@ -70,16 +68,16 @@ def check(page: Page, parts: Anatomy, row: int, column: int) -> None:
 def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
-    expect(page.locator("#matrix-view .cl-matrix")).to_have_count(2)
-    details = page.locator("#matrix-view .cl-details")
+    expect(page.locator("#loss-view .cl-matrix")).to_have_count(2)
+    details = page.locator("#loss-view .cl-details")
     point(page, 0, COUNT, 2 * COUNT)
-    expect(details).to_contain_text("positive: two views of one picture")
+    expect(details).to_contain_text("positive: two views of one image")
     expect(details.locator(".cl-tile")).to_have_count(2)
     batch = draw_batch("emoji-simclr", COUNT, 1)
     _, trained = compare("emoji-simclr", batch, 2 * COUNT)
     check(page, trained.anatomy, 0, COUNT)
     expect(details.locator(".cl-formula .cl-here")).to_have_count(2)  # above and below the line
-    screenshot(page, "matrix")
+    screenshot(page, "loss")
     row, column = 9, 3
     point(page, row, column, 2 * COUNT)
     expect(details).to_contain_text(re.compile("negative[:,]"))
@@ -91,7 +89,7 @@ def test_a_term_lights_its_cell(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
     point(page, 2, 5, 2 * COUNT)
-    term = page.locator("#matrix-view .cl-below .cl-term").nth(2)
+    term = page.locator("#loss-view .cl-below .cl-term").nth(2)
     column = int(term.get_attribute("data-column") or "-1")
     term.hover()
     cell, _ = geometry(page, 2 * COUNT)
@@ -108,16 +106,16 @@ def test_keys_move_the_cell(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
     frame(page).focus()
-    expect(page.locator("#matrix-view .cl-which")).to_contain_text("view 2")
+    expect(page.locator("#loss-view .cl-which")).to_contain_text("view 2")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile(rf"cell=1\.1\.{COUNT + 1}(&|$)"))
-    expect(page.locator("#matrix-view .cl-role")).to_have_text("positive: two views of one picture")
+    expect(page.locator("#loss-view .cl-role")).to_have_text("positive: two views of one image")
     page.get_by_label("1 cosine").focus()
     for stage in ("÷ t", "mask", "softmax", "−log", "mean", "gradient"):
         page.keyboard.press("ArrowRight")
         expect(page.get_by_label(stage)).to_be_checked()
-    expect(page.locator("#matrix-view .cl-about")).to_contain_text("pulled together")
+    expect(page.locator("#loss-view .cl-about")).to_contain_text("pulled together")
 
 
 def test_every_loss_at_every_temperature(page: Page) -> None:
@@ -155,23 +153,23 @@ def test_every_method(page: Page, method: str) -> None:
     column = int(parts.positive[row].int().argmax())
     point(page, row, column, columns)
     check(page, parts, row, column)
-    expect(page.locator("#matrix-view .cl-role")).to_contain_text("positive")
+    expect(page.locator("#loss-view .cl-role")).to_contain_text("positive")
     said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
-    expect(page.locator("#matrix-view .cl-formula")).to_contain_text(said)
-    screenshot(page, f"matrix-{method}")
+    expect(page.locator("#loss-view .cl-formula")).to_contain_text(said)
+    screenshot(page, f"loss-{method}")
 
 
 def test_the_queue_of_moco_stands_beside_the_keys(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
     pick(page, "Model", "emoji-moco")
-    role = page.locator("#matrix-view .cl-role")
+    role = page.locator("#loss-view .cl-role")
     point(page, 0, 1, 48)
     expect(role).to_have_text("not compared by this method")
     point(page, 3, 30, 48)
     expect(role).to_contain_text("in the queue")
-    expect(page.locator("#matrix-view .cl-which")).to_contain_text("stored key")
-    expect(page.locator("#matrix-view .cl-details .cl-tile")).to_have_count(2)
+    expect(page.locator("#loss-view .cl-which")).to_contain_text("stored key")
+    expect(page.locator("#loss-view .cl-details .cl-tile")).to_have_count(2)
 
 
 def test_a_false_negative_is_called_one(page: Page) -> None:
@@ -183,15 +181,15 @@ def test_a_false_negative_is_called_one(page: Page) -> None:
     row, column = same.nonzero()[0].tolist()
     assert data.classes
     point(page, row, column, 2 * COUNT)
-    expect(page.locator("#matrix-view .cl-flag")).to_contain_text("false negative")
+    expect(page.locator("#loss-view .cl-flag")).to_contain_text("false negative")
 
 
 def test_the_worked_example_shows_its_figures(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
     pick(page, "Loss", "Worked example: SupCon, mean outside the log")
-    expect(page.locator("#matrix-view .cl-matrix")).to_have_count(1)
-    said = page.locator("#matrix-view .cl-summary")
+    expect(page.locator("#loss-view .cl-matrix")).to_have_count(1)
+    said = page.locator("#loss-view .cl-summary")
     for figure in ("11.4197, 7.2050, 4.0179, 9.5451", "0.5504, 0.0000, 1.0430, 0.8892", "2.4826"):
         expect(said).to_contain_text(figure)
     frame(page, 0).hover(position={"x": 64 * 2.5, "y": 64 * 0.5})

@@ -18,14 +18,14 @@ TEMPERATURES = (0.01, 10.0)
 PARTS = ("anatomy.js", "save.js", "matrix.js", "formula.js")
 
 
-def microscope(words: dict[str, str], kept: bool = True, **props: Any) -> gr.HTML:
+def loss_microscope(words: dict[str, str], kept: bool = True, **props: Any) -> gr.HTML:
     """Draws matrices side by side; numbers follow the pointer and the temperature without the server.
 
     Args:
         words: its texts. kept: whether its state is in the page's link.
 
     value: `panels`, each made by `panel_value`; `roles`, the names that the panels' codes stand for; `roleWords`, what
-        they mean; `measure`: `cosine`, `dot` or `logit`; `sprites`, a sheet that begins with the rows' pictures, or none;
+        they mean; `measure`: `cosine`, `dot` or `logit`; `sprites`, a sheet that begins with the rows' images, or none;
         `summary`, with **strong** parts.
     """
     return file_component(__file__, None, parts=PARTS, words=words, kept=kept, stages=STAGES, temperatures=TEMPERATURES, **props)

@@ -1,4 +1,4 @@
-// The batch's matrices, the formula and the pictures as one thing. `element`, `props` and `watch` come from Gradio.
+// The batch's matrices, the formula and the images as one thing. `element`, `props` and `watch` come from Gradio.
 const words = props.words;
 const STAGES = props.stages;
 const MOST_TERMS = 6;
@@ -67,7 +67,7 @@ function compute() {
   for (const panel of panels) panel.parts = anatomy(panel.table, formOf(panel));
 }
 
-// A cell's value at a stage, and its colour; null where the loss does not look.
+// A cell's value at a stage, and its color; null where the loss does not look.
 function stageOf(panel) {
   const { table, parts } = panel;
   const { cosines, positive, negative } = table;
@@ -77,18 +77,18 @@ function stageOf(panel) {
   const limit = Math.max(1, largest(cosines));
   const costs = Float64Array.from(parts.share, (share) => share * Math.max(1, parts.anchors));
   return {
-    cosine: { value: (i) => cosines[i], colour: (v) => ramp(DIVERGING, (1 + v / limit) / 2) },
+    cosine: { value: (i) => cosines[i], color: (v) => ramp(DIVERGING, (1 + v / limit) / 2) },
     scaled: (() => { const top = largest(parts.scaled);
-      return { value: (i) => parts.scaled[i], colour: (v) => ramp(DIVERGING, (1 + v / top) / 2) }; })(),
-    mask: { value: (i) => (compared(i) ? cosines[i] : null), colour: (v) => ramp(DIVERGING, (1 + v / limit) / 2) },
-    probability: { value: (i) => (compared(i) ? probability(i) : null), colour: (v) => ramp(RISING, Math.sqrt(v)) },
+      return { value: (i) => parts.scaled[i], color: (v) => ramp(DIVERGING, (1 + v / top) / 2) }; })(),
+    mask: { value: (i) => (compared(i) ? cosines[i] : null), color: (v) => ramp(DIVERGING, (1 + v / limit) / 2) },
+    probability: { value: (i) => (compared(i) ? probability(i) : null), color: (v) => ramp(RISING, Math.sqrt(v)) },
     log: (() => { const top = largest(costs);
-      return { value: (i) => (costs[i] !== 0 ? costs[i] : null), colour: (v) => ramp(COSTLY, Math.abs(v) / top) }; })(),
+      return { value: (i) => (costs[i] !== 0 ? costs[i] : null), color: (v) => ramp(COSTLY, Math.abs(v) / top) }; })(),
     mean: (() => { const top = parts.terms.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
-      return { value: (i) => parts.terms[Math.floor(i / table.columns)], colour: (v) => ramp(COSTLY, Math.abs(v) / top) }; })(),
+      return { value: (i) => parts.terms[Math.floor(i / table.columns)], color: (v) => ramp(COSTLY, Math.abs(v) / top) }; })(),
     gradient: (() => { const top = largest(parts.gradient);
       return { value: (i) => (compared(i) ? parts.gradient[i] : null),
-        colour: (v) => (v < 0 ? ramp([[247, 247, 247], [0, 158, 115]], Math.sqrt(-v / top))
+        color: (v) => (v < 0 ? ramp([[247, 247, 247], [0, 158, 115]], Math.sqrt(-v / top))
           : ramp([[247, 247, 247], [213, 94, 0]], Math.sqrt(v / top))) }; })(),
   }[state.stage];
 }
@@ -96,15 +96,15 @@ function stageOf(panel) {
 function paint() {
   for (const panel of panels) {
     const { rows, columns } = panel.table;
-    const { value, colour } = stageOf(panel);
+    const { value, color } = stageOf(panel);
     panel.pixels ??= new Uint8ClampedArray(4 * rows * columns);
     for (let i = 0; i < rows * columns; i++) {
       const here = value(i);
-      const [red, green, blue] = here === null ? [128, 128, 128] : colour(here);
+      const [red, green, blue] = here === null ? [128, 128, 128] : color(here);
       panel.pixels.set([red, green, blue, here === null ? 46 : 255], 4 * i);
     }
-    const pictures = sheet && { sheet, sprites: shownValue.sprites, rows: panel.rowSprites, columns: panel.columnSprites };
-    panel.view.draw(rows, columns, panel.pixels, panel.table.positive, pictures);
+    const images = sheet && { sheet, sprites: shownValue.sprites, rows: panel.rowSprites, columns: panel.columnSprites };
+    panel.view.draw(rows, columns, panel.pixels, panel.table.positive, images);
   }
   mark();
 }

@@ -1,4 +1,4 @@
-"""The temperature laboratory, used as a person would: what it shows against Python, and no server in between."""
+"""The temperature temperature_lab, used as a person would: what it shows against Python, and no server in between."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cl_core.losses.anatomy import Anatomy
-from cl_core.losses.temperature import effective_negatives, hardest_share, overflow_temperature, positive_pull
+from cl_core.losses.temperature import effective_negatives, hardest_contribution, overflow_temperature, positive_pull
 from cl_core.ui.batch import chosen_batch
 from cl_core.ui.tabs.loss import Loss, compare_by
 from cl_core.ui.tabs.temperature import PAIRS
@@ -52,12 +52,12 @@ def test_numbers_follow_the_temperature_without_the_server(page: Page, model: st
             "row": float(parts.terms[0]),
             "probability": float(parts.probabilities[0, parts.positive[0]].sum()),
             "effective": float(effective_negatives(parts)[0]),
-            "hardest": float(hardest_share(parts)[0]),
+            "hardest": float(hardest_contribution(parts)[0]),
             "pull": float(positive_pull(parts)[0]),
             "mean_effective": float(effective_negatives(parts).mean()),
         }.items():
             assert number(page, fact) == pytest.approx(expected, rel=1e-4, abs=1e-4), (t, fact)
-        for kind, expected in {"loss": parts.loss, "hardest": float(hardest_share(parts).mean())}.items():
+        for kind, expected in {"loss": parts.loss, "hardest": float(hardest_contribution(parts).mean())}.items():
             shown = page.locator(f"#temperature-view [data-kind={kind}] strong").get_attribute("title")
             assert float(shown or "nan") == pytest.approx(expected, rel=1e-4, abs=1e-4)
         half = overflow_temperature(parts)
@@ -111,15 +111,15 @@ def test_a_figure_is_saved_as_numbers_and_drawing(page: Page) -> None:
     with page.expect_download() as got:
         page.locator("#temperature-view").get_by_role("button", name="Save as a drawing").first.click()
     assert got.value.path().read_text().count("<rect") == 1 + (2 * PAIRS) ** 2
-    pictures = page.locator("#temperature-view").get_by_role("button", name="Save as a picture")
+    images = page.locator("#temperature-view").get_by_role("button", name="Save as an image")
     drawings = page.locator("#temperature-view").get_by_role("button", name="Save as a drawing")
-    assert pictures.count() == drawings.count() == 4, "matrix, bars, curves, runs"
-    for each in pictures.all():
+    assert images.count() == drawings.count() == 4, "matrix, bars, curves, runs"
+    for each in images.all():
         with page.expect_download() as got:
             each.click()
-        with Image.open(got.value.path()) as picture:
-            assert picture.format == "PNG"
-            assert len(set(picture.convert("RGB").resize((64, 64)).get_flattened_data())) > 8, "something is drawn"
+        with Image.open(got.value.path()) as image:
+            assert image.format == "PNG"
+            assert len(set(image.convert("RGB").resize((64, 64)).get_flattened_data())) > 8, "something is drawn"
     with page.expect_download() as got:
         drawings.nth(1).click()
     bars = got.value.path().read_text()
