@@ -21,10 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from cl_core.data.registry import load_dataset
-from cl_core.explore.gallery import run_gallery
-from cl_core.runs.store import load_run
 from cl_core.ui.images import to_image
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import search
 from tests.browser.conftest import FLAGS, free_port
 from tests.browser.install import find_browser
@@ -84,15 +82,15 @@ def measure_start() -> dict[str, float]:
 
 def measure_search() -> dict[str, float]:
     """One uploaded image among the emoji: by the trained network alone, and the whole view (three spaces)."""
-    run, data = load_run("emoji-simclr"), load_dataset("emoji")
-    gallery = run_gallery(run, data)
+    model = ModelStore().get("emoji-simclr")
+    data, gallery = model.dataset, model.gallery()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "query.png"
         to_image(data.images[100]).resize((160, 160)).save(file)
         query = data.images[100:101]
-        search.show("emoji-simclr", str(file), None)
+        search.show(model, str(file), None)
         alone = [seconds(lambda: gallery.search(gallery.embedder(query), 8)) for _ in range(SEARCHES)]
-        view = [seconds(lambda: search.show("emoji-simclr", str(file), None)) for _ in range(SEARCHES)]
+        view = [seconds(lambda: search.show(model, str(file), None)) for _ in range(SEARCHES)]
     return {"search_ms": 1000 * statistics.median(alone), "search_view_ms": 1000 * statistics.median(view)}
 
 

@@ -28,13 +28,15 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import hardware
 from cl_core.system.files import write_json
-from cl_core.ui import model_store as library
 from cl_core.ui.build import TABS
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import map
 from cl_core.ui.tabs.map import packed
 from tests.browser.conftest import FLAGS, free_port, running_app
 from tests.browser.install import find_browser
 from tests.browser.test_accessibility import violations
+
+STORE = ModelStore()
 
 LARGE, HUGE = 10_000, 100_000
 MOVES, FRAMES = 80, 60
@@ -254,8 +256,8 @@ def measure_map(browser: Browser, count: int) -> dict[str, Any]:
 
 def measure_wire() -> dict[str, int]:
     """Bytes of the answer that fills a map, the training's moments included, without thumbnails and names, by checkpoint."""
-    names = [name for name in ("emoji-simclr", "cifar10-simclr") if name in library.checkpoint_names()]
-    return {name: len(json.dumps(map.show(name, "tsne", "feature", "class", ""))) for name in names}
+    names = [name for name in ("emoji-simclr", "cifar10-simclr") if name in STORE.names()]
+    return {name: len(json.dumps(map.show(STORE.get(name), "tsne", "feature", "class", ""))) for name in names}
 
 
 def measure_axe(browser: Browser, url: str) -> dict[str, int]:

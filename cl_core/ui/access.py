@@ -25,7 +25,6 @@ from cl_core.runs.folder import OWNER
 from cl_core.system.files import write_private
 from cl_core.system.host import on_space
 from cl_core.system.paths import cache_dir
-from cl_core.text import text
 
 COOKIE = "contrastive-explorer-visitor"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -160,7 +159,7 @@ class Access:
         cookies: Mapping[str, str] = getattr(getattr(request, "request", None), "cookies", {})
         found = self.visitor_of(cookies.get(COOKIE, ""))
         if request is None or found is None:
-            raise UserError(text("access.no_page"))
+            raise UserError("access.no_page")
         return f"user {request.username}" if request.username else found
 
     def check(self, action: Action, request: gr.Request | None) -> str:
@@ -171,9 +170,9 @@ class Access:
         """
         visitor = self.visitor(request)
         if self.options.read_only:
-            raise UserError(text("access.read_only"))
+            raise UserError("access.read_only")
         if action == "hub" and not self.hub:
-            raise UserError(text("access.no_hub"))
+            raise UserError("access.no_hub")
         return visitor
 
     def own(self, folder: Path, request: gr.Request | None) -> str:
@@ -184,7 +183,7 @@ class Access:
         """
         visitor = self.visitor(request)
         if self.strangers and owner_of(folder) != visitor:
-            raise UserError(text("access.not_yours", name=folder.name))
+            raise UserError("access.not_yours", name=folder.name)
         return visitor
 
     def owns(self, folder: Path, request: gr.Request | None) -> bool:

@@ -17,13 +17,13 @@ from cl_core.text import FIRST, LANGUAGES, speaking, text
 from cl_core.training.jobs import Jobs
 from cl_core.ui import api
 from cl_core.ui import missing_images as missing_images
-from cl_core.ui import model_store as library
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.host_line import host_line
 from cl_core.ui.images import sprite_folder
-from cl_core.ui.links import one_of, read_picked, restore, script
+from cl_core.ui.links import one_of, picked_reader, restore, script
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
 from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, temperature, train, views, words
@@ -48,29 +48,30 @@ PLACES = 16  # calls of one event that are worked on at once; they wait for each
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
 
 
-def build_app(access: Access | None = None) -> gr.Blocks:
+def build_app(access: Access | None = None, store: ModelStore | None = None) -> gr.Blocks:
     """The whole page, on the shipped checkpoints, for those whom `access` lets use it; by default this machine's own user.
 
     Raises:
         UserError: there is no checkpoint to show.
     """
-    names = library.checkpoint_names()
+    store = store or ModelStore()
+    names = store.names()
     if not names:
         raise UserError("The folder checkpoints/ is empty: restore it, or train a run into it with python -m cl_core train.")
     gr.set_static_paths([plotly_script(), sprite_folder()])
     kept_s, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
     with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
-        _lay_out(app, names, FIRST, jobs, access)
-        api.offer()
+        _lay_out(app, names, FIRST, jobs, access, store)
+        api.offer(store)
     app.queue(default_concurrency_limit=PLACES)
     for language, name in LANGUAGES.items():
         if language != FIRST:
             with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
-                _lay_out(app, names, language, jobs, access)
+                _lay_out(app, names, language, jobs, access, store)
     return app
 
 
-def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access: Access) -> None:
+def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access: Access, store: ModelStore) -> None:
     """One language's page."""
     with gr.Row(elem_classes="header"):
         with gr.Column(scale=3, min_width=280):
@@ -79,8 +80,8 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access
             model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
             picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access)
-            for dataset, waiting in library.waiting().items():
+            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access, store)
+            for dataset, waiting in store.waiting().items():
                 missing_images.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):
             for other, name in LANGUAGES.items():
@@ -88,10 +89,10 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access
                     to_other = gr.Button(name, size="sm", elem_classes="language-switch")
                     to_other.click(None, js=f"() => window.contrastiveLanguage('{other}')", api_visibility="private")
             theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="theme-switch")
-    page.keep("model", model, choices=library.checkpoint_names)
+    page.keep("model", model, choices=store.names)
     page.keep("tab", read=_read_tab)
     page.keep("batch", page.seed)
-    page.keep("images", page.picked, read=read_picked)
+    page.keep("images", page.picked, read=picked_reader(store))
     due = [gr.Number(0, visible=False) for _ in TABS]
     shared: list[Any] = [model, page.seed, page.picked]
     gr.on([each.change for each in shared], None, [*shared, *due], due, js=SHARED_CHANGED, api_visibility="private")

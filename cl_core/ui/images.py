@@ -16,8 +16,8 @@ from torch import Tensor
 from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
 from cl_core.system.files import write_bytes
+from cl_core.system.memo import Memo
 from cl_core.system.paths import cache_dir
-from cl_core.ui.memo import Memo
 
 SHEET_TILE = 40  # pixels
 MOST_TILE = 96  # pixels, of a batch's images

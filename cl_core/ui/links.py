@@ -15,9 +15,9 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from cl_core.explore.batch import picked_rows
 from cl_core.text import text
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import picked_rows
+from cl_core.ui.model_store import ModelStore
 
 LONGEST = 200  # characters of a value; no control needs more
 # Links made by earlier versions keep opening: names and values as they were -> as they are.
@@ -106,16 +106,20 @@ def one_of(raw: str, values: Sequence[str]) -> str:
     return raw
 
 
-def read_image(raw: str, before: Mapping[str, Any]) -> str:
-    """The name of an image of the model's data set."""
-    return one_of(raw, list(library.choices(library.dataset(before["model"]))))
+def image_reader(store: ModelStore) -> Reader:
+    """Reads the name of an image of the model's data set."""
+    return lambda raw, before: one_of(raw, list(store.get(before["model"]).choices))
 
 
-def read_picked(raw: str, before: Mapping[str, Any]) -> str:
-    """Images of the model's data set, as `picked_rows` reads them."""
-    if not picked_rows(raw, library.dataset(before["model"])):
-        raise ValueError
-    return raw
+def picked_reader(store: ModelStore) -> Reader:
+    """Reads images of the model's data set, as `picked_rows` does."""
+
+    def read(raw: str, before: Mapping[str, Any]) -> str:
+        if not picked_rows(raw, store.get(before["model"]).dataset):
+            raise ValueError
+        return raw
+
+    return read
 
 
 def renamed(query: Mapping[str, str]) -> dict[str, str]:

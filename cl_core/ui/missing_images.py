@@ -8,7 +8,6 @@ import gradio as gr
 
 from cl_core.data.downloads import DOWNLOADS
 from cl_core.text import text
-from cl_core.ui import model_store as library
 from cl_core.ui.page import Page
 
 
@@ -23,13 +22,13 @@ def build(dataset: str, waiting: list[str], page: Page) -> None:
         button = gr.Button(text("missing.get", data=download.title, size=f"{download.size / 1e6:.0f}"), size="sm")
 
     def still_missing() -> Any:
-        return gr.update(visible=dataset in library.waiting())
+        return gr.update(visible=dataset in page.store.waiting())
 
     def fetch(request: gr.Request, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  Gradio looks for it there
         page.access.check("fetch", request)
-        library.fetch(dataset, lambda fraction: progress(fraction, desc=text("missing.progress", data=download.title)))
+        page.store.fetch(dataset, lambda fraction: progress(fraction, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
-        return [gr.update(choices=library.checkpoint_names()), still_missing()]
+        return [gr.update(choices=page.store.names()), still_missing()]
 
     button.click(page.handles(fetch), None, [page.model, note], show_progress_on=button, api_visibility="private")
     page.app.load(still_missing, None, note, show_progress="hidden", api_visibility="private")

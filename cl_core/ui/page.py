@@ -18,6 +18,7 @@ from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access, Action
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
+from cl_core.ui.model_store import ModelStore
 
 # What fires: `button.click`, or a view's `shown`, when it must be drawn (its tab opened, or model or batch changed under it).
 Event = Callable[..., Any]
@@ -48,26 +49,49 @@ class Page:
     kept: list[Kept]
     jobs: Jobs
     access: Access
+    store: ModelStore
+    resolvers: dict[int, Callable[[Any], Any]] = dataclasses.field(default_factory=dict)
 
-    def handles(self, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """`handler` for an event of this page: it speaks the page's language, and its `UserError` becomes a notice.
+    def __post_init__(self) -> None:
+        self.resolve(self.model, self.store.get)
+
+    def resolve(self, menu: Any, find: Callable[[Any], Any]) -> None:
+        """Let handlers receive what `find` returns for the value of `menu`, such as the model instead of its name."""
+        self.resolvers[menu._id] = find
+
+    def _resolved(self, given: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """Arguments of a handler, names replaced; what Gradio adds (request, event, progress) has no input."""
+        waiting, values = iter(inputs), []
+        for value in given:
+            if not isinstance(value, (gr.Request, gr.EventData, gr.Progress)):
+                find = self.resolvers.get(getattr(next(waiting, None), "_id", -1))
+                value = find(value) if find else value
+            values.append(value)
+        return values
+
+    def handles(self, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
+        """`handler` for an event of this page: texts are in the page's language, and a `UserError` becomes a notice.
 
         After a notice nothing on the screen changes.
+
+        Args:
+            inputs: of the event, if the handler takes models instead of their names.
         """
+        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         if inspect.isgeneratorfunction(handler):
-            return self._handles_steps(handler)
+            return self._handles_steps(handler, inputs)
 
         @functools.wraps(handler)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with speaking(self.language):
                 try:
-                    return handler(*args, **kwargs)
+                    return handler(*self._resolved(args, inputs), **kwargs)
                 except UserError as error:
                     return _notice(error)
 
         return wrapped
 
-    def allows(self, action: Action, handler: Callable[..., Any]) -> Callable[..., Any]:
+    def allows(self, action: Action, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
         """`handles` for what writes, trains, pulls or publishes: first asks `access` whether this visitor may."""
 
         def steps(request: gr.Request, *given: Any) -> Iterator[Any]:
@@ -78,21 +102,23 @@ class Page:
             self.access.check(action, request)
             return handler(*given)
 
-        return self.handles(steps if inspect.isgeneratorfunction(handler) else once)
+        return self.handles(steps if inspect.isgeneratorfunction(handler) else once, inputs)
 
-    def _handles_steps(self, handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    def _handles_steps(self, handler: Callable[..., Iterator[Any]], inputs: Sequence[Any]) -> Callable[..., Iterator[Any]]:
         @functools.wraps(handler)
         def wrapped(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            steps = handler(*args, **kwargs)
+            steps: Iterator[Any] | None = None
             while True:
                 # Gradio takes every step in a context of its own, so the language is set for each.
                 with speaking(self.language):
                     try:
+                        steps = steps or handler(*self._resolved(args, inputs), **kwargs)
                         step = next(steps)
                     except StopIteration:
                         return
                     except UserError as error:
-                        step = _notice(error)
+                        yield _notice(error)
+                        return
                 yield step
 
         return wrapped
@@ -113,7 +139,7 @@ class Page:
 
         def numbered(*given: Any) -> dict[str, Any]:
             try:
-                return handler(*given[:-1]) | {"turn": given[-1]}
+                return handler(*self._resolved(given[:-1], inputs)) | {"turn": given[-1]}
             except UserError as error:
                 _notice(error)
                 return {"turn": given[-1]}  # an answer, with nothing to draw

@@ -12,7 +12,6 @@ from gradio.utils import get_upload_folder
 
 from cl_core.errors import UserError
 from cl_core.system.paths import cache_dir
-from cl_core.text import text
 
 CUT_OFF_S = 60.0  # since a file was last written to: nobody sends it any more
 MOST_BYTES = 1_000_000_000  # of all uploads; the oldest go first
@@ -36,7 +35,7 @@ def received(path: str) -> Path:
             return file
     except (OSError, ValueError):  # a name too long, with a zero byte, or a circle of links
         pass
-    raise UserError(text("access.no_upload"))
+    raise UserError("access.no_upload")
 
 
 class Workspace:

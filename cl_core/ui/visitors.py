@@ -9,7 +9,6 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import OWNER
 from cl_core.runs.hub_cache import pulled_dir
 from cl_core.system.paths import encoder_runs_dir, trained_dir
-from cl_core.text import text
 from cl_core.ui.access import Access, owner_of
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes that one brought model and all models together may take
@@ -36,7 +35,7 @@ def check_room(access: Access) -> int:
     # Links within the client's layout point to files that are counted where they are.
     taken = sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file() and not f.is_symlink())
     if taken > ALL_MODELS:
-        raise UserError(text("models.full"))
+        raise UserError("models.full")
     return LARGEST_MODEL
 
 
@@ -47,7 +46,7 @@ def check_runs(access: Access, visitor: str) -> None:
         UserError: strangers visit this app, and this one has enough runs.
     """
     if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MOST_RUNS:
-        raise UserError(text("access.many_runs", most=MOST_RUNS))
+        raise UserError("access.many_runs", most=MOST_RUNS)
 
 
 def check_training(access: Access, config: RunConfig) -> None:
@@ -60,7 +59,7 @@ def check_training(access: Access, config: RunConfig) -> None:
         return
     check_room(access)
     if config.encoder not in ENCODERS or config.compile:
-        raise UserError(text("train.only_own", encoders=", ".join(ENCODERS)))
+        raise UserError("train.only_own", encoders=", ".join(ENCODERS))
     for name, most in MOST.items():
         if getattr(config, name) > most:
-            raise UserError(text("train.too_much", name=name, most=f"{most:,}"))
+            raise UserError("train.too_much", name=name, most=f"{most:,}")

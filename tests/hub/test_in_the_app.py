@@ -13,15 +13,17 @@ from cl_core.hub.encoder import look, wrap
 from cl_core.hub.pull import pull
 from cl_core.system.host import Host
 from cl_core.ui import api, visitors
-from cl_core.ui import model_store as library
 from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import curves, map, models, search, temperature
 from cl_core.ui.tabs import loss as loss_tab
 from tests.conftest import ROOT
 from tests.hub.conftest import files_of, published
 from tests.hub.server import Hub
+
+STORE = ModelStore()
 
 RUN, ENCODER = "someone/dresses", "timm/vit_toy.own"
 
@@ -33,24 +35,24 @@ def steps(handler: Any, *given: Any) -> list[tuple[Any, ...]]:
 def test_a_run_of_the_hub_is_called_by_its_commit(hub: Hub, small_run: Path) -> None:
     files = files_of(small_run)
     first = hub.add(RUN, files)
-    before = library.checkpoint_names()
+    before = STORE.names()
     pull(RUN)
-    assert library.checkpoint_names() == [*before, f"{RUN}@{first[:8]}"]
+    assert STORE.names() == [*before, f"{RUN}@{first[:8]}"]
     second = hub.add(RUN, {**files, "metrics.jsonl": b""})
     pull(RUN)
-    assert set(library.checkpoint_names()) == {*before, f"{RUN}@{first[:8]}", f"{RUN}@{second[:8]}"}
-    assert library.folder(f"{RUN}@{first[:8]}").read_metrics()
-    assert not library.folder(f"{RUN}@{second[:8]}").read_metrics()
-    assert library.config(f"{RUN}@{first[:8]}").dataset == "digits"
+    assert set(STORE.names()) == {*before, f"{RUN}@{first[:8]}", f"{RUN}@{second[:8]}"}
+    assert STORE.folder(f"{RUN}@{first[:8]}").read_metrics()
+    assert not STORE.folder(f"{RUN}@{second[:8]}").read_metrics()
+    assert STORE.config(f"{RUN}@{first[:8]}").dataset == "digits"
     name = f"{RUN}@{first[:8]}"
-    assert "learned" in curves.show(name)[1]
-    assert search.show(name, None, "digit 3")["rows"]
+    assert "learned" in curves.show(STORE.get(name))[1]
+    assert search.show(STORE.get(name), None, "digit 3")["rows"]
 
 
 def test_only_names_of_models_are_opened(hub: Hub, small_run: Path) -> None:
     """A page could send anything, a folder of this machine too."""
     for name in (str(small_run), "../runs/x", "nobody/nothing", ""):
-        for look_up in (library.config, library.folder, library.run, library.dataset, curves.show):
+        for look_up in (STORE.config, STORE.folder, STORE.get):
             with pytest.raises(UserError, match="is not here, or no more"):
                 look_up(name)
 
@@ -58,30 +60,30 @@ def test_only_names_of_models_are_opened(hub: Hub, small_run: Path) -> None:
 def test_a_damaged_one_is_left_out(hub: Hub) -> None:
     hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
     folder = pull(RUN)
-    assert len([name for name in library.checkpoint_names() if RUN in name]) == 1
+    assert len([name for name in STORE.names() if RUN in name]) == 1
     file = folder.record_file.resolve()
     file.chmod(0o644)
     file.write_text("{")
-    assert not [name for name in library.checkpoint_names() if RUN in name]
+    assert not [name for name in STORE.names() if RUN in name]
 
 
 def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     hub.add(ENCODER, published(vit))
     folder = wrap(ENCODER, "digits")
     name = folder.name
-    assert name not in library.checkpoint_names(), "before it has looked at the images"
+    assert name not in STORE.names(), "before it has looked at the images"
     list(look(folder))
-    assert name in library.checkpoint_names()
-    assert [row["title"] for row in search.show(name, None, "digit 3")["rows"]] == ["Trained", "Raw pixels"]
-    assert map.show(name, "pca", "embedding", "class", "")["count"] == 1797
+    assert name in STORE.names()
+    assert [row["title"] for row in search.show(STORE.get(name), None, "digit 3")["rows"]] == ["Trained", "Raw pixels"]
+    assert map.show(STORE.get(name), "pca", "embedding", "class", "")["count"] == 1797
     with pytest.raises(UserError, match="before its training is not known"):
-        map.show(name, "pca", "untrained", "class", "")
+        map.show(STORE.get(name), "pca", "untrained", "class", "")
     with pytest.raises(UserError, match="by a loss that is not known"):
         map.colored(name, "feature", "loss")
-    assert "A public encoder" in loss_tab.show(name, "own", 4, 1)["summary"]
-    assert "was trained elsewhere" in temperature.show(name, 1)["summary"]
-    assert [place["name"] for place in temperature.places(name)] == [name]
-    said = curves.show(name)[1]
+    assert "A public encoder" in loss_tab.show(STORE.get(name), "own", 4, 1)["summary"]
+    assert "was trained elsewhere" in temperature.show(STORE, STORE.get(name), 1)["summary"]
+    assert [place["name"] for place in temperature.places(STORE, STORE.get(name))] == [name]
+    said = curves.show(STORE.get(name))[1]
     assert f"{ENCODER} at commit " in said
     assert "license mit" in said
     assert "kNN **" in said

@@ -9,23 +9,25 @@ import pytest
 import torch
 
 from cl_core.augment.views import make_views
+from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.losses import nt_xent
 from cl_core.runs.store import find_run
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import chosen_batch, embed_batch
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import ablations, compare
+
+STORE = ModelStore()
 
 MODEL, OTHER = "emoji-simclr-small", "emoji-supcon"
 
 
 def test_every_run_sees_the_same_views_by_the_same_loss() -> None:
-    value = compare.show_batch(MODEL, [OTHER], 1, "")
+    value = compare.show_batch(STORE.get(MODEL), [STORE.get(OTHER)], 1, "")
     assert [panel["name"] for panel in value["panels"]] == [MODEL, OTHER]
-    data, rows = library.dataset(MODEL), chosen_batch(MODEL, "", compare.PAIRS, 1).rows
+    data, rows = STORE.get(MODEL).dataset, chosen_batch(STORE.get(MODEL), "", compare.PAIRS, 1).rows
     for name, panel in zip((MODEL, OTHER), value["panels"], strict=True):
-        run = library.run(name)
+        run = STORE.get(name).run
         generator = torch.Generator().manual_seed(1)
-        config = library.run(MODEL).record.config.augment
+        config = STORE.get(MODEL).run.record.config.augment
         z1, z2 = (embed_batch(run, make_views(data.images[rows], config, run.size, generator)[0]) for _ in range(2))
         assert f"{name} **{float(nt_xent(z1, z2, compare.TEMPERATURE)):.2f}**" in value["summary"]
         cosines = np.frombuffer(base64.b64decode(panel["cosines"]), np.float32)
@@ -33,24 +35,24 @@ def test_every_run_sees_the_same_views_by_the_same_loss() -> None:
 
 
 def test_maps_and_queries_leave_out_runs_on_other_images() -> None:
-    others = [OTHER, "fashion-simclr"]
-    assert [each["name"] for each in compare.show_maps(MODEL, others, "pca")["maps"]] == [MODEL, OTHER]
-    rows = compare.show_query(MODEL, others, 7)["rows"]
+    opened = [STORE.get(OTHER), STORE.get("fashion-simclr")]
+    assert [each["name"] for each in compare.show_maps(STORE.get(MODEL), opened, "pca")["maps"]] == [MODEL, OTHER]
+    rows = compare.show_query(STORE.get(MODEL), opened, 7)["rows"]
     assert [row["title"] for row in rows] == [MODEL, OTHER]
-    assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(library.dataset(MODEL).shown[7])
-    assert [len(figure["data"]) for figure in compare.show_curves(MODEL, others)["figures"]][-1] == 3
+    assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(STORE.get(MODEL).dataset.shown[7])
+    assert [len(figure["data"]) for figure in compare.show_curves(STORE.get(MODEL), opened)["figures"]][-1] == 3
 
 
 def test_runs_on_the_same_images_are_offered_first() -> None:
-    names = compare.offered(MODEL)
+    names = compare.offered(STORE, MODEL)
     assert MODEL not in names
-    datasets = [library.dataset(name).name for name in names]
+    datasets = [STORE.get(name).dataset.name for name in names]
     assert datasets == sorted(datasets, key=lambda name: name != "emoji")
 
 
 @pytest.mark.parametrize("which", ablations.EXPERIMENTS)
 def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
-    found = ablations.outcome(which)
+    found = ablations.outcome(STORE, which)
     if which in ("no_stop_gradient", "no_predictor"):
         assert found["changed"] < 10 < found["untrained"] < found["usual"]
     elif which == "no_false_negatives":
@@ -63,7 +65,7 @@ def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
     }
     if which in ("no_crop", "no_jitter"):
         assert metrics["changed"] < 0.6 * metrics["usual"]
-    said, curves, near = ablations.see(which, 50)
+    said, curves, near = ablations.see(STORE, which, 50)
     assert f"**{found['changed']:.1f} %**" in said
     assert len(curves["figures"]) == len(near["rows"]) == 2
 

@@ -10,11 +10,13 @@ import torch
 
 from cl_core.data.dataset import instance_rows
 from cl_core.data.registry import load_dataset
+from cl_core.explore.batch import compare, draw_batch
 from cl_core.runs.store import find_run
 from cl_core.training.loop import uses_labels
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import compare, draw_batch
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs.loss import cell_roles, show
+
+STORE = ModelStore()
 
 COUNT = 8
 
@@ -24,17 +26,17 @@ def numbers(packed: str, kind: type[np.generic]) -> torch.Tensor:
 
 
 def roles(model: str) -> list[list[str]]:
-    batch = draw_batch(model, COUNT, 1)
-    _, trained = compare(model, batch, 2 * COUNT)
-    data, run = load_dataset("emoji"), library.run(model)
+    batch = draw_batch(STORE.get(model), COUNT, 1)
+    _, trained = compare(STORE.get(model), batch, 2 * COUNT)
+    data, run = load_dataset("emoji"), STORE.get(model).run
     return cell_roles(trained, batch, data.labels[instance_rows(data, uses_labels(run.record.config))])
 
 
-@pytest.mark.parametrize("model", library.checkpoint_names())
+@pytest.mark.parametrize("model", STORE.names())
 def test_every_checkpoint_is_shown(model: str) -> None:
-    value = show(model, "own", COUNT, 1)
+    value = show(STORE.get(model), "own", COUNT, 1)
     summary = value["summary"]
-    pair = compare(model, draw_batch(model, COUNT, 1), 2 * COUNT)
+    pair = compare(STORE.get(model), draw_batch(STORE.get(model), COUNT, 1), 2 * COUNT)
     for panel, comparison in zip(value["panels"], pair, strict=True):
         parts = comparison.anatomy
         assert (panel["rows"], len(panel["columns"])) == parts.cosines.shape
@@ -61,8 +63,8 @@ def test_simclr_has_one_positive_a_row_and_leaves_itself_out() -> None:
 
 
 def test_supcon_has_its_class_as_positives() -> None:
-    batch = draw_batch("emoji-supcon", 32, 1)
-    _, trained = compare("emoji-supcon", batch, 64)
+    batch = draw_batch(STORE.get("emoji-supcon"), 32, 1)
+    _, trained = compare(STORE.get("emoji-supcon"), batch, 64)
     labels = batch.labels.repeat(2)
     same = labels[:, None] == labels[None]
     same.fill_diagonal_(False)
@@ -97,8 +99,8 @@ def test_a_bank_holds_the_positive_and_the_noise(model: str) -> None:
 
 
 def test_the_queue_shown_is_the_one_that_was_shipped() -> None:
-    run = library.run("emoji-moco")
-    stored = run.method.stored_keys(draw_batch("emoji-moco", COUNT, 1).instances, 5)
+    run = STORE.get("emoji-moco").run
+    stored = run.method.stored_keys(draw_batch(STORE.get("emoji-moco"), COUNT, 1).instances, 5)
     assert stored is not None
     queue = find_run("emoji-moco").read_model()["queue"]
     assert all((queue == key).all(1).any() for key in stored.keys)
@@ -107,8 +109,8 @@ def test_the_queue_shown_is_the_one_that_was_shipped() -> None:
 
 def test_cross_entropy_compares_with_classes() -> None:
     data = load_dataset("emoji")
-    batch = draw_batch("emoji-cross-entropy", COUNT, 1)
-    value = show("emoji-cross-entropy", "own", COUNT, 1)
+    batch = draw_batch(STORE.get("emoji-cross-entropy"), COUNT, 1)
+    value = show(STORE.get("emoji-cross-entropy"), "own", COUNT, 1)
     panel = value["panels"][1]
     names = [column["caption"] for column in panel["columns"]]
     assert set(names) == {data.classes[label] for label in batch.labels.tolist()}

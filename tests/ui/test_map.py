@@ -15,8 +15,10 @@ from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.maps import map_points, moments
 from cl_core.runs.store import find_run
-from cl_core.ui import model_store as library
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import map
+
+STORE = ModelStore()
 
 MODEL = "emoji-simclr-small"
 
@@ -30,9 +32,9 @@ def event(**data: Any) -> Any:
 
 
 def test_points_are_the_map_within_a_step() -> None:
-    value = map.show(MODEL, "tsne", "feature", "class", "emoji:5,9,70")
-    data = library.dataset(MODEL)
-    points = map_points(library.run(MODEL), data, "tsne")
+    value = map.show(STORE.get(MODEL), "tsne", "feature", "class", "emoji:5,9,70")
+    data = STORE.get(MODEL).dataset
+    points = map_points(STORE.get(MODEL).run, data, "tsne")
     sent = numbers(value["points"], np.int16).view(-1, 2).float()
     middle = (points.amax(0) + points.amin(0)) / 2
     half = float((points.amax(0) - points.amin(0)).max()) / 2
@@ -44,7 +46,7 @@ def test_points_are_the_map_within_a_step() -> None:
 
 
 def test_moments_are_the_snapshots() -> None:
-    sent = map.moments_value(MODEL)
+    sent = map.moments_value(STORE.get(MODEL))
     snapshots = find_run(MODEL).read_snapshots()
     assert sent is not None
     assert snapshots is not None
@@ -61,8 +63,8 @@ def test_moments_are_the_snapshots() -> None:
 
 @pytest.mark.parametrize("color", map.COLORS)
 def test_every_color_says_something_of_every_point(color: map.Color) -> None:
-    found = map.colored(MODEL, "feature", color)
-    count = len(library.dataset(MODEL).shown)
+    found = map.colored(STORE.get(MODEL), "feature", color)
+    count = len(STORE.get(MODEL).dataset.shown)
     if found["score"]:
         assert len(numbers(found["score"]["values"], np.float32)) == count
     else:
@@ -72,9 +74,9 @@ def test_every_color_says_something_of_every_point(color: map.Color) -> None:
 
 
 def test_a_click_gives_the_neighbors_in_the_space_itself() -> None:
-    rows, lines = map.neighbors(MODEL, "feature", event(id=11))
-    data = library.dataset(MODEL)
-    features = library.shown_features(MODEL, "feature")
+    rows, lines = map.neighbors(STORE.get(MODEL), "feature", event(id=11))
+    data = STORE.get(MODEL).dataset
+    features = STORE.get(MODEL).map_features("feature")
     _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([11]), map.NEIGHBORS)
     assert lines["lines"]["to"] == positions[0].tolist()
     assert [item["id"] for item in rows["rows"][0]["items"]] == [int(data.shown[i]) for i in (11, *positions[0].tolist())]
@@ -83,15 +85,15 @@ def test_a_click_gives_the_neighbors_in_the_space_itself() -> None:
 @pytest.mark.parametrize("sent", [None, -1, 10**9, "1", True, 1.5, [], {"a": 1}])
 def test_what_is_no_point_gets_a_sentence(sent: Any) -> None:
     with pytest.raises(UserError, match="no such point"):
-        map.neighbors(MODEL, "feature", event(id=sent))
+        map.neighbors(STORE.get(MODEL), "feature", event(id=sent))
     with pytest.raises(UserError, match=r"no such point|two images"):
-        map.use_as_batch(MODEL, event(ids=sent))
+        map.use_as_batch(STORE.get(MODEL), event(ids=sent))
     with pytest.raises(UserError, match="no such point"):
-        map.search_for(MODEL, event(id=sent))
+        map.search_for(STORE.get(MODEL), event(id=sent))
 
 
 def test_a_selection_becomes_the_batch() -> None:
-    assert map.use_as_batch(MODEL, event(ids=[3, 1, 2])) == "emoji:3,1,2"
-    assert map.use_as_batch(MODEL, event(ids=list(range(100)))).count(",") == 31
+    assert map.use_as_batch(STORE.get(MODEL), event(ids=[3, 1, 2])) == "emoji:3,1,2"
+    assert map.use_as_batch(STORE.get(MODEL), event(ids=list(range(100)))).count(",") == 31
     with pytest.raises(UserError, match="two images at least"):
-        map.use_as_batch(MODEL, event(ids=[3]))
+        map.use_as_batch(STORE.get(MODEL), event(ids=[3]))

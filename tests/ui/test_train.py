@@ -15,10 +15,12 @@ from cl_core.runs.options import read_settings, write_settings
 from cl_core.runs.store import open_run
 from cl_core.system.files import write_json
 from cl_core.training.jobs import Jobs
-from cl_core.ui import model_store as library
 from cl_core.ui.access import Access
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import train
 from tests.conftest import SMALL
+
+STORE = ModelStore()
 
 GIVEN = {"dataset": "digits", "method": "simclr", "epochs": 3}
 
@@ -108,12 +110,12 @@ def test_finished_runs_are_models(runs: Path) -> None:
     (runs / "words").mkdir()
     (runs / "words" / "run.json").write_text('{"kind": "words"}')
     shutil.copytree(runs / "small", runs / "emoji-simclr")  # a shipped name keeps its meaning
-    names = library.checkpoint_names()
+    names = STORE.names()
     assert {"small", "emoji-simclr"} <= set(names)
     assert not {"cut", "paused", "words"} & set(names)
     assert names[0] == "emoji-simclr"
-    assert library.config("emoji-simclr").dataset == "emoji"
-    assert library.run("small").record.state == "finished"
+    assert STORE.config("emoji-simclr").dataset == "emoji"
+    assert STORE.get("small").run.record.state == "finished"
     assert set(train.names(Jobs())) == {"small", "cut", "paused", "emoji-simclr"}
 
     jobs = Jobs()
@@ -127,7 +129,7 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert "There is no run gone here" in train.status(train.look(jobs, "gone"))
     assert "Nothing was trained here yet" in train.status(train.look(jobs, ""))
     buttons = {
-        name: [each["interactive"] for each in train.watch(jobs, name, "")[1:5]]
+        name: [each["interactive"] for each in train.watch(jobs, STORE, name, "")[1:5]]
         for name in ("small", "cut", "paused", "emoji-simclr")
     }
     assert buttons == {
@@ -145,12 +147,12 @@ def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
     folder = train.folder_of("elsewhere")
     lock = folder.claim()
     assert lock is not None
-    said, stop, resume, use, take, clock, *_ = train.watch(Jobs(), "elsewhere", "")
+    said, stop, resume, use, take, clock, *_ = train.watch(Jobs(), STORE, "elsewhere", "")
     assert "Epoch 3.0 of 3" in said
     assert not any(each["interactive"] for each in (stop, resume, use, take))
     assert clock["active"]
     lock.release()
-    said, _, resume, *_, clock, _, _ = train.watch(Jobs(), "elsewhere", "")
+    said, _, resume, *_, clock, _, _ = train.watch(Jobs(), STORE, "elsewhere", "")
     assert "was cut off" in said
     assert resume["interactive"]
     assert not clock["active"]
@@ -167,7 +169,7 @@ def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
 def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Unpacked elsewhere it is a run like any other."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    shutil.unpack_archive(library.packed("small"), elsewhere)
+    shutil.unpack_archive(STORE.archive("small"), elsewhere)
     taken, own = RunFolder(elsewhere / "small"), RunFolder(runs / "small")
     assert taken.read_record() == own.read_record()
     assert not taken.resume_file.exists()

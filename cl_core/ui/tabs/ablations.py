@@ -10,15 +10,14 @@ import gradio as gr
 
 from cl_core.evaluation.geometry import output_std
 from cl_core.evaluation.knn import evaluate_knn
+from cl_core.explore.model import MapLayer, Model
 from cl_core.losses.negative_cosine import LOWEST
-from cl_core.runs.store import find_run
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
-from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view, image_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.model_store import MapLayer
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
 
@@ -47,57 +46,58 @@ EXPERIMENTS = {
 }
 
 
-def percent(name: str, layer: MapLayer, quantity: Quantity, labels_seen: bool) -> float:
+def percent(model: Model, layer: MapLayer, quantity: Quantity, labels_seen: bool) -> float:
     """kNN accuracy of a run's features, or the spread of its embeddings as a share of an even one, in percent."""
-    folder = find_run(name)
+    folder = model.folder
     if quantity == "knn":
-        if uses_labels(folder.read_record().config) == labels_seen:  # as it was measured then
+        if uses_labels(model.config) == labels_seen:  # as it was measured then
             measured = [point for point in folder.read_metrics() if point["kind"] == "snapshot"]
             return 100 * measured[0 if layer == "untrained" else -1]["knn"]["accuracy"]
-        features = library.shown_features(name, layer)
-        return 100 * evaluate_knn(features, library.dataset(name), labels_seen=labels_seen).accuracy
+        features = model.map_features(layer)
+        return 100 * evaluate_knn(features, model.dataset, labels_seen=labels_seen).accuracy
     snapshots = folder.read_snapshots()
     assert snapshots is not None
     z = snapshots.embeddings[0 if layer == "untrained" else -1].float()
     return 100 * output_std(z) * z.shape[1] ** 0.5
 
 
-def outcome(which: str) -> dict[str, float]:
+def outcome(store: ModelStore, which: str) -> dict[str, float]:
     """What the changed run came to, beside its healthy twin and the beginning of both, by one protocol."""
     experiment = EXPERIMENTS[which]
-    labels_seen = any(uses_labels(find_run(name).read_record().config) for name in (experiment.usual, experiment.changed))
+    usual, changed = store.get(experiment.usual), store.get(experiment.changed)
+    labels_seen = any(uses_labels(model.config) for model in (usual, changed))
     measure = partial(percent, quantity=experiment.quantity, labels_seen=labels_seen)
     return {
-        "usual": measure(experiment.usual, "feature"),
-        "changed": measure(experiment.changed, "feature"),
-        "untrained": measure(experiment.usual, "untrained"),
+        "usual": measure(usual, "feature"),
+        "changed": measure(changed, "feature"),
+        "untrained": measure(usual, "untrained"),
     }
 
 
-def ask(which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
+def ask(store: ModelStore, which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
     """The question, and nothing yet of the answer."""
     quantity = EXPERIMENTS[which].quantity
-    found = outcome(which)
+    found = outcome(store, which)
     known = text(f"ablations.known.{quantity}", usual=f"{found['usual']:.1f}", untrained=f"{found['untrained']:.1f}")
     slider = gr.update(label=text(f"ablations.guess.{quantity}"))
     question = text(f"ablations.ask.{which}")
     return f"{question} {known}", slider, "", NO_FIGURES, NO_ROWS
 
 
-def see(which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def see(store: ModelStore, which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """What happened, beside what was guessed."""
     from cl_core.figures.curves import loss_figure, quality_figure
 
-    experiment, found = EXPERIMENTS[which], outcome(which)
+    experiment, found = EXPERIMENTS[which], outcome(store, which)
     numbers = {key: f"{value:.1f}" for key, value in found.items()}
     said = text("ablations.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
-    folders = {name: find_run(name) for name in (experiment.usual, experiment.changed)}
-    metrics = {name: folder.read_metrics() for name, folder in folders.items()}
-    floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
+    models = [store.get(name) for name in (experiment.usual, experiment.changed)]
+    metrics = {model.name: model.folder.read_metrics() for model in models}
+    floors = {model.name: LOWEST for model in models if model.config.method == "simsiam"}
     words = texts("curves.figure")
     figures = loss_figure(metrics, floors, words), quality_figure(metrics, {}, words)
     curves = figures_value(*figures, label=text("ablations.curves_label"))
-    near = show_query(experiment.usual, [experiment.changed], 0)
+    near = show_query(models[0], models[1:], 0)
     why = text(f"ablations.why.{which}")
     return f"{said}\n\n{why}", curves, near
 
@@ -105,7 +105,7 @@ def see(which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; the question is there when its tab opens, the answer on demand."""
     gr.Markdown(text("ablations.about"), elem_classes="about")
-    here = library.checkpoint_names()
+    here = page.store.names()
     names = [name for name, experiment in EXPERIMENTS.items() if {experiment.usual, experiment.changed} <= set(here)]
     if not names:
         gr.Markdown(text("ablations.none"))
@@ -120,5 +120,5 @@ def build(page: Page, shown: Event) -> None:
     near = image_rows(None, elem_id="ablations-neighbors")
     page.keep("experiment", which)
     page.keep("guess", guess)
-    gr.on([shown, which.change], page.handles(ask), which, [question, guess, said, curves, near], **QUICK)
-    button.click(page.handles(see), [which, guess], [said, curves, near], **(QUICK | {"queue": True}))
+    gr.on([shown, which.change], page.handles(partial(ask, page.store)), which, [question, guess, said, curves, near], **QUICK)
+    button.click(page.handles(partial(see, page.store)), [which, guess], [said, curves, near], **(QUICK | {"queue": True}))

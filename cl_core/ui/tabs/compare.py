@@ -12,16 +12,16 @@ import torch
 from cl_core.augment.views import make_views
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
-from cl_core.explore.maps import map_points
+from cl_core.explore.batch import chosen_batch, embed_batch
+from cl_core.explore.model import Model
 from cl_core.explore.projection import Projector, align
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.text import text, texts
-from cl_core.ui import images as images
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import chosen_batch, embed_batch
+from cl_core.ui import images
 from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.model_store import ModelStore
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
@@ -35,63 +35,60 @@ LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
 
 
-def chosen_runs(model: str, others: list[str]) -> list[str]:
+def chosen_models(model: Model, others: list[Model]) -> list[Model]:
     """The page's model and the ones it is held against, at most `MOST`."""
-    return [model, *(name for name in others if name != model)][:MOST]
+    return [model, *(other for other in others if other.name != model.name)][:MOST]
 
 
-def offered(model: str) -> list[str]:
+def offered(store: ModelStore, name: str) -> list[str]:
     """What a model can be held against: runs on the same images first."""
-    own = library.config(model).dataset
-    names = [name for name in library.checkpoint_names() if name != model]
-    return sorted(names, key=lambda name: library.config(name).dataset != own)
+    own = store.config(name).dataset
+    return sorted((other for other in store.names() if other != name), key=lambda other: store.config(other).dataset != own)
 
 
-def _on_same_images(names: list[str]) -> list[str]:
-    own = library.config(names[0]).dataset
-    return [name for name in names if library.config(name).dataset == own]
+def _on_same_images(models: list[Model]) -> list[Model]:
+    return [model for model in models if model.config.dataset == models[0].config.dataset]
 
 
-def show_curves(model: str, others: list[str]) -> dict[str, Any]:
+def show_curves(model: Model, others: list[Model]) -> dict[str, Any]:
     """Loss, quality and the way through the plane of alignment and uniformity."""
     from cl_core.figures.curves import loss_figure, path_figure, quality_figure
 
-    folders = {name: library.folder(name) for name in chosen_runs(model, others)}
-    metrics = {name: folder.read_metrics() for name, folder in folders.items()}
+    models = chosen_models(model, others)
+    metrics = {each.name: each.folder.read_metrics() for each in models}
     words = texts("curves.figure")
-    floors = {name: LOWEST for name, folder in folders.items() if folder.read_record().config.method == "simsiam"}
+    floors = {each.name: LOWEST for each in models if each.config.method == "simsiam"}
     figures = loss_figure(metrics, floors, words), quality_figure(metrics, {}, words), path_figure(metrics, words)
     return figures_value(*figures, label=text("compare.curves_label"))
 
 
-def show_batch(model: str, others: list[str], seed: float, picked: str) -> dict[str, Any]:
+def show_batch(model: Model, others: list[Model], seed: float, picked: str) -> dict[str, Any]:
     """The same views through every run, by one loss at one temperature, so that numbers can be compared."""
-    names = _on_same_images(chosen_runs(model, others))
-    data, batch = library.dataset(model), chosen_batch(model, picked, PAIRS, int(seed))
-    views = library.run(model).record.config.augment
+    models = _on_same_images(chosen_models(model, others))
+    data, batch = model.dataset, chosen_batch(model, picked, PAIRS, int(seed))
+    augment = model.config.augment
     panels, losses = [], []
-    for name in names:
-        run = library.run(name)
+    for each in models:
         # The same crops and colors for runs on images of another size.
         generator = torch.Generator().manual_seed(int(seed))
-        pair = [make_views(data.images[batch.rows], views, run.size, generator)[0] for _ in range(2)]
-        comparison = compare_by(LOSS, embed_batch(run, torch.cat(pair)), batch.labels, TEMPERATURE)
-        panels.append(image_panel(name, comparison, batch, data, data.labels, {}))
-        losses.append(f"{name} **{comparison.anatomy.loss:.2f}**")
+        pair = [make_views(data.images[batch.rows], augment, each.size, generator)[0] for _ in range(2)]
+        comparison = compare_by(LOSS, embed_batch(each.run, torch.cat(pair)), batch.labels, TEMPERATURE)
+        panels.append(image_panel(each.name, comparison, batch, data, data.labels, {}))
+        losses.append(f"{each.name} **{comparison.anatomy.loss:.2f}**")
     summary = text("compare.batch_summary", t=f"{TEMPERATURE:g}", losses=", ".join(losses))
     return value_of(panels, images.sprites(batch.views), summary)
 
 
-def show_maps(model: str, others: list[str], projector: Projector) -> dict[str, Any]:
+def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[str, Any]:
     """The same images by every run, turned to lie as the first run has them."""
-    names = _on_same_images(chosen_runs(model, others))
-    data = library.dataset(model)
-    features = {name: partial(library.shown_features, name, "feature") for name in names}
-    points = [map_points(library.run(name), data, projector, features=features[name]) for name in names]
+    models = _on_same_images(chosen_models(model, others))
+    data = model.dataset
+    points = [each.map_points(projector) for each in models]
     aligned = [align(each, points[0]) for each in points]
     return {
         "maps": [
-            {"name": name, "points": packed(whole_numbers(each), np.int16)} for name, each in zip(names, aligned, strict=True)
+            {"name": each.name, "points": packed(whole_numbers(placed), np.int16)}
+            for each, placed in zip(models, aligned, strict=True)
         ],
         "count": len(data.shown),
         "groups": packed(data.families[data.shown], np.uint8),
@@ -101,18 +98,18 @@ def show_maps(model: str, others: list[str], projector: Projector) -> dict[str, 
     }
 
 
-def show_query(model: str, others: list[str], point: float) -> dict[str, Any]:
+def show_query(model: Model, others: list[Model], point: float) -> dict[str, Any]:
     """One image's nearest neighbors by every run."""
-    data = library.dataset(model)
+    data = model.dataset
     if not 0 <= int(point) < len(data.shown):
-        raise UserError(text("map.no_points"))
+        raise UserError("map.no_points")
     row = int(data.shown[int(point)])
     rows = []
-    for name in _on_same_images(chosen_runs(model, others)):
-        features, groups = library.shown_features(name, "feature"), data.groups[data.shown]
+    for each in _on_same_images(chosen_models(model, others)):
+        features, groups = each.map_features(), data.groups[data.shown]
         cosines, positions = nearest_others(features, groups, torch.tensor([int(point)]), NEIGHBORS)
         near = [(int(data.shown[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
-        rows.append(neighbor_row(name, text("map.neighbors_hint"), data, near, first=row))
+        rows.append(neighbor_row(each.name, text("map.neighbors_hint"), data, near, first=row))
     return {"rows": rows}
 
 
@@ -121,18 +118,19 @@ def _clicked(event: gr.EventData) -> Any:
     return point if type(point) is int else gr.skip()
 
 
-def _choices(model: str, others: list[str]) -> Any:
-    names = offered(model)
-    kept = [name for name in others if name in names]
-    if kept and kept == others:
+def _choices(store: ModelStore, name: str, others: list[str]) -> Any:
+    names = offered(store, name)
+    chosen = [other for other in others if other in names]
+    if chosen and chosen == others:
         return gr.update(choices=names)
-    return gr.update(choices=names, value=kept or names[:1])
+    return gr.update(choices=names, value=chosen or names[:1])
 
 
 def build(page: Page, shown: Event) -> None:
     """Lay out the view; it is drawn when its tab opens."""
     gr.Markdown(text("compare.about"), elem_classes="about")
-    first = offered(library.checkpoint_names()[0])
+    store = page.store
+    first = offered(store, store.names()[0])
     with gr.Row(elem_classes="tools"):
         others = menu(
             first,
@@ -155,10 +153,11 @@ def build(page: Page, shown: Event) -> None:
     found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
     gr.Markdown(text("compare.batch_about"), elem_classes="about")
     batch = loss_microscope(texts("loss_microscope"), kept=False, elem_id="compare-batch")
-    page.keep("others", others, choices=library.checkpoint_names)
+    page.resolve(others, lambda names: [store.get(name) for name in names])
+    page.keep("others", others, choices=store.names)
     page.keep("plane", projector)
     page.keep("asked", point)
-    shown(page.handles(_choices), [page.model, others], others, **QUICK)
+    shown(page.handles(partial(_choices, store)), [page.model, others], others, **QUICK)
     others.change(None, others, held, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
     redrawn = [shown, held.change]

@@ -6,33 +6,32 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.explore.model import Model
 from cl_core.losses.negative_cosine import LOWEST
-from cl_core.models.methods import METHODS
 from cl_core.runs.folder import RunRecord
 from cl_core.text import text, texts
-from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 
 
-def show(model: str) -> tuple[dict[str, Any], str]:
+def show(model: Model) -> tuple[dict[str, Any], str]:
     """The curves of a run, and the protocol of the accuracy."""
-    folder = library.folder(model)
-    record = folder.read_record()
-    if not library.trained_here(model):
-        return figures_value(label=text("curves.label")), trained_elsewhere(model, record)
-    value = figures_of(model, folder.read_metrics(), record)
+    folder = model.folder
+    record = model.record
+    if not model.trained_here:
+        return figures_value(label=text("curves.label")), trained_elsewhere(model)
+    value = figures_of(model.name, folder.read_metrics(), record)
     config = record.config
     summary = text(
         "curves.summary",
-        model=model,
+        model=model.name,
         epochs=config.epochs,
         batch=config.batch_size,
         encoder=config.encoder,
         method=config.method,
-        temperature=text("curves.temperature", t=f"{config.temperature:g}") if METHODS[config.method].has_temperature else "",
+        temperature=text("curves.temperature", t=f"{config.temperature:g}") if model.has_temperature else "",
         minutes=f"{record.seconds / 60:.0f}",
         device=record.device,
     )
@@ -65,13 +64,14 @@ def health_of(point: dict[str, Any], finished: bool = True) -> str:
     return text(f"curves.health.{verdict}", **spread)
 
 
-def trained_elsewhere(model: str, record: RunRecord) -> str:
+def trained_elsewhere(model: Model) -> str:
     """What is known of a public encoder: no curves, but where it comes from and how well its features do here."""
-    source, final = record.metrics.get("source", {}), record.metrics
+    record, final = model.record, model.metrics
+    source = final.get("source", {})
     said = text(
         "curves.elsewhere",
-        model=model,
-        repository=source.get("repository", model),
+        model=model.name,
+        repository=source.get("repository", model.name),
         commit=source.get("commit", "")[:8],
         license=source.get("license", ""),
         millions=f"{source.get('parameters', 0) / 1e6:.1f}",
@@ -88,4 +88,4 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("curves.about"), elem_classes="about")
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="curves-view")
-    shown(page.handles(show), page.model, [view, summary], **QUICK)
+    shown(page.handles(show, page.model), page.model, [view, summary], **QUICK)

@@ -1,4 +1,4 @@
-"""The loss loss_microscope: the similarity matrix of a batch, untrained beside trained, and the loss written out in numbers."""
+"""The loss microscope: the similarity matrix of a batch, untrained beside trained, and the loss written out in numbers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 from cl_core.augment.views import plain_views
 from cl_core.data.dataset import Dataset, instance_rows
+from cl_core.explore.batch import Batch, chosen_batch, compare, key_images, picked_rows
+from cl_core.explore.model import Model
 from cl_core.losses import SupConForm, chance_level
 from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
 from cl_core.models.methods import Comparison
 from cl_core.models.methods.base import view_columns
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
-from cl_core.ui import images as images
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import Batch, chosen_batch, compare, key_images, picked_rows
+from cl_core.ui import images
 from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
 from cl_core.ui.links import number, one_of
@@ -103,17 +103,17 @@ def _codes(roles: list[list[str]], known: list[str]) -> Tensor:
     return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
 
-def show(model: str, loss: Loss, count: float, seed: float, picked: str = "") -> dict[str, Any]:
+def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") -> dict[str, Any]:
     """The matrices as a loss sees them, and the losses they mean."""
     if loss.startswith("example-"):
         return show_example(_form(loss))
-    run, data = library.run(model), library.dataset(model)
+    run, data = model.run, model.dataset
     batch = chosen_batch(model, picked, int(count), int(seed))
     config = run.record.config
     notes = [text("loss.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
     if loss == "own" and bool((batch.instances < 0).any()) and run.method.stored_keys(batch.instances[:0], 0) is not None:
         loss = "nt-xent"
-        notes.append(text("loss.not_stored", model=model))
+        notes.append(text("loss.not_stored", model=model.name))
     if loss == "own":
         pair = compare(model, batch, 2 * len(batch.rows))
     else:
@@ -161,7 +161,7 @@ def example_anatomy(form: SupConForm) -> Anatomy:
 
 
 def show_example(form: SupConForm) -> dict[str, Any]:
-    """The worked example, with its own values_of."""
+    """The worked example, with its own numbers."""
     anatomy, known = example_anatomy(form), list(texts("roles"))
     names = [text("loss.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
     roles = [

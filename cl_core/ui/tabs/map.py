@@ -13,18 +13,17 @@ from torch import Tensor
 
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
-from cl_core.explore.maps import map_points, moments
+from cl_core.explore.batch import LARGEST, picked_rows
+from cl_core.explore.maps import moments
+from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.system.files import write_bytes
 from cl_core.text import text, texts
-from cl_core.ui import images as images
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import LARGEST, picked_rows
+from cl_core.ui import images
 from cl_core.ui.components import embedding_map, image_rows
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import number, one_of
-from cl_core.ui.model_store import MAP_LAYERS, MapLayer
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 
@@ -36,14 +35,13 @@ CURVE_POINTS = 200
 WHOLE = 32767
 
 
-def show(model: str, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
+def show(model: Model, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
     """The data set's shown images as points, and the kept ones at each snapshot."""
-    data = library.dataset(model)
-    run, kind = library.layer_run(model, layer)
-    points = map_points(run, data, projector, kind, lambda: library.shown_features(model, layer))
+    data = model.dataset
+    points = model.map_points(projector, layer)
     place = {row: i for i, row in enumerate(data.shown.tolist())}
     return {
-        "name": f"{model}-{layer}-{projector}",
+        "name": f"{model.name}-{layer}-{projector}",
         "label": text("map.label", name=data.name),
         "count": len(points),
         "points": packed(whole_numbers(points), np.int16),
@@ -55,17 +53,17 @@ def show(model: str, projector: Projector, layer: MapLayer, color: Color, picked
     }
 
 
-def colored(model: str, layer: MapLayer, color: Color) -> dict[str, Any]:
+def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
     """What colors the points: groups with names, or a number each."""
-    data = library.dataset(model)
+    data = model.dataset
     if color == "class":
         families = data.families[data.shown]
         return {"groups": packed(families, np.uint8), "groupNames": data.family_names, "score": None}
     if color == "cluster":
-        clusters = library.shown_clusters(model, layer)
+        clusters = model.map_clusters(layer)
         names = [text("map.cluster", number=i + 1) for i in range(int(clusters.max()) + 1)]
         return {"groups": packed(clusters, np.uint8), "groupNames": names, "score": None}
-    score = library.shown_agreement(model, layer) if color == "agreement" else library.shown_losses(model)
+    score = model.map_agreement(layer) if color == "agreement" else model.map_losses()
     about = text("map.score.agreement") if color == "agreement" else text("map.score.loss")
     return {"groups": None, "groupNames": [], "score": {"values": packed(score, np.float32), "about": about}}
 
@@ -83,9 +81,9 @@ def packed(values: Tensor, kind: type[np.generic]) -> str:
     return base64.b64encode(np.ascontiguousarray(values.numpy()).astype(kind).tobytes()).decode()
 
 
-def names_file(model: str) -> str:
+def names_file(model: Model) -> str:
     """Address of the shown images' names: they come after the first drawing."""
-    data = library.dataset(model)
+    data = model.dataset
     names = json.dumps([data.names[row] for row in data.shown.tolist()], ensure_ascii=False).encode()
     file = images.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
     if not file.is_file() or file.stat().st_size != len(names):
@@ -93,13 +91,13 @@ def names_file(model: str) -> str:
     return f"/gradio_api/file={file}"
 
 
-def moments_value(model: str) -> dict[str, Any] | None:
+def moments_value(model: Model) -> dict[str, Any] | None:
     """The kept images at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
-    folder, data = library.folder(model), library.dataset(model)
+    folder, data = model.folder, model.dataset
     snapshots = folder.read_snapshots()
     if snapshots is None or len(snapshots.steps) < 2:
         return None
-    record = folder.read_record()
+    record = model.record
     points = moments(snapshots)
     chosen, cosines = _moving_matrix(snapshots, data.families[snapshots.rows])
     per_step = record.config.epochs / record.total_steps
@@ -139,13 +137,13 @@ def _curves(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def neighbors(model: str, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
+def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
     """The clicked image's neighbors in the space of the map: as images, and as lines to draw."""
-    data = library.dataset(model)
+    data = model.dataset
     point = _points(event._data.get("id"), 1, len(data.shown))[0]
     row = int(data.shown[point])
     groups = data.groups[data.shown]
-    cosines, positions = nearest_others(library.shown_features(model, layer), groups, torch.tensor([point]), NEIGHBORS)
+    cosines, positions = nearest_others(model.map_features(layer), groups, torch.tensor([point]), NEIGHBORS)
     near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
     title = text("map.neighbors", name=data.names[row], space=text(f"map.layers.{layer}"))
     items = neighbor_row(title, text("map.neighbors_hint"), data, [(int(data.shown[p]), c) for p, c in near], first=row)
@@ -160,27 +158,27 @@ def _points(given: Any, most: int, count: int) -> list[int]:
     """
     listed = given if isinstance(given, list) else [given]
     if not listed or not all(type(each) is int and 0 <= each < count for each in listed):
-        raise UserError(text("map.no_points"))
+        raise UserError("map.no_points")
     return listed[:most]
 
 
-def use_as_batch(model: str, event: gr.EventData) -> str:
+def use_as_batch(model: Model, event: gr.EventData) -> str:
     """The selected images as the batch that the other views show."""
-    data = library.dataset(model)
+    data = model.dataset
     points = _points(event._data.get("ids"), LARGEST, len(data.shown))
     if len(points) < 2:
-        raise UserError(text("map.too_few"))
+        raise UserError("map.too_few")
     return f"{data.name}:{','.join(str(int(data.shown[point])) for point in points)}"
 
 
-def search_for(model: str, event: gr.EventData) -> str:
+def search_for(model: Model, event: gr.EventData) -> str:
     """The image to search for, by the name the search view has for it."""
-    data = library.dataset(model)
+    data = model.dataset
     row = int(data.shown[_points(event._data.get("id"), 1, len(data.shown))[0]])
-    same_group = {int(data.groups[r]): name for name, r in library.choices(data).items()}
+    same_group = {int(data.groups[r]): name for name, r in model.choices.items()}
     name = same_group.get(int(data.groups[row]))
     if name is None:
-        raise UserError(text("map.not_offered", name=data.names[row]))
+        raise UserError("map.not_offered", name=data.names[row])
     return name
 
 
@@ -220,10 +218,10 @@ def build(page: Page, shown: Event) -> None:
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
     # Notices travel through the queue.
     how = QUICK | {"queue": True}
-    view.point_click(page.handles(neighbors), [page.model, layer], [found, view], **how)
+    view.point_click(page.handles(neighbors, [page.model, layer]), [page.model, layer], [found, view], **how)
     for event, handler, target, tab in (
         (view.use_batch, use_as_batch, page.picked, "loss"),
         (view.use_search, search_for, page.wanted, "search"),
     ):
-        sent = event(page.handles(handler), page.model, target, **how)
+        sent = event(page.handles(handler, page.model), page.model, target, **how)
         sent.success(None, js=f"() => window.contrastiveLink.goTo('{tab}')", api_visibility="private")

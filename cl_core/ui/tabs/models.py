@@ -14,17 +14,18 @@ import gradio as gr
 
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
+from cl_core.explore.model import Model
 from cl_core.hub.fetch import arrived
 from cl_core.hub.recommended import RECOMMENDED, Recommended
 from cl_core.runs.feature_cache import looked_at
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import HubName, hub_name
 from cl_core.text import text, texts
-from cl_core.ui import model_store as library
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
+from cl_core.ui.model_store import SHORT_COMMIT, ModelStore
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import bar, done, time_left
 
@@ -34,10 +35,10 @@ LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", 
 F = TypeVar("F")
 
 
-def table() -> str:
+def table(store: ModelStore) -> str:
     """The models here, as a table."""
     heads = texts("models.head")
-    rows, shipped, own = [], library.shipped_names(), library.own_names()
+    rows, shipped, own = [], store.shipped_names(), store.own_names()
 
     def origin(name: str, source: dict[str, Any] | None) -> str:
         if name in shipped:
@@ -46,8 +47,8 @@ def table() -> str:
             return text("models.encoder_from", **source)
         return text("models.trained") if name in own else text("models.pulled")
 
-    for name in library.checkpoint_names():
-        record = library.folder(name).read_record()
+    for name in store.names():
+        record = store.get(name).record
         knn = record.metrics.get("knn")
         cells = (
             name,
@@ -81,7 +82,7 @@ def _fetching(name: HubName, future: Future[Any]) -> Iterator[str]:
             return
 
 
-def pull_run(access: Access, name: str) -> Iterator[tuple[Any, ...]]:
+def pull_run(access: Access, store: ModelStore, name: str) -> Iterator[tuple[Any, ...]]:
     """Bring a run; gives status, model menu, table."""
     from cl_core.hub.pull import pull
 
@@ -94,15 +95,15 @@ def pull_run(access: Access, name: str) -> Iterator[tuple[Any, ...]]:
     except UserError:
         yield "", gr.skip(), gr.skip()
         raise
-    brought = f"{folder.hub_name.repository}@{folder.commit[: library.SHORT_COMMIT]}"
-    names = library.checkpoint_names()
+    brought = f"{folder.hub_name.repository}@{folder.commit[:SHORT_COMMIT]}"
+    names = store.names()
     if brought not in names:
-        yield "", gr.skip(), table()
-        raise UserError(text("models.no_images", name=brought, dataset=folder.read_record().config.dataset))
-    yield _done(brought), gr.update(choices=names, value=brought), table()
+        yield "", gr.skip(), table(store)
+        raise UserError("models.no_images", name=brought, dataset=folder.read_record().config.dataset)
+    yield _done(brought), gr.update(choices=names, value=brought), table(store)
 
 
-def bring_encoder(access: Access, recommended: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
+def import_encoder(access: Access, store: ModelStore, recommended: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
     """Wrap a public encoder and let it look at the images; gives status, stop button, model menu, table."""
     from cl_core.hub.encoder import PREFIX, wrap
 
@@ -117,8 +118,8 @@ def bring_encoder(access: Access, recommended: str, other: str, dataset: str) ->
     except UserError:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
         raise
-    chosen = gr.update(choices=library.checkpoint_names(), value=folder.name)
-    yield _done(folder.name), gr.update(interactive=False), chosen, table()
+    chosen = gr.update(choices=store.names(), value=folder.name)
+    yield _done(folder.name), gr.update(interactive=False), chosen, table(store)
 
 
 def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
@@ -138,7 +139,7 @@ def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
             if share == 1:
                 yield bar(None, text("models.measuring"))
             elif turn is not None and share > first and now - started > turn:
-                raise UserError(text("models.turn_over", name=folder.name, minutes=f"{turn / 60:.0f}"))
+                raise UserError("models.turn_over", name=folder.name, minutes=f"{turn / 60:.0f}")
             elif now - said > SAY_EVERY_S:
                 said = now
                 left = (now - started) * (1 - share) / (share - first) if share > first else None
@@ -159,17 +160,17 @@ def _done(name: str) -> str:
     return done(text("models.done", name=name))
 
 
-def publish(model: str, name: str, private: bool) -> Iterator[str]:
+def publish(model: Model, name: str, private: bool) -> Iterator[str]:
     """Push the page's model; gives the status."""
     from cl_core.hub.push import push
 
-    yield bar(None, text("models.publishing", model=model))
+    yield bar(None, text("models.publishing", model=model.name))
     try:
-        address = html.escape(push(library.folder(model), name.strip(), private), quote=True)
+        address = html.escape(push(model.folder, name.strip(), private), quote=True)
     except UserError:
         yield ""
         raise
-    said = html.escape(text("models.published", model=model))
+    said = html.escape(text("models.published", model=model.name))
     yield f"<p class='work-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
 
 
@@ -195,7 +196,7 @@ def build(page: Page, shown: Event) -> None:
             why = text("access.read_only") if page.access.options.read_only else text("models.hub_off")
             gr.Markdown(why, elem_classes="small", elem_id="models-off")
     listed.render()
-    shown(page.handles(table), None, listed, **QUICK)
+    shown(page.handles(partial(table, page.store)), None, listed, **QUICK)
 
 
 def _encoder_form(page: Page, listed: gr.HTML) -> None:
@@ -220,7 +221,7 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
     page.keep("looks-at", dataset, choices=dataset_names)
     outputs = [status, stop, page.model, listed]
     running = bring.click(
-        page.allows("hub", partial(bring_encoder, page.access)),
+        page.allows("hub", partial(import_encoder, page.access, page.store)),
         [recommended, other, dataset],
         outputs,
         trigger_mode="multiple",
@@ -244,7 +245,7 @@ def _pull_form(page: Page, listed: gr.HTML) -> None:
     pull = gr.Button(text("models.pull"), elem_id="models-pull")
     status = gr.HTML("", elem_id="models-pull-status")
     page.keep("pull", name)
-    pulls = page.allows("hub", partial(pull_run, page.access))
+    pulls = page.allows("hub", partial(pull_run, page.access, page.store))
     gr.on([pull.click, name.submit], pulls, name, [status, page.model, listed], **LONG)
 
 
@@ -255,4 +256,4 @@ def _publish_form(page: Page) -> None:
     private = gr.Checkbox(False, label=text("models.private"))
     send = gr.Button(text("models.publish"), elem_id="models-publish")
     status = gr.HTML("", elem_id="models-publish-status")
-    send.click(page.allows("hub", publish), [page.model, name, private], status, **LONG)
+    send.click(page.allows("hub", publish, page.model), [page.model, name, private], status, **LONG)

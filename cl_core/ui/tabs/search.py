@@ -8,34 +8,34 @@ from typing import Any
 import gradio as gr
 
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
+from cl_core.explore.model import Model
 from cl_core.text import text
-from cl_core.ui import model_store as library
 from cl_core.ui.components import image_rows, image_upload, menu
 from cl_core.ui.events import QUICK
-from cl_core.ui.links import read_image
+from cl_core.ui.links import image_reader
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 
 TOP = 8
 
 
-def show(model: str, upload: str | None, choice: str | None) -> dict[str, Any]:
+def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]:
     """The images most like the upload, or else like the chosen one, in each space."""
-    data, size = library.dataset(model), library.run(model).size
+    data, size = model.dataset, model.size
     without = None
     if upload:
         file = Path(upload)
         query = to_tensor(decode_image(file, text("common.file")), size)
         if is_animated(file):
             gr.Info(text("search.animated"))
-    elif choice and choice in (rows := library.choices(data)):
+    elif choice and choice in (rows := model.choices):
         row = rows[choice]
         query, without = data.images[row : row + 1], int(data.groups[row])
     else:
         return {"rows": [], "empty": text("search.empty")}
     rows_shown = []
-    for space in library.spaces(model):
-        near = [(each.row, each.cosine) for each in library.search(model, space, query, TOP, without)]
+    for space in model.spaces:
+        near = [(each.row, each.cosine) for each in model.search_tensor(query, TOP, space, without)]
         rows_shown.append(neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near))
     return {"rows": rows_shown}
 
@@ -51,16 +51,16 @@ def build(page: Page, shown: Event) -> None:
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
             found = image_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
-    page.keep("query", choice, event="input", read=read_image)
+    page.keep("query", choice, event="input", read=image_reader(page.store))
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
-    shown(page.handles(choices), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
+    shown(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
     triggers = [shown, upload.change, choice.change]
     page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
 
 
-def choices(model: str, chosen: str | None, wanted: str) -> tuple[Any, str]:
+def choices(model: Model, chosen: str | None, wanted: str) -> tuple[Any, str]:
     """The images to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
-    names = list(library.choices(library.dataset(model)))
+    names = list(model.choices)
     chosen = wanted if wanted in names else chosen
     return gr.update(choices=names, value=chosen if chosen in names else None), ""

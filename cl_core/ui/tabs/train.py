@@ -27,13 +27,13 @@ from cl_core.text import text
 from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs
 from cl_core.training.loop import check_data
-from cl_core.ui import model_store as library
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
+from cl_core.ui.model_store import ModelStore, trained_records
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import bar, done, time_left
 from cl_core.ui.tabs.curves import figures_of, health_of
@@ -53,7 +53,7 @@ def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
         UserError: one of them is none, out of bounds, or they do not go with the images.
     """
     if len(other) > LONGEST_OTHER:
-        raise UserError(text("train.other_long", most=f"{LONGEST_OTHER:,}"))
+        raise UserError("train.other_long", most=f"{LONGEST_OTHER:,}")
     try:
         config = RunConfig.model_validate({"snapshots": SNAPSHOTS} | given | read_settings(other, RunConfig))
     except ValidationError as error:
@@ -79,7 +79,7 @@ def new_folder(config: RunConfig) -> RunFolder:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(text("train.no_folder", folder=root, reason=error.strerror)) from None
+            raise UserError("train.no_folder", folder=root, reason=error.strerror) from None
         return RunFolder(path)
 
 
@@ -90,13 +90,13 @@ def folder_of(name: str) -> RunFolder:
         UserError: it cannot be one.
     """
     if name in ("", "..") or Path(name).name != name:
-        raise UserError(text("train.gone", name=name))
+        raise UserError("train.gone", name=name)
     return RunFolder(trained_dir() / name)
 
 
 def names(jobs: Jobs) -> list[str]:
     """The runs that were begun here, that of now first, then the newest."""
-    folders = {name: folder_of(name) for name in library.trained_records()}
+    folders = {name: folder_of(name) for name in trained_records()}
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
     now = [jobs.running.name] if jobs.running else []
     return [*now, *(name for name in found if name not in now)]
@@ -192,16 +192,16 @@ def drawn(seen: Look, before: str) -> tuple[Any, str]:
     return figures_of(seen.name, seen.metrics, seen.record), drawn_from
 
 
-def watch(jobs: Jobs, name: str, before: str, mine: bool = True) -> tuple[Any, ...]:
+def watch(jobs: Jobs, store: ModelStore, name: str, before: str, mine: bool = True) -> tuple[Any, ...]:
     """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show.
 
     mine: whether this visitor may stop, resume and take it.
     """
     seen = look(jobs, name)
-    usable, archive = name in library.own_names(), None
+    usable, archive = name in store.own_names(), None
     if usable and mine:
         with contextlib.suppress(UserError):  # damaged: the views say so
-            archive = library.packed(name)
+            archive = store.archive(name)
     free = mine and not (seen.trained or jobs.running)
     can_resume = free and seen.record is not None and seen.record.state in ("running", "stopped")
     return (
@@ -245,7 +245,7 @@ def resume(access: Access, jobs: Jobs, name: str) -> None:
 
 def _check_free(jobs: Jobs) -> None:
     if jobs.running:
-        raise UserError(text("train.busy", name=jobs.running.name))
+        raise UserError("train.busy", name=jobs.running.name)
 
 
 def temperature_counts(method: str) -> Any:
@@ -292,21 +292,21 @@ def build(page: Page, shown: Event) -> None:
         access.check("train", request)
         access.own(folder_of(name).path, request)
         resume(access, jobs, name)
-        return watch(jobs, name, before)
+        return watch(jobs, page.store, name, before)
 
     def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         access.own(folder_of(name).path, request)
         if jobs.trains(folder_of(name).path):
             jobs.stop()
-        return watch(jobs, name, before)
+        return watch(jobs, page.store, name, before)
 
     def watched_by(request: gr.Request, name: str | None, before: str) -> tuple[Any, ...]:
         name = name or ""
-        return watch(jobs, name, before, name != "" and access.owns(folder_of(name).path, request))
+        return watch(jobs, page.store, name, before, name != "" and access.owns(folder_of(name).path, request))
 
     def ticked(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
-        here = gr.update(choices=library.checkpoint_names()) if not jobs.running else gr.skip()
+        here = gr.update(choices=page.store.names()) if not jobs.running else gr.skip()
         return *watched_by(request, name, before), here
 
     def listed(request: gr.Request, name: str | None) -> tuple[Any, ...]:
@@ -315,8 +315,8 @@ def build(page: Page, shown: Event) -> None:
         return gr.update(choices=known, value=name or None), *watched_by(request, name, "")
 
     def used(name: str) -> tuple[Any, str]:
-        library.config(name)
-        return gr.update(choices=library.checkpoint_names(), value=name), done(text("models.done", name=name))
+        page.store.config(name)
+        return gr.update(choices=page.store.names(), value=name), done(text("models.done", name=name))
 
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)

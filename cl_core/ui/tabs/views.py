@@ -12,12 +12,12 @@ from cl_core.augment.record import ViewRecord, sample_record
 from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import apply_record
 from cl_core.data.decoding import decode_image
+from cl_core.explore.model import Model
 from cl_core.text import text
-from cl_core.ui import images as images
-from cl_core.ui import model_store as library
+from cl_core.ui import images
 from cl_core.ui.components import image_upload, menu, pair_view
 from cl_core.ui.events import QUICK
-from cl_core.ui.links import read_image
+from cl_core.ui.links import image_reader
 from cl_core.ui.page import Event, Page
 
 COLORS = ("#0072B2", "#D55E00")
@@ -66,7 +66,7 @@ def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) 
 
 
 def show(
-    model: str, choice: str | None, upload: str | None, seed: float,
+    model: Model, choice: str | None, upload: str | None, seed: float,
     crop: float, flip: float, jitter: float, gray: float, blur: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Two views of the uploaded image, or else of the chosen one."""
@@ -84,15 +84,15 @@ def show(
     if upload:
         image = decode_image(Path(upload), text("common.file"))
         return make_pair(images.as_tensor(image), text("common.your_image"), config, int(seed))
-    data = library.dataset(model)
-    names = library.choices(data)
+    data = model.dataset
+    names = model.choices
     row = names.get(choice or "", next(iter(names.values())))
     return make_pair(data.images[row : row + 1], data.names[row], config, int(seed))
 
 
-def choices(model: str, chosen: str | None) -> dict[str, Any]:
+def choices(model: Model, chosen: str | None) -> dict[str, Any]:
     """The images to pick from when the model changes; the one chosen stays if it is among them."""
-    names = list(library.choices(library.dataset(model)))
+    names = list(model.choices)
     return gr.update(choices=names, value=chosen if chosen in names else names[0])
 
 
@@ -115,10 +115,10 @@ def build(page: Page, shown: Event) -> None:
         with gr.Column(scale=3, min_width=320):
             view = pair_view(elem_id="views-view")
     seed = gr.Number(1, visible=False, precision=0)
-    page.keep("image", choice, event="input", read=read_image)
+    page.keep("image", choice, event="input", read=image_reader(page.store))
     for name, control in (("crop", crop), ("jitter", jitter), ("flip", flip), ("gray", gray), ("blur", blur), ("pair", seed)):
         page.keep(name, control)
-    shown(page.handles(choices), [page.model, choice], choice, **QUICK)
+    shown(page.handles(choices, page.model), [page.model, choice], choice, **QUICK)
     inputs = [page.model, choice, upload, seed, crop, flip, jitter, gray, blur]
     page.draws([control.change for control in (seed, crop, flip, jitter, gray, blur)], show, inputs, view)
     # Notices travel through the queue, which sliders go past to be quick.

@@ -11,12 +11,12 @@ import torch
 from cl_core.evaluation.pca import pca
 from cl_core.explore.projection import Projector
 from cl_core.text import text
-from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
-from cl_core.words.maps import SHOWN, word_map
+from cl_core.words.explore import WordModel
+from cl_core.words.maps import SHOWN
 from cl_core.words.questions import Answer, parse_analogy
 
 NEIGHBORS = 15
@@ -24,7 +24,7 @@ ON_CARD = 5
 EXAMPLES = ["dog", "red", "violin", "dog cat", "king - man + woman"]
 
 
-def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
+def question(model: WordModel, asked: str) -> tuple[str, list[str], list[Answer]]:
     """What was asked, in words; the words asked with; and the answers.
 
     `a` asks for the words like a, `a b` (or `a, b`) how alike two are, `a - b + c` for an analogy.
@@ -32,7 +32,7 @@ def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
     Raises:
         UserError: a word is not known, or it is none of the three.
     """
-    space = library.word_space(name)
+    space = model.space
     terms = asked.replace(",", " ").split()
     if len(terms) == 1:
         found = space.similar(terms[0], NEIGHBORS)
@@ -46,13 +46,13 @@ def question(name: str, asked: str) -> tuple[str, list[str], list[Answer]]:
     return text("words.answer.analogy", terms=" ".join(terms), word=found[0].word), [*plus, *minus], found
 
 
-def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
+def answer(model: WordModel, asked: str | None) -> tuple[dict[str, Any], str]:
     """The neighborhood of what was asked, and the answer in words."""
     from cl_core.figures.words import around_figure, cosine_figure
 
     asked = asked if asked and asked.strip() else EXAMPLES[0]
-    space = library.word_space(name)
-    said, terms, found = question(name, asked)
+    space = model.space
+    said, terms, found = question(model, asked)
     rare = [term.lower() for term in terms if space.vocabulary.number(term) >= SHOWN]
     if rare:
         said += " " + text("words.answer.rare", words=", ".join(rare), count=f"{SHOWN:,}")
@@ -65,40 +65,40 @@ def answer(name: str, asked: str | None) -> tuple[dict[str, Any], str]:
     return figures_value(around, bars, label=said), said
 
 
-def show_map(name: str, projector: Projector, asked: str | None) -> dict[str, Any]:
+def show_map(model: WordModel, projector: Projector, asked: str | None) -> dict[str, Any]:
     """The most frequent words as points, with what was asked for marked."""
     from cl_core.figures.scatter import map_figure
     from cl_core.figures.words import mark_words
 
-    run, space = library.words(name), library.word_space(name)
-    points, groups = word_map(run, projector), library.word_clusters(name)
+    space = model.space
+    points, groups = model.map(projector), model.clusters
     figure = map_figure(points, groups.members, groups.names)
     marked, count = list[int](), 0
     if asked and asked.strip():
-        _, terms, found = question(name, asked)
+        _, terms, found = question(model, asked)
         asked_for = dict.fromkeys(space.vocabulary.number(word) for word in terms)
         others = dict.fromkeys(space.vocabulary.number(each.word) for each in found)
         count = sum(number < len(points) for number in asked_for)
         marked = [number for number in (asked_for | others) if number < len(points)]
     mark_words(figure, points[marked], [space.vocabulary.words[number] for number in marked], marked, count)
     words = space.vocabulary.words[: len(points)]
-    return figures_value(figure, label=text("words.map.label"), card="words", lines=_cards(name), names=words)
+    return figures_value(figure, label=text("words.map.label"), card="words", lines=_cards(model), names=words)
 
 
 @cache
-def _cards(name: str) -> list[str]:
+def _cards(model: WordModel) -> list[str]:
     """Beside each word of the map, its nearest words among all."""
-    space = library.word_space(name)
+    space = model.space
     cosines = space.unit[:SHOWN] @ space.unit.T
     cosines[torch.arange(len(cosines)), torch.arange(len(cosines))] = -2
     nearest = cosines.topk(min(ON_CARD, cosines.shape[1] - 1)).indices.tolist()
     return [", ".join(space.vocabulary.words[number] for number in row) for row in nearest]
 
 
-def clicked(name: str, event: gr.EventData) -> str:
+def clicked(model: WordModel, event: gr.EventData) -> str:
     """The word whose point was clicked."""
     point = event._data["id"]
-    words = library.word_space(name).vocabulary.words
+    words = model.space.vocabulary.words
     return words[point] if isinstance(point, int) and 0 <= point < len(words) else EXAMPLES[0]
 
 
@@ -130,16 +130,16 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     view = figure_view(elem_id="words-map")
     # Notices travel through the queue.
     options = QUICK | {"queue": True}
-    question_asked: tuple[Any, Any, Any] = (page.handles(answer), [which, asked], [neighborhood, said])
+    question_asked: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, asked], [neighborhood, said])
     gr.on([shown, which.change, asked.submit], *question_asked, **options)
     gr.on(
         [shown, which.change, projector.change, said.change],
-        page.handles(show_map),
+        page.handles(show_map, [which]),
         [which, projector, asked],
         view,
         **options,
     )
     for button, example in zip(examples, EXAMPLES, strict=True):
         button.click(partial(str, example), None, asked, **QUICK).then(*question_asked, **options)
-    picked = view.point_click(page.handles(clicked), which, asked, show_progress="hidden", api_visibility="private")
+    picked = view.point_click(page.handles(clicked, which), which, asked, show_progress="hidden", api_visibility="private")
     picked.then(*question_asked, **options)

@@ -7,25 +7,25 @@ from typing import Any
 import gradio as gr
 
 from cl_core.text import text, texts
-from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
+from cl_core.words.explore import WordModel
 
 
-def show(name: str) -> tuple[dict[str, Any], str]:
+def show(model: WordModel) -> tuple[dict[str, Any], str]:
     """The curves, and the run in words."""
     from cl_core.figures.words import word_curves
 
-    run = library.words(name)
+    run = model.run
     config, final = run.record.config, run.record.metrics
     metrics = [point for point in run.folder.read_metrics() if point["kind"] == "loss"]
     always_noise = config.noise_words / (config.noise_words + 1)
     value = figures_value(word_curves(metrics, always_noise, texts("words.curves.figure")), label=text("words.curves.label"))
     summary = text(
         "words.curves.summary",
-        model=name,
+        model=model.name,
         total=f"{run.record.words:,}",
         known=f"{len(run.vocabulary):,}",
         loss=text(f"words.loss.{config.loss}"),
@@ -47,4 +47,4 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     gr.Markdown(text("words.curves.about"), elem_classes="about")
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-curves")
-    gr.on([shown, which.change], page.handles(show), which, [view, summary], **(QUICK | {"queue": True}))
+    gr.on([shown, which.change], page.handles(show, which), which, [view, summary], **(QUICK | {"queue": True}))

@@ -8,11 +8,11 @@ import gradio as gr
 import torch
 
 from cl_core.text import text, texts
-from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
+from cl_core.words.explore import WordModel
 from cl_core.words.noise import AliasTable
 from cl_core.words.vocabulary import noise_distribution
 
@@ -24,11 +24,11 @@ def _ranks(count: int) -> list[int]:
     return sorted({round(count ** (i / (POINTS - 1))) for i in range(POINTS)})
 
 
-def show(name: str, power: float) -> tuple[dict[str, Any], str]:
+def show(model: WordModel, power: float) -> tuple[dict[str, Any], str]:
     """Both distributions over the rank, and what the power does, in words."""
     from cl_core.figures.words import noise_figure
 
-    vocabulary = library.words(name).vocabulary
+    vocabulary = model.run.vocabulary
     frequency, noise = noise_distribution(vocabulary.counts, 1.0), noise_distribution(vocabulary.counts, float(power))
     ranks = _ranks(len(vocabulary))
     rows = torch.tensor(ranks) - 1
@@ -56,4 +56,4 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     page.keep("power", power)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-noise")
-    gr.on([shown, which.change, power.change], page.handles(show), [which, power], [view, summary], **QUICK)
+    gr.on([shown, which.change, power.change], page.handles(show, [which]), [which, power], [view, summary], **QUICK)

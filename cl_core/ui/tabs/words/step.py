@@ -7,21 +7,21 @@ from typing import Any
 import gradio as gr
 
 from cl_core.text import text, texts
-from cl_core.ui import model_store as library
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.words.anatomy import step_anatomy
+from cl_core.words.explore import WordModel
 
 CENTER, CONTEXT = "dog", "cat"
 
 
-def show(name: str, center: str, context: str, seed: float) -> tuple[dict[str, Any], str]:
+def show(model: WordModel, center: str, context: str, seed: float) -> tuple[dict[str, Any], str]:
     """The k + 1 questions of a pair, and the step in words."""
     from cl_core.figures.words import step_figure
 
-    run = library.words(name)
+    run = model.run
     numbers = [run.vocabulary.number(word) for word in (center or CENTER, context or CONTEXT)]
     parts = step_anatomy(run.vectors, run.record.config, run.vocabulary, numbers[0], numbers[1], int(seed))
     groups = (
@@ -56,7 +56,7 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-step")
     seed = gr.Number(1, visible=False, precision=0)
-    draw = page.handles(show)
+    draw = page.handles(show, [which])
     inputs, outputs = [which, center, context, seed], [view, summary]
     options = QUICK | {"queue": True}  # notices travel through the queue
     gr.on([shown, which.change, center.submit, context.submit], draw, inputs, outputs, **options)

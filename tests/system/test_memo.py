@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from cl_core.errors import UserError
-from cl_core.ui import model_store as library
-from cl_core.ui.memo import Memo, Together, bytes_of
+from cl_core.system.memo import Memo, Together, bytes_of
 
 
 def test_of_those_who_ask_at_once_one_computes() -> None:
@@ -50,22 +49,12 @@ def test_an_error_is_kept_for_nobody_and_leaves_nothing() -> None:
     memo = Memo[int](4)
 
     def fail() -> int:
-        raise UserError("no")
+        raise UserError("settings.other", message="no")
 
     for number in range(1000):
         with pytest.raises(UserError):
             memo.get(f"{'x' * 1000}{number}", fail)
-    assert (len(memo), len(memo._making)) == (0, 0)
-
-
-def test_names_that_are_no_models_leave_nothing() -> None:
-    """A name of 10 MB kept 21 MB for ever, and was repeated whole in what was said of it."""
-    for ask in (library.run, library.dataset, library.packed, lambda name: library.gallery(name, "trained")):
-        with pytest.raises(UserError) as error:
-            ask("x" * 10_000_000)
-        assert len(str(error.value)) < 300
-    memos = [each for each in vars(library).values() if isinstance(each, Memo)]
-    assert memos and not any(memo._making for memo in memos)
+    assert (len(memo), len(memo._locks)) == (0, 0)
 
 
 def test_what_is_asked_meanwhile_is_answered_together() -> None:
@@ -105,17 +94,3 @@ def test_an_error_reaches_all_who_asked_together_and_nobody_later() -> None:
         answers = list(pool.map(ask, [1, -1, 2, 3]))
     assert answers[1] == "negative"
     assert ask(5) == "5"
-
-
-def test_searching_together_finds_what_each_would_alone() -> None:
-    data = library.dataset("fashion-simclr")
-    images = [data.images[row : row + 1] for row in range(0, 900, 100)]
-    for space in ("trained", "pixels"):
-        gallery = library.gallery("fashion-simclr", space)
-        alone = [gallery.search(gallery.embedder(image), 5, torch.tensor([i]))[0] for i, image in enumerate(images)]
-        with ThreadPoolExecutor(9) as pool:
-            asked = [pool.submit(library.search, "fashion-simclr", space, image, 5, i) for i, image in enumerate(images)]
-            found = [each.result() for each in asked]
-        for one, other in zip(alone, found, strict=True):
-            assert [each.cosine for each in one] == pytest.approx([each.cosine for each in other], abs=2e-3)
-            assert len({each.row for each in one} & {each.row for each in other}) >= 4

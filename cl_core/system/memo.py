@@ -1,4 +1,4 @@
-"""Results that many visitors ask for: computed once, kept within bounds."""
+"""Caches bounded in entries and bytes, and work done for several threads at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 def bytes_of(value: Any) -> int:
-    """About how much memory a result holds: tensors and weights, texts, and what is in lists, dicts and dataclasses."""
+    """Approximate memory of a result: tensors, weights and texts, also within lists, dicts and dataclasses."""
     if isinstance(value, Tensor):
         return value.nbytes
     if isinstance(value, nn.Module):
@@ -33,10 +33,14 @@ def bytes_of(value: Any) -> int:
 
 
 class Memo(Generic[T]):
-    """Keeps the results used last, at most `most` of them and `most_bytes` together; the newest is always kept.
+    """A thread-safe cache of the most recently used results, at most `most` of them and `most_bytes` in total.
 
-    Of those who ask for the same thing one computes and the others wait. An error is nobody's result: the next one tries again.
-    drop: called with a result that is no longer kept. measure: how many bytes one takes.
+    The newest result always stays. Of several threads that need the same key, one computes and the others wait. Errors
+    are not cached.
+
+    Args:
+        drop: called with each result that leaves the cache.
+        measure: size of a result in bytes.
     """
 
     def __init__(
@@ -47,49 +51,51 @@ class Memo(Generic[T]):
         measure: Callable[[T], int] = bytes_of,
     ) -> None:
         self._most, self._most_bytes, self._drop, self._measure = most, most_bytes, drop, measure
-        self._kept: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
+        self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._locks: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The result called `key`, by `make` where it is not kept."""
+        """The result under `key`; computed by `make` if the cache does not have it."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
-            making = self._making.setdefault(key, threading.Lock())
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key][0]
+            making = self._locks.setdefault(key, threading.Lock())
         with making:
             with self._lock:
-                if key in self._kept:
-                    return self._kept[key][0]
+                if key in self._entries:
+                    return self._entries[key][0]
             try:
                 value = make()
-                self._keep(key, value)
+                self._add(key, value)
                 return value
             finally:
                 with self._lock:
-                    self._making.pop(key, None)
+                    self._locks.pop(key, None)
 
-    def _keep(self, key: Hashable, value: T) -> None:
+    def _add(self, key: Hashable, value: T) -> None:
         gone = []
         with self._lock:
-            self._kept[key] = value, self._measure(value)
-            taken = sum(size for _, size in self._kept.values())
-            while len(self._kept) > 1 and (len(self._kept) > self._most or taken > self._most_bytes):
-                _, (old, size) = self._kept.popitem(last=False)
+            self._entries[key] = value, self._measure(value)
+            taken = sum(size for _, size in self._entries.values())
+            while len(self._entries) > 1 and (len(self._entries) > self._most or taken > self._most_bytes):
+                _, (old, size) = self._entries.popitem(last=False)
                 taken -= size
                 gone.append(old)
         for old in gone if self._drop else []:
             self._drop(old)  # type: ignore[misc]
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
 
 class Together(Generic[Q, R]):
-    """Works on what several threads ask at the same time in one go, which costs little more than one of them.
+    """Answers the queries of concurrent threads in one batch, which costs little more than one query.
 
-    work: questions -> answers, in the same order. most: questions at a time.
+    Args:
+        work: queries -> answers, in the same order.
+        most: queries in one batch.
     """
 
     def __init__(self, work: Callable[[list[Q]], list[R]], most: int) -> None:
@@ -97,16 +103,16 @@ class Together(Generic[Q, R]):
         self._waiting: list[tuple[Q, Future[R]]] = []
         self._lock, self._working = threading.Lock(), threading.Lock()
 
-    def __call__(self, question: Q) -> R:
-        """The answer to one question.
+    def __call__(self, query: Q) -> R:
+        """The answer to one query.
 
         Raises: what `work` raises.
         """
         own: Future[R] = Future()
         with self._lock:
-            self._waiting.append((question, own))
+            self._waiting.append((query, own))
         while not own.done():
-            with self._working:  # whoever comes next works for all who wait by then
+            with self._working:  # the next thread in answers all queries that wait by then
                 if not own.done():
                     self._answer()
         return own.result()
@@ -115,7 +121,7 @@ class Together(Generic[Q, R]):
         with self._lock:
             taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         try:
-            answers = self._work([question for question, _ in taken])
+            answers = self._work([query for query, _ in taken])
         except BaseException as error:
             for _, future in taken:
                 future.set_exception(error)

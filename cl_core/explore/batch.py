@@ -12,11 +12,10 @@ from torch import Tensor
 from cl_core.augment.views import make_views, plain_views
 from cl_core.data.dataset import Dataset, instance_rows, instances, training_rows
 from cl_core.data.names import NAME
+from cl_core.explore.model import Model
 from cl_core.models.methods import Comparison, StoredKeys
 from cl_core.runs.store import Run, map_key
 from cl_core.training.loop import epoch_order, uses_labels
-from cl_core.ui import model_store as library
-from cl_core.ui.memo import Memo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,6 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
 
 SMALLEST, LARGEST = 2, 32  # images
 NAMED = re.compile(rf"({NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
-_batches: Memo[Batch] = Memo(64, 2e8)
 
 
 def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
@@ -52,24 +50,25 @@ def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
     return tuple(dict.fromkeys(row for row in rows if row < len(data)))
 
 
-def chosen_batch(model: str, picked: str, count: int, seed: int) -> Batch:
-    """The images picked by hand where there are two at least, else `count` drawn ones."""
-    rows = picked_rows(picked, library.dataset(model))
+def chosen_batch(model: Model, picked: str, count: int, seed: int) -> Batch:
+    """The images picked by hand if there are at least two, else `count` random ones."""
+    rows = picked_rows(picked, model.dataset)
     return draw_batch(model, count if len(rows) < 2 else len(rows), seed, rows if len(rows) > 1 else ())
 
 
-def draw_batch(model: str, count: int, seed: int, rows_picked: tuple[int, ...] = ()) -> Batch:
-    """`count` images of different groups, augmented as the checkpoint was trained; the same for the same seed.
+def draw_batch(model: Model, count: int, seed: int, rows_picked: tuple[int, ...] = ()) -> Batch:
+    """`count` images of different groups, augmented as in the model's training; equal for equal seeds.
 
-    rows_picked: these images instead.
+    Args:
+        rows_picked: these images instead.
     """
     count = max(SMALLEST, min(int(count), LARGEST))
-    key = map_key(library.run(model), library.dataset(model)), count, seed, rows_picked
-    return _batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
+    key = map_key(model.run, model.dataset), count, seed, rows_picked
+    return model.caches.batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
 
 
-def _drawn(model: str, count: int, seed: int, rows_picked: tuple[int, ...]) -> Batch:
-    run, data = library.run(model), library.dataset(model)
+def _drawn(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]) -> Batch:
+    run, data = model.run, model.dataset
     config = run.record.config.model_copy(update={"seed": seed})
     with_labels = uses_labels(config)
     usable = training_rows(data, with_labels)
@@ -83,18 +82,18 @@ def _drawn(model: str, count: int, seed: int, rows_picked: tuple[int, ...]) -> B
         instances(data, with_labels)[0][rows],
         views,
         embed_batch(run, views),
-        embed_batch(library.untrained(model), views),
+        embed_batch(model.untrained, views),
     )
 
 
 @torch.no_grad()
-def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Comparison]:
+def compare(model: Model, batch: Batch, count: int) -> tuple[Comparison, Comparison]:
     """What the model's method compares in a batch: untrained, trained; at most `count` stored keys as negatives.
 
     An untrained network has stored nothing, and of a large bank nothing is kept: they are shown with the keys they
     would have for the same images.
     """
-    trained, untrained = library.run(model), library.untrained(model)
+    trained, untrained = model.run, model.untrained
     stored = trained.method.stored_keys(batch.instances, count)
     before = None
     if stored is not None:
@@ -108,7 +107,7 @@ def compare(model: str, batch: Batch, count: int) -> tuple[Comparison, Compariso
     )
 
 
-def key_images(model: str, keys: Tensor) -> Tensor:
+def key_images(model: Model, keys: Tensor) -> Tensor:
     """The images (K, 3, H, W) uint8 that instances (K,) of a model's training show."""
-    data = library.dataset(model)
-    return data.images[instance_rows(data, uses_labels(library.run(model).record.config))[keys]]
+    data = model.dataset
+    return data.images[instance_rows(data, uses_labels(model.config))[keys]]

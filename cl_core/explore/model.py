@@ -1,0 +1,317 @@
+"""A model: weights, data set, galleries, features and maps of one run, each computed once and shared.
+
+The page, the API, the command line and notebooks all hold this object. A name is turned into it once (`model_store`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cl_core.data.dataset import Dataset, image_choices
+from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError, quoted
+from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
+from cl_core.evaluation.neighbors import agreement
+from cl_core.explore.gallery import Gallery, Neighbor, pixel_gallery, run_gallery
+from cl_core.explore.inputs import Images, as_images
+from cl_core.explore.maps import map_points
+from cl_core.explore.per_image_loss import per_image_losses
+from cl_core.explore.projection import Projector
+from cl_core.explore.report import Report, compare_with_baselines
+from cl_core.models.embedding import Layer
+from cl_core.models.methods import METHODS
+from cl_core.runs.config import RunConfig
+from cl_core.runs.feature_cache import features_of
+from cl_core.runs.folder import RunFolder, RunRecord
+from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
+from cl_core.system.memo import Memo, Together
+
+Space = Literal["trained", "untrained", "pixels"]
+SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
+MapLayer = Literal["feature", "embedding", "untrained"]
+MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
+BATCHED_QUERIES = 16  # of concurrent visitors; a larger batch takes longer than it saves
+MOST_ANSWERS = 1000
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """One image (1, 3, S, S) uint8 to search for; `without`: the group that is no answer, -1 for none."""
+
+    image: Tensor
+    top: int
+    without: int
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchedGallery:
+    """A gallery that answers concurrent queries in one batch."""
+
+    gallery: Gallery
+    search: Together[Query, list[Neighbor]]
+
+    @classmethod
+    def of(cls, gallery: Gallery) -> BatchedGallery:
+        """Wrap a gallery."""
+        return cls(gallery, Together(partial(_search_batch, gallery), BATCHED_QUERIES))
+
+
+def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]]:
+    features = gallery.embedder(torch.cat([query.image for query in queries]))
+    without = torch.tensor([query.without for query in queries])
+    answers = gallery.search(features, max(query.top for query in queries), without)
+    return [found[: query.top] for found, query in zip(answers, queries, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Caches:
+    """What models of one process share: models that began with the same weights share what is computed from these."""
+
+    runs: Memo[Run] = dataclasses.field(default_factory=lambda: Memo(64))
+    untrained: Memo[Run] = dataclasses.field(default_factory=lambda: Memo(64))
+    galleries: Memo[BatchedGallery] = dataclasses.field(
+        default_factory=lambda: Memo(48, 2e9, measure=lambda each: each.gallery.features.nbytes)
+    )
+    features: Memo[Tensor] = dataclasses.field(default_factory=lambda: Memo(200))
+    choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
+    batches: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(64, 2e8))  # of `explore.batch`
+
+
+class Model:
+    """A trained run, or a public encoder, opened for use.
+
+    Settings and metrics are read at once, weights and all that is computed from them at the first use.
+
+    Args:
+        folder: files of the run.
+        name: how people call it; by default the folder's name.
+        caches: shared with other models; by default its own.
+
+    Raises:
+        UserError: run.json is missing or damaged.
+    """
+
+    def __init__(self, folder: RunFolder, name: str = "", caches: Caches | None = None) -> None:
+        self.folder, self.name = folder, name or folder.name
+        self.caches = caches or Caches()
+        self.record: RunRecord = folder.read_record()
+        self.version = version_of(folder)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}: {self.config.method} with {self.config.encoder} on {self.config.dataset})"
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings of the run."""
+        return self.record.config
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured after the last step: kNN accuracy with its protocol, geometry of the embeddings, verdict."""
+        return self.record.metrics
+
+    @property
+    def run(self) -> Run:
+        """Settings and networks, with the trained weights.
+
+        Raises:
+            UserError: a file is missing, cut off, or does not belong to the settings.
+        """
+        return self.caches.runs.get(self.version, lambda: open_run(self.folder))
+
+    @property
+    def untrained(self) -> Run:
+        """The networks with the weights that training started from."""
+        trained = self.run
+        return self.caches.untrained.get(trained.key, lambda: untrained_like(trained))
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set the run learned from.
+
+        Raises:
+            UserError: its images are not on this machine.
+        """
+        return load_dataset(self.config.dataset)
+
+    @property
+    def size(self) -> int:
+        """Side of the images the encoder takes, in pixels."""
+        return self.record.image_size
+
+    @property
+    def trained_here(self) -> bool:
+        """Whether one of this project's methods trained it: then its first weights and its loss are known."""
+        return METHODS[self.config.method].trainable
+
+    @property
+    def has_temperature(self) -> bool:
+        """Whether its loss divides by a temperature."""
+        return METHODS[self.config.method].has_temperature
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """The spaces in which a search makes sense."""
+        return SPACES if self.trained_here else ("trained", "pixels")
+
+    @property
+    def choices(self) -> dict[str, int]:
+        """Images of the data set to pick from: name -> row."""
+        data = self.dataset
+        return self.caches.choices.get((data.name, data.digest), lambda: image_choices(data))
+
+    @overload
+    def embed(self, images: Images, layer: Layer = ..., output: Literal["numpy"] = ...) -> Array: ...
+
+    @overload
+    def embed(self, images: Images, layer: Layer = ..., *, output: Literal["torch"]) -> Tensor: ...
+
+    def embed(self, images: Images, layer: Layer = "feature", output: Literal["numpy", "torch"] = "numpy") -> Array | Tensor:
+        """Embed whole images, on the fastest device at hand.
+
+        Args:
+            images: one image or several: paths, PIL images, arrays (H, W, 3) or (N, H, W, 3) uint8, tensors (3, H, W) or
+                (N, 3, H, W), uint8 or float in [0, 1]. They are scaled to the size the encoder takes.
+            layer: "feature", the encoder's h, or "embedding", the projection head's z (SimCLR, figure 2).
+            output: "numpy" or "torch".
+
+        Returns:
+            (N, D) float32, each row of length 1.
+
+        Raises:
+            UserError: an image cannot be read, or a file of the run is damaged.
+        """
+        features = run_features(self.run, as_images(images, self.size), layer if self.run.method.has_head else "feature")
+        return features.numpy() if output == "numpy" else features
+
+    def search(self, image: Images, top: int = 5, space: Space = "trained") -> list[Neighbor]:
+        """Find the images of the data set most like one image.
+
+        Args:
+            image: one image, in a form that `embed` takes.
+            top: number of answers, 1 to 1,000; fewer where the data set has fewer groups of images.
+            space: "trained" features, "untrained" ones or raw "pixels".
+
+        Returns:
+            Best first; `cosine` is in -1 to 1.
+
+        Raises:
+            UserError: the image cannot be read, `top` or `space` is out of range, or the data set is not on this machine.
+        """
+        if not 1 <= top <= MOST_ANSWERS:
+            raise UserError("model.top", most=f"{MOST_ANSWERS:,}", given=quoted(top))
+        if space not in self.spaces:
+            raise UserError("model.space", choices=", ".join(self.spaces), given=quoted(space))
+        batch = as_images(image, self.size)
+        if len(batch) != 1:
+            raise UserError("model.one_image", count=len(batch))
+        return self.search_tensor(batch, top, space)
+
+    def search_tensor(self, image: Tensor, top: int, space: Space = "trained", without: int | None = None) -> list[Neighbor]:
+        """`search` for an image (1, 3, S, S) uint8; concurrent queries share one batch.
+
+        Args:
+            without: a group that is no answer, such as the image's own.
+        """
+        return self._gallery(space).search(Query(image, top, -1 if without is None else without))
+
+    def gallery(self, space: Space = "trained") -> Gallery:
+        """The data set's images in one of three spaces; the first call of each computes their features."""
+        return self._gallery(space).gallery
+
+    def _gallery(self, space: Space) -> BatchedGallery:
+        data, galleries = self.dataset, self.caches.galleries
+        if space == "pixels":
+            key = data.name, data.digest, self.size
+            return galleries.get(key, lambda: BatchedGallery.of(pixel_gallery(data, self.size)))
+        run = self.run if space == "trained" else self.untrained
+        return galleries.get(map_key(run, data), lambda: BatchedGallery.of(run_gallery(run, data)))
+
+    def evaluate(self, progress: Callable[[], None] = lambda: None) -> dict[str, Report]:
+        """Measure the features on the data set: kNN, linear probe, clusters and geometry, with their protocols.
+
+        Args:
+            progress: called after each of the nine measurements.
+
+        Returns:
+            A report for the "trained" network, for the "untrained" one and for raw "pixels".
+
+        Raises:
+            UserError: the data set has no labels, or is not on this machine.
+        """
+        if not self.dataset.labeled:
+            raise UserError("model.no_labels", dataset=self.dataset.name)
+        return compare_with_baselines(self.run, self.dataset, progress)
+
+    def layer(self, layer: MapLayer) -> tuple[Run, Layer]:
+        """The networks and the layer behind a choice of the map; an encoder without a head has one layer.
+
+        Raises:
+            UserError: the first weights of a public encoder are unknown.
+        """
+        if layer == "untrained":
+            if not self.trained_here:
+                raise UserError("models.no_untrained", name=self.name)
+            return self.untrained, "feature"
+        return self.run, layer if self.run.method.has_head else "feature"
+
+    def map_features(self, layer: MapLayer = "feature") -> Tensor:
+        """Features of the images on the map (`Dataset.shown`), (P, D) float32 of length 1."""
+        data = self.dataset
+        run, kind = self.layer(layer)
+        return self._of_map("features", layer, lambda: features_of(run, data, data.shown, kind))
+
+    def map_points(self, projector: Projector, layer: MapLayer = "feature") -> Tensor:
+        """The images on the map as points, (P, 2) float32."""
+        run, kind = self.layer(layer)
+        return map_points(run, self.dataset, projector, kind, lambda: self.map_features(layer))
+
+    def map_agreement(self, layer: MapLayer = "feature") -> Tensor:
+        """For each image on the map the fraction of its 10 nearest neighbors with its label, (P,) in [0, 1]."""
+        data = self.dataset
+        return self._of_map(
+            "agreement", layer, lambda: agreement(self.map_features(layer), data.labels[data.shown], data.groups[data.shown])
+        )
+
+    def map_clusters(self, layer: MapLayer = "feature") -> Tensor:
+        """k-means clusters of the images on the map, as many as there are coarse labels, (P,) int64."""
+
+        def make() -> Tensor:
+            features = self.map_features(layer)
+            *_, last = kmeans_steps(features, kmeans_start(features, len(self.dataset.family_names), 0))
+            return last.assignment
+
+        return self._of_map("clusters", layer, make)
+
+    def map_losses(self) -> Tensor:
+        """The loss of each image on the map, (P,) float32, in nats.
+
+        Raises:
+            UserError: the loss of a public encoder is unknown.
+        """
+        if not self.trained_here:
+            raise UserError("models.no_loss", name=self.name)
+        data = self.dataset
+        return self._of_map("losses", "embedding", lambda: per_image_losses(self.run, data.images[data.shown]))
+
+    def _of_map(self, what: str, layer: MapLayer, make: Callable[[], Tensor]) -> Tensor:
+        run, kind = self.layer(layer)
+        return self.caches.features.get((what, map_key(run, self.dataset), kind), make)
+
+
+def version_of(folder: RunFolder) -> tuple[str, int, int]:
+    """Changes when another run takes the folder's place."""
+    try:
+        now = folder.model_file.stat()
+    except OSError:
+        return str(folder.path), 0, 0
+    return str(folder.path), now.st_mtime_ns, now.st_size

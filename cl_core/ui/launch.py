@@ -1,0 +1,81 @@
+"""Start the app: options of the command line and of the environment, then serve until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import torch
+from pydantic import ValidationError
+
+from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation
+from cl_core.system.host import cores, keep_memory_together
+from cl_core.ui.access import Access, Options
+from cl_core.ui.build import build_app, launch_options
+from cl_core.ui.model_store import ModelStore
+from cl_core.ui.server import Server
+from cl_core.ui.uploads import Workspace
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the app; each has an environment variable beside it."""
+    fields, env = Options.model_fields, os.environ
+    parser.add_argument("--host", default=env.get("GRADIO_SERVER_NAME", "127.0.0.1"), help=fields["host"].description)
+    parser.add_argument("--port", type=int, default=int(env.get("GRADIO_SERVER_PORT", "7860")), help="default: 7860")
+    parser.add_argument("--auth", action="append", metavar="NAME:PASSWORD", help="ask visitors to log in (CL_AUTH)")
+    parser.add_argument("--read-only", action="store_true", help=f"{fields['read_only'].description} (CL_READ_ONLY)")
+    parser.add_argument("--shared", action="store_true", help=f"{fields['shared'].description} (CL_SHARED)")
+    parser.add_argument("--allow-host", action="append", metavar="NAME", help=f"{fields['hosts'].description} (CL_HOSTS)")
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve the app until Ctrl-C or SIGTERM; returns the exit code."""
+    env = os.environ
+    keep_memory_together()
+    try:
+        access = Access(
+            Options(
+                host=options.host,
+                auth=options.auth or env.get("CL_AUTH", ""),
+                read_only=options.read_only or env.get("CL_READ_ONLY", "0"),
+                shared=options.shared or env.get("CL_SHARED", "0"),
+                hosts=options.allow_host or env.get("CL_HOSTS", ""),
+            )
+        )
+        workspace = Workspace()
+        env["GRADIO_TEMP_DIR"] = str(workspace.uploads)
+        store = ModelStore()
+        app = build_app(access, store)
+    except (UserError, ValidationError, OSError) as error:
+        reason = from_validation(error) if isinstance(error, ValidationError) else error
+        print(f"error: {reason}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    # Half of the cores for a visitor's request, half for what loads in the background: threads that wait for one
+    # another across two busy computations are many times slower than one alone.
+    torch.set_num_threads(max(1, cores() // 2))
+    threading.Thread(target=store.warm_up, daemon=True).start()
+    server, ended = Server(access), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())  # before the launch, which answers calls before it returns
+    try:
+        app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(server))
+        server.run(ended)
+    except OSError:
+        print(f"error: port {options.port} is taken; choose another one with --port.", file=sys.stderr)
+        return EXIT_USER_ERROR
+    finally:
+        workspace.close()
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the options and serve; ends the process, for threads that load models in the background cannot be interrupted."""
+    parser = argparse.ArgumentParser(description="Open Contrastive Explorer in the browser.")
+    add_options(parser)
+    code = serve(parser.parse_args(arguments))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
