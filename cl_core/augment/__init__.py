@@ -1,1 +1,1 @@
-"""Views: the augmentations of an image, recorded so that they can be shown."""
+"""Augmentation of images to views, with a record of each step."""

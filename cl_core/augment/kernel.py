@@ -1,7 +1,7 @@
-"""Views on a CPU: crop, resize, mirror, colors and blur of one image after another, each while it is in the cache.
+"""Compiled augmentation kernel for the CPU: processes one image at a time while it is in the cache.
 
-The same arithmetic as `views.apply_record`, which is its reference and serves small batches and accelerators.
-Tensor operations go through memory some sixty times for it; this goes once, and is compiled at first use.
+Equal to `views.apply_with_torch`, its reference, up to rounding. Torch operations pass over memory about sixty times for a
+batch; this kernel passes once. Numba compiles it at first use.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 F = np.float32
 RED, GREEN, BLUE = F(0.2989), F(0.587), F(0.114)
 if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):  # type: ignore[attr-defined]
-    # Else beside this file; without either it refuses.
+    # The default cache directory is beside this file; numba raises an error if it is not writable.
     numba.config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
 compiled = njit(cache=True, nogil=True, fastmath=True)
 
 
 @compiled
 def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
-    """Antialiased linear interpolation of `length` points from `start` on to `size` points.
+    """Filter taps of antialiased linear interpolation of `length` points from `start` to `size` points.
 
-    Point i is the sum of weights[k, i] * source[first[i] + k]. Returns how many k there are.
+    Point i is the sum over k of weights[k, i] * source[first[i] + k]. Returns the number of taps.
     """
     scale = F(length) / F(size)
     support = max(scale, F(1))
@@ -62,15 +62,15 @@ def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
 def _crop(image, box, flipped, view, columns, line, taps):  # type: ignore[no-untyped-def]
     """image (3, H, W) uint8 -> view (3, S, S) float32 in [0, 1], transposed: view[channel, x, y].
 
-    Both passes run along memory: down the image's rows into columns (3, W, S), then across those. columns, line (W,)
-    and taps (first (2, S), weights (2, K, S)) are room to work in.
+    Both passes access memory contiguously: vertical into columns (3, W, S), then horizontal. columns, line (W,) and
+    taps (first (2, S), weights (2, K, S)) are work space.
     """
     size = view.shape[1]
     top, left, height, width = box
     first, weights = taps
     down = _taps(top, height, size, first[0], weights[0])
     across = _taps(0, width, size, first[1], weights[1])
-    last = top + height - 1  # a point with fewer taps than others has weight 0 beyond its own
+    last = top + height - 1  # unused taps have weight 0
     for channel in range(3):
         for i in range(size):
             line[:width] = F(0)
@@ -94,7 +94,7 @@ def _crop(image, box, flipped, view, columns, line, taps):  # type: ignore[no-un
 
 @compiled
 def _shift_hue(red, green, blue, shift):  # type: ignore[no-untyped-def]
-    """Turn the hue of three planes of P pixels, in place, as `views.shift_hue` does."""
+    """Rotate the hue of three planes of P pixels in place, like `ops.shift_hue`."""
     for i in range(red.size):
         r, g, b = red[i], green[i], blue[i]
         value = max(r, max(g, b))
@@ -122,7 +122,7 @@ def _blend(plane, other, amount):  # type: ignore[no-untyped-def]
 
 @compiled
 def _recolor(red, green, blue, factors, order, gray):  # type: ignore[no-untyped-def]
-    """Brightness, contrast, saturation and hue in the given order, then gray; three planes of P pixels, in place."""
+    """Brightness, contrast, saturation and hue in the given order, then grayscale; three planes of P pixels, in place."""
     other = np.empty_like(red)
     for step in range(4):
         kind = order[step]
@@ -152,8 +152,8 @@ def _recolor(red, green, blue, factors, order, gray):  # type: ignore[no-untyped
 
 
 @compiled
-def _blur(view, sigma, kernel, room):  # type: ignore[no-untyped-def]
-    """Gaussian blur of view (3, S, S) in place with mirrored borders; room (S, S)."""
+def _blur(view, sigma, kernel, work):  # type: ignore[no-untyped-def]
+    """Gaussian blur of view (3, S, S) in place with reflected borders; work (S, S) is work space."""
     size, half = view.shape[1], kernel // 2
     weights = np.empty(kernel, np.float32)
     for k in range(kernel):
@@ -161,23 +161,23 @@ def _blur(view, sigma, kernel, room):  # type: ignore[no-untyped-def]
     weights /= weights.sum()
     for channel in range(3):
         plane = view[channel]
-        room[:] = F(0)
+        work[:] = F(0)
         for y in range(size):
             for k in range(kernel):
                 at = abs(y + k - half)
                 source = plane[at if at < size else 2 * (size - 1) - at]
                 for x in range(size):
-                    room[y, x] += weights[k] * source[x]
+                    work[y, x] += weights[k] * source[x]
         plane[:] = F(0)
         for y in range(size):
             for k in range(kernel):
                 shift = k - half
                 for x in range(max(0, -shift), min(size, size - shift)):
-                    plane[y, x] += weights[k] * room[y, x + shift]
+                    plane[y, x] += weights[k] * work[y, x + shift]
                 for x in range(0, max(0, -shift)):
-                    plane[y, x] += weights[k] * room[y, -(x + shift)]
+                    plane[y, x] += weights[k] * work[y, -(x + shift)]
                 for x in range(min(size, size - shift), size):
-                    plane[y, x] += weights[k] * room[y, 2 * (size - 1) - x - shift]
+                    plane[y, x] += weights[k] * work[y, 2 * (size - 1) - x - shift]
 
 
 @compiled
@@ -185,7 +185,7 @@ def _views(images, box, flipped, factors, order, gray, sigma, kernel, out, start
     """Views `start` to `stop` of images (N, 3, H, W) uint8 into out (N, S, S, 3)."""
     height, width, size = images.shape[2], images.shape[3], out.shape[1]
     view = np.empty((3, size, size), np.float32)
-    room = np.empty((size, size), np.float32)
+    work = np.empty((size, size), np.float32)
     columns = np.empty((3, width, size), np.float32)
     line = np.empty(width, np.float32)
     taps = np.empty((2, size), np.int64), np.empty((2, 2 * (max(height, width) // size + 1) + 3, size), np.float32)
@@ -193,7 +193,7 @@ def _views(images, box, flipped, factors, order, gray, sigma, kernel, out, start
         _crop(images[n], box[n], flipped[n], view, columns, line, taps)
         _recolor(view[0].ravel(), view[1].ravel(), view[2].ravel(), factors[n], order[n], gray[n])
         if sigma[n] > F(0):
-            _blur(view, sigma[n], kernel, room)
+            _blur(view, sigma[n], kernel, work)
         for y in range(size):
             for x in range(size):
                 for channel in range(3):
@@ -205,11 +205,12 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="views")
 
 
-def apply_on_cpu(images: Tensor, record: ViewRecord, size: int, kernel: int) -> Tensor:
-    """The views of images (N, 3, H, W) uint8 that `record` describes, on as many threads as torch uses.
+def apply_compiled(images: Tensor, record: ViewRecord, size: int, kernel: int) -> Tensor:
+    """`views.apply_record` for images (N, 3, H, W) uint8 on the CPU, with as many threads as torch uses.
 
     Args:
-        size: side of a view in pixels. kernel: width of the blur in pixels, odd.
+        size: side of a view in pixels.
+        kernel: width of the blur kernel in pixels, odd.
 
     Returns:
         (N, 3, S, S) float32 in [0, 1], channels last in memory.

@@ -1,4 +1,4 @@
-"""The operations of the view recipe, each on a batch of images (N, 3, H, W) float32 in [0, 1]."""
+"""Augmentation operations on batches of images (N, 3, H, W) float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # ITU-R 601, the weights torchvision uses
+GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # ITU-R 601, as in torchvision
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
 def _resize_matrix(start: Tensor, length: Tensor, source: int, target: int) -> Tensor:
-    """Antialiased linear interpolation of `source[start:start + length]` to `target` points: (N, target, source)."""
+    """Matrices (N, target, source) of antialiased linear interpolation of `source[start:start + length]` to `target` points."""
     start, length = start.float()[:, None, None], length.float()[:, None, None]
     scale = length / target
     center = scale * (torch.arange(target, device=start.device)[None, :, None] + 0.5)
@@ -23,12 +23,14 @@ def _resize_matrix(start: Tensor, length: Tensor, source: int, target: int) -> T
 
 
 def crop_and_resize(images: Tensor, box: Tensor, flipped: Tensor, size: int) -> Tensor:
-    """Crop each image to its box, resize to `size` x `size` (antialiased bilinear), mirror where asked.
+    """Crop each image to its box, resize to `size` x `size` (antialiased bilinear) and flip horizontally.
 
-    Both directions of the interpolation are matrix products, so one batch needs two of them.
+    Interpolation is separable: one batched matrix product per axis.
 
     Args:
-        images: (N, C, H, W) float32. box: (N, 4), see `ViewRecord`. flipped: (N,) bool.
+        images: (N, C, H, W) float32.
+        box: (N, 4), see `ViewRecord`.
+        flipped: (N,) bool.
     """
     count, channels, height, width = images.shape
     rows = _resize_matrix(box[:, 0], box[:, 2], height, size)
@@ -40,16 +42,20 @@ def crop_and_resize(images: Tensor, box: Tensor, flipped: Tensor, size: int) -> 
     return out.transpose(1, 2)
 
 
-def picks_rows(device: torch.device) -> bool:
+def indexes_rows(device: torch.device) -> bool:
+    """Whether `apply_to_rows` computes the selected rows only."""
     return device.type == "cpu"
 
 
-def _only(rows: Tensor, change: Callable[[Tensor, Tensor], Tensor], images: Tensor, amount: Tensor) -> Tensor:
-    """`change(images, amount)` for the rows where `rows` (N,) bool says so.
+def apply_to_rows(rows: Tensor, change: Callable[[Tensor, Tensor], Tensor], images: Tensor, amount: Tensor) -> Tensor:
+    """Apply `change(images, amount)` to the selected rows; may modify `images`.
 
-    On the CPU only those are computed. An accelerator computes all: to pick some it would have to tell the host how many.
+    The CPU computes the selected rows only. A GPU computes all rows: their number would have to be copied to the host.
+
+    Args:
+        rows: (N,) bool.
     """
-    if not picks_rows(images.device):
+    if not indexes_rows(images.device):
         return torch.where(rows[:, None, None, None], change(images, amount), images)
     index = torch.nonzero(rows)[:, 0]
     if len(index):
@@ -58,18 +64,18 @@ def _only(rows: Tensor, change: Callable[[Tensor, Tensor], Tensor], images: Tens
 
 
 def to_gray(images: Tensor) -> Tensor:
-    """(N, 3, H, W) -> (N, 1, H, W), luma of ITU-R 601."""
+    """Luma of ITU-R 601: (N, 3, H, W) -> (N, 1, H, W)."""
     red, green, blue = images.unbind(1)
     return (GRAY_WEIGHTS[0] * red + GRAY_WEIGHTS[1] * green + GRAY_WEIGHTS[2] * blue)[:, None]
 
 
 def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
-    """Turn the hue of (N, 3, H, W) images in [0, 1] by `shift` (N,) turns, value and chroma kept."""
+    """Rotate the hue of (N, 3, H, W) images in [0, 1] by `shift` (N,) turns; value and chroma are unchanged."""
     value, low = images.amax(1), images.amin(1)
     chroma = value - low
     red, green, blue = images.unbind(1)
     safe = torch.where(chroma > 0, chroma, 1.0)
-    # Position on the hexagon of hues, 0 to 6 with red at 0.
+    # Position on the hue hexagon, 0 to 6 with red at 0.
     hue = torch.where(
         value == red,
         (green - blue) / safe,
@@ -84,10 +90,13 @@ def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
 
 
 def jitter_colors(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """Brightness, contrast, saturation and hue of (N, 3, H, W) images in [0, 1], each in its own order.
+    """Jitter brightness, contrast, saturation and hue of (N, 3, H, W) images in [0, 1].
 
-    The first three blend the image with black, with its mean gray, and with its own gray; so one
-    blend serves images that are at different steps of their order.
+    The first three blend an image with black, with its mean luma and with its luma, so one blend serves images at
+    different steps of their order.
+
+    Args:
+        factors, order: (N, 4), see `ViewRecord`.
     """
     for step in range(4):
         kind = order[:, step]
@@ -98,17 +107,17 @@ def jitter_colors(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
         is_hue = kind == HUE
         blend = torch.where(is_hue[:, None, None, None], 1.0, amount)
         images = torch.lerp(other, images, blend).clamp_(0, 1)
-        images = _only(is_hue & (factors[:, HUE] != 0), shift_hue, images, factors[:, HUE])
+        images = apply_to_rows(is_hue & (factors[:, HUE] != 0), shift_hue, images, factors[:, HUE])
     return images
 
 
 def blur_kernel_size(size: int) -> int:
-    """Width of the blur kernel for a view of `size` pixels: the odd number nearest a tenth, at least 3 (SimCLR)."""
+    """Width of the blur kernel: the odd number nearest to a tenth of `size` pixels, at least 3 (SimCLR)."""
     return max(3, 2 * (size // 20) + 1)
 
 
 def _blur_matrix(sigma: Tensor, size: int, kernel: int) -> Tensor:
-    """Gaussian blur of a line of `size` points with mirrored borders, as a matrix: (N, size, size)."""
+    """Matrices (N, size, size) of the Gaussian blur of `size` points with reflected borders."""
     half = kernel // 2
     offsets = torch.arange(-half, half + 1, device=sigma.device)
     weights = torch.exp(-0.5 * (offsets / sigma[:, None]) ** 2)
@@ -121,7 +130,7 @@ def _blur_matrix(sigma: Tensor, size: int, kernel: int) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Blur (N, C, S, S) images by their own `sigma` (N,) > 0, in pixels, borders mirrored."""
+    """Gaussian blur of (N, C, S, S) images with standard deviations `sigma` (N,) > 0 in pixels; borders are reflected."""
     size = images.shape[-1]
     matrix = _blur_matrix(sigma, size, blur_kernel_size(size))[:, None]
     return matrix @ images @ matrix.mT

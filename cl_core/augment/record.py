@@ -1,4 +1,4 @@
-"""What happens to each image of a batch: drawn at random, kept as numbers."""
+"""Sampling of augmentation parameters for a batch of images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ CROP_ATTEMPTS = 10
 
 @dataclasses.dataclass(frozen=True)
 class ViewRecord:
-    """What was done to each of N images; every field is a tensor with N rows.
+    """Augmentation parameters of N images.
 
-    box: (N, 4) int64, crop as top, left, height, width in pixels of the original.
-    flipped: (N,) bool.
-    factors: (N, 4) float32: brightness, contrast, saturation factors and hue shift; (1, 1, 1, 0) changes nothing.
-    order: (N, 4) int64, the order in which those four were applied.
-    gray: (N,) bool.
-    sigma: (N,) float32, blur in pixels of the view; 0 is no blur.
+    Attributes:
+        box: (N, 4) int64, crop as top, left, height, width in pixels of the original.
+        flipped: (N,) bool.
+        factors: (N, 4) float32: brightness, contrast and saturation factors and hue shift; (1, 1, 1, 0) is the identity.
+        order: (N, 4) int64, order in which the four are applied.
+        gray: (N,) bool.
+        sigma: (N,) float32, standard deviation of the blur in pixels of the view; 0 is no blur.
     """
 
     box: Tensor
@@ -41,7 +42,7 @@ class ViewRecord:
 
 
 def sample_crops(count: int, height: int, width: int, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Crop boxes as torchvision's RandomResizedCrop draws them: (N, 4) int64, top, left, height, width."""
+    """Sample crop boxes like torchvision's RandomResizedCrop: (N, 4) int64, top, left, height, width."""
     device = generator.device
     uniform = torch.rand(4, count, CROP_ATTEMPTS, generator=generator, device=device)
     low, high = sorted((config.crop_scale_min, config.crop_scale_max))
@@ -50,26 +51,26 @@ def sample_crops(count: int, height: int, width: int, config: AugmentConfig, gen
     w, h = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
     fits = (w >= 1) & (w <= width) & (h >= 1) & (h <= height)
     first = fits.to(torch.int8).argmax(1, keepdim=True)
-    # Where no attempt fits, the largest centered crop of an allowed aspect (always the whole image if it is square).
+    # Without a valid attempt: the largest centered crop of an allowed aspect (the whole image if it is square).
     whole_h, whole_w = min(height, round(width * config.crop_aspect)), min(width, round(height * config.crop_aspect))
-    found = fits.any(1)
-    h = torch.where(found, h.gather(1, first)[:, 0], whole_h)
-    w = torch.where(found, w.gather(1, first)[:, 0], whole_w)
+    valid = fits.any(1)
+    h = torch.where(valid, h.gather(1, first)[:, 0], whole_h)
+    w = torch.where(valid, w.gather(1, first)[:, 0], whole_w)
     u, v = (uniform[i].gather(1, first)[:, 0] for i in (2, 3))
-    top = torch.where(found, (u * (height - h + 1)).long(), (height - whole_h) // 2)
-    left = torch.where(found, (v * (width - w + 1)).long(), (width - whole_w) // 2)
+    top = torch.where(valid, (u * (height - h + 1)).long(), (height - whole_h) // 2)
+    left = torch.where(valid, (v * (width - w + 1)).long(), (width - whole_w) // 2)
     return torch.stack([top, left, h, w], 1)
 
 
 @lru_cache(maxsize=64)
 def _jitter_range(config: AugmentConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """How far factors move and where from, (4,) each; kept, for a host that hands numbers to an accelerator waits for it."""
+    """Largest deviation of the factors and their neutral values, (4,) each; cached, as copies to a GPU would synchronize."""
     strengths = torch.tensor([config.brightness, config.contrast, config.saturation, config.hue], device=device)
     return strengths, torch.tensor([1.0, 1.0, 1.0, 0.0], device=device)
 
 
 def sample_record(count: int, height: int, width: int, config: AugmentConfig, generator: torch.Generator) -> ViewRecord:
-    """Draw what happens to `count` images of `height` x `width` pixels, on the generator's device."""
+    """Sample parameters for `count` images of `height` x `width` pixels, on the generator's device."""
     device = generator.device
 
     def uniform(*shape: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""Views: augmented copies of images, made in one batch, with the record of what was done.
+"""Augmented views of a batch of images.
 
-Sampling (`sample_record`) and applying (`apply_record`) are apart, so that what is shown to a
-person is what was done, and so that each step can be checked against torchvision's own function.
-The recipe is SimCLR's (Chen et al. 2020, appendix A): crop, flip, color jitter, gray, blur.
+Sampling (`sample_record`) is separate from applying (`apply_record`), so that the parameters of a view can be displayed and
+each step can be tested against torchvision. The augmentations are those of SimCLR (Chen et al. 2020, appendix A): crop,
+flip, color jitter, grayscale, blur.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from cl_core.augment.ops import _only, blur_kernel_size, crop_and_resize, gaussian_blur, jitter_colors, to_gray
+from cl_core.augment.ops import apply_to_rows, blur_kernel_size, crop_and_resize, gaussian_blur, jitter_colors, to_gray
 from cl_core.augment.record import ViewRecord, sample_record
 from cl_core.augment.settings import AugmentConfig
 
-CPU_CHUNK = 32  # images whose colors are changed together: small enough to stay in the cache
-COMPILED_FROM = 32  # images from which on the compiled kernel is worth loading it
+CPU_CHUNK = 32  # images; small enough for the CPU cache
+COMPILED_FROM = 32  # images; smaller batches do not use the compiled kernel, which takes time to load
 
 
 def _recolor(views: Tensor, record: ViewRecord) -> Tensor:
     views = jitter_colors(views, record.factors, record.order)
-    views = _only(record.gray, lambda rows, _: to_gray(rows).expand(-1, 3, -1, -1), views, record.sigma)
-    return _only(record.sigma > 0, lambda rows, sigma: gaussian_blur(rows, sigma.clamp(min=1e-3)), views, record.sigma)
+    views = apply_to_rows(record.gray, lambda rows, _: to_gray(rows).expand(-1, 3, -1, -1), views, record.sigma)
+    return apply_to_rows(record.sigma > 0, lambda rows, sigma: gaussian_blur(rows, sigma.clamp(min=1e-3)), views, record.sigma)
 
 
 def _chunks(count: int, device: torch.device) -> Iterator[slice]:
@@ -33,7 +33,7 @@ def _chunks(count: int, device: torch.device) -> Iterator[slice]:
 
 
 def apply_record(images: Tensor, record: ViewRecord, size: int) -> Tensor:
-    """Make the views that `record` describes.
+    """Augment images with the given parameters.
 
     Args:
         images: (N, 3, H, W) uint8, on the record's device.
@@ -43,14 +43,14 @@ def apply_record(images: Tensor, record: ViewRecord, size: int) -> Tensor:
         (N, 3, size, size) float32 in [0, 1].
     """
     if images.device.type == "cpu" and len(images) >= COMPILED_FROM:
-        from cl_core.augment.kernel import apply_on_cpu
+        from cl_core.augment.kernel import apply_compiled
 
-        return apply_on_cpu(images, record, size, blur_kernel_size(size))
-    return apply_by_tensors(images, record, size)
+        return apply_compiled(images, record, size, blur_kernel_size(size))
+    return apply_with_torch(images, record, size)
 
 
-def apply_by_tensors(images: Tensor, record: ViewRecord, size: int) -> Tensor:
-    """`apply_record` in tensor operations, on any device; on an accelerator the host never waits for it."""
+def apply_with_torch(images: Tensor, record: ViewRecord, size: int) -> Tensor:
+    """`apply_record` in torch operations, on any device; on a GPU without synchronization."""
     views = []
     for rows in _chunks(len(images), images.device):
         part = record[rows]
@@ -60,13 +60,13 @@ def apply_by_tensors(images: Tensor, record: ViewRecord, size: int) -> Tensor:
 
 
 def make_views(images: Tensor, config: AugmentConfig, size: int, generator: torch.Generator) -> tuple[Tensor, ViewRecord]:
-    """One augmented view of each image, (N, 3, size, size) float32 in [0, 1], and its record."""
+    """One random view of each image, (N, 3, size, size) float32 in [0, 1], and its parameters."""
     record = sample_record(len(images), images.shape[2], images.shape[3], config, generator)
     return apply_record(images, record, size), record
 
 
 def plain_views(images: Tensor, size: int) -> Tensor:
-    """The images themselves, whole, at the size the encoder was trained on: (N, 3, size, size) in [0, 1]."""
+    """The images without augmentation, resized: (N, 3, size, size) float32 in [0, 1]."""
     count, _, height, width = images.shape
     if height == width == size:
         return images.float().div_(255)

@@ -1,1 +1,1 @@
-"""Images: where they come from, how they are decoded, and how views are made of them."""
+"""Data sets: bundled, downloaded and imported images, and the decoding of image files."""

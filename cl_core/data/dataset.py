@@ -1,32 +1,39 @@
-"""What a data set is: images with labels, groups and parts, and the rows that training, search and maps take of it."""
+"""The `Dataset` container and the rows that training, search and maps take from it."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import torch
 from torch import Tensor
 
-PICKS_PER_NAME = 10
-MOST_PICKS = 2_000  # choices a menu stays quick with
-SEARCHED_WHOLE = 20_000  # images; of larger sets with a test part that part is what people search in
+DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# Names reserved for public data sets -> images in the train and test split. Their images and order are always the same.
+PUBLIC_SIZES = {"cifar10": (50_000, 10_000)}
+
+MAX_CHOICES = 2_000  # entries of a menu
+CHOICES_PER_NAME = 10
+MAX_FULL_GALLERY = 20_000  # images; of larger data sets with a test split the gallery is `shown`
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Named images with labels.
 
-    title: what to call them where figures are printed.
-    images: (N, 3, H, W) uint8; gray images repeat their channel.
-    labels: (N,) int64, index into `classes`; -1 where there is none.
-    families: (N,) int64, index into `family_names`: coarser labels, few enough to have a color each.
-    groups: (N,) int64, 0 to G - 1, none empty; images of one group show the same thing (an emoji in its skin tones), and
-        neither count as each other's neighbor nor meet as negatives.
-    train, test: int64 indices. Where there is no test part, an image is tested against all others.
-    held_out: int64 indices of images whose labels no training sees; the test part, where there is one.
-    shown: int64 indices of the images that maps and galleries show.
-    ids, names: one an image.
-    digest: changes where images of the same name do; empty for those that come with the project.
+    Attributes:
+        name: unique key.
+        title: name for display.
+        images: (N, 3, H, W) uint8; grayscale images repeat their channel.
+        labels: (N,) int64, index into `classes`; -1 for unlabeled images.
+        families: (N,) int64, index into `family_names`: coarser labels, one color each.
+        groups: (N,) int64, 0 to G - 1, none empty; images of one group show the same object (an emoji in its skin tones).
+            Images of one group are excluded from each other's neighbors and negatives.
+        train, test: int64 indices of the splits. Without a test split each image is tested against all others.
+        held_out: int64 indices of images whose labels are never used in training; equal to `test` if there is a test split.
+        shown: int64 indices of the images in maps and galleries.
+        ids, names: one per image.
+        digest: hash of the images; empty for data sets whose images never change.
     """
 
     name: str
@@ -57,18 +64,18 @@ class Dataset:
 
     @property
     def labeled(self) -> bool:
-        """Whether there are classes to tell apart."""
+        """Whether there are at least two classes and a labeled image."""
         return len(self.classes) > 1 and bool((self.labels >= 0).any())
 
     def label_name(self, row: int) -> str:
-        """The class of an image, empty where it has none."""
+        """Class name of an image; empty for an unlabeled image."""
         label = int(self.labels[row])
         return self.classes[label] if label >= 0 else ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows of numbers with labels: values (N, D) float32, labels (N,) int64."""
+    """Tabular data with labels: values (N, D) float32, labels (N,) int64."""
 
     name: str
     values: Tensor
@@ -79,7 +86,11 @@ class Table:
 
 
 def every_fifth_group(labels: Tensor, groups: Tensor) -> Tensor:
-    """Rows of the fifth, tenth, ... group of each label: some of every label that has five."""
+    """Rows of every fifth group of each label, int64. Labels with fewer than five groups contribute none.
+
+    Args:
+        labels, groups: (N,) int64.
+    """
     count = int(groups.max()) + 1
     label_of = torch.zeros(count, dtype=torch.long).scatter_(0, groups, labels)
     chosen = torch.zeros(count, dtype=torch.bool)
@@ -89,7 +100,7 @@ def every_fifth_group(labels: Tensor, groups: Tensor) -> Tensor:
 
 
 def training_rows(dataset: Dataset, with_labels: bool) -> Tensor:
-    """Rows a training may use: all of `train`; where labels are read, those that have one and are not `held_out`; int64."""
+    """Rows used for training, int64: all of `train`, or with labels only the labeled ones outside `held_out`."""
     if not with_labels:
         return dataset.train
     usable = ~torch.isin(dataset.train, dataset.held_out) & (dataset.labels[dataset.train] >= 0)
@@ -97,9 +108,10 @@ def training_rows(dataset: Dataset, with_labels: bool) -> Tensor:
 
 
 def instances(dataset: Dataset, with_labels: bool) -> tuple[Tensor, int]:
-    """The instance (group of images) that each row shows to a training, (N,) int64, and how many there are.
+    """Number the groups among the training rows.
 
-    Rows the training does not use are -1.
+    Returns:
+        The instance of each row, (N,) int64, -1 for rows that are not trained on; and the number of instances.
     """
     rows = training_rows(dataset, with_labels)
     distinct, instance = dataset.groups[rows].unique(return_inverse=True)
@@ -107,34 +119,34 @@ def instances(dataset: Dataset, with_labels: bool) -> tuple[Tensor, int]:
 
 
 def instance_rows(dataset: Dataset, with_labels: bool) -> Tensor:
-    """The first image of each instance, (I,) int64."""
+    """First row of each instance, (I,) int64."""
     of_row, count = instances(dataset, with_labels)
     used = (of_row >= 0).nonzero()[:, 0]
     return torch.full((count,), len(dataset)).scatter_reduce(0, of_row[used], used, "amin")
 
 
-def searched_rows(dataset: Dataset) -> Tensor:
-    """The images a gallery holds, (G,) int64, ascending: all; of a large data set with a test part, those that are shown."""
-    whole = len(dataset) <= SEARCHED_WHOLE or len(dataset.test) == 0
+def gallery_rows(dataset: Dataset) -> Tensor:
+    """Rows of the search gallery, (G,) int64, ascending: all, or `shown` for a large data set with a test split."""
+    whole = len(dataset) <= MAX_FULL_GALLERY or len(dataset.test) == 0
     return torch.arange(len(dataset)) if whole else dataset.shown.sort().values
 
 
 def group_representatives(dataset: Dataset) -> Tensor:
-    """The first image of each group, (G,) int64 by group: for emoji, each without its skin-tone variants."""
+    """First row of each group, (G,) int64 by group: of an emoji the variant without skin tone."""
     first = torch.full((int(dataset.groups.max()) + 1,), len(dataset))
     return first.scatter_reduce(0, dataset.groups, torch.arange(len(dataset)), "amin")
 
 
 def image_choices(dataset: Dataset) -> dict[str, int]:
-    """Images to pick from by name: one a group, or the first ten of a name that many share; at most `MOST_PICKS`."""
+    """Menu of images, label -> row: one image a group, at most `CHOICES_PER_NAME` of one name and `MAX_CHOICES` in all."""
     seen: dict[str, int] = {}
     rows: dict[str, int] = {}
     choices = group_representatives(dataset)
-    if len(choices) > MOST_PICKS:  # some of every part: rows often stand class by class
-        choices = choices[torch.linspace(0, len(choices) - 1, MOST_PICKS).long()]
+    if len(choices) > MAX_CHOICES:  # evenly spaced: rows are often sorted by class
+        choices = choices[torch.linspace(0, len(choices) - 1, MAX_CHOICES).long()]
     for row in choices.tolist():
         name = dataset.names[row]
         seen[name] = seen.get(name, 0) + 1
-        if seen[name] <= PICKS_PER_NAME:
+        if seen[name] <= CHOICES_PER_NAME:
             rows[name if seen[name] == 1 else f"{name} {seen[name]}"] = row
     return rows

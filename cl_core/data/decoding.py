@@ -1,8 +1,10 @@
-"""The one door for images from outside: every upload and every file named by a user passes here."""
+"""Decode untrusted image files with bounded memory and time.
+
+All uploads and all files named by a user are decoded here.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import re
@@ -20,107 +22,112 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImageP
 from torch import Tensor
 
 from cl_core.errors import UserError, quoted
+from cl_core.text import text
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 50_000_000
-MAX_MEMORY = 512 * 2**20  # bytes to decode one image: room for MAX_PIXELS as PNG or JPEG in any mode (at most 8.3 bytes a pixel)
-MAX_SECONDS = 10.0  # of processor time to decode one image: ten times what MAX_PIXELS take
-MAX_SCANS = 50  # of a progressive JPEG; programs write about 10, and each passes over all pixels
-MAX_EXIF = 65_536  # bytes; cameras write one JPEG segment, which holds no more
+MAX_MEMORY = 512 * 2**20  # bytes to decode one image; enough for MAX_PIXELS as PNG or JPEG in any mode (up to 8.3 bytes a pixel)
+MAX_SECONDS = 10.0  # of CPU time to decode one image; ten times what MAX_PIXELS take
+MAX_SCANS = 50  # of a progressive JPEG; encoders write about 10, and decoding each one visits all pixels
+MAX_EXIF = 65_536  # bytes; the size of a JPEG segment, cameras write one
 MIN_SIDE = 8
-MAX_SIDE = 512  # decoded images are scaled down to this: encoders see at most 224 px
-TILE_SIDE = 256  # pixels, about: a tile stays in the processor's cache while it is converted
+MAX_SIDE = 512  # pixels; larger images are scaled down, encoders use at most 224
+TILE_SIDE = 256  # pixels, about: a tile fits in the CPU cache while it is converted
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")  # MPO, which phones write, is opened as JPEG
-NAMED = "PNG, JPEG, WebP, GIF, BMP and TIFF"  # FORMATS as messages name them
 
-# Pillow's own guard, for anything that opens an image elsewhere in the process (Gradio does).
+# Pillow's own limit, for images opened elsewhere in the process, such as by Gradio.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
-# Pillow warns about oddities of a file, which nobody here could act on.
+# Pillow's warnings about irregular files are not actionable.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # 4 in all other modes of Pillow
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # 4 in all other modes
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _EXIF_MARK = b"Exif\0\0"
-_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # those that a length follows
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # markers followed by a length
 _LAYOUT_TAGS = (256, 257, 258, 259, 277, 278, 284, 322, 323)  # of a TIFF: sizes, bits, samples, strips and tiles
 
 R = TypeVar("R")
 _decoder: ThreadPoolExecutor
 
 
-@dataclasses.dataclass(frozen=True)
-class _Refusal:
-    sentence: str
+class DamagedError(OSError):
+    """Damage found by this package, not by a library; `reason` is a text in both languages."""
+
+    def __init__(self, reason: UserError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
-class _Metered(io.BytesIO):
-    """A file's bytes, which refuse a reader that reads too much or takes too long.
+class _BoundedReader(io.BytesIO):
+    """A file's bytes; raises an error once a reader reads too much or takes too long.
 
-    Each tag of a TIFF may claim the whole file, and Pillow reads some parts of a file in Python: 5 MB are enough to
-    take gigabytes and minutes.
+    Each tag of a TIFF may claim the whole file, and Pillow parses some parts of a file in Python: without a bound a file of
+    5 MB can take gigabytes and minutes.
     """
 
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
-        self._left = 6 * len(raw) + 2**20  # Pillow reads a TIFF's tags three times, its pixels once
+        self._left = 6 * len(raw) + 2**20  # Pillow reads the tags of a TIFF three times, its pixels once
         self._until = time.thread_time() + MAX_SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise OSError("its parts overlap")
+            raise DamagedError(UserError("data.reason.overlap"))
         if time.thread_time() > self._until:
-            raise OSError(f"decoding takes more than {MAX_SECONDS:.0f} s")
+            raise DamagedError(UserError("data.reason.slow", seconds=f"{MAX_SECONDS:.0f}"))
         return data
 
 
 def _start_decoder() -> None:
-    """Start the one thread that decodes: the process's memory is bounded only if one image is decoded at a time.
+    """Start the decoder thread. Memory is bounded only if one image is decoded at a time.
 
-    A lock would not do: each thread has a part of the heap of its own, which keeps what its last image took.
+    A lock is not enough: each thread has its own heap arena, which retains the memory of its last image.
     """
     global _decoder
     _decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
 
 
 _start_decoder()
-if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # threads are not copied to a child process
     os.register_at_fork(after_in_child=_start_decoder)
 
 
 def _too_many_pixels(name: str) -> UserError:
-    return UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels; scale it down.")
+    return UserError("data.too_many_pixels", name=name, most=MAX_PIXELS // 1_000_000)
 
 
-def _unreadable(name: str, reason: str) -> UserError:
-    return UserError(f"{name} cannot be read ({quoted(reason)}); it may be cut off or damaged, save it again.")
+def _unreadable(name: str, reason: str | UserError) -> UserError:
+    return UserError("data.unreadable", name=name, reason=reason)
 
 
 @contextmanager
-def _refusing(name: str) -> Iterator[None]:
-    """Turn what Pillow raises for a damaged file into a sentence. Put only calls of Pillow inside.
+def _pillow_errors(name: str) -> Iterator[None]:
+    """Convert errors of Pillow to `UserError`. Put only calls of Pillow inside.
 
-    Pillow promises no set of errors: `benchmarks.fuzz_images` met five kinds, so all are caught.
+    Pillow does not document which errors it raises; `benchmarks.fuzz_images` found five types, so all are caught.
     """
     try:
         yield
     except UnidentifiedImageError:
-        raise UserError(f"{name} is not an image; {NAMED} files are read.") from None
+        raise UserError("data.not_an_image", name=name) from None
     except Image.DecompressionBombError:
         raise _too_many_pixels(name) from None
     except MemoryError:
-        raise UserError(f"{name} needs more memory than is free; scale it down.") from None
+        raise UserError("data.no_memory", name=name) from None
+    except DamagedError as error:
+        raise _unreadable(name, error.reason) from None
     except Exception as error:
-        raise _unreadable(name, str(error) or type(error).__name__) from None
+        raise _unreadable(name, quoted(str(error) or type(error).__name__)) from None
 
 
 def _with_one_exif(raw: bytes) -> bytes:
-    """The bytes of a JPEG with no EXIF mark but the first.
+    """Remove all EXIF markers of a JPEG but the first.
 
-    Pillow joins the EXIF segments and reads them while it opens the file, and each tag may claim the whole.
+    Pillow joins the EXIF segments and parses them when it opens the file, and each tag may claim all of them.
     """
     first = raw.find(_EXIF_MARK) + len(_EXIF_MARK)
     if not raw.startswith(b"\xff\xd8") or raw.find(_EXIF_MARK, first) < 0:
@@ -129,7 +136,7 @@ def _with_one_exif(raw: bytes) -> bytes:
 
 
 def _png_pixels(raw: bytes) -> int:
-    """Pixels that a PNG's header claims, the most if it has several; 0 for other files."""
+    """Number of pixels stated in the header of a PNG, the maximum of several headers; 0 for other files."""
     pixels, at = 0, len(_PNG_START)
     while raw.startswith(_PNG_START) and at < len(raw):
         length, kind = int.from_bytes(raw[at : at + 4]), raw[at + 4 : at + 8]
@@ -142,10 +149,10 @@ def _png_pixels(raw: bytes) -> int:
 
 
 def _open(raw: bytes, name: str) -> ImageFile.ImageFile:
-    if _png_pixels(raw) > MAX_PIXELS:  # Pillow draws the background of an animation before it can be asked for the size
+    if _png_pixels(raw) > MAX_PIXELS:  # Pillow allocates the background of an animation before its size can be read
         raise _too_many_pixels(name)
-    with _refusing(name):
-        return Image.open(_Metered(_with_one_exif(raw)), formats=FORMATS)
+    with _pillow_errors(name):
+        return Image.open(_BoundedReader(_with_one_exif(raw)), formats=FORMATS)
 
 
 def _check_header(image: Image.Image, name: str) -> None:
@@ -153,11 +160,11 @@ def _check_header(image: Image.Image, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise _too_many_pixels(name)
     if min(width, height) < MIN_SIDE:
-        raise UserError(f"{name} is {width} x {height} pixels; it needs at least {MIN_SIDE} x {MIN_SIDE} to show anything.")
+        raise UserError("data.too_small", name=name, width=width, height=height, least=MIN_SIDE)
 
 
 def _scans(raw: bytes) -> int:
-    """How many scans a JPEG has before its end; each passes over all pixels."""
+    """Number of scans of a JPEG; decoding each one visits all pixels."""
     count, at = 0, 2
     while (marker := _JPEG_MARKER.search(raw, at)) and marker[1] != b"\xd9":
         count += marker[1] == b"\xda"
@@ -165,11 +172,12 @@ def _scans(raw: bytes) -> int:
     return count
 
 
-def _layout_tag_twice(raw: bytes) -> bool:
-    """Whether the first directory of a TIFF has one of `_LAYOUT_TAGS` twice: Pillow then believes the last, libtiff the first."""
+def _repeats_layout_tag(raw: bytes) -> bool:
+    """Whether the first directory of a TIFF repeats one of `_LAYOUT_TAGS`: Pillow would use the last, libtiff the first."""
     big = raw[2] == 43  # BigTIFF
     order: Literal["little", "big"] = "little" if raw.startswith(b"II") else "big"
-    number, entry, (start, end) = (8, 20, (8, 16)) if big else (2, 12, (4, 8))  # bytes: of a count, of a tag; of the offset
+    # Bytes of a count and of a tag; position of the offset of the directory.
+    number, entry, (start, end) = (8, 20, (8, 16)) if big else (2, 12, (4, 8))
     at = int.from_bytes(raw[start:end], order)
     count = min(int.from_bytes(raw[at : at + number], order), len(raw) // entry)
     tags = [raw[i : i + 2] for i in range(at + number, at + number + count * entry, entry)]
@@ -177,7 +185,7 @@ def _layout_tag_twice(raw: bytes) -> bool:
 
 
 def _strip_bytes(tags: Mapping[int, Any]) -> int:
-    """Bytes of a strip or a tile of a TIFF, which libtiff decompresses whole, from the tags that `_open` found sound."""
+    """Bytes of a strip or a tile of a TIFF, which libtiff decompresses as a whole; `tags` were read by `_open`."""
 
     def number(tag: int, default: int) -> int:
         value = tags.get(tag, default)
@@ -189,51 +197,50 @@ def _strip_bytes(tags: Mapping[int, Any]) -> int:
 
 
 def _memory(image: ImageFile.ImageFile, full: int, scans: int) -> int:
-    """Bytes that Pillow takes to decode an opened image, at most: what was measured for each kind of file.
+    """Upper bound of the bytes that Pillow allocates to decode an opened image, as measured for each format.
 
     Args:
-        full: pixels before `draft`.
-        scans: of a JPEG.
+        full: number of pixels before `draft`.
+        scans: number of scans of a JPEG.
     """
     raster = image.width * image.height * _PIXEL_BYTES.get(image.mode, 4)
     if isinstance(image, PngImagePlugin.PngImageFile) and image.is_animated:  # the background
         return 2 * raster
-    if image.format == "WEBP":  # two canvases, the colors of a lossless file, and a copy
+    if image.format == "WEBP":  # two canvases, the palette of a lossless file, and a copy
         return 5 * raster
-    if image.format == "BMP" and image.tile[0].codec_name == "bmp_rle":  # a buffer, that a jump makes 255 rows longer, and a copy
+    if image.format == "BMP" and image.tile[0].codec_name == "bmp_rle":  # a buffer with up to 255 extra rows, and a copy
         return 3 * raster + 2 * 255 * image.width
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # turned upright in a copy
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # rotated in a copy
         return 2 * raster + _strip_bytes(image.tag_v2)
     if isinstance(image, JpegImagePlugin.JpegImageFile) and (scans > 1 or "progressive" in image.info):
-        return raster + 2 * image.layers * full  # coefficients of 2 bytes, of the whole image
+        return raster + 2 * image.layers * full  # coefficients of 2 bytes for the whole image
     return raster
 
 
 def _check_cost(image: ImageFile.ImageFile, raw: bytes, full: int, name: str) -> None:
     scans = _scans(raw) if isinstance(image, JpegImagePlugin.JpegImageFile) else 1
     if scans > MAX_SCANS:
-        raise UserError(f"{name} is a JPEG of {scans} scans, and at most {MAX_SCANS} are read; save it again as an ordinary one.")
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and _layout_tag_twice(raw):
-        raise _unreadable(name, "a tag stands there twice")
+        raise UserError("data.too_many_scans", name=name, scans=scans, most=MAX_SCANS)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _repeats_layout_tag(raw):
+        raise _unreadable(name, UserError("data.reason.repeated_tag"))
     memory = _memory(image, full, scans)
     if memory > MAX_MEMORY:
-        millions = f"{memory / 1e6:,.0f} MB of memory to decode, more than {MAX_MEMORY / 1e6:,.0f} MB"
-        raise UserError(f"{name} takes {millions}; scale it down, or save it as a PNG.")
+        raise UserError("data.too_much_memory", name=name, needed=f"{memory / 1e6:,.0f}", most=f"{MAX_MEMORY / 1e6:,.0f}")
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the camera was turned, 1 to 8 as in EXIF; 1, upright, where the EXIF data are damaged or suspiciously large."""
+    """EXIF orientation, 1 to 8; 1 (upright) if the EXIF data are damaged or suspiciously large."""
     if any(len(image.info.get(key, "")) > MAX_EXIF for key in ("exif", "Raw profile type exif")):
         return 1
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # a damaged note beside the pixels must not lose them
+    except Exception:  # damaged metadata must not discard the image
         return 1
     return orientation if isinstance(orientation, int) else 1
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The image turned as EXIF's orientation says."""
+    """Rotate or mirror the image according to its EXIF orientation."""
     if orientation == 1:
         return image
     image.getexif()[ExifTags.Base.Orientation] = orientation
@@ -241,17 +248,18 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
+    """Convert to L or RGB; transparent pixels become white."""
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")  # gray stays so until it is reduced
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")  # grayscale is converted after downscaling
 
 
 def _boxes(image: Image.Image, step: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes that cover an image, of about `TILE_SIDE` squared pixels; but at the edges their sides are multiples of `step`."""
-    side = 8 * TILE_SIDE if image.mode == "LAB" else TILE_SIDE  # each conversion of LAB begins with a slow preparation
+    """Boxes of about `TILE_SIDE`**2 pixels that cover an image; except at the edges their sides are multiples of `step`."""
+    side = 8 * TILE_SIDE if image.mode == "LAB" else TILE_SIDE  # conversion of LAB has a high fixed cost
     width, height = image.size
-    down = side**2 // min(side, width)  # a narrow image is cut into long boxes
+    down = side**2 // min(side, width)  # long boxes for narrow images
     across = side**2 // min(down, height)
     across, down = (each * max(1, size // each) for size, each in zip((across, down), step, strict=True))
     for y in range(0, height, down):
@@ -260,7 +268,7 @@ def _boxes(image: Image.Image, step: tuple[int, int]) -> Iterator[tuple[int, int
 
 
 def _white_point(image: Image.Image) -> float:
-    """The value that is shown as white in a 16-bit or floating image: 255, 65,535 or the largest."""
+    """Value that maps to white in a 16-bit or float image: 255, 65,535 or the maximum."""
     top = 0.0
     for box in _boxes(image, (1, 1)):
         values = np.asarray(image.crop(box))
@@ -269,7 +277,7 @@ def _white_point(image: Image.Image) -> float:
 
 
 def _to_8_bit(image: Image.Image, white: float) -> Image.Image:
-    """16-bit and floating images scaled, not clipped, to 8 bits; what is no number is black."""
+    """Scale a 16-bit or float image to 8 bits without clipping; NaN becomes black."""
     values = np.asarray(image, dtype=np.float64)
     if image.mode == "F":
         values = np.nan_to_num(values, posinf=white)
@@ -277,20 +285,20 @@ def _to_8_bit(image: Image.Image, white: float) -> Image.Image:
 
 
 def _scaled(image: Image.Image, name: str) -> Image.Image:
-    """A loaded image as RGB on white, its longer side at most `MAX_SIDE`.
+    """Convert a loaded image to RGB on white and scale its longer side to at most `MAX_SIDE`.
 
-    It is converted and reduced tile by tile: no second copy of the full size is ever made.
+    Conversion and reduction go tile by tile, so that no second full-size copy is made.
     """
     ratio = min(1.0, MAX_SIDE / max(image.size))
     width, height = (max(1, round(side * ratio)) for side in image.size)
-    step = max(1, image.width // (2 * width)), max(1, image.height // (2 * height))  # what is left is interpolated
+    step = max(1, image.width // (2 * width)), max(1, image.height // (2 * height))  # the remaining factor is interpolated
     white = _white_point(image) if image.mode.startswith(("I", "F")) else 0.0
     reduced = Image.new("RGB", (-(-image.width // step[0]), -(-image.height // step[1])))
     for box in _boxes(image, step):
         tile = image.crop(box)
         if white:
             tile = _to_8_bit(tile, white)
-        with _refusing(name):  # colors and transparency come from the file
+        with _pillow_errors(name):  # palette and transparency of the file may be invalid
             tile = _on_white(tile)
         reduced.paste(tile.reduce(step), (box[0] // step[0], box[1] // step[1]))
     exact = (0, 0, image.width / step[0], image.height / step[1])
@@ -298,13 +306,13 @@ def _scaled(image: Image.Image, name: str) -> Image.Image:
 
 
 def decode_image(source: Path | bytes, name: str | None = None) -> Image.Image:
-    """Read one image as upright 8-bit RGB, transparency on white, the first frame of an animation.
+    """Decode an image as 8-bit RGB: rotated upright, transparency on white, the first frame of an animation.
 
-    Decode one image at a time in a process, within `MAX_MEMORY` and `MAX_SECONDS`; other threads wait.
+    A process decodes one image at a time, within `MAX_MEMORY` and `MAX_SECONDS`; other threads wait.
 
     Args:
         source: a file, or its bytes.
-        name: what to call it in a message; the file's name by default.
+        name: name in error messages; the file's name by default.
 
     Returns:
         An RGB image, its longer side at most `MAX_SIDE` pixels.
@@ -312,72 +320,79 @@ def decode_image(source: Path | bytes, name: str | None = None) -> Image.Image:
     Raises:
         UserError: missing, empty, not an image of `FORMATS`, cut off, damaged, too large or too small.
     """
-    name = quoted(name or (source.name if isinstance(source, Path) else "The image"))
-    return _in_turn(_decode, source, name)
+    return _run_in_decoder(_decode, source, name or _name_of(source))
 
 
-def _in_turn(task: Callable[[bytes, str], R], source: Path | bytes, name: str) -> R:
-    """Give a file's bytes and its name to a task in the thread that decodes."""
-    done = _decoder.submit(_attempt, task, source, name).result()
-    if isinstance(done, _Refusal):
-        raise UserError(done.sentence)
-    return done
+def _name_of(source: Path | bytes) -> str:
+    return source.name if isinstance(source, Path) else text("data.the_image")
 
 
-def _attempt(task: Callable[[bytes, str], R], source: Path | bytes, name: str) -> R | _Refusal:
+def _run_in_decoder(task: Callable[[bytes, str], R], source: Path | bytes, name: str) -> R:
+    """Call `task` with a file's bytes and its name in the decoder thread."""
+    result = _decoder.submit(_attempt, task, source, quoted(name)).result()
+    if isinstance(result, UserError):
+        raise UserError(result.key, **result.values)  # raising a local variable would create a reference cycle
+    return result
+
+
+def _attempt(task: Callable[[bytes, str], R], source: Path | bytes, name: str) -> R | UserError:
     try:
         return task(_read(source, name), name)
-    except UserError as error:  # not handed on: its traceback would keep the image's memory while the next one is decoded
-        return _Refusal(str(error))
+    except UserError as error:  # copied: the traceback would hold the image's memory while the next one is decoded
+        return UserError(error.key, **error.values)
 
 
 def _decode(raw: bytes, name: str) -> Image.Image:
     with _open(raw, name) as image:
         _check_header(image, name)
         full = image.width * image.height
-        with _refusing(name):
+        with _pillow_errors(name):
             image.draft("RGB" if image.mode != "CMYK" else "CMYK", (2 * MAX_SIDE, 2 * MAX_SIDE))
         _check_cost(image, raw, full, name)
-        with _refusing(name):
+        with _pillow_errors(name):
             image.load()
         return _upright(_scaled(image, name), _orientation(image))
+
+
+def too_large(name: str) -> UserError:
+    """Error for a file of more than `MAX_BYTES`; `name` as given by a user."""
+    return UserError("data.too_large", name=quoted(name), most=MAX_BYTES // 1_000_000)
 
 
 def _read(source: Path | bytes, name: str) -> bytes:
     if isinstance(source, Path):
         try:
             if not source.is_file():
-                raise UserError(f"There is no file {quoted(source)}; give the path of an image.")
+                raise UserError("data.no_file", path=quoted(source))
             if source.stat().st_size > MAX_BYTES:
-                raise UserError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB; save it smaller.")
+                raise too_large(name)
             source = source.read_bytes()
         except OSError as error:
-            raise UserError(f"{name} cannot be read ({error.strerror}); check its path and who may read it.") from None
+            raise UserError("data.no_access", name=name, reason=error.strerror) from None
     if not source:
-        raise UserError(f"{name} is empty; choose a file that holds an image.")
+        raise UserError("data.empty", name=name)
     return source
 
 
 def is_animated(source: Path | bytes) -> bool:
-    """Whether a file that `decode_image` reads has more than the one frame that is used; a damaged second is none.
+    """Whether a file accepted by `decode_image` has a second frame; a damaged second frame does not count.
 
     Raises:
         UserError: missing, empty, or not an image of `FORMATS`.
     """
-    name = quoted(source.name if isinstance(source, Path) else "The image")
-    return _in_turn(_has_frames, source, name)
+    return _run_in_decoder(_has_frames, source, _name_of(source))
 
 
 def _has_frames(raw: bytes, name: str) -> bool:
     with _open(raw, name) as image:
         try:
             return bool(getattr(image, "is_animated", False))
-        except Exception:  # the first frame, which is used, may be sound
+        except Exception:  # the first frame may still be valid
             return False
 
 
 def to_tensor(image: Image.Image, size: int) -> Tensor:
-    """RGB image -> (1, 3, size, size) uint8, padded with white to a square, its content centered."""
+    """Center an RGB image on a white square and resize it: (1, 3, size, size) uint8."""
     side = max(image.size)
     square = Image.new("RGB", (side, side), "white")
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
@@ -387,12 +402,12 @@ def to_tensor(image: Image.Image, size: int) -> Tensor:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Image files in a folder and the folders below it, sorted by path.
+    """Image files in a folder and its subfolders, sorted by path.
 
     Raises:
-        UserError: the folder holds none.
+        UserError: there are none.
     """
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     if not files:
-        raise UserError(f"The folder {quoted(folder)} holds no image; {NAMED} files are read.")
+        raise UserError("data.no_images", source=quoted(folder))
     return files

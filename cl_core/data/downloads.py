@@ -1,4 +1,4 @@
-"""Data sets that are fetched on request, with torchvision, which checks them against their digests."""
+"""Data sets downloaded on request by torchvision, which verifies their checksums."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from cl_core.data.bundled import digit_dataset
 from cl_core.data.dataset import Dataset
-from cl_core.data.imported import Description, collection_names, write_collection
-from cl_core.errors import UserError
+from cl_core.data.imported import Description, imported_names, write_imported
+from cl_core.errors import UserError, quoted
 from cl_core.system.paths import cache_dir
 
 Progress = Callable[[float], None]
@@ -24,7 +24,13 @@ POLL_S = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Download:
-    """A data set of torchvision. size: of what is fetched, in bytes; archive: the file's name while it comes."""
+    """A data set of torchvision.
+
+    Attributes:
+        size: bytes to download.
+        archive: name of the downloaded file.
+        fetch: download into a folder and return images (N, 3, H, W) uint8, labels (N,) int64 and the description.
+    """
 
     name: str
     title: str
@@ -32,16 +38,13 @@ class Download:
     archive: str
     fetch: Callable[[Path], tuple[Tensor, Tensor, Description]]
 
-    def missing(self) -> str:
-        """What to say while it is not on this machine."""
-        return (
-            f"{self.title} is not on this machine: `python -m cl_core data get {self.name}` fetches it "
-            f"({self.size / 1e6:.0f} MB), or `python -m cl_core data add {self.name} FOLDER` takes a copy of yours."
-        )
+    def missing_error(self) -> UserError:
+        """Error for using this data set before it is downloaded."""
+        return UserError("data.not_downloaded", title=self.title, name=self.name, mb=f"{self.size / 1e6:.0f}")
 
 
 def _cifar10(folder: Path) -> tuple[Tensor, Tensor, Description]:
-    """Images by class, in the original order within each: the order in which a folder a class holds them."""
+    """CIFAR-10 sorted by class, in the original order within each class: the order of an imported folder."""
     from torchvision.datasets import CIFAR10
 
     parts = [CIFAR10(str(folder), train=train, download=True) for train in (True, False)]
@@ -71,8 +74,11 @@ DOWNLOADS = {
 }
 
 
-def _watched(work: Callable[[], Any], file: Path, size: int, progress: Progress | None) -> Any:
-    """Run `work` while the size of the file it fetches is reported as a share of `size`; torchvision itself tells nobody."""
+def _with_progress(work: Callable[[], Any], file: Path, size: int, progress: Progress | None) -> Any:
+    """Run `work` in a thread and report the size of the file it downloads as a fraction of `size`.
+
+    torchvision offers no progress callback.
+    """
     outcome: list[Any] = []
     failure: list[BaseException] = []
 
@@ -94,41 +100,41 @@ def _watched(work: Callable[[], Any], file: Path, size: int, progress: Progress 
 
 
 def _reason(error: Exception) -> str:
-    said = str(getattr(error, "reason", None) or error)  # urllib's own text stands in angle brackets
-    return said.splitlines()[0].rstrip(".:") if said else type(error).__name__
+    message = str(getattr(error, "reason", None) or error)  # str() of urllib's errors is in angle brackets
+    return message.splitlines()[0].rstrip(".:") if message else type(error).__name__
 
 
 def get(name: str, progress: Progress | None = None) -> bool:
-    """Bring a data set of `DOWNLOADS` onto this machine; False if it is there already.
+    """Download a data set of `DOWNLOADS` and store it as an imported one.
 
     Args:
-        progress: called with the fraction fetched, 0 to 1.
+        progress: called with the fraction downloaded, 0 to 1.
+
+    Returns:
+        False if the data set is on this machine already.
 
     Raises:
-        UserError: it cannot be fetched, or is not what it should be.
+        UserError: there is no such download, it fails, or a checksum does not match.
     """
-    if name in collection_names():
+    if name in imported_names():
         return False
     if name not in DOWNLOADS:
-        raise UserError(f"{name!r} cannot be fetched: choose one of {', '.join(DOWNLOADS)}, or add your own with `data add`.")
+        raise UserError("data.no_download", name=quoted(name), choices=", ".join(DOWNLOADS))
     chosen, folder = DOWNLOADS[name], cache_dir() / "torchvision" / name
     try:
-        fetched = _watched(lambda: chosen.fetch(folder), folder / chosen.archive, chosen.size, progress)
+        fetched = _with_progress(lambda: chosen.fetch(folder), folder / chosen.archive, chosen.size, progress)
     except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"{chosen.title} could not be fetched ({_reason(error)}): try again with a network, "
-            f"or bring a copy of your own with `python -m cl_core data add {name} FOLDER`."
-        ) from None
-    write_collection(name, *fetched)
-    shutil.rmtree(folder, ignore_errors=True)  # what was fetched is kept as a collection
+        raise UserError("data.download_failed", title=chosen.title, name=name, reason=_reason(error)) from None
+    write_imported(name, *fetched)
+    shutil.rmtree(folder, ignore_errors=True)  # the imported copy is enough
     return True
 
 
 def full_mnist() -> Dataset:
-    """All 70,000 digits of MNIST, 60,000 to train; fetched once (12 MB), checked by torchvision against its digests.
+    """All 70,000 digits of MNIST, 60,000 of them for training; downloaded once (12 MB).
 
     Raises:
-        UserError: the files cannot be fetched, or are not what they should be.
+        UserError: the download fails, or a checksum does not match.
     """
     from torchvision.datasets import MNIST
 
@@ -136,10 +142,7 @@ def full_mnist() -> Dataset:
     try:
         parts = [MNIST(folder, train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"MNIST could not be fetched ({_reason(error)}): try again with a network, or without --full, "
-            "on the 10,000 digits at hand."
-        ) from None
+        raise UserError("data.mnist_failed", reason=_reason(error)) from None
     images = torch.cat([part.data for part in parts])[:, None].repeat(1, 3, 1, 1)
     labels = torch.cat([part.targets for part in parts])
     license = "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0"

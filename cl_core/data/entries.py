@@ -1,6 +1,6 @@
-"""An image file in a folder or an archive, and what is common to reading one from wherever it lies.
+"""Image files in folders and archives.
 
-Nothing that an archive states about itself is trusted: at most `MAX_BYTES` of a file are held.
+Sizes and names stated by an archive are not trusted: at most `MAX_BYTES` of a file are read into memory.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import zlib
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from cl_core.data.decoding import MAX_BYTES, SUFFIXES
+from cl_core.data.decoding import SUFFIXES, DamagedError
 from cl_core.errors import UserError, quoted
 
 MAX_PATH = 1_000  # characters
-MAX_DICTIONARY = 256_000_000  # bytes that unpacking xz or lzma may take
+MAX_DICTIONARY = 256_000_000  # bytes for decompressing xz or lzma
 CHUNK = 65_536
-# What the standard library raises for damaged archives.
-DAMAGE = (
+# Errors that the standard library raises for damaged archives, and `DamagedError`.
+ARCHIVE_ERRORS = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -41,9 +41,11 @@ DAMAGE = (
 class ImageFile:
     """An image file in a folder or an archive.
 
-    name, folders: the file's name and those of the folders it lies in, outermost first, as the source holds them.
-    read: gives the bytes, until the next file is taken. It raises a `UserError` that names the file if it cannot be read.
-    fraction: how much of the source lies before the file, 0 to 1.
+    Attributes:
+        name: file name.
+        folders: names of the folders it lies in, outermost first.
+        read: returns the bytes; valid until the next file is taken. Raises `UserError` if the file cannot be read.
+        fraction: fraction of the source before this file, 0 to 1.
     """
 
     name: str
@@ -52,11 +54,10 @@ class ImageFile:
     fraction: float = 0.0
 
 
-def too_large(name: str) -> UserError:
-    return UserError(f"{quoted(name)} is larger than {MAX_BYTES // 1_000_000} MB; save it smaller.")
-
-
-def reason_of(error: Exception) -> str:
+def reason_of(error: Exception) -> str | UserError:
+    """Cause of an error for use in a message."""
+    if isinstance(error, DamagedError):
+        return error.reason
     return quoted(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
@@ -69,21 +70,19 @@ def is_image(path: PurePosixPath) -> bool:
 
 
 def folders_of(path: PurePosixPath) -> tuple[str, ...]:
-    """As written in the archive; they only name classes, nothing is written there."""
+    """Folders as written in the archive, without `..` and `/`. They only name classes; nothing is written there."""
     return tuple(part for part in path.parts[:-1] if part not in ("/", "//", "..", "."))
 
 
-def entry(path: PurePosixPath, read: Callable[[str], bytes], fraction: float) -> ImageFile:
-    """Turn whatever `read`, called with the name of the file, meets into a `UserError`."""
+def image_file(path: PurePosixPath, read: Callable[[str], bytes], fraction: float) -> ImageFile:
+    """`ImageFile` whose `read` calls the given one with the file name and converts its errors to `UserError`."""
 
     def checked() -> bytes:
         if len(str(path)) > MAX_PATH:
-            raise UserError(f"{quoted(path.name)} has a path of more than {MAX_PATH:,} characters; give it a shorter one.")
+            raise UserError("data.long_path", name=quoted(path.name), most=f"{MAX_PATH:,}")
         try:
             return read(path.name)
-        except DAMAGE as error:
-            raise UserError(
-                f"{quoted(path.name)} cannot be read ({reason_of(error)}); it may be cut off or damaged, save it again."
-            ) from None
+        except ARCHIVE_ERRORS as error:
+            raise UserError("data.unreadable", name=quoted(path.name), reason=reason_of(error)) from None
 
     return ImageFile(path.name, folders_of(path), checked, fraction)

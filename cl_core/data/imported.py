@@ -1,4 +1,4 @@
-"""Collections: image sets brought onto this machine once, kept as one memory-mapped file each."""
+"""Imported data sets: images of a folder or an archive, stored in the cache as one memory-mapped file each."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cl_core.data.archives import read_images
-from cl_core.data.dataset import Dataset, every_fifth_group
+from cl_core.data.dataset import DATASET_NAME, PUBLIC_SIZES, Dataset, every_fifth_group
 from cl_core.data.decoding import decode_image, to_tensor
-from cl_core.data.names import NAME, PUBLIC
 from cl_core.errors import UserError, quoted, readable
 from cl_core.system.files import replace_file, write_json
 from cl_core.system.paths import cache_dir
 
-LARGEST_SIDE = 64  # pixels kept of an image unless more are asked for
+DEFAULT_MAX_SIDE = 64  # pixels
 TEST_FOLDERS = ("test", "val", "validation", "valid")
 DESCRIPTION = "description.json"
-LOCK = ".lock"  # held by the process that writes the collection; who dies lets it go
-WAITED_S = 60.0  # for another process that writes the same collection
-ATTEMPTS = 5  # at reading a collection that is replaced meanwhile
+LOCK = ".lock"  # held by the writing process; released when it ends
+LOCK_TIMEOUT_S = 60.0
+READ_ATTEMPTS = 5  # while another process replaces the data set
 
 
 class Description(BaseModel):
-    """What stands beside the images.
+    """Metadata of an imported data set, stored as `description.json`.
 
-    train: how many of the images, the first, are to train on.
-    digest: of the images.
-    file: the name of the file that holds images and labels. Whoever replaces the description replaces the collection at once.
+    Attributes:
+        train: size of the train split; its images come first.
+        digest: hash of the images.
+        file: name of the file with images and labels. Replacing the description replaces the whole data set atomically.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -58,31 +58,32 @@ class Description(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _upgrade(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "licence" in values:  # as earlier versions spelled it
+        if isinstance(values, dict) and "licence" in values:  # spelling of earlier versions
             values = {"license" if name == "licence" else name: value for name, value in values.items()}
         return values
 
 
-def collections_dir() -> Path:
+def imported_dir() -> Path:
+    """Folder that holds one folder per imported data set."""
     return cache_dir() / "collections"
 
 
-def collection_names() -> list[str]:
-    """Collections on this machine."""
-    return sorted(file.parent.name for file in collections_dir().glob("*/description.json"))
+def imported_names() -> list[str]:
+    """Names of the imported data sets on this machine, sorted."""
+    return sorted(file.parent.name for file in imported_dir().glob("*/description.json"))
 
 
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise UserError(f"{quoted(name)!r} cannot name a collection: use small letters, digits, dots and dashes.")
+    if not DATASET_NAME.fullmatch(name):
+        raise UserError("data.bad_name", name=quoted(name))
 
 
-def _check_text(*texts: str) -> None:
+def _check_utf8(*texts: str) -> None:
     for text in texts:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise UserError(f"{quoted(text)!r} is not text in UTF-8: write it without the signs that cannot be shown.") from None
+            raise UserError("data.not_utf8", given=quoted(text)) from None
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -90,66 +91,70 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         try:
             safetensors.torch.save_file(tensors, temporary)
         except SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))  # what the operating system said is a part of the text
+            number = re.search(r"os error (\d+)", str(error))  # the message holds the error number of the system
             code = int(number[1]) if number else errno.EIO
             raise OSError(code, os.strerror(code)) from None
 
     replace_file(path, write)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a stopped `data add` left, and images that the description names no more."""
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of interrupted imports and image files that the description does not name."""
     try:
-        kept = _read_description(folder).file
+        current = _read_description(folder).file
     except FileNotFoundError:
-        kept = ""
+        current = ""
     except (OSError, ValueError):
-        return  # damaged: what belongs to it cannot be told
+        return  # damaged description: the current file is unknown
     for pattern in ("images*.safetensors", "pictures*.safetensors", ".*.tmp"):
         for file in folder.glob(pattern):
-            if file.name != kept:
-                with contextlib.suppress(OSError):  # one that is in use stays until the next time
+            if file.name != current:
+                with contextlib.suppress(OSError):  # a file in use is removed by a later import
                     file.unlink()
 
 
-def write_collection(name: str, images: Tensor, labels: Tensor, description: Description) -> None:
-    """Keep images (N, 3, S, S) uint8 and labels (N,) int64, -1 where there is none, under `name`.
+def write_imported(name: str, images: Tensor, labels: Tensor, description: Description) -> None:
+    """Store a data set under `name`, replacing one of this name.
 
-    A collection of that name is replaced at once, at the end: until then, and if this fails, it is there as it was.
+    The replacement is atomic: if this fails or is interrupted, the previous data set is unchanged.
+
+    Args:
+        images: (N, 3, S, S) uint8.
+        labels: (N,) int64, -1 for unlabeled images.
 
     Raises:
-        UserError: the name is not a plain one, a text is not UTF-8, or the disk is full.
+        UserError: the name is invalid, a text is not valid UTF-8, the disk is full, or another process writes this data set.
     """
     _check_name(name)
-    _check_text(description.title, description.license, *description.classes, *description.names)
+    _check_utf8(description.title, description.license, *description.classes, *description.names)
     content = {"images": images.contiguous(), "labels": labels.contiguous()}
     contents = hashlib.sha256(content["images"].numpy().data)
     digest = contents.hexdigest()[:16]
     contents.update(content["labels"].numpy().data)
     changes = {"digest": digest, "file": f"images-{contents.hexdigest()[:16]}.safetensors"}
     described = description.model_copy(update=changes)
-    folder = collections_dir() / name
+    folder = imported_dir() / name
     with _locked(folder):
-        _sweep(folder)
+        _remove_leftovers(folder)
         try:
             _write_tensors(folder / described.file, content)
             write_json(folder / DESCRIPTION, described.model_dump())
         finally:
-            _sweep(folder)
+            _remove_leftovers(folder)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write a collection."""
+    """Hold the lock of a data set: one process writes it at a time."""
     lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=WAITED_S)
+        lock.acquire(timeout=LOCK_TIMEOUT_S)
     except Timeout:
-        raise UserError(f"Another process is writing the collection in {folder}: wait for it, then try again.") from None
+        raise UserError("data.being_written", folder=folder) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"{folder} cannot be written ({reason}): set CL_CACHE_DIR to a folder that can be.") from None
+        raise UserError("data.cache_not_writable", folder=folder, reason=reason) from None
     try:
         yield
     finally:
@@ -161,33 +166,33 @@ def _read_description(folder: Path) -> Description:
 
 
 def _open(folder: Path) -> tuple[Description, dict[str, Tensor]]:
-    """The description and the tensors it names, also where another process replaces them meanwhile."""
-    for _ in range(ATTEMPTS):
+    """Read the description and its tensors; retried while another process replaces them."""
+    for _ in range(READ_ATTEMPTS):
         description = _read_description(folder)
         with contextlib.suppress(FileNotFoundError):
             return description, safetensors.torch.load_file(folder / description.file)
     raise ValueError("the images are missing")
 
 
-def read_collection(name: str) -> Dataset:
-    """A collection as a data set; its images are memory-mapped.
+def read_imported(name: str) -> Dataset:
+    """Load an imported data set; its images are memory-mapped.
 
     Raises:
-        UserError: it is not there, or its files are damaged.
+        UserError: there is no such data set, or its files are damaged.
     """
-    folder = collections_dir() / name
+    folder = imported_dir() / name
     try:
         description, tensors = _open(folder)
         images, labels = tensors.get("images", tensors.get("pictures")), tensors["labels"]
         if images is None:
             raise KeyError("images")
     except FileNotFoundError:
-        raise UserError(f"There is no collection {name!r} on this machine: bring it with `data add {name} FOLDER`.") from None
+        raise UserError("data.not_imported", name=quoted(name)) from None
     except (OSError, KeyError, ValueError, ValidationError, SafetensorError):
-        raise UserError(f"The collection in {folder} is damaged: delete that folder and add it again.") from None
+        raise UserError("data.damaged", folder=folder) from None
     everything = torch.arange(len(images))
     train, test = everything[: description.train], everything[description.train :]
-    # Without a class an image belongs to a last, nameless one, so that it still has a color.
+    # Unlabeled images form an extra last family, so that they have a color.
     families = torch.where(labels >= 0, labels, len(description.classes))
     family_names = [*description.classes, "no class"] if bool((labels < 0).any()) else description.classes
     return Dataset(
@@ -207,13 +212,13 @@ def read_collection(name: str) -> Dataset:
         names=description.names,
         license=description.license,
         label_kind="class",
-        digest="" if name in PUBLIC else description.digest,
+        digest="" if name in PUBLIC_SIZES else description.digest,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Tile:
-    """An image, small, and where it lay: name, folders as `ImageFile` has them, pixels (1, 3, S, S) uint8."""
+    """A decoded, downscaled image: file name, folders as in `ImageFile`, pixels (1, 3, S, S) uint8."""
 
     name: str
     folders: tuple[str, ...]
@@ -229,7 +234,7 @@ def _is_train(tile: _Tile) -> bool:
 
 
 def _without_common_folders(tiles: list[_Tile]) -> list[_Tile]:
-    """Drop leading folders that all files share: an archive often holds one folder that holds everything."""
+    """Drop leading folders that all files share: archives often contain a single top-level folder."""
     while tiles and all(len(t.folders) > 1 for t in tiles) and len({t.folders[0] for t in tiles}) == 1:
         tiles = [dataclasses.replace(t, folders=t.folders[1:]) for t in tiles]
     return tiles
@@ -239,9 +244,9 @@ def _sorted(tiles: Iterable[_Tile]) -> list[_Tile]:
     return sorted(tiles, key=lambda t: (t.folders, t.name))
 
 
-def _readable_apart(names: Iterable[str]) -> dict[str, str]:
-    """`readable` names by names, with a number where two would look the same."""
-    shown: dict[str, str] = {}
+def _display_names(names: Iterable[str]) -> dict[str, str]:
+    """Map names to their `readable` forms; a number is appended where two forms would be equal."""
+    display: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for name in names:
         text = plain = readable(name)
@@ -249,11 +254,11 @@ def _readable_apart(names: Iterable[str]) -> dict[str, str]:
             counts[plain] += 1
             text = f"{plain} ({counts[plain]})"
         counts[text] += 1
-        shown[name] = text
-    return shown
+        display[name] = text
+    return display
 
 
-def add_collection(
+def import_images(
     name: str,
     source: Path,
     title: str = "",
@@ -261,38 +266,33 @@ def add_collection(
     size: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> list[str]:
-    """Read a folder or an archive of images once and keep them under `name`.
+    """Import a folder or an archive of images as a data set.
 
-    The layout is the usual one: a folder a class; where the outermost folders are `train` and `test` (or `val`),
-    they are the parts. Images that lie in no folder have no class. Files that cannot be read are left out.
+    Each folder is a class. If the outermost folders are `train` and `test` (or `val`), they are the splits. Images outside
+    any folder are unlabeled. Unreadable files are skipped.
 
     Args:
-        size: side in pixels that images are brought to, padded to a square; 0 takes that of the largest, at most 64.
+        source: a folder, a zip archive or a tar archive.
+        size: side in pixels to which images are resized, padded to a square; 0 takes the largest side, at most 64.
         progress: called with the fraction done, 0 to 1.
 
     Returns:
-        A sentence for each file that could not be read and was left out.
+        One message for each skipped file, sorted.
 
     Raises:
-        UserError: nothing to read there, or fewer than two images could be read; a collection of that name stays as it was.
+        UserError: the source cannot be read or holds fewer than two readable images; an existing data set is unchanged.
     """
     _check_name(name)
-    _check_text(title, license)
-    found, problems = _read_tiles(source, size, progress)
-    tiles = _without_common_folders(found)
-    parted = any(map(_is_test, tiles)) and any(map(_is_train, tiles))
-    train = _sorted(t for t in tiles if not parted or _is_train(t))
-    test = _sorted(t for t in tiles if parted and _is_test(t))
-    if PUBLIC.get(name, (len(train), len(test))) != (len(train), len(test)):
-        expected = "{:,} images to train and {:,} to test".format(*PUBLIC[name])
-        holds = f"{quoted(source)} holds {len(train):,} and {len(test):,}"
-        raise UserError(f"{name} has {expected}, and {holds}: choose another name for your images.")
+    _check_utf8(title, license)
+    read, skipped = _read_tiles(source, size, progress)
+    tiles = _without_common_folders(read)
+    has_splits = any(map(_is_test, tiles)) and any(map(_is_train, tiles))
+    train = _sorted(t for t in tiles if not has_splits or _is_train(t))
+    test = _sorted(t for t in tiles if has_splits and _is_test(t))
+    _check_counts(name, source, len(train), len(test), skipped)
     ordered = [*train, *test]
-    if len(ordered) < 2:
-        reason = problems[0] if problems else "PNG, JPEG, WebP, GIF, BMP and TIFF are."
-        raise UserError(f"{quoted(source)} holds fewer than two images that can be read: {reason}")
-    labels = ["/".join(t.folders[1:] if parted else t.folders) for t in ordered]
-    classes = _readable_apart(sorted({*labels} - {""}))
+    labels = ["/".join(t.folders[1:] if has_splits else t.folders) for t in ordered]
+    classes = _display_names(sorted({*labels} - {""}))
     index = {label: i for i, label in enumerate(classes)}
     description = Description(
         title=title or name,
@@ -302,33 +302,44 @@ def add_collection(
         train=len(train),
     )
     images = _stacked(ordered, size)
-    write_collection(name, images, torch.tensor([index.get(label, -1) for label in labels]), description)
-    return problems
+    write_imported(name, images, torch.tensor([index.get(label, -1) for label in labels]), description)
+    return [str(error) for error in skipped]
+
+
+def _check_counts(name: str, source: Path, train: int, test: int, skipped: list[UserError]) -> None:
+    expected = PUBLIC_SIZES.get(name, (train, test))
+    if expected != (train, test):
+        sizes = {"train": f"{expected[0]:,}", "test": f"{expected[1]:,}", "found_train": f"{train:,}", "found_test": f"{test:,}"}
+        raise UserError("data.public_sizes", name=name, source=quoted(source), **sizes)
+    if train + test < 2:
+        reason = skipped[0] if skipped else UserError("data.formats")
+        raise UserError("data.too_few_images", source=quoted(source), reason=reason)
 
 
 def _item_name(label: str, tile: _Tile) -> str:
     return f"{label} {readable(PurePosixPath(tile.name).stem)}".strip()
 
 
-def _read_tiles(source: Path, size: int, progress: Callable[[float], None] | None) -> tuple[list[_Tile], list[str]]:
-    """The images, each shrunk before the next is read, and a sentence for each that cannot be read."""
-    tiles, problems = [], []
+def _read_tiles(source: Path, size: int, progress: Callable[[float], None] | None) -> tuple[list[_Tile], list[UserError]]:
+    """Read and downscale images one at a time; also returns the errors of unreadable files, sorted by message."""
+    tiles, skipped = [], []
     for at, file in enumerate(read_images(source)):
         try:
             image = decode_image(file.read(), quoted(file.name))
         except UserError as error:
-            problems.append(str(error))
+            skipped.append(UserError(error.key, **error.values))  # without its traceback, which holds the file's bytes
         else:
-            tiles.append(_Tile(file.name, file.folders, to_tensor(image, size or min(max(image.size), LARGEST_SIDE))))
+            side = size or min(max(image.size), DEFAULT_MAX_SIDE)
+            tiles.append(_Tile(file.name, file.folders, to_tensor(image, side)))
         if progress and at % 100 == 0:
             progress(file.fraction)
     if progress:
         progress(1.0)
-    return tiles, sorted(problems)
+    return tiles, sorted(skipped, key=str)
 
 
 def _stacked(tiles: list[_Tile], size: int) -> Tensor:
-    """(N, 3, S, S) uint8. size: S; 0 takes that of the largest."""
+    """Stack tiles as (N, 3, S, S) uint8; S is `size`, or the largest side if it is 0."""
     size = size or max(tile.pixels.shape[-1] for tile in tiles)
     images = torch.empty(len(tiles), 3, size, size, dtype=torch.uint8)
     for row, tile in zip(images, tiles, strict=True):

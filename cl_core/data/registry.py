@@ -1,4 +1,4 @@
-"""The data sets that come with the project, by name."""
+"""Look up data sets by name: bundled and imported ones."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from functools import cache
 
 from cl_core.data.bundled import DATASETS, TABLES
 from cl_core.data.dataset import Dataset
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 
 
 def dataset_names() -> list[str]:
-    """Sets of images that can be used now: those that come with the project, then those brought onto this machine."""
-    from cl_core.data.imported import collection_names
+    """Names of the image data sets on this machine: bundled ones, then imported ones."""
+    from cl_core.data.imported import imported_names
 
-    return [*DATASETS, *(name for name in collection_names() if name not in DATASETS)]
+    return [*DATASETS, *(name for name in imported_names() if name not in DATASETS)]
 
 
 @cache
 def load_dataset(name: str) -> Dataset:
-    """The images called `name`, read once a process.
+    """Load an image data set; the result is cached for the life of the process.
 
     Raises:
-        UserError: no such data set, it is not on this machine yet, or it is a table.
+        UserError: there is no such data set, it is not downloaded yet, or it is a table.
     """
     from cl_core.data.downloads import DOWNLOADS
-    from cl_core.data.imported import collection_names, read_collection
+    from cl_core.data.imported import imported_names, read_imported
 
     if name in DATASETS:
         return DATASETS[name]()
-    if name in collection_names():
-        return read_collection(name)
+    if name in imported_names():
+        return read_imported(name)
     if name in DOWNLOADS:
-        raise UserError(DOWNLOADS[name].missing())
+        raise DOWNLOADS[name].missing_error()
     choices = ", ".join(dataset_names())
     if name in TABLES:
-        raise UserError(f"{name} is a table, and this needs images: choose one of {choices}.")
-    raise UserError(f"There is no data set {name!r}: choose one of {choices}, or bring your own with `data add {name} FOLDER`.")
+        raise UserError("data.table", name=name, choices=choices)
+    raise UserError("data.no_such_dataset", name=quoted(name), choices=choices)

@@ -1,4 +1,4 @@
-"""Image files in a tar archive, compressed or not, which is only read forward."""
+"""Image files of a tar archive, compressed or not, read as a stream."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from cl_core.data.decoding import MAX_BYTES
-from cl_core.data.entries import CHUNK, DAMAGE, MAX_DICTIONARY, ImageFile, entry, is_image, too_large
+from cl_core.data.decoding import MAX_BYTES, DamagedError, too_large
+from cl_core.data.entries import ARCHIVE_ERRORS, CHUNK, MAX_DICTIONARY, ImageFile, image_file, is_image
 from cl_core.errors import UserError, quoted
 
-MAX_HEADER = 4_000_000  # bytes before the content of one entry of a tar archive
-MAX_FIELD = 1_000_000  # bytes of one field in such a header
-BLOCK = 512  # a tar archive's
+MAX_HEADER = 4_000_000  # bytes before the content of an entry
+MAX_FIELD = 1_000_000  # bytes of one header field
+BLOCK = 512  # bytes; entries of a tar archive are padded to blocks
 
 
-def _unpack_xz(file: BinaryIO) -> Iterator[bytes]:
-    """What an xz or lzma file holds, in pieces. `lzma.open` sets no bound on the memory that this takes."""
+def _decompress_xz(file: BinaryIO) -> Iterator[bytes]:
+    """Decompress an xz or lzma file in chunks. `lzma.open` does not bound its memory."""
     packed = file.read(CHUNK)
-    while packed:  # several streams may follow each other, with padding between them
-        unpacker = lzma.LZMADecompressor(memlimit=MAX_DICTIONARY)
-        while not unpacker.eof:
-            if unpacker.needs_input and not packed:
+    while packed:  # a file may contain several streams, with padding between them
+        decompressor = lzma.LZMADecompressor(memlimit=MAX_DICTIONARY)
+        while not decompressor.eof:
+            if decompressor.needs_input and not packed:
                 packed = file.read(CHUNK)
                 if not packed:
-                    raise EOFError("it ends in the middle")
-            yield unpacker.decompress(packed, CHUNK)
+                    raise DamagedError(UserError("data.reason.ends_early"))
+            yield decompressor.decompress(packed, CHUNK)
             packed = b""
-        packed = unpacker.unused_data.lstrip(b"\0")
+        packed = decompressor.unused_data.lstrip(b"\0")
         while not packed and (more := file.read(CHUNK)):
             packed = more.lstrip(b"\0")
 
 
-class _Joined(io.RawIOBase):
-    """Pieces of bytes as one file."""
+class _ChunkReader(io.RawIOBase):
+    """File interface to an iterator of chunks."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._piece = pieces, b""
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._chunk = chunks, b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        while not self._piece:
-            piece = next(self._pieces, None)
-            if piece is None:
+        while not self._chunk:
+            chunk = next(self._chunks, None)
+            if chunk is None:
                 return 0
-            self._piece = piece
-        count = min(len(buffer), len(self._piece))
-        buffer[:count], self._piece = self._piece[:count], self._piece[count:]
+            self._chunk = chunk
+        count = min(len(buffer), len(self._chunk))
+        buffer[:count], self._chunk = self._chunk[:count], self._chunk[count:]
         return count
 
 
-def _unpacked(file: BinaryIO) -> BinaryIO:
-    """A tar archive without its compression, if it has any."""
+def _decompressed(file: BinaryIO) -> BinaryIO:
+    """Wrap a tar archive in its decompressor; an uncompressed one is returned as it is."""
     head = file.read(BLOCK)
     file.seek(0)
     if head[257:262] == b"ustar":
@@ -71,25 +71,27 @@ def _unpacked(file: BinaryIO) -> BinaryIO:
     if re.match(rb"BZh[1-9]1AY&SY", head):
         return cast(BinaryIO, bz2.BZ2File(file))
     if head.startswith((b"\xfd7zXZ\0", b"\x5d\0\0")):
-        return io.BufferedReader(_Joined(_unpack_xz(file)), CHUNK)
+        return io.BufferedReader(_ChunkReader(_decompress_xz(file)), CHUNK)
     return file
 
 
-class _Forward:
-    """What `tarfile` reads from: it only goes forward, and a header, however large it says it is, takes little memory.
+class _ForwardReader:
+    """File for `tarfile` that only seeks forward and bounds the memory for headers, whatever size they state.
 
-    last: what was read last.
+    Attributes:
+        last: the bytes read last.
+        error: the first error met; every later read raises it again.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._stream = _unpacked(file)
+        self._stream = _decompressed(file)
         self._plain = self._stream is file
         self._at, self._left, self.last = 0, 0, b""
-        self.damage: Exception | None = None
+        self.error: Exception | None = None
         self.allow(MAX_HEADER)
 
     def allow(self, size: int) -> None:
-        """Let so many bytes be read until the next call."""
+        """Set the number of bytes that may be read until the next call."""
         self._left = size
 
     def tell(self) -> int:
@@ -97,7 +99,7 @@ class _Forward:
 
     def seek(self, target: int, whence: int = os.SEEK_SET) -> int:
         if target < self._at or whence != os.SEEK_SET:
-            raise tarfile.ReadError("its entries lie across each other")
+            raise DamagedError(UserError("data.reason.entries_overlap"))
         if self._plain:
             self._at = self._stream.seek(target)
         while self._at < target and self._take(min(target - self._at, CHUNK)):
@@ -105,69 +107,75 @@ class _Forward:
         return self._at
 
     def read(self, size: int) -> bytes:
-        """At most `MAX_FIELD` bytes, what lies beyond them is passed over."""
+        """Read at most `MAX_FIELD` bytes; the rest of `size` is skipped."""
         if size < 0 or self._left <= 0:
-            self.damage = tarfile.ReadError("the header of an entry is too large")
-        self.last = self._take(min(size, MAX_FIELD))  # raises the damage, if there is any
+            self.error = DamagedError(UserError("data.reason.large_header"))
+        self.last = self._take(min(size, MAX_FIELD))  # raises `error`, if there is one
         self._left -= len(self.last)
         if size > MAX_FIELD:
             self.seek(self._at + size - MAX_FIELD)
         return self.last
 
     def _take(self, size: int) -> bytes:
-        if self.damage:  # what comes after it cannot be told apart
-            raise self.damage
+        if self.error:  # the entries after damage cannot be located
+            raise self.error
         try:
-            piece = self._stream.read(size)
-        except DAMAGE as error:
-            self.damage = error
+            chunk = self._stream.read(size)
+        except ARCHIVE_ERRORS as error:
+            self.error = error
             raise
-        self._at += len(piece)
-        return piece
+        self._at += len(chunk)
+        return chunk
 
 
-def _members(archive: tarfile.TarFile, stream: _Forward) -> Iterator[tarfile.TarInfo]:
-    """The entries, none of which is kept."""
+def _members(archive: tarfile.TarFile, stream: _ForwardReader) -> Iterator[tarfile.TarInfo]:
+    """Iterate over the entries; `tarfile` would keep a list of all of them."""
     end = -1
     stream.allow(MAX_HEADER)
     while (member := archive.next()) is not None:
         if archive.offset <= end:
-            raise tarfile.ReadError("its entries lie across each other")
+            raise DamagedError(UserError("data.reason.entries_overlap"))
         end = archive.offset
         archive.members = []  # type: ignore[attr-defined]
         archive.pax_headers = {}
         yield member
         stream.allow(MAX_HEADER)
-    if stream.last != bytes(BLOCK):  # `next` ends at a damaged header as it does at the end
-        raise tarfile.ReadError("it ends without the mark of an end")
+    if stream.last != bytes(BLOCK):  # `next` also returns None at a damaged header
+        raise DamagedError(UserError("data.reason.no_end"))
 
 
-def _read_tarred(archive: tarfile.TarFile, stream: _Forward, member: tarfile.TarInfo, name: str) -> bytes:
+def _read_entry(archive: tarfile.TarFile, stream: _ForwardReader, member: tarfile.TarInfo, name: str) -> bytes:
     if member.size > MAX_BYTES:
         raise too_large(name)
     if member.size < 0:
-        raise tarfile.ReadError("its size is negative")
+        raise DamagedError(UserError("data.reason.negative_size"))
     stream.allow(member.size)
     content = bytearray()
     file = archive.extractfile(member)
-    while file and (piece := file.read(CHUNK)):
-        content += piece
+    while file and (chunk := file.read(CHUNK)):
+        content += chunk
     return bytes(content)
 
 
 def from_tar(path: Path) -> Iterator[ImageFile | None]:
+    """The image files of a tar archive, and None for every other entry.
+
+    Raises:
+        UserError: the file is not a tar archive.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
-        stream = _Forward(file)
+        stream = _ForwardReader(file)
         try:
             archive = tarfile.TarFile(fileobj=cast(BinaryIO, stream), encoding="utf-8", errors="surrogateescape")
         except tarfile.ReadError:
-            if stream.damage:
+            if stream.error:
                 raise
-            raise UserError(f"{quoted(path)} is neither a folder nor a zip or tar archive; give one that holds images.") from None
+            raise UserError("data.not_an_archive", source=quoted(path)) from None
         for member in _members(archive, stream):
             inside = PurePosixPath(member.name)
             if not member.isfile() or not is_image(inside):
                 yield None
             else:
-                yield entry(inside, functools.partial(_read_tarred, archive, stream, member), min(1.0, file.tell() / size))
+                read = functools.partial(_read_entry, archive, stream, member)
+                yield image_file(inside, read, min(1.0, file.tell() / size))

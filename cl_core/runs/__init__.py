@@ -1,1 +1,1 @@
-"""Training runs on disk: settings, files, names, caches."""
+"""Training runs on disk: settings, files, lookup by name, feature cache."""

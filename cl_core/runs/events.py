@@ -1,4 +1,4 @@
-"""What every training says as it goes, whatever it learns."""
+"""Events and errors common to all training loops."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from cl_core.errors import UserError
 
-State = tuple[dict[str, Tensor], dict[str, str]]  # tensors, and text for the header of their file
+State = tuple[dict[str, Tensor], dict[str, str]]  # tensors, and metadata for the header of their file
 
 
 class DivergedError(UserError):
-    """The loss is no longer a number, or was none when the run stopped before."""
+    """The loss is not finite, now or when the run was interrupted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StepDone:
-    """One optimizer step was made; the state may be saved here."""
+    """An optimizer step is complete; the state may be saved."""
 
     step: int

@@ -1,4 +1,4 @@
-"""A run made fit to be shared: what opening it needs, and no more."""
+"""Export of finished runs without the files that only resuming needs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from cl_core.runs.folder import RunFolder
 
 
 def export_run(source: RunFolder, target: Path) -> RunFolder:
-    """Write `source` to `target` without what only resuming needs, its weights in 8 bits.
+    """Write a copy of `source` to `target` without its resume state and with weights quantized to 8 bits.
 
-    The folder appears whole or not at all.
+    The write is atomic.
 
     Raises:
-        UserError: the run is not finished or not whole, something is at `target`, or it cannot be written.
+        UserError: the run is not finished or lacks a file, `target` exists, or it cannot be written.
     """
     record = source.read_record()
     if record.state != "finished":
-        raise UserError(f"The run in {source.path} is {record.state}: let train finish it first, then export it.")
+        state = UserError(f"runs.state.{record.state}")
+        raise UserError("runs.not_finished", folder=source.path, state=state)
     if target.exists():
-        raise UserError(f"There is something at {target} already: choose another folder, or remove it first.")
+        raise UserError("runs.exists", path=target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp") as beside:
@@ -36,14 +37,18 @@ def export_run(source: RunFolder, target: Path) -> RunFolder:
             small.write_record(record)
             shutil.move(small.path, target)
     except OSError as error:
-        raise UserError(f"{target} could not be written ({error.strerror}); choose another folder.") from None
+        raise UserError("runs.export_failed", path=target, reason=error.strerror) from None
     return RunFolder(target)
 
 
 def pack_run(source: RunFolder, target: Path) -> Path:
-    """`export_run` as a zip archive of one folder; gives `target`, which ends in .zip.
+    """`export_run` to a zip archive of one folder.
 
-    Raises: as `export_run`.
+    Args:
+        target: path of the archive; ends in .zip.
+
+    Raises:
+        UserError: see `export_run`.
     """
     with tempfile.TemporaryDirectory() as folder:
         export_run(source, Path(folder) / source.name)

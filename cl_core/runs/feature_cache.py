@@ -1,6 +1,6 @@
-"""Features of a data set by a large encoder, which takes minutes for them: computed in pieces, kept as they come.
+"""Cache for the features of large encoders, which take minutes for a data set; computed in batches and saved on the way.
 
-Search, map, neighbors and accuracy all read these, so that each image goes through the encoder once.
+Search, maps, neighbors and accuracy share the cache, so that each image is encoded once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cl_core.data.dataset import SEARCHED_WHOLE, Dataset, searched_rows
+from cl_core.data.dataset import MAX_FULL_GALLERY, Dataset, gallery_rows
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.models.embedding import Layer, embed
-from cl_core.models.methods import Method
+from cl_core.networks.embedding import Layer, embed
+from cl_core.networks.methods import Method
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import Run, map_key, on_device, open_run, run_features
 from cl_core.system.device import choose_device
@@ -28,41 +28,41 @@ from cl_core.system.files import replace_file
 from cl_core.system.paths import cache_dir
 from cl_core.system.zero_gpu import ON_ZERO_GPU, on_zero_gpu
 
-# Images at once: some seconds on two cores; as many as a lent GPU does well within one call.
-PIECE, ZERO_GPU_PIECE = 128, 2048
+# Images per batch: some seconds on two cores, and well within the time limit of a ZeroGPU call.
+BATCH, ZERO_GPU_BATCH = 128, 2048
 SAVE_EVERY_S = 10.0
 
 
-def is_kept(run: Run) -> bool:
-    """Whether the run's features are kept; those of small encoders are quicker to compute again."""
+def is_cached(run: Run) -> bool:
+    """Whether features of the run are cached: of public encoders only. Small encoders are faster to compute again."""
     return not run.method.trainable and run.record.state != "untrained"
 
 
-def looked_at(dataset: Dataset) -> Tensor:
-    """The images that views ask about, (R,) int64, ascending: all, or of a large set those searched or shown."""
-    if len(dataset) <= SEARCHED_WHOLE:
+def cached_rows(dataset: Dataset) -> Tensor:
+    """Rows whose features are cached, (R,) int64, ascending: all, or of a large data set the gallery and `shown`."""
+    if len(dataset) <= MAX_FULL_GALLERY:
         return torch.arange(len(dataset))
-    return torch.cat([searched_rows(dataset), dataset.shown]).unique()
+    return torch.cat([gallery_rows(dataset), dataset.shown]).unique()
 
 
 def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]:
-    """Compute what is not kept yet; yields the fraction done, 0 to 1, after every piece.
+    """Compute the features that are missing in the cache; yields the fraction done, 0 to 1, after each batch.
 
-    Closing it after any piece keeps what is done; the next call goes on from there.
+    If the generator is closed early, the next call resumes after the last batch.
     """
-    rows, file = looked_at(dataset), _file(run, dataset)
+    rows, file = cached_rows(dataset), _file(run, dataset)
     parts = [_read(file, len(rows))]
     done = saved = len(parts[0])
-    when = time.monotonic()
+    saved_at = time.monotonic()
     try:
         while done < len(rows):
             yield done / len(rows)
-            piece = rows[done : done + (ZERO_GPU_PIECE if ON_ZERO_GPU else PIECE)]
-            parts.append(_features(str(run.folder.path), dataset.name, piece))
+            batch = rows[done : done + (ZERO_GPU_BATCH if ON_ZERO_GPU else BATCH)]
+            parts.append(_features(str(run.folder.path), dataset.name, batch))
             done += len(parts[-1])
-            if time.monotonic() - when > SAVE_EVERY_S:
+            if time.monotonic() - saved_at > SAVE_EVERY_S:
                 _write(file, parts)
-                saved, when = done, time.monotonic()
+                saved, saved_at = done, time.monotonic()
     finally:
         if saved < done:
             _write(file, parts)
@@ -71,7 +71,7 @@ def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]
 
 @on_zero_gpu
 def _features(folder: str, dataset: str, rows: Tensor) -> Tensor:
-    """Features (N, D) float16 of the images `rows`; by names, for it may run in another process."""
+    """Features (N, D) float16 of the images `rows`. Arguments are names, as this may run in another process."""
     device = choose_device()
     method, size = _opened(folder, device)
     return embed(method, load_dataset(dataset).images[rows], size, device, precision="auto").half()
@@ -84,20 +84,20 @@ def _opened(folder: str, device: torch.device) -> tuple[Method, int]:
 
 
 def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "feature") -> Tensor:
-    """Features of the data set's images `rows`, (N, D) float32 of length 1, from where they are kept or computed.
+    """Features of images, (N, D) float32 of length 1, from the cache where `is_cached`.
 
     Args:
-        rows: (N,) int64, of those that are `looked_at`.
+        rows: (N,) int64, a subset of `cached_rows`.
     """
-    if not is_kept(run):
+    if not is_cached(run):
         return run_features(run, dataset.images[rows], layer)
     for _ in compute_features(run, dataset):
         pass
-    known = looked_at(dataset)
-    features = _read(_file(run, dataset), len(known))
-    if len(features) < len(known):  # nothing can be kept here
+    cached = cached_rows(dataset)
+    features = _read(_file(run, dataset), len(cached))
+    if len(features) < len(cached):  # the cache is not writable
         return run_features(run, dataset.images[rows])
-    return torch.nn.functional.normalize(features[torch.searchsorted(known, rows)].float(), dim=1)
+    return torch.nn.functional.normalize(features[torch.searchsorted(cached, rows)].float(), dim=1)
 
 
 def _file(run: Run, dataset: Dataset) -> Path:
@@ -105,6 +105,7 @@ def _file(run: Run, dataset: Dataset) -> Path:
 
 
 def _read(file: Path, most: int) -> Tensor:
+    """Cached features (N, D) float16; empty if the file is missing, damaged or longer than `most`."""
     try:
         features = safetensors.torch.load_file(file)["features"]
     except (OSError, KeyError, SafetensorError):
@@ -114,5 +115,5 @@ def _read(file: Path, most: int) -> Tensor:
 
 def _write(file: Path, parts: list[Tensor]) -> None:
     content = {"features": torch.cat([part for part in parts if len(part)])}
-    with contextlib.suppress(UserError):  # a full disk costs time, not the answer
+    with contextlib.suppress(UserError):  # a full disk must not fail the computation
         replace_file(file, lambda temporary: safetensors.torch.save_file(content, temporary))

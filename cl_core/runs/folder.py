@@ -1,17 +1,18 @@
-"""A run is a folder, and this is the only code that reads and writes it.
+"""Reading and writing of run folders.
 
-    run.json               settings, state, versions, metrics of the end
-    metrics.jsonl          one line a point of the curves
-    model.safetensors      the method's weights, matrices in half precision (exported: 8 bits with a scale a row)
-    snapshots.safetensors  embeddings of the probe images over time
-    resume.safetensors     exact weights, optimizer and position; not part of a shipped checkpoint
+    run.json               settings, state, versions, final metrics
+    metrics.jsonl          learning curves, one point per line
+    model.safetensors      weights of the method, matrices in half precision (exported: int8 with a scale per row)
+    snapshots.safetensors  embeddings of the monitor images over time
+    resume.safetensors     exact weights, optimizer state and position; not part of a shipped checkpoint
 
-A run of words (`cl_core/words`) is the same with other contents.
-JSON and safetensors only: opening someone's run cannot run their code.
+Runs on words (`cl_core/words`) have the same layout with other contents.
+All files are JSON or safetensors: opening a run never executes code from it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
@@ -26,22 +27,22 @@ from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cl_core.errors import UserError, from_validation
+from cl_core.errors import UserError, from_validation, quoted
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.upgrade import upgrade_metrics, upgrade_record, upgrade_weight_name
 from cl_core.system.files import write_bytes, write_json
 
 FORMAT = 2
-LOCK = ".lock"  # held by the process that trains the run; who dies lets it go
-OWNER = ".owner"  # who started the run, where visitors share a page
-PROBED_S = 1.0  # longer than a look at the lock holds it
+LOCK = ".lock"  # held by the training process; released when it ends
+OWNER = ".owner"  # visitor who started the run, in a shared app
+LOCK_TIMEOUT_S = 1.0  # longer than `is_claimed` holds the lock
 
 
 Kind = Literal["images", "words"]
 
 
 class Record(BaseModel):
-    """What `run.json` holds of any run; `config` comes with what is learned."""
+    """Fields of `run.json` common to all runs; subclasses add `config`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,7 +62,7 @@ class Record(BaseModel):
 
 
 class RunRecord(Record):
-    """A run on images."""
+    """Content of `run.json` of a run on images."""
 
     kind: Literal["images"] = "images"
     config: RunConfig
@@ -75,7 +76,13 @@ R = TypeVar("R", bound=Record)
 
 @dataclasses.dataclass(frozen=True)
 class Snapshots:
-    """rows: (P,) int64, which images; steps: ascending; embeddings: (S, P, D) float16, length 1."""
+    """Embeddings of the monitor images during training.
+
+    Attributes:
+        rows: (P,) int64, rows of the images in the data set.
+        steps: ascending, S of them.
+        embeddings: (S, P, D) float16, of length 1.
+    """
 
     rows: Tensor
     steps: list[int]
@@ -83,7 +90,7 @@ class Snapshots:
 
 
 def kind_of(record_file: Path) -> Kind | None:
-    """What a run learned from; None where the file cannot be read."""
+    """Whether a run is on images or on words; None if the file cannot be read."""
     try:
         return "words" if from_json(record_file.read_bytes()).get("kind") == "words" else "images"
     except (ValueError, OSError, AttributeError):
@@ -91,12 +98,12 @@ def kind_of(record_file: Path) -> Kind | None:
 
 
 def run_paths(root: Path, kind: Kind) -> list[Path]:
-    """Folders of runs below `root`, at any depth, by path. Damaged ones count as images."""
+    """Folders of runs below `root` at any depth, sorted by path. Damaged runs count as runs on images."""
     return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "images") == kind]
 
 
 def round_floats(value: Any) -> Any:
-    """Numbers as `metrics.jsonl` keeps them, with what float32 holds; more would make a quarter more of the file."""
+    """Round floats at any depth to 7 significant digits, the precision of float32; saves a fifth of the file size."""
     if isinstance(value, float):
         return float(f"{value:.7g}")
     if isinstance(value, dict):
@@ -112,9 +119,10 @@ SCALE = ".scale"
 
 
 def quantize(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each matrix or kernel (O, ...) as int8 with a scale (O,) float32 beside it; half a step is the error at most.
+    """Quantize each matrix or kernel (O, ...) to int8 with a scale (O,) float32 per output channel.
 
-    A scale for each output channel keeps the features' direction: cosine .9999 with the exact ones' on our models.
+    The error is at most half a step of the scale. On the shipped models the cosine between features of exact and quantized
+    weights is above .9999.
     """
     packed: dict[str, Tensor] = {}
     for name, weight in weights.items():
@@ -129,7 +137,7 @@ def quantize(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def dequantize(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `quantize`, to float32; tensors without a scale come back as they are."""
+    """Inverse of `quantize`, to float32; tensors without a scale are returned unchanged."""
     weights = {}
     for name, value in tensors.items():
         scale = tensors.get(name + SCALE)
@@ -145,11 +153,11 @@ def _is_matrix(name: str, weight: Tensor) -> bool:
 
 
 class Folder(Generic[R]):
-    """The files that every run has. Reading raises `UserError` with what is wrong with which file."""
+    """Files common to all runs. Reading a missing or damaged file raises `UserError`."""
 
     kind: ClassVar[Kind]
     record_model: type[R]
-    before_record: ClassVar[frozenset[str]] = frozenset({"metrics.jsonl"})  # files that are written before run.json
+    before_record: ClassVar[frozenset[str]] = frozenset({"metrics.jsonl"})  # files written before run.json
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -166,7 +174,7 @@ class Folder(Generic[R]):
         return self.record_file.is_file()
 
     def is_new(self) -> bool:
-        """Whether a run may begin here: the folder is missing, empty, or holds what a start that was cut off left."""
+        """Whether a run can be started here: the folder is missing, empty, or holds only files of an interrupted start."""
         if not self.path.exists():
             return True
         if not self.path.is_dir():
@@ -177,23 +185,23 @@ class Folder(Generic[R]):
         )
 
     def claim(self) -> FileLock | None:
-        """Take the run for this process to train, until the lock is released or the process ends.
+        """Lock the run for training by this process, until the lock is released or the process ends.
 
         Raises:
-            UserError: another process trains it, or nothing can be written here.
+            UserError: another process trains the run, or the folder is not writable.
         """
         lock = self._lock()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=PROBED_S)
+            lock.acquire(timeout=LOCK_TIMEOUT_S)
         except Timeout:
-            raise UserError(f"The run in {self.path} is being trained by another process: wait for that, or stop it.") from None
+            raise UserError("runs.claimed", folder=self.path) from None
         except OSError as error:
-            raise UserError(f"{self.path} cannot be written ({error.strerror}): choose another folder.") from None
+            raise UserError("runs.not_writable", folder=self.path, reason=error.strerror) from None
         return lock
 
     def is_claimed(self) -> bool:
-        """Whether a process trains the run now."""
+        """Whether a process is training the run."""
         if not (self.path / LOCK).exists():
             return False
         try:
@@ -201,30 +209,33 @@ class Folder(Generic[R]):
                 return False
         except Timeout:
             return True
-        except OSError:  # where nothing can be written nothing is trained
+        except OSError:  # a folder that is not writable is not trained in
             return False
 
     def _lock(self) -> FileLock:
         return FileLock(self.path / LOCK, thread_local=False)
 
     def read_record(self) -> R:
+        """Read `run.json`.
+
+        Raises:
+            UserError: the file is missing or damaged, or the run is of another kind.
+        """
         if not self.exists():
-            raise UserError(f"{self.path} is not a run: it has no run.json; give the folder that train --run wrote.")
-        found = kind_of(self.record_file)
-        if found not in (self.kind, None):
-            where = "python -m cl_core words" if found == "words" else "python -m cl_core without words"
-            raise UserError(f"{self.path} is a run on {found}, not on {self.kind}: use {where}.")
+            raise UserError("runs.not_a_run", folder=self.path)
+        kind = kind_of(self.record_file)
+        if kind not in (self.kind, None):
+            raise UserError(f"runs.on_{kind}", folder=self.path)
         try:
             return self.record_model.model_validate_json(self.record_file.read_bytes())
         except ValidationError as error:
-            reason = from_validation(error)
-            raise UserError(f"{self.record_file} is damaged or of another program: {reason}") from None
+            raise UserError("runs.damaged_record", file=self.record_file, reason=from_validation(error)) from None
 
     def write_record(self, record: R) -> None:
         write_json(self.record_file, record.model_dump(mode="json"))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All points of the curves; a line cut off by a kill is left out."""
+        """All points of the learning curves; an incomplete last line is skipped."""
         if not self.metrics_file.is_file():
             return []
         points = []
@@ -234,37 +245,37 @@ class Folder(Generic[R]):
                 point["step"], point["kind"]
             except (ValueError, KeyError, TypeError):
                 if number == 0:
-                    raise UserError(f"{self.metrics_file} is not a record of a training: restore it or delete it.") from None
+                    raise UserError("runs.damaged_metrics", file=self.metrics_file) from None
                 break
             points.append(upgrade_metrics(point))
         return points
 
     def append_metrics(self, point: dict[str, Any]) -> None:
+        """Append a point to the learning curves."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with self.metrics_file.open("a", encoding="utf-8") as file:
                 file.write(_line(point))
         except OSError as error:
-            raise UserError(
-                f"{self.metrics_file} could not be written ({error.strerror}); free some space and start again."
-            ) from None
+            raise UserError("runs.metrics_not_written", file=self.metrics_file, reason=error.strerror) from None
 
     def cut_metrics(self, step: int) -> None:
-        """Forget points after `step`: a resumed run makes them again."""
+        """Remove points after `step`: a resumed run computes them again."""
         points = [point for point in self.read_metrics() if point["step"] <= step]
         write_bytes(self.metrics_file, "".join(map(_line, points)).encode())
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
-        """A method's `inference_state`: matrices and kernels in half precision; biases, norms and statistics as they are."""
-        limit = torch.finfo(torch.float16).max  # weights beyond it belong to a run that is blowing up
+        """Write the `inference_state` of a method, matrices and kernels in half precision, other tensors unchanged."""
+        limit = torch.finfo(torch.float16).max  # larger weights occur in diverging runs only
         half = {n: w.clamp(-limit, limit).half() if _is_matrix(n, w) else w for n, w in weights.items()}
         self._write(self.model_file, half, {})
 
     def write_small_model(self, weights: dict[str, Tensor]) -> None:
-        """The same with 8 bits a weight of matrices and kernels."""
+        """`write_model` with matrices and kernels quantized to 8 bits."""
         self._write(self.model_file, quantize(weights), {})
 
     def read_model(self) -> dict[str, Tensor]:
+        """Weights as float32."""
         tensors, _ = self._read(self.model_file)
         return {name: (v.float() if v.is_floating_point() else v) for name, v in dequantize(tensors).items()}
 
@@ -286,30 +297,34 @@ class Folder(Generic[R]):
                 tensors = {upgrade_weight_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 return tensors, file.metadata() or {}
         except FileNotFoundError:
-            raise UserError(f"{path} is missing: the run was not saved whole, or the file was moved.") from None
+            raise UserError("runs.missing_file", file=path) from None
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path} is cut off or not a safetensors file ({error}): copy it again.") from None
+            raise UserError("runs.not_safetensors", file=path, reason=str(error)) from None
 
 
 F = TypeVar("F", bound=Folder[Any])
 
 
 def find_folder(name: str, shipped: list[F], make: Callable[[Path], F]) -> F:
-    """One of `shipped` by its name, or the folder of that path.
+    """Find a run among `shipped` by its name, or by the path of its folder.
+
+    Args:
+        make: creates the folder object from a path.
 
     Raises:
-        UserError: neither exists.
+        UserError: there is no such run.
     """
     by_name = {folder.name: folder for folder in shipped}
     if name in by_name:
         return by_name[name]
-    if Path(name).is_dir():
-        return make(Path(name))
-    raise UserError(f"There is no checkpoint or run folder {name!r}: choose one of {', '.join(by_name)}, or give a folder.")
+    with contextlib.suppress(OSError):  # a name too long for the file system
+        if Path(name).is_dir():
+            return make(Path(name))
+    raise UserError("runs.no_such_run", name=quoted(name), choices=", ".join(by_name))
 
 
 class RunFolder(Folder[RunRecord]):
-    """The files of a run on images."""
+    """Files of a run on images."""
 
     kind = "images"
     record_model = RunRecord
@@ -323,17 +338,18 @@ class RunFolder(Folder[RunRecord]):
         self._write(self.snapshots_file, tensors, {})
 
     def read_snapshots(self) -> Snapshots | None:
+        """The snapshots; None if none were written."""
         if not self.snapshots_file.is_file():
             return None
         tensors, _ = self._read(self.snapshots_file)
         try:
             return Snapshots(tensors["rows"], tensors["steps"].tolist(), tensors["embeddings"])
         except KeyError as error:
-            raise UserError(f"{self.snapshots_file} has no {error}: delete it, training writes it again.") from None
+            raise UserError("runs.damaged_snapshots", file=self.snapshots_file, tensor=error.args[0]) from None
 
 
 class ReadOnly(RunFolder):
-    """The folder of a run in a process that only helps: another one writes."""
+    """Run folder whose write methods do nothing: for all processes of distributed training but the main one."""
 
     def claim(self) -> None:
         pass

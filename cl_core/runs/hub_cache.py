@@ -1,4 +1,4 @@
-"""Runs that were pulled: in the Hub client's own cache layout below ours, each at the revision it was pulled at."""
+"""Runs pulled from the Hub, stored in the cache layout of the Hub client, each at the revision it was pulled at."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import HubName, hub_name
 from cl_core.system.paths import cache_dir
 
-SHORT = re.compile(r"[0-9a-f]{7,40}")  # a commit, or the beginning of one
+SHORT = re.compile(r"[0-9a-f]{7,40}")  # a commit hash or a prefix of one
 
 
 class PulledFolder(RunFolder):
-    """A run of the Hub on this machine."""
+    """A run pulled from the Hub."""
 
     def __init__(self, path: Path, name: HubName) -> None:
         super().__init__(path)
@@ -30,12 +30,12 @@ class PulledFolder(RunFolder):
 
 
 def pulled_dir() -> Path:
-    """Where pulled runs are kept."""
+    """Cache folder of pulled repositories."""
     return cache_dir() / "hub"
 
 
-def snapshots(name: HubName) -> list[Path]:
-    """Folders of commits that were fetched by this name; several where it is the beginning of several commits."""
+def snapshot_folders(name: HubName) -> list[Path]:
+    """Folders of the pulled commits that `name` refers to; several if its revision is a prefix of several commits."""
     repository = pulled_dir() / f"models--{name.repository.replace('/', '--')}"
     reference = repository / "refs" / name.revision
     if reference.is_file():
@@ -44,28 +44,28 @@ def snapshots(name: HubName) -> list[Path]:
 
 
 def find_pulled(text: str) -> PulledFolder | None:
-    """The run pulled as OWNER/NAME[@REVISION], without asking the Hub; None where there is none.
+    """The run pulled as OWNER/NAME[@REVISION], without a request to the Hub; None if there is none.
 
     Raises:
-        UserError: `text` is no such name.
+        UserError: `text` has another format.
     """
     name = hub_name(text)
-    folders = [PulledFolder(path, name) for path in snapshots(name)]
-    whole = [folder for folder in folders if folder.exists() and folder.model_file.is_file()]
-    return whole[0] if len(whole) == 1 else None
+    folders = [PulledFolder(path, name) for path in snapshot_folders(name)]
+    complete = [folder for folder in folders if folder.exists() and folder.model_file.is_file()]
+    return complete[0] if len(complete) == 1 else None
 
 
 def pulled_runs() -> list[PulledFolder]:
-    """All that were pulled, by name; each branch, tag or commit they were pulled by."""
-    found = []
+    """All pulled runs sorted by name, one for each branch, tag or commit pulled."""
+    runs = []
     for repository in sorted(pulled_dir().glob("models--*--*")):
         owner_and_name = repository.name.removeprefix("models--").replace("--", "/", 1)
-        named = sorted(repository.glob("refs/**/*"))
-        pointed_at = {file.read_text(encoding="utf-8").strip() for file in named if file.is_file()}
-        revisions = [file.relative_to(repository / "refs").as_posix() for file in named if file.is_file()]
-        revisions += [folder.name for folder in sorted(repository.glob("snapshots/*")) if folder.name not in pointed_at]
+        references = [file for file in sorted(repository.glob("refs/**/*")) if file.is_file()]
+        referenced = {file.read_text(encoding="utf-8").strip() for file in references}
+        revisions = [file.relative_to(repository / "refs").as_posix() for file in references]
+        revisions += [folder.name for folder in sorted(repository.glob("snapshots/*")) if folder.name not in referenced]
         for revision in revisions:
             folder = find_pulled(f"{owner_and_name}@{revision}")
             if folder:
-                found.append(folder)
-    return found
+                runs.append(folder)
+    return runs

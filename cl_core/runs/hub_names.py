@@ -1,4 +1,4 @@
-"""What a repository of the Hub is called here: OWNER/NAME or OWNER/NAME@REVISION."""
+"""Names of Hub repositories: OWNER/NAME or OWNER/NAME@REVISION."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ NEWEST = "main"
 
 @dataclasses.dataclass(frozen=True)
 class HubName:
-    """repository: OWNER/NAME; revision: a branch, a tag, or a commit's 40 digits."""
+    """A repository and a revision.
+
+    Attributes:
+        repository: OWNER/NAME.
+        revision: a branch, a tag, or a commit hash of 40 digits.
+    """
 
     repository: str
     revision: str = NEWEST
@@ -24,19 +29,17 @@ class HubName:
 
 
 def is_hub_name(text: str) -> bool:
-    """Whether `text` could be the name of a repository."""
+    """Whether `text` has the format of a repository name."""
     return _NAME.fullmatch(text) is not None
 
 
 def hub_name(text: str) -> HubName:
-    """
+    """Parse OWNER/NAME[@REVISION].
+
     Raises:
-        UserError: `text` is no OWNER/NAME[@REVISION].
+        UserError: `text` has another format.
     """
-    found = _NAME.fullmatch(text)
-    if not found:
-        raise UserError(
-            f"{quoted(text)!r} is not the name of a repository: give OWNER/NAME, or OWNER/NAME@REVISION with a branch, tag or "
-            "commit."
-        )
-    return HubName(found["repository"], found["revision"] or NEWEST)
+    match = _NAME.fullmatch(text)
+    if not match:
+        raise UserError("runs.hub_name", given=quoted(text))
+    return HubName(match["repository"], match["revision"] or NEWEST)

@@ -1,4 +1,4 @@
-"""The settings as options."""
+"""Command-line options from settings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.runs.upgrade import RENAMED_SETTINGS
 
 
 def add_settings(parser: argparse.ArgumentParser, model: type[BaseModel], several: bool = False, prefix: str = "") -> None:
-    """One option a field of the settings, taking one value or `several`; options not given stay out of the namespace."""
+    """Add an option for each field of the settings. Options that are not given are absent from the namespace.
+
+    Args:
+        several: let each option take several values.
+        prefix: of nested settings, such as "augment.".
+    """
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -22,12 +27,12 @@ def add_settings(parser: argparse.ArgumentParser, model: type[BaseModel], severa
             continue
         default = field.get_default(call_default_factory=True)
         default = f"{default:.4g}" if isinstance(default, float) else default
-        taken: dict[str, Any] = {"dest": prefix + name, "default": argparse.SUPPRESS, "nargs": "+" if several else None}
+        arguments: dict[str, Any] = {"dest": prefix + name, "default": argparse.SUPPRESS, "nargs": "+" if several else None}
         description = f"{field.description} (default: {default})".replace("%", "%%")
-        parser.add_argument(_option(prefix + name), metavar=name.upper(), help=description, **taken)
-        for old, new in RENAMED_SETTINGS.items():  # earlier spellings still work; the help names only the present one
+        parser.add_argument(_option(prefix + name), metavar=name.upper(), help=description, **arguments)
+        for old, new in RENAMED_SETTINGS.items():  # old names are accepted but not listed
             if new == prefix + name:
-                parser.add_argument(_option(old), help=argparse.SUPPRESS, **taken)
+                parser.add_argument(_option(old), help=argparse.SUPPRESS, **arguments)
 
 
 def _option(setting: str) -> str:
@@ -35,7 +40,7 @@ def _option(setting: str) -> str:
 
 
 def given_settings(namespace: argparse.Namespace, model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
-    """The settings that were given, nested as the model is."""
+    """The settings that were given, nested like the model."""
     given: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -50,36 +55,36 @@ def given_settings(namespace: argparse.Namespace, model: type[BaseModel], prefix
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[0].upper()}{message[1:]}: give settings as on the command line, such as --weight-decay 0.001.")
+        raise UserError("runs.bad_option", message=quoted(f"{message[0].upper()}{message[1:]}"))
 
 
 def read_settings(text: str, model: type[BaseModel]) -> dict[str, Any]:
-    """The settings in a line of options, nested as the model is.
+    """Parse a line of options into settings, nested like the model.
 
     Raises:
-        UserError: an option that is none, or without its value.
+        UserError: an option does not exist or lacks its value, or a quotation mark is not closed.
     """
     parser = _Parser(prog="", add_help=False, allow_abbrev=False)
     add_settings(parser, model)
     try:
         words = shlex.split(text)
     except ValueError:
-        raise UserError("A quotation mark is not closed: close it.") from None
+        raise UserError("runs.open_quote") from None
     return given_settings(parser.parse_args(words), model)
 
 
 def write_settings(settings: BaseModel) -> str:
-    """The inverse of `read_settings`: the options that make `settings` of the defaults."""
+    """Inverse of `read_settings`: the options that differ from the defaults."""
     return " ".join(f"--{name} {shlex.quote(value)}" for name, value in _changed(settings, type(settings)(), ""))
 
 
-def _changed(settings: BaseModel, usual: BaseModel, prefix: str) -> list[tuple[str, str]]:
-    found = []
+def _changed(settings: BaseModel, defaults: BaseModel, prefix: str) -> list[tuple[str, str]]:
+    changed = []
     for name in type(settings).model_fields:
-        value, default = getattr(settings, name), getattr(usual, name)
+        value, default = getattr(settings, name), getattr(defaults, name)
         if isinstance(value, BaseModel):
-            found += _changed(value, default, f"{prefix}{name}.")
+            changed += _changed(value, default, f"{prefix}{name}.")
         elif value != default:
-            said = str(value).lower() if isinstance(value, bool) else str(value)
-            found.append((f"{prefix}{name}".replace("_", "-"), said))
-    return found
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            changed.append((f"{prefix}{name}".replace("_", "-"), shown))
+    return changed

@@ -1,4 +1,4 @@
-"""Runs by name: shipped checkpoints and folders, opened for use."""
+"""Find runs by name and load their models."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset
-from cl_core.errors import UserError
-from cl_core.models.embedding import Layer, embed
-from cl_core.models.encoders.base import NEUTRAL, Statistics, check_size
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.methods import METHODS, DataShape, Method
+from cl_core.errors import UserError, quoted
+from cl_core.networks.embedding import Layer, embed
+from cl_core.networks.encoders.base import NEUTRAL, Statistics, check_size
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.methods import METHODS, DataShape, Method
 from cl_core.runs.folder import RunFolder, RunRecord, find_folder, run_paths
 from cl_core.runs.hub_cache import find_pulled
 from cl_core.runs.hub_names import is_hub_name
@@ -29,7 +29,12 @@ UNTRAINED = "untrained"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run opened for looking: its method in eval mode on the CPU, and the folder it came from."""
+    """A loaded run.
+
+    Attributes:
+        method: in eval mode on the CPU.
+        key: hash of the weights.
+    """
 
     folder: RunFolder
     record: RunRecord
@@ -42,43 +47,44 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Side of the images the encoder takes, in pixels."""
+        """Side of the encoder's input images in pixels."""
         return self.record.image_size
 
 
 def shipped_runs() -> list[RunFolder]:
-    """Folders of runs on images below `checkpoints/`, by name."""
+    """Runs on images below `checkpoints/`, sorted by name."""
     return [RunFolder(folder) for folder in run_paths(CHECKPOINTS, "images")]
 
 
 def local_runs(root: Path = RUNS) -> list[RunFolder]:
-    """Folders of runs on images below `root` (by default `runs/` where the command is called), by path."""
+    """Runs on images below `root`, by default `runs/` in the working directory, sorted by path."""
     return [RunFolder(folder) for folder in run_paths(root, "images")]
 
 
 def trained_runs() -> list[RunFolder]:
-    """Folders of runs where the page trains, by name; those deeper down, such as a sweep's, are not among them."""
+    """Runs trained in the app, sorted by name; nested runs, such as those of a sweep, are excluded."""
     return [RunFolder(file.parent) for file in sorted(trained_dir().glob("*/run.json"))]
 
 
 def encoder_runs() -> list[RunFolder]:
-    """Public encoders that were wrapped as runs on this machine, by name."""
+    """Public encoders on this machine, each stored as a run, sorted by name."""
     return [RunFolder(folder) for folder in run_paths(encoder_runs_dir(), "images")]
 
 
 def find_run(name: str) -> RunFolder:
-    """A run shipped, trained or wrapped here by its name, any by its folder, a pulled one by OWNER/NAME[@REVISION].
+    """Find a run.
+
+    Args:
+        name: name of a shipped run, of one trained in the app or of a public encoder; path of a folder; or
+            OWNER/NAME[@REVISION] of a pulled run.
 
     Raises:
-        UserError: none of them exists.
+        UserError: there is no such run.
     """
     if is_hub_name(name) and not Path(name).is_dir():
         pulled = find_pulled(name)
         if pulled is None:
-            raise UserError(
-                f"There is no folder {name} here and nothing was pulled under this name: give another folder, "
-                f"or, if it is a run on the Hub, bring it with python -m cl_core pull {name}."
-            )
+            raise UserError("runs.not_pulled", name=quoted(name))
         return pulled
     return find_folder(name, [*trained_runs(), *encoder_runs(), *shipped_runs()], RunFolder)
 
@@ -87,40 +93,40 @@ def open_run(folder: RunFolder) -> Run:
     """Build the run's method and load its weights.
 
     Raises:
-        UserError: a file is missing, cut off, or does not belong to the settings beside it, or those ask for too much.
+        UserError: a file is missing, damaged or does not fit the settings, or the network is too large.
     """
     record = folder.read_record()
     with torch.device("meta"):
-        check_size(_empty_method(record), f"The network of {folder.record_file}")
-    method = _empty_method(record)
+        check_size(_build_method(record), UserError("runs.network", file=folder.record_file))
+    method = _build_method(record)
     try:
         method.load_inference_state(folder.read_model())
     except RuntimeError:
-        raise UserError(f"{folder.model_file} does not fit the settings in run.json: both must come from one run.") from None
+        raise UserError("runs.model_mismatch", file=folder.model_file) from None
     method.eval()
     return Run(folder, record, method, fingerprint(folder.model_file))
 
 
-def _empty_method(record: RunRecord, statistics: Statistics = NEUTRAL) -> Method:
+def _build_method(record: RunRecord, statistics: Statistics = NEUTRAL) -> Method:
+    """The method of a run with random weights."""
     encoder = build_encoder(record.config.encoder, record.image_size, statistics)
     return METHODS[record.config.method](encoder, record.config, DataShape(record.instances, record.classes))
 
 
 @cache
 def load_run(name: str) -> Run:
-    """`open_run(find_run(name))`, kept for the life of the process."""
+    """`open_run(find_run(name))`, cached for the life of the process."""
     return open_run(find_run(name))
 
 
 def untrained_like(run: Run) -> Run:
-    """The weights `run` started from, drawn again from its seed.
+    """`run` before training: its initial weights, recreated from the seed.
 
-    Its key names the encoder's weights alone: runs that started from the same encoder share what is
-    computed from its features.
+    Its key is a hash of the encoder only, so that runs with equal initial encoders share cached results.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.record.config.seed)
-        method = _empty_method(run.record, run.method.encoder.statistics).eval()
+        method = _build_method(run.record, run.method.encoder.statistics).eval()
     record = run.record.model_copy(update={"state": "untrained", "step": 0})
     return Run(RunFolder(run.folder.path.with_name(UNTRAINED)), record, method, _digest(method.encoder))
 
@@ -133,16 +139,16 @@ def _digest(module: torch.nn.Module) -> str:
 
 
 def on_device(run: Run, device: torch.device) -> Method:
-    """The run's method on a device; a copy where that is not the CPU, for others look at the run's own."""
+    """The run's method on a device; a copy unless that is the CPU, as the run is shared."""
     return run.method if device.type == "cpu" else copy.deepcopy(run.method).to(device)
 
 
 def map_key(run: Run, dataset: Dataset) -> str:
-    """Names what is computed of the data set's images by these weights."""
+    """Cache key of results computed from the data set's images with the run's weights."""
     return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 
 
 def run_features(run: Run, images: Tensor, layer: Layer = "feature") -> Tensor:
-    """Features h or embeddings z, of length 1, of whole images (N, 3, H, W) uint8, on the fastest device: (N, D) float32."""
+    """Features h or embeddings z of images (N, 3, H, W) uint8, scaled to length 1, on the fastest device: (N, D) float32."""
     device = choose_device()
     return embed(on_device(run, device), images, run.size, device, layer)

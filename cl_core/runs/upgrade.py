@@ -1,4 +1,4 @@
-"""Names that earlier versions used in `run.json` and for options, and what they are called now."""
+"""Conversion of `run.json`, metrics and weights of earlier versions to the current names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNCHANGED_AUGMENT = (
     *("crop_scale_min", "crop_scale_max", "crop_aspect", "brightness", "contrast", "saturation", "hue"),
     *("blur_sigma_min", "blur_sigma_max"),
 )
-# Dotted setting as it was -> as it is.
+# Dotted name of a setting: old -> new.
 RENAMED_SETTINGS = {f"views.{old}": f"augment.{new}" for old, new in RENAMED_AUGMENT.items()} | {
     f"views.{name}": f"augment.{name}" for name in UNCHANGED_AUGMENT
 }
@@ -25,11 +25,19 @@ RENAMED_METRICS = {
     "words": "sentence",
     "licence": "license",
 }
-RENAMED_PARTS = {"normalise": "normalize", "centre": "center"}  # of the dotted names of weights
+# Sentences that `rule` of a kNN result held before it was a code.
+RENAMED_RULES = {
+    "test part against train part": "test-train",
+    "one picture a group, leave one out": "leave-one-out",
+    "one picture a group, those whose labels no training saw against the others": "held-out",
+    "one image a group, leave one out": "leave-one-out",
+    "one image a group, those whose labels no training saw against the others": "held-out",
+}
+RENAMED_PARTS = {"normalise": "normalize", "centre": "center"}  # parts of the dotted names of weights
 
 
 def upgrade_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run by their present names."""
+    """Settings of a run with current names."""
     new = dict(config)
     if "views" in new:
         new["augment"] = {RENAMED_AUGMENT.get(name, name): value for name, value in dict(new.pop("views")).items()}
@@ -37,7 +45,7 @@ def upgrade_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `run.json` of format 1 holds, by the present names; others come back as they are."""
+    """Content of a `run.json` of format 1 with current names; other formats are returned unchanged."""
     if record.get("format") != 1:
         return dict(record)
     new = dict(record) | {"format": 2}
@@ -51,12 +59,15 @@ def upgrade_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_metrics(metrics: Any) -> Any:
-    """What was measured, at any depth, by the present names."""
+    """Metrics with current names, at any depth."""
     if not isinstance(metrics, dict):
         return metrics
-    return {RENAMED_METRICS.get(name, name): upgrade_metrics(value) for name, value in metrics.items()}
+    new = {RENAMED_METRICS.get(name, name): upgrade_metrics(value) for name, value in metrics.items()}
+    if isinstance(new.get("rule"), str):
+        new["rule"] = RENAMED_RULES.get(new["rule"], new["rule"])
+    return new
 
 
 def upgrade_weight_name(name: str) -> str:
-    """The name of a tensor in a file of weights by the present names of the network's parts."""
+    """Current name of a tensor in a file of weights."""
     return ".".join(RENAMED_PARTS.get(part, part) for part in name.split("."))

@@ -1,1 +1,1 @@
-"""Device, host, paths and files: knows nothing of learning."""
+"""Device, host, caches, paths and files; independent of learning."""

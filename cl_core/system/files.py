@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a kill or a full disk leaves the old content or the new, never half."""
+"""Atomic file writes: after a crash or on a full disk a file holds its old or its new content, never a part of it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cl_core.errors import UserError, quoted
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to the disk, rename it.
+    """Write a temporary file beside `path` with `write`, flush it to disk and rename it to `path`.
 
     Raises:
-        UserError: the disk is full, or the folder may not be written. Libraries that write have errors of their own for it.
+        UserError: the disk is full, or the folder is not writable. Errors of safetensors and torch are converted too.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -32,13 +32,11 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or quoted(str(error))
-        raise UserError(
-            f"{path} could not be written ({reason}); free some space or choose another folder; what was there is kept."
-        ) from None
+        raise UserError("system.not_written", path=path, reason=reason) from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """`replace_file` with `content`."""
+    """Write `content` atomically."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(content)
@@ -47,7 +45,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """`replace_file` with `content` that only this user may read."""
+    """Write `content` atomically to a file that only the current user can read."""
 
     def write(temporary: Path) -> None:
         with open(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
@@ -57,11 +55,12 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write `content` atomically as JSON."""
     write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def fingerprint(*paths: Path) -> str:
-    """Short digest of the files' contents."""
+    """Hash of the contents of files: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())

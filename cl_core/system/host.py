@@ -1,4 +1,4 @@
-"""What this runs on, and what that means for a visitor."""
+"""Hardware of the machine, and memory settings of the process."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ import torch
 
 from cl_core.system import zero_gpu
 
-M_ARENA_MAX = -8  # of glibc's malloc.h
+M_ARENA_MAX = -8  # from malloc.h of glibc
 CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """cores: that may be used, at least 1; memory_gb: 0 where it is not known; gpu: its name, empty where there is none.
+    """Hardware available to this process.
 
-    lent: whether the GPU is there for single calls only. space: whether this is a Space of the Hugging Face Hub, where
-    visitors are strangers and the disk is emptied at a restart.
+    Attributes:
+        cores: number of processor cores, at least 1.
+        memory_gb: memory in 10^9 bytes; 0 if unknown.
+        gpu: name of the GPU; empty without one.
+        zero_gpu: whether the GPU is a ZeroGPU, attached to single calls.
+        space: whether this is a Space of the Hugging Face Hub: public, and its disk is cleared on restart.
     """
 
     cores: int
     memory_gb: float
     gpu: str
-    lent: bool
+    zero_gpu: bool
     space: bool
 
 
 def on_space() -> bool:
-    """Whether this is a Space."""
+    """Whether the process runs on a Space of the Hugging Face Hub."""
     return "SPACE_ID" in os.environ
 
 
 def cores() -> int:
-    """Processor cores this process may use: what a Space or container grants, not what the machine has."""
+    """Processor cores available to this process, within the limits of a Space or container."""
     granted = os.environ.get("CPU_CORES", "") if on_space() else ""
     if granted.isdigit() and int(granted) > 0:
         return int(granted)
@@ -52,20 +56,20 @@ def cores() -> int:
 
 
 def memory_gb() -> float:
-    """Memory this process may use, in 10^9 bytes; 0 where that is not known."""
+    """Memory available to this process in 10^9 bytes, within the limits of a Space or container; 0 if unknown."""
     granted = re.fullmatch(r"(\d+(?:\.\d+)?)Gi?B?", os.environ.get("MEMORY", "")) if on_space() else None
     if granted:
         return float(granted[1])
-    found = []
+    limits = []
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     with contextlib.suppress(OSError, ValueError):
-        found.append(int((CGROUP / "memory.max").read_text(encoding="ascii")))
-    return min(found, default=0) / 1e9
+        limits.append(int((CGROUP / "memory.max").read_text(encoding="ascii")))
+    return min(limits, default=0) / 1e9
 
 
 def _c_library() -> Any:
-    """glibc's, which can be told how to hold memory; None elsewhere."""
+    """The C library if it is glibc, which has `mallopt` and `malloc_trim`; None otherwise."""
     with contextlib.suppress(OSError):
         library = ctypes.CDLL(None)
         if hasattr(library, "malloc_trim") and hasattr(library, "mallopt"):
@@ -73,20 +77,20 @@ def _c_library() -> Any:
     return None
 
 
-def keep_memory_together() -> None:
-    """Let threads share two heaps. By default each of forty gets its own, and what one has freed the others cannot use."""
+def limit_malloc_arenas() -> None:
+    """Limit malloc to two arenas. By default each thread gets one, and memory freed in one arena is not reused by others."""
     if library := _c_library():
         library.mallopt(M_ARENA_MAX, 2)
 
 
 def return_memory() -> None:
-    """Give what was freed back to the system; takes some milliseconds."""
+    """Return freed memory to the operating system; takes some milliseconds."""
     if library := _c_library():
         library.malloc_trim(0)
 
 
 def host() -> Host:
-    """What there is now."""
+    """Current hardware."""
     if zero_gpu.ON_ZERO_GPU:
         gpu = "ZeroGPU"
     elif torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Where things are: what is shipped (read only) and what may be written."""
+"""Paths of bundled files (read only) and of writable folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = Path(__file__).resolve().parent.parent
+_IN_WHEEL = PACKAGE / "_shipped"  # a wheel carries data and checkpoints inside the package
+ROOT = _IN_WHEEL if _IN_WHEEL.is_dir() else PACKAGE.parent
 ASSETS = ROOT / "assets"
 CHECKPOINTS = ROOT / "checkpoints"
 RUNS = Path("runs")
@@ -15,14 +17,13 @@ RUNS = Path("runs")
 
 @cache
 def cache_dir() -> Path:
-    """A writable folder for what can be computed again.
+    """Writable folder for cached results.
 
-    `CL_CACHE_DIR`, else the user's cache folder, else (a container without a home) a folder below
-    the temporary directory.
+    `CL_CACHE_DIR`, else the user's cache folder, else (in a container without a home) a temporary folder.
     """
-    asked = os.environ.get("CL_CACHE_DIR")
+    configured = os.environ.get("CL_CACHE_DIR")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    candidates = [Path(asked)] if asked else []
+    candidates = [Path(configured)] if configured else []
     for folder in [*candidates, home / "contrastive-explorer"]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -34,15 +35,15 @@ def cache_dir() -> Path:
 
 
 def trained_dir() -> Path:
-    """Where the page keeps the runs it trains: `CL_RUNS_DIR`, else `runs/` where the app is started, on a Space the cache."""
-    asked = os.environ.get("CL_RUNS_DIR")
-    if asked:
-        return Path(asked)
-    from cl_core.system.host import on_space  # loads torch
+    """Folder of the runs trained in the app: `CL_RUNS_DIR`, else `runs/` in the working directory, or in the cache on a Space."""
+    configured = os.environ.get("CL_RUNS_DIR")
+    if configured:
+        return Path(configured)
+    from cl_core.system.host import on_space  # imports torch
 
     return cache_dir() / "runs" if on_space() else RUNS
 
 
 def encoder_runs_dir() -> Path:
-    """Where public encoders are kept, wrapped as runs."""
+    """Folder of public encoders, each stored as a run."""
     return cache_dir() / "encoders"

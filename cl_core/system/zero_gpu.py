@@ -1,6 +1,6 @@
-"""ZeroGPU, the Spaces' hardware that lends a GPU for single calls.
+"""ZeroGPU: hardware of Spaces that attaches a GPU for the duration of a function call.
 
-Between the calls there is none, though torch says there is: nothing may touch it. Imported before torch.
+Outside such calls no GPU may be used, although `torch.cuda.is_available()` is true. Import this module before torch.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ON_ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
-CALL_S = 60  # seconds that a call may keep the GPU: what a visitor's quota is asked for
+CALL_S = 60  # maximum duration of a GPU call in seconds; charged to the visitor's quota
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 if ON_ZERO_GPU:
-    import spaces  # comes with that hardware; it has to see torch being loaded
+    import spaces  # preinstalled on ZeroGPU; must be imported before torch
 
 
-def gpu_is_ours() -> bool:
-    """Whether a GPU, if torch names one, may be used now."""
+def gpu_available() -> bool:
+    """Whether a GPU that torch reports may be used now: not on ZeroGPU outside of `on_zero_gpu` calls."""
     return not ON_ZERO_GPU or _inside.get()
 
 
 def on_zero_gpu(function: Callable[P, R]) -> Callable[P, R]:
-    """Let `function` have the GPU while it runs, where GPUs are lent; elsewhere it is as it was.
+    """Decorator that attaches a GPU to `function` on ZeroGPU; elsewhere `function` is returned unchanged.
 
-    It then runs in another process: what it takes and gives must be small and plain, and a call must end within `CALL_S`.
+    On ZeroGPU the function runs in another process: arguments and results are pickled, and a call must end within `CALL_S`.
     """
     if not ON_ZERO_GPU:
         return function
@@ -43,5 +43,5 @@ def on_zero_gpu(function: Callable[P, R]) -> Callable[P, R]:
         finally:
             _inside.reset(token)
 
-    lent: Callable[P, R] = spaces.GPU(duration=CALL_S)(inside)
-    return lent
+    decorated: Callable[P, R] = spaces.GPU(duration=CALL_S)(inside)
+    return decorated

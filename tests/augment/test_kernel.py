@@ -1,4 +1,4 @@
-"""The compiled views against the tensor operations, which are checked against torchvision."""
+"""The compiled kernel against the torch operations, which are tested against torchvision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cl_core.augment import ops, views
 from cl_core.augment.ops import blur_kernel_size
 from cl_core.augment.record import sample_record
 from cl_core.augment.settings import AugmentConfig
-from cl_core.augment.views import COMPILED_FROM, apply_by_tensors, apply_record
+from cl_core.augment.views import COMPILED_FROM, apply_record, apply_with_torch
 
 EVERYTHING = AugmentConfig(crop_scale_min=0.05, color_jitter_prob=1, grayscale_prob=0.3, blur_prob=1)
 
@@ -25,20 +25,20 @@ EVERYTHING = AugmentConfig(crop_scale_min=0.05, color_jitter_prob=1, grayscale_p
         AugmentConfig(crop_scale_min=1, color_jitter_prob=0, blur_prob=0, grayscale_prob=0, flip_prob=0),
     ],
 )
-def test_equals_the_tensor_operations(height: int, width: int, size: int, config: AugmentConfig) -> None:
+def test_kernel_equals_torch_operations(height: int, width: int, size: int, config: AugmentConfig) -> None:
     generator = torch.Generator().manual_seed(height + size)
     images = torch.randint(0, 256, (COMPILED_FROM + 5, 3, height, width), generator=generator, dtype=torch.uint8)
     images[0] = 0
     images[1] = 255
-    images[2] = images[2, :1]  # gray: no hue to turn
+    images[2] = images[2, :1]  # gray: undefined hue
     record = sample_record(len(images), height, width, config, generator)
     made = apply_record(images, record, size)
     assert made.is_contiguous(memory_format=torch.channels_last)
     assert made.shape == (len(images), 3, size, size)
-    torch.testing.assert_close(made, apply_by_tensors(images, record, size), rtol=0, atol=5e-6)
+    torch.testing.assert_close(made, apply_with_torch(images, record, size), rtol=0, atol=5e-6)
 
 
-def test_threads_do_not_change_a_bit() -> None:
+def test_results_do_not_depend_on_threads() -> None:
     images = torch.randint(0, 256, (101, 3, 32, 32), dtype=torch.uint8)
     record = sample_record(101, 32, 32, EVERYTHING, torch.Generator().manual_seed(0))
     before = torch.get_num_threads()
@@ -53,30 +53,30 @@ def test_threads_do_not_change_a_bit() -> None:
     assert torch.equal(made[0], made[2])
 
 
-def test_rows_of_a_larger_tensor_are_read_right() -> None:
-    """Slices and permuted images are no plain blocks of memory."""
+def test_non_contiguous_images() -> None:
+    """Slices and permuted images."""
     images = torch.randint(0, 256, (80, 32, 32, 3), dtype=torch.uint8).permute(0, 3, 1, 2)[::2]
     record = sample_record(40, 32, 32, EVERYTHING, torch.Generator().manual_seed(0))
-    expected = apply_by_tensors(images.contiguous(), record, 32)
+    expected = apply_with_torch(images.contiguous(), record, 32)
     torch.testing.assert_close(apply_record(images, record, 32), expected, rtol=0, atol=5e-6)
 
 
-def test_few_images_do_not_load_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_batches_do_not_use_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    original = views.apply_by_tensors
-    monkeypatch.setattr(views, "apply_by_tensors", lambda p, r, s: calls.append(len(p)) or original(p, r, s))
+    original = views.apply_with_torch
+    monkeypatch.setattr(views, "apply_with_torch", lambda p, r, s: calls.append(len(p)) or original(p, r, s))
     for count in (COMPILED_FROM - 1, COMPILED_FROM):
         images = torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
         apply_record(images, sample_record(count, 8, 8, AugmentConfig(), torch.Generator()), 8)
     assert calls == [COMPILED_FROM - 1]
 
 
-def test_what_an_accelerator_computes_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There no row is picked out, so that the host need not wait: everything is computed and chosen from."""
+def test_computing_all_rows_gives_equal_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GPUs compute all rows and select afterwards, to avoid synchronization."""
     images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8)
     record = sample_record(40, 32, 32, AugmentConfig(), torch.Generator().manual_seed(0))
-    expected = apply_by_tensors(images, record, 32)
-    monkeypatch.setattr(ops, "picks_rows", lambda device: False)
-    made = apply_by_tensors(images, record, 32)
+    expected = apply_with_torch(images, record, 32)
+    monkeypatch.setattr(ops, "indexes_rows", lambda device: False)
+    made = apply_with_torch(images, record, 32)
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
     assert blur_kernel_size(32) == 3

@@ -1,4 +1,4 @@
-"""Each step of a view against torchvision's own function, and the record against what was done."""
+"""Each augmentation against torchvision, and views against their records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cl_core.augment.settings import AugmentConfig
 
 @pytest.fixture
 def images() -> Tensor:
-    """Eight natural-looking images, 40 x 48, uint8: smooth, with every hue."""
+    """Eight smooth images with all hues, 40 x 48, uint8."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(8, 3, 5, 6, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, size=(40, 48), mode="bicubic").clamp(0, 1)
@@ -40,7 +40,7 @@ BOXES = [
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
-def test_crop_and_resize_is_torchvisions(images: Tensor, size: int) -> None:
+def test_crop_and_resize_equals_torchvision(images: Tensor, size: int) -> None:
     box = torch.tensor(BOXES)
     flipped = torch.tensor([False, True] * 4)
     ours = ops.crop_and_resize(floats(images), box, flipped, size)
@@ -56,7 +56,7 @@ OPERATIONS = [TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF
 
 @pytest.mark.parametrize("kind", range(4))
 @pytest.mark.parametrize("amount", [-0.5, -0.13, 0.0, 0.07, 0.4, 1.0])
-def test_each_color_change_is_torchvisions(images: Tensor, kind: int, amount: float) -> None:
+def test_color_jitter_equals_torchvision(images: Tensor, kind: int, amount: float) -> None:
     value = amount / 2 if kind == ops.HUE else 1 + amount
     factors = torch.tensor([[1.0, 1.0, 1.0, 0.0]]).repeat(8, 1)
     factors[:, kind] = value
@@ -65,7 +65,7 @@ def test_each_color_change_is_torchvisions(images: Tensor, kind: int, amount: fl
     assert torch.allclose(ours, theirs, atol=1e-4), (ours - theirs).abs().max()
 
 
-def test_color_changes_follow_each_images_own_order(images: Tensor) -> None:
+def test_color_jitter_follows_the_order_of_each_image(images: Tensor) -> None:
     generator = torch.Generator().manual_seed(3)
     record = record_module.sample_record(8, 40, 48, AugmentConfig(color_jitter_prob=1.0, hue=0.3), generator)
     assert len({tuple(order) for order in record.order.tolist()}) > 3
@@ -77,14 +77,14 @@ def test_color_changes_follow_each_images_own_order(images: Tensor) -> None:
         assert torch.allclose(ours[i], theirs, atol=2e-4), (ours[i] - theirs).abs().max()
 
 
-def test_gray_is_torchvisions(images: Tensor) -> None:
+def test_grayscale_equals_torchvision(images: Tensor) -> None:
     theirs = TF.rgb_to_grayscale(floats(images), num_output_channels=1)
     assert torch.allclose(ops.to_gray(floats(images)), theirs, atol=1e-3)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0])
 @pytest.mark.parametrize("size", [28, 32, 64])
-def test_blur_is_torchvisions(images: Tensor, sigma: float, size: int) -> None:
+def test_blur_equals_torchvision(images: Tensor, sigma: float, size: int) -> None:
     square = TF.resize(floats(images), [size, size], antialias=True)
     kernel = ops.blur_kernel_size(size)
     theirs = TF.gaussian_blur(square, [kernel, kernel], [sigma, sigma])
@@ -92,11 +92,11 @@ def test_blur_is_torchvisions(images: Tensor, sigma: float, size: int) -> None:
 
 
 @pytest.mark.parametrize(("size", "kernel"), [(28, 3), (32, 3), (64, 7), (224, 23)])
-def test_blur_kernel_is_a_tenth_of_the_view(size: int, kernel: int) -> None:
+def test_blur_kernel_size(size: int, kernel: int) -> None:
     assert ops.blur_kernel_size(size) == kernel
 
 
-def test_whole_view_follows_its_record(images: Tensor) -> None:
+def test_view_follows_its_record(images: Tensor) -> None:
     config = AugmentConfig(grayscale_prob=0.5, blur_prob=0.5)
     ours, record = views.make_views(images, config, 32, torch.Generator().manual_seed(1))
     assert record.gray.any()
@@ -115,7 +115,7 @@ def test_whole_view_follows_its_record(images: Tensor) -> None:
         assert torch.allclose(ours[i], theirs, atol=1e-3), (i, (ours[i] - theirs).abs().max())
 
 
-def test_nothing_asked_nothing_done(images: Tensor) -> None:
+def test_identity_settings(images: Tensor) -> None:
     config = AugmentConfig(crop_scale_min=1, crop_aspect=1, flip_prob=0, color_jitter_prob=0, grayscale_prob=0, blur_prob=0)
     square = images[:, :, :, :40].contiguous()
     made, record = views.make_views(square, config, 40, torch.Generator().manual_seed(0))
@@ -123,8 +123,8 @@ def test_nothing_asked_nothing_done(images: Tensor) -> None:
     assert torch.equal(record.box, torch.tensor([[0, 0, 40, 40]]).repeat(8, 1))
 
 
-def test_crops_are_distributed_like_torchvisions() -> None:
-    """Means of area, aspect and position over many draws, for a wide image where fallbacks happen."""
+def test_crop_distribution_equals_torchvision() -> None:
+    """Means of position and size over many samples, for a wide image where fallbacks occur."""
     height, width, count = 40, 120, 4000
     config = AugmentConfig(crop_scale_min=0.2)
     ours = record_module.sample_crops(count, height, width, config, torch.Generator().manual_seed(0)).double()
@@ -138,14 +138,14 @@ def test_crops_are_distributed_like_torchvisions() -> None:
     assert ((ours.mean(0) - theirs.mean(0)).abs() < 5 * spread + 0.02).all()
 
 
-def test_same_seed_same_views_whatever_the_chunk(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_views_do_not_depend_on_the_chunk_size(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = views.make_views(images, AugmentConfig(), 32, torch.Generator().manual_seed(5))
     monkeypatch.setattr(views, "CPU_CHUNK", 3)
     second, _ = views.make_views(images, AugmentConfig(), 32, torch.Generator().manual_seed(5))
     assert torch.allclose(first, second, atol=1e-6)
 
 
-def test_record_rows_select_every_field() -> None:
+def test_record_indexing() -> None:
     record = record_module.sample_record(6, 32, 32, AugmentConfig(), torch.Generator().manual_seed(0))
     part = record[2:4]
     assert isinstance(part, ViewRecord)

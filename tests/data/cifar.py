@@ -1,4 +1,4 @@
-"""CIFAR-10's archive in small, served on loopback in place of the real one."""
+"""A small archive in the format of CIFAR-10, served on the loopback interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Setting = tuple[str, Any]
 
 
 def part(first: int, labels: list[int]) -> bytes:
-    """A batch as the archive holds it: every pixel of image i is first + i, counted round at 256."""
+    """A batch file of the archive: every pixel of image i is (first + i) % 256."""
     pixels = np.repeat((np.arange(first, first + len(labels)) % 256).astype(np.uint8)[:, None], 3072, axis=1)
     return pickle.dumps({"data": pixels, "labels": labels})
 
@@ -31,7 +31,7 @@ def md5(content: bytes) -> str:
 
 @contextmanager
 def served(folder: Path, train: list[list[int]], test: list[int]) -> Iterator[tuple[Path, list[Setting]]]:
-    """Serve an archive with these labels; gives the archive and what torchvision's CIFAR10 must be told to take it.
+    """Serve an archive with these labels; yields its path and the attributes to set on torchvision's CIFAR10.
 
     Args:
         train: labels of the five parts; their pixels count up from 2, the test part's from 50.

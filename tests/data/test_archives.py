@@ -1,4 +1,4 @@
-"""Archives that are damaged or mean harm: what is sound in them is read, one image at a time, the rest gets a sentence."""
+"""Damaged and malicious archives: intact entries are read one at a time, others raise a `UserError`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from cl_core.data.archives import read_images
 from cl_core.errors import UserError, quoted, readable
 from tests.conftest import ROOT
 
-BAD = "a/bad.png"  # the entry that is tampered with; three sound ones stand around it
+BAD = "a/bad.png"  # the modified entry; the other three are intact
 
 
 def image(seed: int = 0) -> bytes:
@@ -42,11 +43,11 @@ def zipped(path: Path, compression: int = zipfile.ZIP_STORED, content: bytes | N
 
 
 def with_fields(path: Path, local: int | None, central: int | None, layout: str, value: int) -> Path:
-    """Set a field of `BAD` in its own header and in the list at the end of a zip archive, where an offset is given."""
+    """Set a field of `BAD` in its local header and in the central directory of a zip archive, where an offset is given."""
     raw = bytearray(path.read_bytes())
-    for offset, length, found in ((local, 30, raw.find(BAD.encode())), (central, 46, raw.rfind(BAD.encode()))):
+    for offset, length, name_at in ((local, 30, raw.find(BAD.encode())), (central, 46, raw.rfind(BAD.encode()))):
         if offset is not None:
-            struct.pack_into(layout, raw, found - length + offset, value)
+            struct.pack_into(layout, raw, name_at - length + offset, value)
     path.write_bytes(raw)
     return path
 
@@ -58,14 +59,14 @@ def renamed(path: Path, name: bytes) -> Path:
 
 
 def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, size: int | None = None) -> bytes:
-    """An entry of a tar archive. size: the one it states."""
+    """An entry of a tar archive with the stated `size`."""
     info = tarfile.TarInfo(name)
     info.type, info.size = kind, len(content) if size is None else size
     return info.tobuf(tarfile.GNU_FORMAT, "latin-1") + content + bytes(-len(content) % 512)
 
 
-def summed(header: bytes) -> bytes:
-    """A tar header whose checksum is made right after a change."""
+def with_checksum(header: bytes) -> bytes:
+    """A modified tar header with its checksum corrected."""
     blank = header[:148] + b" " * 8 + header[156:]
     return header[:148] + b"%06o\0 " % sum(blank) + header[156:]
 
@@ -74,7 +75,7 @@ SOUND = b"".join(member(f"a/{i}.png", image(i)) for i in range(3)) + bytes(1024)
 
 
 def read_all(path: Path) -> tuple[list[str], list[str]]:
-    """Names of the images that could be read, and the sentences about the others."""
+    """Names of the readable images, and the messages for the others."""
     names, problems = [], []
     for file in read_images(path):
         try:
@@ -88,10 +89,10 @@ def read_all(path: Path) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("make", "sentence"),
+    ("make", "message"),
     [
         (lambda p: with_fields(zipped(p), 6, 8, "<H", 1), r"bad\.png is encrypted; pack it without a password\."),
-        (lambda p: with_fields(zipped(p), 8, 10, "<H", 99), r"bad\.png is compressed in a way that is not read \(method 99\)"),
+        (lambda p: with_fields(zipped(p), 8, 10, "<H", 99), r"bad\.png is compressed with method 99, which is not supported"),
         (lambda p: with_fields(zipped(p), 14, 16, "<I", 123), "its size or checksum is not what the archive states"),
         (lambda p: with_fields(zipped(p, 8), 22, 24, "<I", 10), "its size or checksum is not what the archive states"),
         (lambda p: with_fields(zipped(p, 8), 22, 24, "<I", 40_000_000), "its size or checksum is not"),
@@ -104,16 +105,15 @@ def read_all(path: Path) -> tuple[list[str], list[str]]:
     ],
     ids=["encrypted", "method", "checksum", "short", "long", "cut", "past the end", "place", "bzip2", "lzma", "large"],
 )
-def test_a_bad_entry_of_a_zip_archive_is_left_out(make: Callable[[Path], Path], sentence: str, tmp_path: Path) -> None:
+def test_damaged_zip_entry_is_skipped(make: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
     names, problems = read_all(make(tmp_path / "x.zip"))
     assert names == ["0.png", "1.png", "2.png"]
     assert len(problems) == 1
-    with pytest.raises(UserError, match=sentence):
-        raise UserError(problems[0])
+    assert re.search(message, problems[0])
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_zip_archives_are_read_however_they_are_compressed(compression: int, tmp_path: Path) -> None:
+def test_zip_compression_methods(compression: int, tmp_path: Path) -> None:
     assert read_all(zipped(tmp_path / "x.zip", compression)) == (["0.png", "bad.png", "1.png", "2.png"], [])
 
 
@@ -126,7 +126,7 @@ def test_zip_archives_are_read_however_they_are_compressed(compression: int, tmp
     ],
     ids=["name", "version", "extra field"],
 )
-def test_no_entry_keeps_a_zip_archive_from_being_listed(make: Callable[[Path], Path], name: str, tmp_path: Path) -> None:
+def test_damaged_zip_directory_is_repaired(make: Callable[[Path], Path], name: str, tmp_path: Path) -> None:
     assert read_all(make(tmp_path / "x.zip")) == (["0.png", name, "1.png", "2.png"], [])
 
 
@@ -143,23 +143,22 @@ def _with_extra(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("entry", "sentence"),
+    ("entry", "message"),
     [
         (member("a/bad.png", b"x", size=-256), r"bad\.png cannot be read \(its size is negative\)"),
         (member("a/" + "b" * 2_000 + ".png"), r"b{40}…b+\.png has a path of more than 1,000 characters; give it a shorter one"),
     ],
     ids=["negative size", "long name"],
 )
-def test_a_bad_entry_of_a_tar_archive_is_left_out(entry: bytes, sentence: str, tmp_path: Path) -> None:
+def test_damaged_tar_entry_is_skipped(entry: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(entry[: -512 if b"\xff" * 8 in entry else None] + SOUND)
     names, problems = read_all(tmp_path / "x.tar")
     assert names == ["0.png", "1.png", "2.png"]
     assert len(problems) == 1
-    with pytest.raises(UserError, match=sentence):
-        raise UserError(problems[0])
+    assert re.search(message, problems[0])
 
 
-def test_an_entry_that_is_too_large_is_named(tmp_path: Path) -> None:
+def test_too_large_tar_entry_is_skipped(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "x.tar.gz", "wb", compresslevel=1) as archive:
         archive.write(member("a/bad.png", bytes(archives.MAX_BYTES + 1)) + SOUND)
     assert read_all(tmp_path / "x.tar.gz") == (["0.png", "1.png", "2.png"], ["bad.png is larger than 50 MB; save it smaller."])
@@ -174,12 +173,12 @@ def _lzma_alone(content: bytes, dictionary: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (SOUND[:-1024], "it ends without the mark of an end"),
+        (SOUND[:-1024], "its end marker is missing"),
         (SOUND[:1700], "unexpected end of data"),
-        (member("a/0.png", image()) + b"x" * 512 + SOUND, "it ends without the mark of an end"),
+        (member("a/0.png", image()) + b"x" * 512 + SOUND, "its end marker is missing"),
         (gzip.compress(SOUND)[:-400], "ended before the end-of-stream marker"),
         (bz2.compress(SOUND)[:-400], "ended before the end-of-stream marker"),
-        (lzma.compress(SOUND)[:-400], "it ends in the middle"),
+        (lzma.compress(SOUND)[:-400], "it ends too early"),
         (_lzma_alone(SOUND, 0x6000_0000), "Memory usage limit exceeded"),
         (member("x", b"12 path=a.b\n", tarfile.XHDTYPE) * 2_000 + SOUND, "recursion"),
         (member("x", bytes(500_000), tarfile.XHDTYPE) * 9 + SOUND, "the header of an entry is too large"),
@@ -187,14 +186,14 @@ def _lzma_alone(content: bytes, dictionary: int) -> bytes:
     ],
     ids=["no end", "cut", "damaged header", "gzip", "bzip2", "xz", "dictionary", "chain", "headers", "large size"],
 )
-def test_a_tar_archive_that_cannot_be_listed_to_its_end_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_damaged_tar_archive_raises_user_error(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(content)
     with pytest.raises(UserError, match=rf"x\.tar cannot be read \(.*{reason}.*\); it may be cut off or damaged"):
         read_all(tmp_path / "x.tar")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress], ids=["plain", "gzip", "bzip2", "xz"])
-def test_tar_archives_are_read_however_they_are_compressed(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_tar_compression_methods(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(pack(SOUND[:1000]) + bytes(8 if pack is lzma.compress else 0) + pack(SOUND[1000:]))
     assert read_all(tmp_path / "x") == (["0.png", "1.png", "2.png"], [])
     fractions = [file.fraction for file in read_images(tmp_path / "x")]
@@ -202,7 +201,7 @@ def test_tar_archives_are_read_however_they_are_compressed(pack: Callable[[bytes
     assert all(0 <= fraction <= 1 for fraction in fractions)
 
 
-def test_names_are_fit_to_be_shown() -> None:
+def test_readable_and_quoted_names() -> None:
     assert readable("Blüte 花 🌸.png") == "Blüte 花 🌸.png"
     assert readable(b"caf\xe9".decode(errors="surrogateescape") + "\n\x1b[31m") == "caf\ufffd\ufffd\ufffd[31m"
     assert quoted("a" * 80) == "a" * 80
@@ -211,7 +210,7 @@ def test_names_are_fit_to_be_shown() -> None:
     assert quoted("x" * 10_000_000) == quoted("x" * 500)
 
 
-def test_a_source_is_a_folder_or_a_file(tmp_path: Path) -> None:
+def test_invalid_source_raises_user_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UserError, match=r"pipe\.png is neither a folder nor a zip or tar archive"):
         next(read_images(tmp_path / "pipe.png"))
@@ -219,8 +218,8 @@ def test_a_source_is_a_folder_or_a_file(tmp_path: Path) -> None:
         next(read_images(tmp_path / ("x" * 5_000 + ".png")))
 
 
-def test_links_in_a_folder(tmp_path: Path) -> None:
-    """Files that are linked to are read; what leads round in a circle or nowhere, or is no file, does not hang."""
+def test_symbolic_links_in_folder(tmp_path: Path) -> None:
+    """Linked files are read; circular and broken links and special files are skipped."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "outside.png").write_bytes(image())
@@ -235,34 +234,34 @@ def test_links_in_a_folder(tmp_path: Path) -> None:
     assert [problem[:20] for problem in sorted(problems)] == ["2.png cannot be read", "3.png cannot be read"]
 
 
-def test_images_and_entries_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_of_images_and_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for i in range(20):
             archive.writestr(f"{i}.txt", b"")
         archive.writestr("0.png", image())
     (tmp_path / "x.tar").write_bytes(SOUND)
     monkeypatch.setattr(archives, "MAX_FILES", 2)
-    with pytest.raises(UserError, match=r"x\.tar holds more than 2 images; give a part of them"):
+    with pytest.raises(UserError, match=r"x\.tar holds more than 2 images; split it into smaller parts"):
         read_all(tmp_path / "x.tar")
-    with pytest.raises(UserError, match=r"x\.zip holds more than 8 entries; give a part of them"):
+    with pytest.raises(UserError, match=r"x\.zip holds more than 8 entries; split it into smaller parts"):
         read_all(tmp_path / "x.zip")
 
 
 MEASURED = """
 import sys
 from pathlib import Path
-from cl_core.data.imported import add_collection, read_collection
+from cl_core.data.imported import import_images, read_imported
 from cl_core.errors import UserError, quoted, readable
 
 def memory(line):
     return next(int(each.split()[1]) for each in Path("/proc/self/status").read_text().splitlines() if each.startswith(line))
 
 for i, path in enumerate(sys.argv[1:]):
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before, images = memory("VmRSS"), 0
     try:
-        add_collection(f"x{i}", Path(path))
-        images = len(read_collection(f"x{i}"))
+        import_images(f"x{i}", Path(path))
+        images = len(read_imported(f"x{i}"))
     except UserError as error:
         assert "the header of an entry is too large" in str(error)
     print(images, (memory("VmHWM") - before) // 1000, flush=True)
@@ -286,7 +285,7 @@ def test_no_archive_takes_much_memory(own_cache: Path, tmp_path: Path) -> None:
     with (tmp_path / "holes.tar.gz").open("wb") as archive:
         header = bytearray(member("a/bad.png", kind=tarfile.GNUTYPE_SPARSE))
         header[482], header[483:495] = 1, b"00000000000\0"
-        archive.write(gzip.compress(summed(bytes(header))))
+        archive.write(gzip.compress(with_checksum(bytes(header))))
         block = gzip.compress(((b"00000001000\0" + b"00000000001\0") * 21 + b"\1").ljust(512, b"\0") * 10_000, 1)
         for _ in range(20):
             archive.write(block)
@@ -311,21 +310,21 @@ def _bzip2_bomb() -> bytes:
     return b"".join([*(packer.compress(bytes(50_000_000)) for _ in range(8)), packer.flush()])
 
 
-def test_whatever_is_damaged_only_sentences_come_out(tmp_path: Path) -> None:
-    """Bytes of archives changed at random, a few at a time."""
-    chance = random.Random(0)
+def test_random_damage_raises_user_errors_only(tmp_path: Path) -> None:
+    """A few random bytes of an archive are changed."""
+    rng = random.Random(0)
     kinds = [SOUND, gzip.compress(SOUND), bz2.compress(SOUND), lzma.compress(SOUND)]
     kinds += [zipped(tmp_path / "x", method).read_bytes() for method in (0, 8, 12, 14)]
     outcomes: set[object] = set()
     for _ in range(1_500):
-        kind = chance.randrange(len(kinds))
+        kind = rng.randrange(len(kinds))
         raw = bytearray(kinds[kind])
-        for _ in range(chance.choice([1, 1, 2, 5])):
-            raw[chance.randrange(len(raw))] = chance.choice([0, 1, 0x7F, 0xFF, chance.randrange(256)])
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            raw[rng.randrange(len(raw))] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
         if kind == 0:
             for at in range(0, len(raw) - 512, 512):
                 if raw[at + 257 : at + 262] == b"ustar":
-                    raw[at : at + 512] = summed(bytes(raw[at : at + 512]))
+                    raw[at : at + 512] = with_checksum(bytes(raw[at : at + 512]))
         (tmp_path / "x").write_bytes(raw)
         try:
             for file in read_images(tmp_path / "x"):

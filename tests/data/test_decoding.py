@@ -1,4 +1,4 @@
-"""The one door for images: what is usable is read, what is not gets a sentence."""
+"""Decoding of image files: colors, scaling, limits, and errors for unusable files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmarks.fuzz_images import GOOD, mutated, outcome, sound_files
 from cl_core.data import decoding
 from cl_core.data.decoding import MAX_SIDE, decode_image, find_images, is_animated, to_tensor
 from cl_core.errors import UserError
+from cl_core.text import speaking
 
 
 def saved(image: Image.Image, format: str, **options: object) -> bytes:
@@ -34,7 +35,7 @@ def half_and_half(width: int = 32, height: int = 32) -> Image.Image:
 
 
 def png(width: int, height: int, bits: int, color: int, pixels: bytes, animation: bytes = b"") -> bytes:
-    """A PNG whose header claims the size; pixels: compressed; animation: chunks before them."""
+    """A PNG with the stated size; pixels: compressed; animation: chunks before the pixels."""
     header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     start = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + animation
     return start + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
@@ -45,39 +46,39 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """Its pixels are never reached."""
+    """A PNG that states a large size but holds few pixels."""
     return png(width, height, 8, 2, zlib.compress(b"\0" * 100))
 
 
 def large_png(side: int, bits: int, color: int, channels: int) -> bytes:
-    """Flat, compressed row by row: it takes no memory here."""
+    """A large PNG of one color, compressed row by row to save memory."""
     packer = zlib.compressobj(1)
     row = b"\0" + bytes([117]) * (side * channels * bits // 8)
     return png(side, side, bits, color, b"".join(packer.compress(row) for _ in range(side)) + packer.flush())
 
 
 def animated_png(side: int) -> bytes:
-    """Its first frame is to be replaced by the background, which Pillow draws while it opens the file."""
+    """An animated PNG whose first frame is replaced by the background, which Pillow allocates on opening."""
     control = struct.pack(">IIIIIHHBB", 0, side, side, 0, 0, 1, 1, 1, 0)
     animation = png_chunk(b"acTL", struct.pack(">II", 2, 0)) + png_chunk(b"fcTL", control)
     return png(side, side, 8, 6, zlib.compress(b"\0" * 100), animation)
 
 
 def directory(*tags: tuple[int, int, int, int]) -> bytes:
-    """A TIFF's start with tags of number, type, count and value."""
+    """Header and first directory of a TIFF; tags: number, type, count and value."""
     entries = b"".join(struct.pack("<HHLL", *tag) for tag in tags)
     return b"II*\0" + struct.pack("<LH", 8, len(tags)) + entries + bytes(4)
 
 
 def overlapping_tags(size: int, count: int) -> bytes:
-    """A TIFF of `size` bytes and 16 x 16 pixels, each of whose many tags claims almost all of them."""
+    """A TIFF of `size` bytes and 16 x 16 pixels with many tags that each claim almost the whole file."""
     layout = [(256, 3, 1, 16), (257, 3, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, size - 300)]
     many = [(40_000 + i, 7, size - 8, 8) for i in range(count)]
     return directory(*layout, (277, 3, 1, 1), (278, 3, 1, 16), (279, 4, 1, 256), *many).ljust(size, b"\0")
 
 
 def in_segments(exif: bytes) -> bytes:
-    """A JPEG with EXIF data in as many segments as they take."""
+    """A JPEG with EXIF data split over segments."""
     parts = [b"Exif\0\0" + exif[at : at + 65_000] for at in range(0, len(exif), 65_000)]
     segments = b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part for part in parts)
     raw = saved(half_and_half(), "JPEG")
@@ -96,7 +97,7 @@ def in_segments(exif: bytes) -> bytes:
     ],
     ids=["empty", "text", "cut PNG", "cut JPEG", "1x1", "30,000x30,000"],
 )
-def test_unusable_files_get_a_sentence(tmp_path: Path, raw: bytes, expected: str) -> None:
+def test_unusable_files_raise_user_error(tmp_path: Path, raw: bytes, expected: str) -> None:
     file = tmp_path / "query.png"
     file.write_bytes(raw)
     with pytest.raises(UserError, match=r"query\.png") as caught:
@@ -105,9 +106,21 @@ def test_unusable_files_get_a_sentence(tmp_path: Path, raw: bytes, expected: str
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:
+def test_missing_file_raises_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no file"):
         decode_image(tmp_path / "nowhere.png")
+
+
+def test_messages_are_in_the_language_in_effect() -> None:
+    """Although they are made in the decoder thread."""
+    cut = saved(Image.effect_noise((64, 64), 80), "PNG")[:900]
+    with speaking("zh"):
+        with pytest.raises(UserError) as empty:
+            decode_image(b"")
+        with pytest.raises(UserError) as damaged:
+            decode_image(cut)
+        assert str(empty.value) == "该图像 是空文件；请选择包含图像的文件。"
+        assert str(damaged.value).startswith("无法读取 该图像（")
 
 
 def left_and_right(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -132,7 +145,7 @@ def close(a: tuple[int, ...], b: tuple[int, ...], tolerance: int = 40) -> bool:
     ],
     ids=["RGB", "palette", "CMYK", "WebP", "animated", "RGBA"],
 )
-def test_usable_files_show_their_colors(raw: bytes) -> None:
+def test_colors_of_each_format(raw: bytes) -> None:
     image = decode_image(raw)
     assert image.mode == "RGB"
     left, right = left_and_right(image)
@@ -140,9 +153,9 @@ def test_usable_files_show_their_colors(raw: bytes) -> None:
     assert close(right, (0, 0, 255))
 
 
-def test_camera_rotation_is_undone() -> None:
+def test_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    exif[0x0112] = 6  # display rotated by 90 degrees clockwise
     raw = saved(half_and_half(64, 32), "JPEG", exif=exif.tobytes(), quality=95)
     image = decode_image(raw)
     assert image.size == (32, 64)
@@ -188,7 +201,7 @@ def test_is_animated(tmp_path: Path) -> None:
     assert is_animated(moving)
 
 
-def test_a_folder_without_images_gets_a_sentence(tmp_path: Path) -> None:
+def test_folder_without_images_raises_user_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(UserError, match="holds no image"):
         find_images(tmp_path)
@@ -207,7 +220,7 @@ def decode(file):
     except UserError:
         pass
 
-decode(Path(sys.argv[1]))  # loads what Pillow and numpy load once
+decode(Path(sys.argv[1]))  # imports of Pillow and numpy
 before, rises = peak_memory(), {}
 for file in map(Path, sys.argv[2:]):
     decode(file)
@@ -227,10 +240,10 @@ print(json.dumps({"rises": rises, "child": os.waitstatus_to_exitcode(os.waitpid(
 """
 
 
-def test_memory_stays_small(tmp_path: Path) -> None:
-    """64 million pixels of 16 bits took 1.6 GB, five at once 7.3 GB; 2 MB of tags that overlap, 0.8 GB and more.
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """Without bounds: 1.6 GB for 64 million pixels of 16 bits, 7.3 GB for five at once, 0.8 GB for 2 MB of overlapping tags.
 
-    A child process decodes too, though the thread that does is not copied into it.
+    A forked child process, which does not inherit the decoder thread, decodes too.
     """
     files = {
         "small": saved(half_and_half(), "PNG"),
@@ -251,16 +264,16 @@ def test_memory_stays_small(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["AVIF", "DDS", "EPS", "ICO", "JPEG2000", "PPM", "QOI", "TGA"])
-def test_formats_that_are_not_named_are_not_read(tmp_path: Path, format: str) -> None:
+def test_unsupported_formats_raise_user_error(tmp_path: Path, format: str) -> None:
     file = tmp_path / "query.png"
     file.write_bytes(saved(half_and_half(), format))
-    for door in (decode_image, is_animated):
+    for function in (decode_image, is_animated):
         with pytest.raises(UserError, match=r"query\.png is not an image; PNG, JPEG, WebP, GIF, BMP and TIFF files are read\."):
-            door(file)
+            function(file)
 
 
-def test_what_phones_write_is_read() -> None:
-    """50 million pixels, and an image with a second one behind it (MPO)."""
+def test_images_of_phones() -> None:
+    """50 million pixels, and two images in a file (MPO)."""
     assert decode_image(saved(Image.new("RGB", (8160, 6120), "red"), "JPEG")).size == (512, 384)
     pair = saved(half_and_half(), "MPO", save_all=True, append_images=[Image.new("RGB", (32, 32))])
     assert close(left_and_right(decode_image(pair))[0], (255, 0, 0))
@@ -278,7 +291,7 @@ def test_what_phones_write_is_read() -> None:
 )
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_damaged_exif_does_not_lose_the_image(format: str, exif: bytes) -> None:
+def test_damaged_exif_is_ignored(format: str, exif: bytes) -> None:
     raw = saved(half_and_half(64, 32), format, exif=exif, quality=95)
     assert exif[6:14] in raw
     left, right = left_and_right(decode_image(raw))
@@ -293,13 +306,13 @@ def many_scans(count: int) -> bytes:
 
 
 def in_runs(width: int, height: int, runs: bytes) -> bytes:
-    """A BMP of run lengths."""
+    """A run-length encoded BMP."""
     head = struct.pack("<2sLHHL", b"BM", 1078 + len(runs), 0, 0, 1078)
     return head + struct.pack("<LllHHLLllLL", 40, width, height, 1, 8, 1, len(runs), 0, 0, 0, 0) + bytes(1024) + runs
 
 
 def tiled(*sides: int) -> bytes:
-    """A TIFF of 16 x 16 pixels in one compressed tile that claims the sides, in turn."""
+    """A TIFF of 16 x 16 pixels in one compressed tile with the stated sides."""
     layout = [(256, 3, 1, 16), (257, 3, 1, 16), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (277, 3, 1, 1)]
     tiles = [(tag, 4, 1, side) for side in sides for tag in (322, 323)]
     pixels = zlib.compress(bytes(1000))
@@ -312,18 +325,18 @@ def tiled(*sides: int) -> bytes:
         (saved(Image.new("RGB", (6000, 6000)), "WEBP", lossless=True, method=0), "takes 720 MB of memory to decode"),
         (in_runs(2_000_000, 8, b"\0\2\0\xff\0\1"), "MB of memory to decode"),
         (tiled(40_000), "takes 1,600 MB of memory to decode"),
-        (tiled(40_000, 16), "a tag stands there twice"),
+        (tiled(40_000, 16), "a tag occurs twice"),
         (many_scans(60), "is a JPEG of 66 scans, and at most 50 are read"),
     ],
     ids=["WebP", "BMP that jumps", "TIFF's tile", "TIFF's tile twice", "JPEG's scans"],
 )
-def test_costly_files_are_refused(raw: bytes, expected: str) -> None:
+def test_costly_files_raise_user_error(raw: bytes, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         decode_image(raw)
 
 
-def test_a_slow_file_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow joins the parts of a GIF's comment one by one, each time copying all before."""
+def test_slow_file_raises_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow concatenates the parts of a GIF comment one by one, in quadratic time."""
     raw = saved(half_and_half().convert("P"), "GIF")
     frame = raw.index(b",\0\0\0\0")
     slow = raw[:frame] + b"!\xfe" + (b"\xff" + b"a" * 255) * 20_000 + b"\0" + raw[frame:]
@@ -334,8 +347,8 @@ def test_a_slow_file_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", [(512, 300), (1001, 777), (2050, 1303), (90, 3001)])
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "CMYK"])
-def test_scaling_by_tiles_changes_nothing(mode: str, size: tuple[int, int]) -> None:
-    """Compared with Pillow's own scaling of the whole image on white."""
+def test_scaling_by_tiles_equals_pillow(mode: str, size: tuple[int, int]) -> None:
+    """Compared with scaling the whole image on white by Pillow."""
     noise = np.random.default_rng(0).integers(0, 256, (size[1] // 9, size[0] // 9, 4), dtype=np.uint8)
     image = Image.fromarray(noise).resize(size)
     image = image.convert("RGB").convert(mode) if mode in ("P", "CMYK") else image.convert(mode)
@@ -347,8 +360,8 @@ def test_scaling_by_tiles_changes_nothing(mode: str, size: tuple[int, int]) -> N
     assert np.array_equal(np.asarray(decoded), np.asarray(whole))
 
 
-def test_white_is_that_of_the_whole_image() -> None:
-    """One bright pixel, in the last tile, says what is white in all."""
+def test_white_point_of_the_whole_image() -> None:
+    """The brightest pixel, in the last tile, sets the white point of all tiles."""
     values = np.full((600, 600), 1000.0, dtype=np.float32)
     values[-8:, -8:] = 100_000
     values[0, 0] = np.nan
@@ -357,7 +370,7 @@ def test_white_is_that_of_the_whole_image() -> None:
     assert (shown[-1, -1] == 255).all()
 
 
-def test_is_animated_refuses_and_forgives(tmp_path: Path) -> None:
+def test_is_animated_of_damaged_files(tmp_path: Path) -> None:
     file = tmp_path / "query.gif"
     file.write_bytes(b"no image")
     with pytest.raises(UserError, match=r"query\.gif is not an image"):
@@ -370,7 +383,7 @@ def test_is_animated_refuses_and_forgives(tmp_path: Path) -> None:
     assert not is_animated(file)
 
 
-def test_a_long_name_is_shortened(tmp_path: Path) -> None:
+def test_long_name_is_shortened_in_messages(tmp_path: Path) -> None:
     file = tmp_path / f"a\nb{'c' * 200}.png"
     with pytest.raises(UserError, match="There is no file") as caught:
         decode_image(file)
@@ -382,8 +395,8 @@ def test_a_long_name_is_shortened(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_damaged_files_end_as_an_image_or_a_sentence() -> None:
-    """A part of what `benchmarks.fuzz_images` does; this part met 10 errors of other kinds before all were caught."""
+def test_random_damage_raises_user_errors_only() -> None:
+    """A subset of `benchmarks.fuzz_images`."""
     files = sound_files()
     assert {name for name, raw in files.items() if outcome(raw).kind != "read"} == {
         f"{format} RGB" for format in ("AVIF", "DDS", "EPS", "ICO", "JPEG2000", "PCX", "PPM", "QOI", "SGI", "TGA")

@@ -1,4 +1,4 @@
-"""The embedded data sets hold what they say."""
+"""Contents of the bundled data sets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_contents(name: str, count: int, size: int, classes: int, train: int, te
     assert data.images.float().std() > 20
 
 
-def test_emoji_are_the_right_images() -> None:
+def test_emoji_ids_match_their_images() -> None:
     data = load_dataset("emoji")
     row = data.ids.index("1F600")
     assert data.names[row] == "grinning face"
@@ -58,17 +58,17 @@ def test_fashion_is_balanced() -> None:
     assert data.labels[data.test].bincount().tolist() == [200] * 10
 
 
-def test_mnist_is_split_evenly_and_known_digits_look_so() -> None:
+def test_mnist_splits_and_labels() -> None:
     data = load_dataset("mnist")
     assert data.labels[data.test].bincount().tolist() == [200] * 10
     assert data.held_out.tolist() == data.test.tolist()
     ink = [data.images[data.labels == digit].float().mean().item() for digit in (0, 1)]
-    assert ink[0] > 1.8 * ink[1]  # a nought takes more ink than a one
+    assert ink[0] > 1.8 * ink[1]  # a zero has more ink than a one
     center = [data.images[data.labels == digit][:, 0, 13:15, 13:15].float().mean().item() for digit in (0, 1)]
-    assert center[1] > 5 * center[0]  # and has a hole
+    assert center[1] > 5 * center[0]  # and an empty center
 
 
-def test_every_fifth_emoji_of_a_class_is_held_out_whole() -> None:
+def test_every_fifth_emoji_of_a_class_is_held_out() -> None:
     data = load_dataset("emoji")
     held = torch.isin(data.groups, data.groups[data.held_out])
     assert held.nonzero()[:, 0].tolist() == data.held_out.tolist()  # with all its skin tones
@@ -81,7 +81,7 @@ def test_every_fifth_emoji_of_a_class_is_held_out_whole() -> None:
     assert len(training_rows(data, with_labels=False)) == 3786
 
 
-def test_instances_number_the_groups_of_a_training() -> None:
+def test_instances_are_numbered_groups() -> None:
     data = load_dataset("emoji")
     of_row, count = instances(data, with_labels=True)
     assert (of_row[data.held_out] == -1).all()
@@ -99,18 +99,18 @@ def test_iris_is_a_table() -> None:
         load_dataset("iris")
 
 
-def test_an_unknown_name_gets_a_sentence() -> None:
+def test_unknown_name_raises_user_error() -> None:
     with pytest.raises(UserError, match="no data set 'cats': choose one of emoji, fashion, mnist, digits"):
         load_dataset("cats")
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_choices_name_different_images(name: str) -> None:
+def test_image_choices_are_distinct(name: str) -> None:
     rows = image_choices(load_dataset(name))
     assert len(set(rows.values())) == len(rows) >= 100
 
 
-def test_embedded_data_is_small_and_licensed() -> None:
+def test_bundled_data_is_small_and_licensed() -> None:
     files = [file for file in ASSETS.glob("*/*") if file.parent.name in ("emoji", "fashion")]
     assert sum(file.stat().st_size for file in files) <= 15_000_000
     for name in ("emoji", "fashion"):

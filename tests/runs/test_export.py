@@ -1,4 +1,4 @@
-"""An exported run is small, whole, and looks at images as the run it came from does."""
+"""Exported runs are complete, smaller, and compute nearly the same features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFo
     return export_run(RunFolder(small_run), tmp_path_factory.mktemp("share") / "small")
 
 
-def test_rounding_is_half_a_step_of_the_row() -> None:
+def test_quantization_error_is_half_a_step() -> None:
     weights = {
         "a.weight": torch.randn(5, 3, 2, 2) * torch.tensor([1e-30, 1e-3, 1.0, 1e3, 1e20]).view(-1, 1, 1, 1),
         "zero.weight": torch.zeros(2, 4),
@@ -38,7 +38,7 @@ def test_rounding_is_half_a_step_of_the_row() -> None:
     assert ((back["a.weight"] - weights["a.weight"]).abs() <= 0.501 * step).all()
 
 
-def test_the_same_eyes(small_run: Path, exported: RunFolder) -> None:
+def test_features_are_nearly_equal(small_run: Path, exported: RunFolder) -> None:
     before, after = open_run(RunFolder(small_run)), open_run(exported)
     images = torch.rand(64, 3, before.size, before.size)
     with torch.no_grad():
@@ -47,7 +47,7 @@ def test_the_same_eyes(small_run: Path, exported: RunFolder) -> None:
     assert after.key != before.key
 
 
-def test_all_but_what_resuming_needs(small_run: Path, exported: RunFolder) -> None:
+def test_exported_files(small_run: Path, exported: RunFolder) -> None:
     source = RunFolder(small_run)
     assert exported.read_record() == source.read_record()
     assert exported.read_metrics() == source.read_metrics()
@@ -60,17 +60,17 @@ def test_all_but_what_resuming_needs(small_run: Path, exported: RunFolder) -> No
     assert [entry.name for entry in exported.path.parent.iterdir()] == ["small"]
 
 
-def test_nothing_is_written_over(small_run: Path, exported: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_folder_is_not_overwritten(small_run: Path, exported: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     content = exported.model_file.read_bytes()
     assert main(["export", "--run", str(small_run), "--to", str(exported.path)]) == 2
     assert "already: choose another folder" in capsys.readouterr().err
     assert exported.model_file.read_bytes() == content
 
 
-def test_an_unfinished_run_stays(small_run: Path, tmp_path: Path) -> None:
+def test_unfinished_run_is_not_exported(small_run: Path, tmp_path: Path) -> None:
     source = RunFolder(tmp_path / "half")
     source.write_record(RunFolder(small_run).read_record().model_copy(update={"state": "stopped"}))
-    with pytest.raises(UserError, match="is stopped: let train finish it first"):
+    with pytest.raises(UserError, match="is stopped: finish its training first"):
         export_run(source, tmp_path / "share")
     source.write_record(RunFolder(small_run).read_record())
     with pytest.raises(UserError, match=r"model\.safetensors is missing"):

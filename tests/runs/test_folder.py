@@ -1,4 +1,4 @@
-"""A run folder with a missing, cut or foreign file gets a sentence that names it."""
+"""Missing, damaged and foreign files of run folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def copy(small_run: Path, tmp_path: Path) -> RunFolder:
     return RunFolder(Path(shutil.copytree(small_run, tmp_path / "copy")))
 
 
-def test_a_whole_run_opens(copy: RunFolder) -> None:
+def test_complete_run_opens(copy: RunFolder) -> None:
     run = open_run(copy)
     assert run.record.state == "finished"
     assert run.record.config.dataset == "digits"
@@ -31,7 +31,7 @@ def test_a_whole_run_opens(copy: RunFolder) -> None:
     assert run.method.encoder(torch.rand(2, 3, 16, 16)).shape == (2, run.method.encoder.dim)
 
 
-def test_opening_needs_neither_curves_nor_snapshots(copy: RunFolder) -> None:
+def test_run_opens_without_metrics_and_snapshots(copy: RunFolder) -> None:
     for file in (copy.metrics_file, copy.snapshots_file, copy.resume_file):
         file.unlink()
     open_run(copy)
@@ -49,20 +49,20 @@ def test_missing_files(copy: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 4, 200, 100_000])
-def test_cut_model(copy: RunFolder, keep: int) -> None:
+def test_truncated_model(copy: RunFolder, keep: int) -> None:
     copy.model_file.write_bytes(copy.model_file.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"model\.safetensors is cut off or not a safetensors file"):
         open_run(copy)
 
 
 @pytest.mark.parametrize("content", ["", '{"config": ', "[]", '{"name": "react", "version": "1.0"}', "\x00\x01"])
-def test_cut_or_foreign_record(copy: RunFolder, content: str) -> None:
+def test_damaged_or_foreign_record(copy: RunFolder, content: str) -> None:
     copy.record_file.write_text(content)
-    with pytest.raises(UserError, match=r"run\.json is damaged or of another program"):
+    with pytest.raises(UserError, match=r"run\.json is damaged or was written by another program"):
         open_run(copy)
 
 
-def test_record_that_asks_for_what_does_not_exist(copy: RunFolder) -> None:
+def test_record_with_unknown_encoder(copy: RunFolder) -> None:
     record = json.loads(copy.record_file.read_text())
     record["config"]["encoder"] = "vgg"
     copy.record_file.write_text(json.dumps(record))
@@ -76,37 +76,37 @@ def test_model_of_another_run(copy: RunFolder) -> None:
         open_run(copy)
 
 
-def test_pickle_in_place_of_safetensors(copy: RunFolder) -> None:
+def test_pickle_instead_of_safetensors(copy: RunFolder) -> None:
     torch.save({"weight": torch.zeros(3)}, copy.model_file)
     with pytest.raises(UserError, match="not a safetensors file"):
         open_run(copy)
 
 
-def test_a_line_cut_by_a_kill_is_left_out(copy: RunFolder) -> None:
+def test_incomplete_last_line_is_skipped(copy: RunFolder) -> None:
     whole = copy.read_metrics()
     copy.metrics_file.write_bytes(copy.metrics_file.read_bytes()[:-20])
     assert copy.read_metrics() == whole[:-1]
 
 
-def test_metrics_keep_what_float32_holds(tmp_path: Path) -> None:
+def test_metrics_have_float32_precision(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     point = {"kind": "loss", "step": 123456789, "epoch": 1 / 3, "lr": 1e-9 / 3, "figures": {"all": [2 / 3, None, True]}}
     folder.append_metrics(point)
-    (kept,) = folder.read_metrics()
-    assert kept["step"] == 123456789 and kept["figures"]["all"][1:] == [None, True]
-    assert kept["epoch"] == 0.3333333 and kept["figures"]["all"][0] == 0.6666667
-    assert kept["lr"] == pytest.approx(point["lr"], rel=1e-6)
+    (read,) = folder.read_metrics()
+    assert read["step"] == 123456789 and read["figures"]["all"][1:] == [None, True]
+    assert read["epoch"] == 0.3333333 and read["figures"]["all"][0] == 0.6666667
+    assert read["lr"] == pytest.approx(point["lr"], rel=1e-6)
     folder.cut_metrics(123456789)
-    assert folder.read_metrics() == [kept]
+    assert folder.read_metrics() == [read]
 
 
 def test_foreign_metrics(copy: RunFolder) -> None:
     copy.metrics_file.write_text("hello\n")
-    with pytest.raises(UserError, match="is not a record of a training"):
+    with pytest.raises(UserError, match="does not hold the metrics of a run"):
         copy.read_metrics()
 
 
-def test_resuming_with_a_foreign_state(copy: RunFolder) -> None:
+def test_resuming_with_the_state_of_another_run(copy: RunFolder) -> None:
     record = copy.read_record()
     record.state = "stopped"
     copy.write_record(record)
@@ -115,7 +115,7 @@ def test_resuming_with_a_foreign_state(copy: RunFolder) -> None:
         start(copy.path, {}, torch.device("cpu"))
 
 
-def test_a_folder_with_other_things_is_not_written_into(tmp_path: Path) -> None:
+def test_folder_with_other_files_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="exists and is not a run"):
         start(tmp_path, SMALL, torch.device("cpu"))
@@ -123,9 +123,9 @@ def test_a_folder_with_other_things_is_not_written_into(tmp_path: Path) -> None:
 
 
 def test_half_precision_keeps_the_features(small_run: Path) -> None:
-    """Shipped weights are rounded; the exact ones are in the resume file."""
+    """model.safetensors holds rounded weights, resume.safetensors exact ones."""
     from cl_core.data.registry import load_dataset
-    from cl_core.models.embedding import embed
+    from cl_core.networks.embedding import embed
 
     folder = RunFolder(small_run)
     run = open_run(folder)
@@ -137,8 +137,8 @@ def test_half_precision_keeps_the_features(small_run: Path) -> None:
     assert (rounded * features).sum(1).min() > 0.9999
 
 
-def test_one_process_trains_a_run(tmp_path: Path) -> None:
-    """Whoever dies lets it go; a folder that was only claimed is as good as new."""
+def test_only_one_process_trains_a_run(tmp_path: Path) -> None:
+    """The lock is released when its process dies, and a folder that holds nothing else counts as new."""
     folder = RunFolder(tmp_path / "run")
     claim = "import sys, time; from pathlib import Path; from cl_core.runs.folder import RunFolder; "
     claim += "lock = RunFolder(Path(sys.argv[1])).claim(); print('mine', flush=True); time.sleep(100)"

@@ -1,4 +1,4 @@
-"""What earlier versions wrote keeps opening: runs on images and on words, imported images, options, settings."""
+"""Runs, imported data sets, options and settings of earlier versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cl_core.data.imported import collections_dir, read_collection
+from cl_core.data.imported import imported_dir, read_imported
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import add_settings, given_settings
@@ -30,7 +30,7 @@ def old_run(tmp_path: Path) -> Path:
     return Path(shutil.copytree(FIXTURES / "images", tmp_path / "old"))
 
 
-def test_a_run_of_format_1_opens(old_run: Path) -> None:
+def test_run_of_format_1_opens(old_run: Path) -> None:
     written = json.loads((old_run / "run.json").read_text())
     assert (written["format"], written["kind"]) == (1, "pictures")
     run = open_run(RunFolder(old_run))
@@ -41,12 +41,12 @@ def test_a_run_of_format_1_opens(old_run: Path) -> None:
     assert run.record.metrics["knn"]["accuracy"] == written["figures"]["knn"]["accuracy"]
     points = run.folder.read_metrics()
     assert all("images_per_s" in point for point in points if point["kind"] == "loss")
-    assert run.method(  # the key encoder and the queue of MoCo were found, too
+    assert run.method(  # with the key encoder and the queue of MoCo
         [torch.rand(4, 3, 8, 8)] * 2, torch.zeros(4, dtype=torch.long), torch.arange(4), torch.Generator().manual_seed(0)
     ).loss.isfinite()
 
 
-def test_a_run_of_format_1_resumes(old_run: Path, command: Command) -> None:
+def test_run_of_format_1_resumes(old_run: Path, command: Command) -> None:
     before = RunFolder(old_run).read_metrics()
     done = command("train", "--run", old_run)
     assert done.returncode == 0, done.stderr
@@ -62,19 +62,19 @@ def test_a_run_of_format_1_resumes(old_run: Path, command: Command) -> None:
     assert open_run(folder).record.metrics["knn"]["accuracy"] > 0.9
 
 
-def test_a_run_on_words_of_format_1_opens() -> None:
+def test_run_on_words_of_format_1_opens() -> None:
     run = open_words(WordFolder(FIXTURES / "words"))
     assert run.record.format == 2
     assert run.vectors.center.shape == (len(run.vocabulary.words), 8)
 
 
-def test_images_that_an_earlier_version_imported_open(own_cache: Path) -> None:
-    shutil.copytree(FIXTURES / "collection", collections_dir() / "small")
-    data = read_collection("small")
+def test_data_set_imported_by_an_earlier_version_opens(own_cache: Path) -> None:
+    shutil.copytree(FIXTURES / "collection", imported_dir() / "small")
+    data = read_imported("small")
     assert (data.license, len(data), data.classes) == ("CC0", 6, ["cat", "dog"])
 
 
-def test_old_options_still_work_and_the_help_names_the_new() -> None:
+def test_old_options_work_but_are_not_listed() -> None:
     parser = argparse.ArgumentParser()
     add_settings(parser, RunConfig)
     for old, new in RENAMED_SETTINGS.items():
@@ -85,7 +85,7 @@ def test_old_options_still_work_and_the_help_names_the_new() -> None:
         assert f"--{new}".replace("_", "-") + " " in parser.format_help()
 
 
-def test_new_names_are_left_alone() -> None:
+def test_current_names_are_unchanged() -> None:
     record = {"format": 2, "kind": "images", "config": {"augment": {"flip_prob": 0.5}}, "metrics": {"knn": {"accuracy": 0.5}}}
     assert upgrade_record(record) == record
     assert upgrade_metrics(record["metrics"]) == record["metrics"]

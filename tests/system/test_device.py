@@ -1,4 +1,4 @@
-"""The device is chosen by itself, and a wrong one gets a sentence."""
+"""Selection of device and precision."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cl_core.errors import UserError
 from cl_core.system.device import autocast, choose_device
 
 
-def test_the_fastest_there_is() -> None:
+def test_fastest_device_is_the_default() -> None:
     expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert choose_device().type == expected
     assert choose_device("cpu").type == "cpu"
 
 
 @pytest.mark.parametrize("name", ["tpu", "cpu:foo", "cpu:7", "cuda:99"])
-def test_a_device_that_is_not_there(name: str) -> None:
+def test_missing_device_raises_user_error(name: str) -> None:
     with pytest.raises(UserError, match=f"This machine has no device '{name}': choose auto or one of"):
         choose_device(name)
 

@@ -1,4 +1,4 @@
-"""Results that are kept within bounds, and questions that are answered together."""
+"""Bounded caches and batched queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cl_core.errors import UserError
 from cl_core.system.memo import Memo, Together, bytes_of
 
 
-def test_of_those_who_ask_at_once_one_computes() -> None:
+def test_concurrent_requests_compute_once() -> None:
     memo, made = Memo[int](4), []
 
     def make() -> int:
@@ -26,7 +26,7 @@ def test_of_those_who_ask_at_once_one_computes() -> None:
     assert len(made) == 1
 
 
-def test_the_least_used_goes_first() -> None:
+def test_least_recently_used_is_dropped_first() -> None:
     dropped: list[str] = []
     memo = Memo[str](2, drop=dropped.append)
     for name in ("a", "b", "a", "c"):
@@ -35,7 +35,7 @@ def test_the_least_used_goes_first() -> None:
     assert memo.get("a", lambda: "anew") == "A"
 
 
-def test_bytes_are_bounded_but_the_newest_is_kept() -> None:
+def test_bytes_are_bounded_but_the_newest_stays() -> None:
     memo = Memo[torch.Tensor](100, most_bytes=4 * 250)
     for number in range(5):
         memo.get(number, lambda: torch.zeros(100))
@@ -45,7 +45,7 @@ def test_bytes_are_bounded_but_the_newest_is_kept() -> None:
     assert bytes_of({"a": torch.zeros(10), "b": [torch.zeros(2, dtype=torch.int64)]}) == 56
 
 
-def test_an_error_is_kept_for_nobody_and_leaves_nothing() -> None:
+def test_errors_are_not_cached() -> None:
     memo = Memo[int](4)
 
     def fail() -> int:
@@ -57,7 +57,7 @@ def test_an_error_is_kept_for_nobody_and_leaves_nothing() -> None:
     assert (len(memo), len(memo._locks)) == (0, 0)
 
 
-def test_what_is_asked_meanwhile_is_answered_together() -> None:
+def test_concurrent_queries_are_batched() -> None:
     sizes, busy = [], threading.Lock()
 
     def work(questions: list[int]) -> list[int]:
@@ -75,7 +75,7 @@ def test_what_is_asked_meanwhile_is_answered_together() -> None:
     assert len(sizes) < 8
 
 
-def test_an_error_reaches_all_who_asked_together_and_nobody_later() -> None:
+def test_error_reaches_its_batch_only() -> None:
     def work(questions: list[int]) -> list[int]:
         time.sleep(0.02)
         if any(each < 0 for each in questions):

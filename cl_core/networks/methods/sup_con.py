@@ -1,4 +1,4 @@
-"""SupCon (Khosla et al. 2020): as SimCLR, but all views of a class are positives of each other."""
+"""SupCon (Khosla et al. 2020): like SimCLR, with all views of the same class as positives."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from cl_core.losses import chance_level, sup_con
 from cl_core.losses.anatomy import sup_con_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.methods.base import (
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
     Method,
@@ -23,6 +23,8 @@ from cl_core.models.methods.base import (
 
 
 class SupCon(Method):
+    """Supervised contrastive loss over two views."""
+
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.head = head_for(encoder, settings)
@@ -37,7 +39,7 @@ class SupCon(Method):
         return self.head(features)
 
     def _chance(self, labels: Tensor) -> float:
-        """Identical embeddings: log(M - 1); where the positives are summed inside the log, less the log of their number."""
+        """Loss of identical embeddings: log(M - 1), minus the mean log of the number of positives in the form `in-sum`."""
         chance = chance_level(len(labels))
         if self.form == "in-sum":
             positives = 2 * (labels[:, None] == labels[None]).sum(1) - 1

@@ -1,16 +1,12 @@
-"""Encoders: a name -> a module that turns images into features h.
-
-Images are (N, 3, S, S) float in [0, 1]; each encoder normalizes them itself, so that an uploaded
-image and a training view take the same way. Features are (N, dim).
-"""
+"""Small encoders that train in minutes on a CPU."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from cl_core.models.encoders.base import Encoder, Statistics
-from cl_core.models.encoders.small_map_conv import Conv2d
+from cl_core.networks.encoders.base import Encoder, Statistics
+from cl_core.networks.encoders.small_map_conv import Conv2d
 
 
 class BasicBlock(nn.Module):
@@ -35,12 +31,11 @@ class BasicBlock(nn.Module):
 
 
 def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
-    """0.7 M parameters, for 28 to 64 px on two cores: stem, then 64 and 128 channels, two blocks each.
+    """ResNet of 0.7 M parameters for 28 to 64 px: a stem, then two blocks each of 64 and 128 channels; 1,152 features.
 
-    The stem halves images above 32 px, smaller ones keep their size. The last map is pooled to
-    3 x 3 rather than to one point, so a feature still knows top from bottom and left from right:
-    1,152 features. They are centered and scaled by a last BatchNorm without parameters; after a ReLU
-    all cosines would be positive and close together.
+    The stem has stride 2 for images above 32 px, else stride 1. The last map is pooled to 3 x 3 rather than 1 x 1 to
+    preserve spatial position. A final BatchNorm without parameters centers and scales the features: after a ReLU all
+    cosines would be positive and close together.
     """
     stem, widths, pooled = 32, (64, 128), 3
     layers: list[nn.Module] = [
@@ -58,7 +53,7 @@ def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
 
 
 class VisionTransformer(nn.Module):
-    """Patches, learned positions, pre-norm blocks, mean of the tokens (Dosovitskiy et al. 2021, without class token)."""
+    """Vision transformer with learned positions, pre-norm blocks and mean pooling (Dosovitskiy et al. 2021, no class token)."""
 
     def __init__(self, image_size: int, patch: int, dim: int, depth: int, heads: int) -> None:
         super().__init__()
@@ -74,20 +69,20 @@ class VisionTransformer(nn.Module):
 
 
 def small_vit(image_size: int, statistics: Statistics) -> Encoder:
-    """A ViT of 0.8 M parameters: about 8 x 8 patches, 4 blocks, 4 heads; 128 features."""
+    """ViT of 0.8 M parameters: about 8 x 8 patches, 4 blocks, 4 heads; 128 features."""
     dim = 128
     return Encoder(VisionTransformer(image_size, max(1, image_size // 8), dim, depth=4, heads=4), dim, statistics)
 
 
 class Gray(nn.Module):
-    """The mean of the channels: (N, 3, H, W) -> (N, 1, H, W)."""
+    """Mean over the channels: (N, 3, H, W) -> (N, 1, H, W)."""
 
     def forward(self, images: Tensor) -> Tensor:
         return images.mean(1, keepdim=True)
 
 
 def cnn(image_size: int, statistics: Statistics) -> Encoder:
-    """Two 3x3 convolutions of 16 and 32 channels on gray images, each pooled, and Linear to 128 (1,568 inputs at 28 px)."""
+    """Convolutions of 16 and 32 channels on grayscale, each with pooling, and a linear layer to 128 features."""
     dim = 128
     side = image_size // 4
     backbone = nn.Sequential(
@@ -105,12 +100,12 @@ def cnn(image_size: int, statistics: Statistics) -> Encoder:
 
 
 def mlp(image_size: int, statistics: Statistics) -> Encoder:
-    """Fully connected on gray images: pixels (784 at 28 px), 128, 128."""
+    """Fully connected network on grayscale pixels: 784 inputs at 28 px, 128 hidden units, 128 features."""
     dim = 128
     backbone = nn.Sequential(Gray(), nn.Flatten(), nn.Linear(image_size**2, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
     return Encoder(backbone, dim, statistics)
 
 
 def table_mlp(columns: int, hidden: int = 10, outputs: int = 6) -> nn.Sequential:
-    """For rows of numbers: Linear, tanh, Linear; (N, columns) -> (N, outputs)."""
+    """Network for tabular data: Linear, tanh, Linear; (N, columns) -> (N, outputs)."""
     return nn.Sequential(nn.Linear(columns, hidden), nn.Tanh(), nn.Linear(hidden, outputs))

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from cl_core.losses import chance_level, false_negatives, nt_xent
 from cl_core.losses.anatomy import nt_xent_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.methods.base import (
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
     Method,
@@ -23,7 +23,7 @@ from cl_core.models.methods.base import (
 
 
 class SimCLR(Method):
-    """With `exclude_false_negatives` views of other images of the same class are no negatives (needs labels)."""
+    """NT-Xent over two views; `exclude_false_negatives` excludes views of the same class from the negatives (needs labels)."""
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
@@ -38,7 +38,7 @@ class SimCLR(Method):
     def project(self, features: Tensor) -> Tensor:
         return self.head(features)
 
-    def _known(self, labels: Tensor) -> Tensor | None:
+    def _mask_labels(self, labels: Tensor) -> Tensor | None:
         return labels if self.exclude_false_negatives else None
 
     def _chance(self, labels: Tensor) -> float:
@@ -48,11 +48,11 @@ class SimCLR(Method):
         return float(candidates.float().log().mean())
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        # One pass for both views: their batch statistics are shared, as in the paper.
+        # Both views share batch statistics, as in the paper.
         z1, z2 = map(self.shard.gather, self.project(self.encoder(torch.cat(list(views)))).chunk(2))
-        return MethodOutput(nt_xent(z1, z2, self.temperature, self._known(labels)), self._chance(labels))
+        return MethodOutput(nt_xent(z1, z2, self.temperature, self._mask_labels(labels)), self._chance(labels))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         z1, z2 = z.chunk(2)
-        anatomy = nt_xent_anatomy(z1, z2, self.temperature, self._known(labels))
+        anatomy = nt_xent_anatomy(z1, z2, self.temperature, self._mask_labels(labels))
         return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))

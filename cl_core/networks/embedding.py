@@ -1,4 +1,4 @@
-"""Images -> features, in batches, whole images, nothing drawn at random."""
+"""Features and embeddings of images without augmentation, computed in batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.augment.views import plain_views
-from cl_core.models.methods import Method
+from cl_core.networks.methods import Method
 from cl_core.system.device import Precision, autocast
 
 Layer = Literal["feature", "embedding"]
@@ -20,14 +20,14 @@ BATCH = 500
 
 @torch.no_grad()
 def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precision: Precision = "float32") -> Tensor:
-    """Features h or embeddings z of views, scaled to length 1, with the statistics of training.
+    """Features h or embeddings z of views, scaled to length 1, in eval mode.
 
     Args:
         views: (N, 3, S, S) float in [0, 1], on the method's device.
-        precision: of the arithmetic; bf16 is up to three times as quick where the machine has it, to two or three digits.
+        precision: bf16 is up to three times as fast with hardware support, accurate to two or three digits.
 
     Returns:
-        (N, D) float32 on the CPU. The method's train or eval mode is left as it was.
+        (N, D) float32 on the CPU. The mode of the method is restored.
     """
     was_training = method.training
     method.eval()
@@ -50,12 +50,12 @@ def embed(
     progress: Callable[[float], None] | None = None,
     precision: Precision = "float32",
 ) -> Tensor:
-    """`embed_views` of whole images, in batches.
+    """`embed_views` of images without augmentation, in batches.
 
     Args:
         images: (N, 3, H, W) uint8.
-        size: side the encoder was trained on, in pixels.
-        layer: `feature` is what the encoder gives, `embedding` what the projection head makes of it.
+        size: side of the views in pixels, as in training.
+        layer: `feature` is the output of the encoder, `embedding` that of the projection head.
         progress: called with the fraction done, 0 to 1.
     """
     parts = []
@@ -68,5 +68,5 @@ def embed(
 
 
 def pixel_features(images: Tensor, size: int) -> Tensor:
-    """The baseline every encoder must beat: the pixels themselves at the encoder's size, (N, 3 * size * size) float32."""
+    """Baseline features: the pixels of the resized images, (N, 3 * size * size) float32."""
     return torch.cat([plain_views(part, size).flatten(1) for part in images.split(BATCH)])

@@ -1,12 +1,12 @@
-"""Encoders have the shapes, sizes and stems their names say."""
+"""Shapes, sizes and stems of encoders."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from cl_core.models.encoders.registry import ENCODERS, build_encoder
-from cl_core.models.encoders.small import table_mlp
+from cl_core.networks.encoders.registry import ENCODERS, build_encoder
+from cl_core.networks.encoders.small import table_mlp
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -26,7 +26,7 @@ def test_small_resnet_is_small() -> None:
     assert 600_000 < parameters(build_encoder("small-resnet", 64)) < 800_000
 
 
-def test_resnet18_is_torchvisions_without_the_last_layer() -> None:
+def test_resnet18_equals_torchvision_without_classifier() -> None:
     from torchvision.models import resnet18
 
     theirs = resnet18()
@@ -34,21 +34,21 @@ def test_resnet18_is_torchvisions_without_the_last_layer() -> None:
     assert parameters(build_encoder("resnet18", 224)) == parameters(theirs) - parameters(theirs.fc)
 
 
-def test_the_32_px_stem_keeps_the_size() -> None:
+def test_stem_for_32_px_keeps_the_size() -> None:
     small, large = (build_encoder(name, 32).backbone for name in ("resnet18-32px", "resnet18"))
     image = torch.rand(1, 3, 32, 32)
     assert small.maxpool(small.conv1(image)).shape[-1] == 32  # type: ignore[operator, union-attr]
     assert large.maxpool(large.conv1(image)).shape[-1] == 8  # type: ignore[operator, union-attr]
 
 
-def test_images_are_normalized_by_the_given_statistics() -> None:
+def test_normalization_by_statistics() -> None:
     encoder = build_encoder("small-resnet", 32, ((0.2, 0.4, 0.6), (0.1, 0.2, 0.3)))
     image = torch.tensor([0.3, 0.6, 0.9]).view(1, 3, 1, 1)
     assert torch.allclose(encoder.normalize(image), torch.ones(1, 3, 1, 1))
     assert {"normalize.mean", "normalize.std"} <= encoder.state_dict().keys()
 
 
-def test_resnet50_has_its_width_and_stems() -> None:
+def test_resnet50_width_and_stems() -> None:
     small, large = build_encoder("resnet50-32px", 32), build_encoder("resnet50", 224)
     assert small.dim == large.dim == 2048
     assert small.backbone.conv1.stride == (1, 1)  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def test_resnet50_has_its_width_and_stems() -> None:
     assert 23_000_000 < parameters(small) < 24_000_000
 
 
-def test_small_vit_sees_where_a_patch_is() -> None:
+def test_small_vit_depends_on_patch_position() -> None:
     vit = build_encoder("small-vit", 32).eval()
     assert 700_000 < parameters(vit) < 900_000
     image = torch.zeros(1, 3, 32, 32)
@@ -65,7 +65,7 @@ def test_small_vit_sees_where_a_patch_is() -> None:
     assert not torch.allclose(vit(left), vit(right), atol=1e-4)
 
 
-def test_the_sources_networks() -> None:
+def test_layer_widths_of_mlp_and_cnn() -> None:
     """784-128-128, and convolutions of 16 and 32 channels with 1,568 inputs to the last layer."""
     widths = [p.shape for p in build_encoder("mlp", 28).parameters() if p.dim() == 2]
     assert widths == [(128, 784), (128, 128)]

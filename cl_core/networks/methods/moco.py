@@ -1,4 +1,4 @@
-"""MoCo (He et al. 2020): a queue of keys from an encoder that follows slowly, so keys are many and consistent."""
+"""MoCo (He et al. 2020): a queue of keys from a momentum encoder, which makes them many and consistent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from cl_core.losses import bank_chance_level, info_nce
 from cl_core.losses.anatomy import info_nce_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.methods.base import (
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import (
     ColumnKind,
     Comparison,
     DataShape,
@@ -25,12 +25,11 @@ from cl_core.models.methods.base import (
 
 
 class MoCo(Method):
-    """Queries come from the trained encoder, keys from its moving average; negatives are the queue.
+    """Queries come from the trained encoder, keys from its moving average; the queue holds the negatives.
 
-    Both encoders run over parts of the batch, the keys' parts shuffled, so that batch statistics do not
-    give away which key belongs to which query (section 3.3; on one device the parts stand for devices).
-    Entries of the queue that show the query's own image are left out of its negatives: on a small data
-    set the queue still holds them from the last epoch.
+    Both encoders process the batch in parts, and those of the keys are shuffled, so that batch statistics do not leak
+    which key belongs to which query (section 3.3; the parts correspond to devices in the paper). Keys in the queue of the
+    query's own instance are excluded from its negatives: with small data sets they are still there from the last epoch.
     """
 
     training_only = ("key_encoder.", "key_head.")
@@ -59,9 +58,9 @@ class MoCo(Method):
         return self.head(features)
 
     def _in_parts(self, encoder: nn.Module, head: nn.Module, views: Tensor) -> Tensor:
-        """Each part of the batch meets only its own batch statistics."""
+        """Encode the batch in parts, each with its own batch statistics."""
         splits = max(1, self.splits // self.shard.parts)
-        parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # of two images at least
+        parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # at least two images each
         return torch.cat([head(encoder(part)) for part in parts])
 
     @torch.no_grad()
@@ -82,7 +81,7 @@ class MoCo(Method):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Key encoder <- momentum * key encoder + (1 - momentum) * encoder; the batch's keys replace the oldest."""
+        """Key encoder <- momentum * key encoder + (1 - momentum) * encoder; the keys of the batch replace the oldest."""
         trained = [*self.encoder.parameters(), *self.head.parameters()]
         for key, query in zip(self._key_parameters(), trained, strict=True):
             key.lerp_(query, 1 - self.momentum)
@@ -99,12 +98,12 @@ class MoCo(Method):
         self.key_head.load_state_dict(self.head.state_dict())
 
     def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
-        """The newest entries of the queue, the last one first."""
+        """The newest entries of the queue, newest first."""
         newest = (self.queue_position - 1 - torch.arange(min(count, len(self.queue)))) % len(self.queue)
         return StoredKeys(self.queue_instances[newest], self.queue[newest])
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
-        """The keys are the second views through the trained encoder, which the key encoder has caught up with."""
+        """Keys are the second views by the trained encoder, an approximation of the key encoder, which is not saved."""
         assert stored is not None
         first, second = z.chunk(2)
         own = stored.instances[None] == instances[:, None]

@@ -1,7 +1,7 @@
-"""Encoders of timm's architectures, for weights that others trained.
+"""Encoders with architectures and pretrained weights of timm.
 
-Such an encoder is called `timm/ARCHITECTURE/SIDE` or `timm/ARCHITECTURE/SIDE/POOL`: SIDE is that of the square the network
-takes, in pixels, cut from the middle of the view; POOL is timm's `global_pool`, where it is not the architecture's own.
+Their names are `timm/ARCHITECTURE/SIDE` or `timm/ARCHITECTURE/SIDE/POOL`. SIDE is the side in pixels of the square input,
+the center crop of the view; POOL is the `global_pool` of timm if it differs from the default of the architecture.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cl_core.errors import UserError
-from cl_core.models.encoders.base import Encoder, Statistics, check_size
+from cl_core.networks.encoders.base import Encoder, Statistics, check_size
 
 _NAME = re.compile(r"timm/(?P<architecture>[a-z0-9_]{1,80})/(?P<side>[1-9]\d{1,2})(?:/(?P<pool>[a-z]{2,12}))?")
 
 
 @dataclasses.dataclass(frozen=True)
 class TimmName:
-    """What `timm/ARCHITECTURE/SIDE[/POOL]` says."""
+    """Parsed name of a timm encoder."""
 
     architecture: str
     side: int
@@ -35,13 +35,13 @@ class TimmName:
 
 
 def timm_name(text: str) -> TimmName | None:
-    """None where `text` is of another form. Whether there is such an architecture is asked when it is built."""
-    found = _NAME.fullmatch(text)
-    return TimmName(found["architecture"], int(found["side"]), found["pool"]) if found else None
+    """Parse a name; None if it has another format. The architecture is not checked."""
+    match = _NAME.fullmatch(text)
+    return TimmName(match["architecture"], int(match["side"]), match["pool"]) if match else None
 
 
 class CenterCrop(nn.Module):
-    """The square of `side` pixels in the middle of a view: (N, 3, S, S) -> (N, 3, side, side)."""
+    """Center crop: (N, 3, S, S) -> (N, 3, side, side)."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -53,41 +53,41 @@ class CenterCrop(nn.Module):
 
 
 def build_timm(name: TimmName, statistics: Statistics) -> Encoder:
-    """The architecture without its classifier, with fresh weights.
+    """Build the architecture without its classifier, with random weights.
 
     Raises:
-        UserError: timm has none of this name, it does not come at this size, or is too large.
+        UserError: timm has no such architecture, it does not support this side, or it is too large.
     """
     try:
         with torch.device("meta"), torch.no_grad():
             sketch = _network(name, num_classes=0).eval()
             check_size(sketch, name.architecture)
-            # The only sure way to learn how wide its features are, and that it takes this size.
+            # A forward pass is the only reliable way to get the feature dimension and to check the side.
             dim = sketch(torch.zeros(1, 3, name.side, name.side)).shape[1]
         network = _network(name, num_classes=0).eval()
     except (TypeError, ValueError, AssertionError, RuntimeError, IndexError) as error:
-        raise UserError(f"{name.architecture} cannot be built at {name.side} px ({error}): choose another side.") from None
+        raise UserError("models.cannot_build", name=name.architecture, side=name.side, reason=str(error)) from None
     return Encoder(nn.Sequential(CenterCrop(name.side), network), dim, statistics)
 
 
 def trained_timm(name: TimmName, statistics: Statistics, weights: Path, pretrained: Mapping[str, Any]) -> Encoder:
-    """`build_timm` with the weights of a safetensors file in timm's layout; positions are stretched to the side.
+    """`build_timm` with the weights of a safetensors file in the layout of timm; position embeddings are interpolated.
 
     Args:
-        pretrained: timm's `pretrained_cfg` of these weights.
+        pretrained: the `pretrained_cfg` of the weights.
 
     Raises:
-        UserError: as `build_timm`, or the weights are not whole or belong to another architecture.
+        UserError: see `build_timm`; or the weights are incomplete or belong to another architecture.
     """
     encoder = build_timm(name, statistics)
     try:
-        # All of the file must find its place, so the classifier is built too, and left behind afterwards.
-        whole = _network(name, num_classes=int(pretrained["num_classes"]), weights=weights, pretrained=pretrained)
-        found = whole.state_dict()
+        # All tensors of the file must match, so the classifier is built too and then dropped.
+        full = _network(name, num_classes=int(pretrained["num_classes"]), weights=weights, pretrained=pretrained)
+        state = full.state_dict()
         network = encoder.backbone.get_submodule("1")
-        network.load_state_dict({key: found[key] for key in network.state_dict()})
+        network.load_state_dict({key: state[key] for key in network.state_dict()})
     except (KeyError, RuntimeError, SafetensorError):
-        raise UserError(f"{weights.name} is cut off or does not hold the weights of a {name.architecture}.") from None
+        raise UserError("models.bad_weights", file=weights.name, name=name.architecture) from None
     return encoder
 
 
@@ -95,12 +95,12 @@ def _network(name: TimmName, num_classes: int, weights: Path | None = None, pret
     import timm
 
     if not timm.is_model(name.architecture):
-        raise UserError(f"timm {timm.__version__} knows no architecture {name.architecture!r}: choose another encoder.")
+        raise UserError("models.no_architecture", version=timm.__version__, name=name.architecture)
     options: dict[str, Any] = {"num_classes": num_classes, "global_pool": name.pool}
     if timm.get_pretrained_cfg_value(name.architecture, "fixed_input_size"):
         options["img_size"] = name.side
     if weights is None or pretrained is None:
         return timm.create_model(name.architecture, pretrained=False, **options)
-    # Only this file, whatever the description says of files and addresses.
-    kept = {key: pretrained[key] for key in ("num_classes", "input_size", "classifier", "first_conv") if key in pretrained}
-    return timm.create_model(name.architecture, pretrained=True, pretrained_cfg={**kept, "file": str(weights)}, **options)
+    # Only `weights` is read: file names and addresses in the description are dropped.
+    safe = {key: pretrained[key] for key in ("num_classes", "input_size", "classifier", "first_conv") if key in pretrained}
+    return timm.create_model(name.architecture, pretrained=True, pretrained_cfg={**safe, "file": str(weights)}, **options)

@@ -1,4 +1,4 @@
-"""An encoder that others trained, as a method: to be looked at, not to be trained."""
+"""A public encoder as a method, for inference only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 from cl_core.errors import UserError
 from cl_core.losses import chance_level
 from cl_core.losses.anatomy import nt_xent_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
 
 
 class Pretrained(Method):
-    """No head: z is h. No loss of its own is known: NT-Xent at the settings' temperature compares its embeddings."""
+    """Encoder without projection head: z is h. `compare` uses NT-Xent at the temperature of the settings."""
 
     trainable = False
     has_head = False
@@ -28,7 +28,7 @@ class Pretrained(Method):
         return features
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        raise UserError("pretrained is for encoders that others trained: choose another method to train one.")
+        raise UserError("models.not_trainable")
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         first, second = z.chunk(2)

@@ -1,4 +1,4 @@
-"""Every method is the loss it claims, compares what it says, and trains what it should."""
+"""Losses, comparisons, gradients and states of the methods."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core import losses
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.methods import METHODS, TRAINABLE, DataShape, Method, memory_bank
-from cl_core.models.methods.memory_bank import InfoNCEBank, NCEBank
-from cl_core.models.methods.moco import MoCo
-from cl_core.models.methods.simsiam import SimSiam
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.methods import METHODS, TRAINABLE, DataShape, Method, memory_bank
+from cl_core.networks.methods.memory_bank import InfoNCEBank, NCEBank
+from cl_core.networks.methods.moco import MoCo
+from cl_core.networks.methods.simsiam import SimSiam
 from cl_core.runs.config import RunConfig
 
 N, INSTANCES, CLASSES = 8, 40, 3
@@ -89,7 +89,7 @@ def test_simsiam() -> None:
 
 
 def test_stop_gradient_changes_the_gradient_and_not_the_loss() -> None:
-    """Forward identical, backward zero through z: the gradient is that of the loss with z as a constant."""
+    """The gradient with stop-gradient is that of the loss with z as a constant."""
     found = {}
     for stop in (True, False):
         method = build("simsiam", stop_gradient=stop)
@@ -107,7 +107,7 @@ def test_stop_gradient_changes_the_gradient_and_not_the_loss() -> None:
     assert torch.allclose(found[True][1], method.head[0].weight.grad, atol=1e-7)  # type: ignore[index, arg-type]
 
 
-def test_simsiam_without_a_predictor_compares_z_itself() -> None:
+def test_simsiam_without_predictor() -> None:
     method = build("simsiam", predictor=False)
     assert isinstance(method, SimSiam)
     pair = views(method)
@@ -148,7 +148,7 @@ def test_nce_bank() -> None:
 
 
 @pytest.mark.parametrize("name", ["nce-bank", "infonce-bank"])
-def test_the_bank_is_refreshed_after_the_step_and_only_there(name: str) -> None:
+def test_bank_update_changes_the_keys_of_the_batch_only(name: str) -> None:
     method = build(name, bank_momentum=0.5)
     assert isinstance(method, InfoNCEBank | NCEBank)
     before = method.bank.keys.clone()
@@ -189,7 +189,7 @@ def test_moco_loss_and_queue() -> None:
     assert int(method.queue_position) == N
 
 
-def test_moco_leaves_a_image_s_own_old_key_out() -> None:
+def test_moco_excludes_old_keys_of_the_same_instance() -> None:
     method = moco()
     pair = views(method)
     method(pair, LABELS, ROWS, generator())
@@ -202,7 +202,7 @@ def test_moco_leaves_a_image_s_own_old_key_out() -> None:
             assert bool(comparison.anatomy.negative[row, column]) != own
 
 
-def test_the_key_encoder_follows_slowly_and_takes_no_gradient() -> None:
+def test_key_encoder_is_a_moving_average_without_gradient() -> None:
     method = moco(key_momentum=0.9)
     before = method.key_head[0].weight.clone()
     output = method(views(method), LABELS, ROWS, generator())
@@ -214,8 +214,8 @@ def test_the_key_encoder_follows_slowly_and_takes_no_gradient() -> None:
     assert torch.allclose(method.key_head[0].weight, 0.9 * before + 0.1 * (before + 1.0), atol=1e-6)
 
 
-def test_keys_meet_the_statistics_of_their_part_only() -> None:
-    """Batch statistics over the whole batch would tell which key was computed with which query (moco #47)."""
+def test_keys_use_the_batch_statistics_of_their_part() -> None:
+    """Batch statistics of the whole batch would leak which key belongs to which query (moco #47)."""
     method = moco(batch_norm_splits=4)
     x = views(method)[1]
     order = torch.randperm(N, generator=generator())
@@ -239,7 +239,7 @@ def test_cross_entropy() -> None:
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_everything_that_is_trained_takes_gradient(name: str) -> None:
+def test_all_trained_parameters_have_gradients(name: str) -> None:
     method = build(name)
     output = method(views(method), LABELS, ROWS, generator())
     assert torch.isfinite(output.loss)
@@ -248,14 +248,14 @@ def test_everything_that_is_trained_takes_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_the_same_generator_gives_the_same_loss(name: str) -> None:
+def test_equal_generators_give_equal_losses(name: str) -> None:
     one, again = (build(name)(views(build(name)), LABELS, ROWS, generator()).loss.item() for _ in range(2))
     assert one == again
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_what_is_shown_is_what_the_loss_compares(name: str) -> None:
-    """On embeddings in eval mode, with every stored key: the taken-apart loss is the method's loss."""
+def test_comparison_equals_the_loss(name: str) -> None:
+    """In eval mode with all stored keys the loss of the anatomy equals the loss of the method."""
     method = build(name, negatives=INSTANCES - 1).eval()
     pair = [torch.rand(N, 3, 16, 16) for _ in range(2)]
     with torch.no_grad():
@@ -266,7 +266,7 @@ def test_what_is_shown_is_what_the_loss_compares(name: str) -> None:
         assert len(comparison.kinds) == len(comparison.ids) == columns
         assert (comparison.anatomy.positive.sum(1) >= 1).all()
         stored = method.stored_keys(ROWS, INSTANCES)
-        if isinstance(method, NCEBank | InfoNCEBank):  # its own draw of keys, so the loss is put together here
+        if isinstance(method, NCEBank | InfoNCEBank):  # draws its own keys, so the loss is computed here
             assert stored is not None
             own, drawn = stored.keys[:N], stored.keys[N:]
             assert torch.equal(own, method.bank.keys[ROWS])
@@ -283,19 +283,19 @@ def test_what_is_shown_is_what_the_loss_compares(name: str) -> None:
             assert comparison.anatomy.loss == pytest.approx(expected.item(), rel=1e-4)
             return
         loss = method(pair[: method.views], LABELS, ROWS, generator()).loss.item()
-    if name == "cross-entropy":  # shows both views, trains on one
+    if name == "cross-entropy":  # compares both views, trains on one
         loss = F.cross_entropy(z, LABELS.repeat(2)).item()
     assert comparison.anatomy.loss == pytest.approx(loss, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_a_finished_model_needs_only_its_shown_state(name: str) -> None:
+def test_inference_state_is_sufficient(name: str) -> None:
     method, fresh = build(name), build(name, seed=1)
     method(views(method), LABELS, ROWS, generator())
     method.after_step()
-    shown = {key: value.clone() for key, value in method.inference_state().items()}
-    assert not any(key.startswith("key_") for key in shown)
-    fresh.load_inference_state(shown)
+    state = {key: value.clone() for key, value in method.inference_state().items()}
+    assert not any(key.startswith("key_") for key in state)
+    fresh.load_inference_state(state)
     x = torch.rand(2, 3, 16, 16)
     assert torch.equal(z_of(method.eval(), x), z_of(fresh.eval(), x))
     with pytest.raises(RuntimeError, match="missing"):
@@ -303,27 +303,27 @@ def test_a_finished_model_needs_only_its_shown_state(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["nce-bank", "infonce-bank"])
-def test_a_large_bank_is_not_kept_with_a_finished_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_bank_is_not_saved_with_a_finished_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     method, small = build(name), build(name, seed=1)
     small.load_inference_state(method.inference_state())
-    kept = small.stored_keys(ROWS, 4)
-    assert kept is not None
-    assert kept.known
-    monkeypatch.setattr(memory_bank, "KEYS_SHOWN", INSTANCES - 1)
-    shown = method.inference_state()
-    assert "bank.keys" not in shown
+    saved = small.stored_keys(ROWS, 4)
+    assert saved is not None
+    assert saved.saved
+    monkeypatch.setattr(memory_bank, "MAX_SAVED_KEYS", INSTANCES - 1)
+    state = method.inference_state()
+    assert "bank.keys" not in state
     large = build(name, seed=1)
-    large.load_inference_state(shown)
+    large.load_inference_state(state)
     missing = large.stored_keys(ROWS, 4)
     assert missing is not None
-    assert not missing.known
-    assert torch.equal(missing.instances, kept.instances)
-    assert "bank.keys" in method.state_dict()  # resuming needs it
+    assert not missing.saved
+    assert torch.equal(missing.instances, saved.instances)
+    assert "bank.keys" in method.state_dict()  # needed to resume
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 7, 8])
-def test_every_part_of_a_moco_batch_has_statistics(count: int) -> None:
-    """A part of one image has none: however the batch divides, each part gets two."""
+def test_moco_parts_have_at_least_two_images(count: int) -> None:
+    """Batch statistics of a single image are undefined."""
     method = moco(batch_norm_splits=4)
     pair = [torch.rand(count, 3, 16, 16) for _ in range(2)]
     assert torch.isfinite(method(pair, LABELS[:count], ROWS[:count], generator()).loss)

@@ -1,4 +1,4 @@
-"""Heads: feature h -> embedding z, and z -> prediction p."""
+"""Projection heads (h -> z) and predictors (z -> p)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def projection_head(inputs: int, hidden: int, outputs: int, last_norm: bool = Fa
     """Linear, BatchNorm, ReLU, Linear (SimCLR, Chen et al. 2020, section 4.2): (N, inputs) -> (N, outputs).
 
     Args:
-        last_norm: end with a BatchNorm without parameters (SimSiam, Chen and He 2021, section 3).
+        last_norm: append a BatchNorm without parameters (SimSiam, Chen and He 2021, section 3).
     """
     layers: list[nn.Module] = [
         nn.Linear(inputs, hidden, bias=False),
@@ -23,5 +23,5 @@ def projection_head(inputs: int, hidden: int, outputs: int, last_norm: bool = Fa
 
 
 def predictor(dim: int, hidden: int) -> nn.Sequential:
-    """A bottleneck, Linear, BatchNorm, ReLU, Linear (SimSiam, section 3): (N, dim) -> (N, dim)."""
+    """Bottleneck of Linear, BatchNorm, ReLU, Linear (SimSiam, section 3): (N, dim) -> (N, dim)."""
     return projection_head(dim, hidden, dim)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from cl_core.losses import negative_cosine
 from cl_core.losses.anatomy import negative_cosine_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.heads import predictor
-from cl_core.models.methods.base import (
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.heads import predictor
+from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
     Method,
@@ -24,7 +24,7 @@ from cl_core.models.methods.base import (
 
 
 class SimSiam(Method):
-    """`stop_gradient` and `predictor` switch off what keeps it from collapsing, so that collapse can be seen."""
+    """Negative cosine between prediction and projection. Without `stop_gradient` or `predictor` it collapses."""
 
     has_temperature = False
 
@@ -39,7 +39,7 @@ class SimSiam(Method):
         return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        # One pass a view, as in the paper: each view has its own batch statistics.
+        # Each view has its own batch statistics, as in the paper.
         z1, z2 = (self.project(self.encoder(view)) for view in views)
         p1, p2 = self.predictor(z1), self.predictor(z2)
         if self.stop_gradient:

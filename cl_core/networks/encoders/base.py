@@ -1,4 +1,4 @@
-"""What every encoder is: images (N, 3, S, S) float32 in [0, 1], which it normalizes itself, to features (N, dim)."""
+"""Base class of encoders."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from torch import Tensor, nn
 
 from cl_core.errors import UserError
 
-# Mean and standard deviation of the images an encoder sees, per channel, in [0, 1].
+# Mean and standard deviation of the training images per channel, in [0, 1].
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 NEUTRAL: Statistics = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-MOST_VALUES = 500_000_000  # numbers a network may hold, 2 GB of them; what came from elsewhere could ask for any
+MAX_VALUES = 500_000_000  # parameters and buffers of a network (2 GB); a downloaded run could request any size
 
 
-def check_size(network: nn.Module, name: str) -> None:
-    """Before a network is made that may be too large to be made; `network` is it on the device `meta`, which holds nothing.
+def check_size(network: nn.Module, name: str | UserError) -> None:
+    """Check the size of a network built on the device `meta`, before its memory is allocated.
+
+    Args:
+        name: name of the network in the error message.
 
     Raises:
-        UserError: it would hold more than `MOST_VALUES`.
+        UserError: the network has more than `MAX_VALUES` parameters and buffers.
     """
     values = sum(each.numel() for each in network.state_dict().values())
-    if values > MOST_VALUES:
-        most = f"{MOST_VALUES / 1e6:,.0f} million"
-        raise UserError(f"{name} holds {values / 1e6:,.0f} million numbers; networks of up to {most} are opened here.")
+    if values > MAX_VALUES:
+        raise UserError("models.too_large", name=name, values=f"{values / 1e6:,.0f}", most=f"{MAX_VALUES / 1e6:,.0f}")
 
 
 class Normalize(nn.Module):
@@ -41,7 +43,11 @@ class Normalize(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A normalized backbone; `dim` is the width of its features."""
+    """A backbone preceded by normalization: images (N, 3, S, S) float32 in [0, 1] -> features h (N, dim).
+
+    Args:
+        statistics: mean and standard deviation for the normalization.
+    """
 
     def __init__(self, backbone: nn.Module, dim: int, statistics: Statistics) -> None:
         super().__init__()
@@ -51,7 +57,7 @@ class Encoder(nn.Module):
 
     @property
     def statistics(self) -> Statistics:
-        """Mean and standard deviation it subtracts and divides by, per channel, in [0, 1]."""
+        """Mean and standard deviation of the normalization, per channel, in [0, 1]."""
         mean, std = (values.flatten().tolist() for values in (self.normalize.mean, self.normalize.std))
         return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 

@@ -1,4 +1,4 @@
-"""Convolutions of small maps as a product: torch's own values and gradients, and only where it pays."""
+"""Convolution of small maps as a matrix product against `nn.Conv2d`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.encoders.small_map_conv import LARGEST_MAP, Conv2d, quick_on_small_maps
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.encoders.small_map_conv import LARGEST_MAP, Conv2d, with_small_map_conv
 
 CASES = [  # kernel, stride, padding, height, width, bias
     (3, 1, 1, 1, 1, False),
@@ -26,20 +26,19 @@ CASES = [  # kernel, stride, padding, height, width, bias
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding", "height", "width", "bias"), CASES)
-def test_equals_torchs(kernel: int, stride: int, padding: int, height: int, width: int, bias: bool) -> None:
+def test_equals_torch(kernel: int, stride: int, padding: int, height: int, width: int, bias: bool) -> None:
     torch.manual_seed(0)
     reference = nn.Conv2d(8, 16, kernel, stride, padding, bias=bias).double()
-    quick = copy.deepcopy(reference)
-    quick_on_small_maps(quick)
-    assert type(quick) is Conv2d
+    replaced = with_small_map_conv(copy.deepcopy(reference))
+    assert type(replaced) is Conv2d
     x = torch.randn(4, 8, height, width, dtype=torch.float64)
-    found = []
-    for layer in (reference, quick):
+    results = []
+    for layer in (reference, replaced):
         leaf = x.clone().requires_grad_()
         out = layer(leaf)
         out.backward(torch.linspace(-1, 1, out.numel(), dtype=torch.float64).view_as(out))
-        found.append([out, leaf.grad, *(p.grad for p in layer.parameters())])
-    for expected, got in zip(*found, strict=True):
+        results.append([out, leaf.grad, *(p.grad for p in layer.parameters())])
+    for expected, got in zip(*results, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -53,8 +52,8 @@ def test_autocast_gives_bfloat16_and_float32_gradients() -> None:
     assert layer.weight.grad.dtype == torch.float32
 
 
-def test_other_convolutions_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Conv2d, "_product", lambda *_: pytest.fail("the product was taken"))
+def test_other_convolutions_use_the_general_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Conv2d, "_product", lambda *_: pytest.fail("the matrix product was used"))
     large = torch.randn(2, 8, 3, 3)
     assert large.shape[2] * large.shape[3] > LARGEST_MAP
     small = torch.randn(2, 8, 2, 2)
@@ -65,7 +64,7 @@ def test_other_convolutions_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) ->
     Conv2d(8, 8, 3, padding=1, padding_mode="circular")(small)
 
 
-def test_a_resnet_keeps_its_weights_and_values() -> None:
+def test_resnet_keeps_its_weights_and_results() -> None:
     """resnet18 at 32 px ends in maps of 2 x 2 and 1 x 1."""
     from torchvision.models import resnet18
 
@@ -79,3 +78,17 @@ def test_a_resnet_keeps_its_weights_and_values() -> None:
     with torch.no_grad():
         expected = reference.eval()(encoder.normalize(views))
         torch.testing.assert_close(encoder(views), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_replacement_shares_parameters_and_draws_nothing() -> None:
+    from torchvision.models import resnet18
+
+    network = resnet18(weights=None).eval()
+    names, state = [name for name, _ in network.named_modules()], network.state_dict()
+    parameters, generator = list(network.parameters()), torch.get_rng_state()
+    assert with_small_map_conv(network) is network
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert [name for name, _ in network.named_modules()] == names
+    assert list(network.state_dict()) == list(state)
+    assert all(new is old for new, old in zip(network.parameters(), parameters, strict=True))
+    assert not any(type(module) is nn.Conv2d or module.training for module in network.modules())

@@ -1,4 +1,4 @@
-"""What every method is: an encoder, a head, and a loss over the views of a batch."""
+"""Base class of methods: an encoder, a projection head, and a loss over the views of a batch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from torch import Tensor, nn
 
 from cl_core.losses import SupConForm
 from cl_core.losses.anatomy import Anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.heads import projection_head
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.heads import projection_head
 
 ColumnKind = Literal["view", "bank", "queue", "class"]
 
 
 @dataclasses.dataclass(frozen=True)
 class MethodOutput:
-    """loss: scalar; chance: the loss of a model that has learned nothing, for this batch."""
+    """Result of a training step.
+
+    Attributes:
+        loss: scalar tensor.
+        chance: chance level of the loss for this batch.
+    """
 
     loss: Tensor
     chance: float
@@ -28,12 +33,14 @@ class MethodOutput:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What a method's loss compares in one batch, for showing.
+    """The loss of one batch taken apart.
 
-    anatomy: its rows are the first R views of `[first; second]`.
-    kinds, ids: one a column: what stands there, and which (a view's position among the views, an
-        instance for bank and queue, -1 if the queue's entry is still random, a class).
-    chance: loss of a model that has learned nothing.
+    Attributes:
+        anatomy: its rows are the first R views of `[first; second]`.
+        kinds: kind of each column.
+        ids: (C,) int64, identity of each column: position of a view, instance of a key in a bank or queue (-1 for a random
+            entry of the queue), or class.
+        chance: chance level of the loss.
     """
 
     anatomy: Anatomy
@@ -44,26 +51,29 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class StoredKeys:
-    """Keys (K, D) that a bank or queue holds, and the instances (K,) they show; -1 where a key is still random.
+    """Keys of a memory bank or queue.
 
-    known: whether the keys are the training's; a large bank is not kept with a finished model.
+    Attributes:
+        instances: (K,) int64, instance of each key; -1 for random keys of a queue that is not full yet.
+        keys: (K, D) float32.
+        saved: whether the keys are those of training; a large bank is not saved with a finished model.
     """
 
     instances: Tensor
     keys: Tensor
-    known: bool = True
+    saved: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class DataShape:
-    """What a method must know of its data: how many instances (groups of images) it trains on, how many classes."""
+    """Number of instances (groups of images) and of classes in the training data."""
 
     instances: int = 0
     classes: int = 0
 
 
 class MethodSettings(Protocol):
-    """The settings methods read; a `RunConfig` has them all."""
+    """Settings of methods, all of them fields of `RunConfig`."""
 
     @property
     def projection_hidden(self) -> int: ...
@@ -97,10 +107,12 @@ class MethodSettings(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """This process's part of a batch, where several train together.
+    """The shard of each batch that this process encodes in distributed training.
 
-    gather: rows of a shard -> rows of the whole batch, differentiable in the shard's own. own: the shard's rows of a
-    whole batch. parts: how many shards there are.
+    Attributes:
+        gather: rows of the shard -> rows of the whole batch, differentiable with respect to the shard.
+        own: rows of the whole batch -> rows of the shard.
+        parts: number of shards.
     """
 
     gather: Callable[[Tensor], Tensor] = lambda values: values
@@ -109,12 +121,14 @@ class Shard:
 
 
 class Method(nn.Module, ABC):
-    """Networks and loss. `encoder` gives the feature h, `project` the embedding z.
+    """Networks and loss. `encoder` computes the feature h, `project` the embedding z.
 
-    trainable: whether a training may use it. has_head: whether z is anything else than h.
-    views: how many views of each image a step takes.
-    has_temperature: whether the loss divides by one.
-    training_only: parts of the state that a finished model does not need.
+    Attributes:
+        trainable: whether the method has a loss to train with.
+        has_head: whether z differs from h.
+        views: number of views of each image in a step.
+        has_temperature: whether the loss has a temperature.
+        training_only: prefixes of state entries that inference does not need.
     """
 
     trainable: ClassVar[bool] = True
@@ -130,7 +144,7 @@ class Method(nn.Module, ABC):
 
     @staticmethod
     def uses_labels(settings: MethodSettings) -> bool:
-        """Whether the loss reads the images' labels."""
+        """Whether the loss uses labels."""
         return False
 
     @abstractmethod
@@ -142,37 +156,37 @@ class Method(nn.Module, ABC):
         """Loss of one batch.
 
         Args:
-            views: one tensor (N, 3, S, S) a view, float in [0, 1]; where several processes train, this one's shard.
-            labels, instances: (N,) int64, the labels of the whole batch's images, and which instance each shows.
-            generator: of whatever is drawn, on the views' device.
+            views: one tensor (N, 3, S, S) per view, float in [0, 1]; in distributed training the shard of this process.
+            labels, instances: (N,) int64, labels and instances of the whole batch.
+            generator: for random draws, on the device of the views.
         """
 
     @abstractmethod
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
-        """Take the loss of one batch apart.
+        """Compute the loss of one batch term by term.
 
         Args:
             z: embeddings (2N, D) of two views of N images, stacked `[first; second]`.
             labels, instances: (N,) int64, as in `forward`.
-            stored: what `stored_keys` gives, where the method keeps keys.
+            stored: result of `stored_keys`; needed by methods with a bank or queue.
         """
 
     def stored_keys(self, instances: Tensor, count: int) -> StoredKeys | None:
-        """The kept keys a batch of these instances (N,) is compared with, at most `count` of them as negatives."""
+        """Stored keys for a batch of `instances` (N,) int64, at most `count` of them negatives; None without a bank or queue."""
         return None
 
     def after_step(self) -> None:
-        """What follows the optimizer's step: refresh a bank, fill a queue, move a key encoder."""
+        """Called after each optimizer step: update a bank, a queue or a key encoder."""
 
     def inference_state(self) -> dict[str, Tensor]:
-        """The state without what only training needs."""
+        """The state dict without the entries that only training needs."""
         return {name: value for name, value in self.state_dict().items() if not name.startswith(self.training_only)}
 
     def load_inference_state(self, state: dict[str, Tensor]) -> None:
-        """Take up what `inference_state` gave.
+        """Load an `inference_state`.
 
         Raises:
-            RuntimeError: it belongs to another network.
+            RuntimeError: entries are missing or unexpected.
         """
         missing, unexpected = self.load_state_dict(state, strict=False)
         missing = [name for name in missing if not name.startswith(self.training_only)]
@@ -181,10 +195,10 @@ class Method(nn.Module, ABC):
 
 
 def head_for(encoder: Encoder, settings: MethodSettings) -> nn.Sequential:
-    """The projection head that the settings describe."""
+    """Projection head with the widths of the settings."""
     return projection_head(encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm)
 
 
 def view_columns(count: int) -> tuple[list[ColumnKind], Tensor]:
-    """The columns of a loss that compares views with views."""
+    """Kinds and ids of the columns of a loss that compares views with views."""
     return ["view"] * count, torch.arange(count)

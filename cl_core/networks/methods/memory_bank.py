@@ -1,7 +1,6 @@
-"""Memory banks: a stored key for every instance of the data (Wu et al. 2018), and the two methods that use one.
+"""Methods with a memory bank: one stored key per instance (Wu et al. 2018).
 
-The keys of a batch are refreshed after its step, so most keys are one epoch old: many negatives for
-little work, but stale ones.
+The keys of a batch are updated after its step. This gives many negatives at little cost, but most keys are one epoch old.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from cl_core.losses import (
     nce_chance_level,
 )
 from cl_core.losses.anatomy import info_nce_anatomy, nce_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.methods.base import (
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import (
     ColumnKind,
     Comparison,
     DataShape,
@@ -35,11 +34,11 @@ from cl_core.models.methods.base import (
 )
 
 LOG_Z_MOMENTUM = 0.9
-KEYS_SHOWN = 10_000  # a finished model keeps a bank of so many keys; a larger one would be most of what it weighs
+MAX_SAVED_KEYS = 10_000  # a larger bank is not saved with a finished model: it would dominate the file size
 
 
 class MemoryBank(nn.Module):
-    """One key of length 1 for each of G instances, (G, D); random until an instance was first seen."""
+    """Keys of length 1 for G instances, (G, D); a key is random until its instance is first trained on."""
 
     keys: Tensor
 
@@ -52,17 +51,17 @@ class MemoryBank(nn.Module):
         return len(self.keys)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Distinct instances, uniformly: (count,) int64."""
+        """Draw distinct instances uniformly: (count,) int64."""
         return torch.randperm(len(self), generator=generator, device=self.keys.device)[:count]
 
     def refresh(self, instances: Tensor, z: Tensor) -> None:
-        """key <- momentum * key + (1 - momentum) * z, back to length 1."""
+        """key <- momentum * key + (1 - momentum) * z, normalized to length 1."""
         fresh = F.normalize(z.float(), dim=1)
         self.keys[instances] = F.normalize(self.momentum * self.keys[instances] + (1 - self.momentum) * fresh, dim=1)
 
 
 class BankMethod(Method):
-    """One view of each image is compared with its own stored key and with drawn keys of others."""
+    """Base class: one view of each image is compared with its stored key and with randomly drawn keys."""
 
     views = 1
 
@@ -72,53 +71,53 @@ class BankMethod(Method):
         self.bank = MemoryBank(data.instances, settings.projection_dim, settings.bank_momentum)
         self.temperature = settings.temperature
         self.negatives = min(settings.negatives, max(1, data.instances - 1))
-        self._seen: tuple[Tensor, Tensor] | None = None
-        self._knows_keys = True
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self._keys_saved = True
 
     def project(self, features: Tensor) -> Tensor:
         return self.head(features)
 
     def _query(self, views: Sequence[Tensor], instances: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         z = self.shard.gather(self.project(self.encoder(views[0])))
-        self._seen = (instances, z.detach())
+        self._batch = (instances, z.detach())
         return z, self.bank.draw(self.negatives, generator)
 
     def after_step(self) -> None:
-        if self._seen is not None:
-            self.bank.refresh(*self._seen)
-            self._seen = None
+        if self._batch is not None:
+            self.bank.refresh(*self._batch)
+            self._batch = None
 
     def inference_state(self) -> dict[str, Tensor]:
         state = super().inference_state()
-        if len(self.bank) > KEYS_SHOWN:
+        if len(self.bank) > MAX_SAVED_KEYS:
             del state["bank.keys"]
         return state
 
     def load_inference_state(self, state: dict[str, Tensor]) -> None:
-        self._knows_keys = "bank.keys" in state
-        super().load_inference_state(state if self._knows_keys else state | {"bank.keys": self.bank.keys})
+        self._keys_saved = "bank.keys" in state
+        super().load_inference_state(state if self._keys_saved else state | {"bank.keys": self.bank.keys})
 
     def stored_keys(self, instances: Tensor, count: int) -> StoredKeys:
-        """The batch's own keys, then drawn ones."""
+        """The keys of the batch, then randomly drawn ones."""
         drawn = self.bank.draw(min(count, self.negatives), torch.Generator().manual_seed(0))
-        shown = torch.cat([instances, drawn])
-        return StoredKeys(shown, self.bank.keys[shown], self._knows_keys)
+        rows = torch.cat([instances, drawn])
+        return StoredKeys(rows, self.bank.keys[rows], self._keys_saved)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Parts:
-    """Stored keys taken apart: the batch's own (N, D), the drawn ones (K, D), and which of those are a row's own (N, K)."""
+    """Stored keys: those of the batch (N, D), drawn ones (K, D), and a mask of drawn keys excluded from a row (N, K)."""
 
     own: Tensor
     drawn: Tensor
-    left_out: Tensor
+    excluded: Tensor
 
 
 def _parts(stored: StoredKeys | None, instances: Tensor) -> _Parts:
     assert stored is not None
     count = len(instances)
-    left_out = stored.instances[count:][None] == instances[:, None]
-    return _Parts(stored.keys[:count], stored.keys[count:], left_out)
+    excluded = stored.instances[count:][None] == instances[:, None]
+    return _Parts(stored.keys[:count], stored.keys[count:], excluded)
 
 
 def _bank_columns(stored: StoredKeys | None) -> tuple[list[ColumnKind], Tensor]:
@@ -127,25 +126,25 @@ def _bank_columns(stored: StoredKeys | None) -> tuple[list[ColumnKind], Tensor]:
 
 
 class InfoNCEBank(BankMethod):
-    """InfoNCE against the bank."""
+    """InfoNCE with keys of the bank as negatives."""
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z, drawn = self._query(views, instances, generator)
-        own = drawn[None] == instances[:, None]  # an instance is not its own negative
+        own = drawn[None] == instances[:, None]  # exclude an instance from its own negatives
         loss = info_nce(z, self.bank.keys[instances], self.bank.keys[drawn], self.temperature, own)
         return MethodOutput(loss, bank_chance_level(self.negatives))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         parts = _parts(stored, instances)
-        anatomy = info_nce_anatomy(z.chunk(2)[0], parts.own, parts.drawn, self.temperature, parts.left_out)
+        anatomy = info_nce_anatomy(z.chunk(2)[0], parts.own, parts.drawn, self.temperature, parts.excluded)
         return Comparison(anatomy, *_bank_columns(stored), bank_chance_level(len(parts.drawn)))
 
 
 class NCEBank(BankMethod):
-    """Instance discrimination by NCE (Wu et al. 2018, section 3.2): is this key the instance's own, or noise?
+    """Instance discrimination by NCE (Wu et al. 2018, section 3.2): classify a key as the instance's own or as noise.
 
-    The score is cosine / temperature - log Z. Z is estimated anew at every step from the noise and
-    averaged over steps; estimated once, as is often done, it is soon wrong, for cosines spread as training goes.
+    The score is cosine / temperature - log Z. Log Z is a moving average of estimates from the noise of each step; the common
+    single estimate at the first step becomes wrong, as the cosines spread during training.
     """
 
     log_z: Tensor
@@ -173,12 +172,12 @@ class NCEBank(BankMethod):
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         parts, query = _parts(stored, instances), z.chunk(2)[0]
-        log_z, log_kq = self._shown_log_z(query, parts.drawn), self._log_kq(len(parts.drawn))
-        anatomy = nce_anatomy(query, parts.own, parts.drawn, self.temperature, log_z, log_kq, parts.left_out)
+        log_z, log_kq = self._inference_log_z(query, parts.drawn), self._log_kq(len(parts.drawn))
+        anatomy = nce_anatomy(query, parts.own, parts.drawn, self.temperature, log_z, log_kq, parts.excluded)
         return Comparison(anatomy, *_bank_columns(stored), nce_chance_level(len(parts.drawn)))
 
-    def _shown_log_z(self, query: Tensor, drawn: Tensor) -> float:
-        """The learned log Z; of a network that never took a step, the estimate its first step would make."""
+    def _inference_log_z(self, query: Tensor, drawn: Tensor) -> float:
+        """The trained log Z; before the first step, the estimate from `drawn`."""
         if not bool(self.log_z.isnan()):
             return float(self.log_z)
         return float(log_partition(F.normalize(query, dim=1) @ F.normalize(drawn, dim=1).T / self.temperature, len(self.bank)))

@@ -1,4 +1,4 @@
-"""Supervised cross-entropy, the baseline that SupCon is held against: a linear classifier on the encoder."""
+"""Supervised baseline: cross-entropy of a linear classifier on the encoder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_core.losses.anatomy import cross_entropy_anatomy
-from cl_core.models.encoders.base import Encoder
-from cl_core.models.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
 
 
 class CrossEntropy(Method):
-    """`project` gives the logits, one a class."""
+    """Linear classifier; `project` computes its logits."""
 
     views = 1
     has_temperature = False
@@ -36,7 +36,7 @@ class CrossEntropy(Method):
         return MethodOutput(F.cross_entropy(logits, labels), math.log(logits.shape[1]))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
-        """Views against the classes that occur in the batch."""
+        """Views against the classes present in the batch."""
         present, position = labels.unique(return_inverse=True)
         anatomy = cross_entropy_anatomy(z[:, present], position.repeat(2))
         return Comparison(anatomy, ["class"] * len(present), present, math.log(max(1, len(present))))

@@ -1,1 +1,0 @@
-"""Encoders, heads and methods: images in, features and losses out."""

@@ -1,1 +1,0 @@
-"""Encoders: images in, features h out."""
