@@ -33,7 +33,7 @@ def export_run(source: RunFolder, target: Path) -> RunFolder:
                 small.append_metrics(point)
             snapshots = source.read_snapshots()
             if snapshots is not None:
-                small.write_snapshots(snapshots)
+                small.write_small_snapshots(snapshots)
             small.write_record(record)
             shutil.move(small.path, target)
     except OSError as error:

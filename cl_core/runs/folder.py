@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
@@ -116,6 +117,7 @@ def _line(point: dict[str, Any]) -> str:
 
 
 SCALE = ".scale"
+SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddings that 8 bits may cause
 
 
 def quantize(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -302,10 +304,10 @@ class Folder(Generic[R]):
             raise UserError("runs.not_safetensors", file=path, reason=str(error)) from None
 
 
-F = TypeVar("F", bound=Folder[Any])
+AnyFolder = TypeVar("AnyFolder", bound=Folder[Any])
 
 
-def find_folder(name: str, shipped: list[F], make: Callable[[Path], F]) -> F:
+def find_folder(name: str, shipped: list[AnyFolder], make: Callable[[Path], AnyFolder]) -> AnyFolder:
     """Find a run among `shipped` by its name, or by the path of its folder.
 
     Args:
@@ -337,13 +339,32 @@ class RunFolder(Folder[RunRecord]):
         tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": snapshots.embeddings}
         self._write(self.snapshots_file, tensors, {})
 
+    def write_small_snapshots(self, snapshots: Snapshots) -> None:
+        """Write snapshots in 8 bits, with a scale for each embedding.
+
+        Where that would change the spread of the embeddings by more than `SPREAD_TOLERANCE`, as after a collapse, they
+        are written in half precision.
+        """
+        exact = snapshots.embeddings.float()
+        scale = exact.abs().amax(2, keepdim=True).clamp_min(torch.finfo(torch.float16).tiny) / 127
+        quantized = (exact / scale).round().to(torch.int8)
+        before, after = (F.normalize(z, dim=2).std(1).mean(1) for z in (exact, quantized * scale))
+        if bool(((after - before).abs() > SPREAD_TOLERANCE * before).any()):
+            self.write_snapshots(snapshots)
+            return
+        tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": quantized}
+        self._write(self.snapshots_file, tensors | {"embeddings" + SCALE: scale[..., 0]}, {})
+
     def read_snapshots(self) -> Snapshots | None:
         """The snapshots; None if none were written."""
         if not self.snapshots_file.is_file():
             return None
         tensors, _ = self._read(self.snapshots_file)
         try:
-            return Snapshots(tensors["rows"], tensors["steps"].tolist(), tensors["embeddings"])
+            embeddings = tensors["embeddings"]
+            if embeddings.dtype == torch.int8:
+                embeddings = (embeddings * tensors["embeddings" + SCALE][..., None]).half()
+            return Snapshots(tensors["rows"], tensors["steps"].tolist(), embeddings)
         except KeyError as error:
             raise UserError("runs.damaged_snapshots", file=self.snapshots_file, tensor=error.args[0]) from None
 

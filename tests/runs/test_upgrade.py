@@ -18,7 +18,7 @@ from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import add_settings, given_settings
 from cl_core.runs.store import open_run
 from cl_core.runs.upgrade import RENAMED_SETTINGS, upgrade_metrics, upgrade_record
-from cl_core.words.run_folder import WordFolder, open_words
+from cl_core.words.folder import WordFolder, open_words
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures" / "format_1"
