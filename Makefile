@@ -1,26 +1,44 @@
-# make app    install what is needed and open the app (PORT=7860)
-# make test   install what the tests need, a browser too, and run them
-# make screenshots   the images in the README
+# make app         install what is needed and open the app (PORT=7860)
+# make test        install what the tests need, a browser too, and run all of them
+# make test-fast   the tests without a browser and without programs of their own
+# make check       formatting, types and lint, of Python and of the browser side
+# make docs        build the manual into build/docs
+# make pins        write requirements.txt and requirements-test.txt from pyproject.toml
+# make screenshots the pictures of README and manual
 
 PORT ?= 7860
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Two more than there are cores: tests wait for programs and pages.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+WORKERS := $(shell expr $(CORES) + 2)
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: app test check browser screenshots clean
+.PHONY: app test test-fast check docs pins browser screenshots clean
 
 app: $(VENV)/.app-ready
 	$(BIN)/python app.py --port $(PORT)
 
 test: $(VENV)/.test-ready browser check
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n $(WORKERS) --maxprocesses 4
 
-check: $(VENV)/.test-ready
+test-fast: $(VENV)/.test-ready
+	$(PYTEST) -n $(CORES) -m "not slow"
+
+check: $(VENV)/.test-ready node_modules/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	npm run --silent types
+	npm run --silent lint
+	$(BIN)/python scripts/pins.py --check
+
+docs: $(VENV)/.test-ready
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+
+pins: $(VENV)/.test-ready
+	$(BIN)/python scripts/pins.py
 
 browser: $(VENV)/.test-ready
 	$(BIN)/python -m tests.browser.install
@@ -35,9 +53,13 @@ $(VENV)/.test-ready: requirements.txt requirements-test.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@ $(VENV)/.app-ready
 
+node_modules/.ready: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
+	touch $@
+
 screenshots: $(VENV)/.test-ready browser
 	mkdir -p assets/screenshots
 	CL_SCREENSHOTS=$(CURDIR)/assets/screenshots $(BIN)/python -m pytest -q tests/browser
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache node_modules build

@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.hardware import describe
 from cl_core.hub.recommended import RECOMMENDED
-from cl_core.models.encoders.base import NEUTRAL
-from cl_core.models.encoders.timm import TimmName, build_timm
+from cl_core.networks.encoders.base import NEUTRAL
+from cl_core.networks.encoders.timm import TimmName, build_timm
 from cl_core.system.device import autocast, choose_device
 
 SIDE, BATCH, TRIES = 224, 32, 3
@@ -39,7 +39,7 @@ def main() -> None:
     print(f"{found['processor']}; GPU: {found['gpu']}; torch {torch.__version__}, timm {timm.__version__}")
     for each in RECOMMENDED:
         print(
-            f"{each.repository:<58}{a_second(each.repository.split('/')[1].split('.')[0]):>7.0f} a second, said {each.a_second}"
+            f"{each.repository:<58}{a_second(each.repository.split('/')[1].split('.')[0]):>7.0f} a second, listed {each.images_per_s}"
         )
 
 

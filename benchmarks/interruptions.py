@@ -24,7 +24,7 @@ import torch
 
 from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import COMPILED_FROM, make_views
-from cl_core.models.methods import TRAINABLE
+from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.folder import RunFolder
 
 SETTINGS: dict[str, Any] = {

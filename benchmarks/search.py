@@ -23,7 +23,7 @@ from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.registry import load_dataset
 from cl_core.explore import vector_index as nearest_module
 from cl_core.explore.gallery import run_gallery
-from cl_core.explore.vector_index import FlatIndex, HNSWIndex, nearest
+from cl_core.explore.vector_index import FlatIndex, HNSWIndex, build_index
 from cl_core.runs.store import load_run
 
 QUERIES = 25
@@ -80,7 +80,7 @@ def _index(made: torch.Tensor, queries: torch.Tensor, exact: FlatIndex) -> dict[
     try:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            index = nearest(made, Path(folder) / "index")
+            index = build_index(made, Path(folder) / "index")
             built = time.perf_counter() - began
             assert isinstance(index, HNSWIndex)
             found, expected = index.search(queries, 10)[1], exact.search(queries, 10)[1]

@@ -29,8 +29,8 @@ from cl_core.augment.views import make_views, plain_views
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
 from cl_core.losses import nt_xent
-from cl_core.models.encoders.small_map_conv import quick_on_small_maps
-from cl_core.models.heads import projection_head
+from cl_core.networks.encoders.small_map_conv import with_small_map_conv
+from cl_core.networks.heads import projection_head
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
 from cl_core.training.loop import Training
@@ -159,7 +159,7 @@ def bare(views: Tensor, channels_last: bool, bf16: bool, quick: bool) -> Iterato
     """Forward, backward and optimizer on views that are ready."""
     model = network()
     if quick:
-        quick_on_small_maps(model)
+        with_small_map_conv(model)
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
         views = views.contiguous(memory_format=torch.channels_last)

@@ -25,9 +25,9 @@ from cl_core.system.device import choose_device
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus, Sentences, build_corpus, wordnet
 from cl_core.words.cost import measure_cost
-from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
+from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_ratings
 from cl_core.words.model import WordVectors
-from cl_core.words.questions import WordSpace
+from cl_core.words.similarity import WordSpace
 from cl_core.words.training import WordTraining, noise_log_kq
 
 SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "noise_words": 5, "min_count": 8, "subsample": 1e-3}
@@ -45,8 +45,8 @@ def agreements(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, 
     for contexts in (False, True):
         space = WordSpace.of(corpus.vocabulary, vectors, contexts)
         for file in JUDGEMENTS:
-            result = agreement(space, read_judgments(folder / file), file)
-            found[f"{file.split('.')[0]}{' +contexts' if contexts else ''} ({result.known}/{result.pairs})"] = result.spearman
+            result = agreement(space, read_ratings(folder / file), file)
+            found[f"{file.split('.')[0]}{' +contexts' if contexts else ''} ({result.in_vocabulary}/{result.pairs})"] = result.spearman
     return found
 
 

@@ -18,8 +18,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "cl_core"
 # From the ground up: each room may import only those before it.
 ROOMS = [
-    *("text", "errors", "system", "losses", "figures", "data", "augment", "models", "evaluation", "runs", "training"),
-    *("explore", "words", "hub", "cli", "ui", "__init__", "__main__"),
+    *("text", "errors", "system", "losses", "figures", "data", "augment", "networks", "evaluation", "runs", "training"),
+    *("explore", "words", "hub", "api", "cli", "ui", "__init__", "__main__"),
 ]
 FOR_PEOPLE_WHO_IMPORT = {"losses": {"__future__", "torch"} | sys.stdlib_module_names}
 
@@ -97,6 +97,58 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     assert exact <= texts.keys(), exact - texts.keys()
     unused = {key for key in texts if key not in exact and not any(key.startswith(start) for start in starts)}
     assert not unused - {"settings.other"}
+
+
+# The command line prints in English; options are described where pydantic and argparse declare them.
+IN_ENGLISH = {"cl_core.cli", "cl_core.hub.card", "cl_core.hub.chart"}  # pages on the Hub are in English, too
+DECLARES = {
+    "Field",
+    "add_argument",
+    "ArgumentParser",
+    "add_parser",
+    "add_command",
+    "TypeVar",
+    "compile",
+    "ValueError",
+    "TypeError",
+}
+
+
+def sentences(file: Path) -> list[str]:
+    """Texts in the code that read like a sentence for people: four words or more that begin or end like one."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            skipped.add(id(node.body[0].value))  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in DECLARES:
+                skipped |= {id(each) for each in ast.walk(node)}
+        elif isinstance(node, ast.Assert):
+            skipped |= {id(each) for each in ast.walk(node)}
+        elif isinstance(node, ast.JoinedStr):
+            skipped |= {id(each) for each in node.values}
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
+            continue
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(each.value if isinstance(each, ast.Constant) else "X" for each in node.values)
+        elif isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        words = re.findall(r"[A-Za-z]{2,}", text)
+        reads = re.search(r"[a-z][.:?]$", text) or (len(words) > 4 and re.search(r"^[A-Z][a-z]+ [a-z]", text))
+        if len(words) >= 4 and reads and "\n" not in text and "<" not in text:
+            found.append(text)
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith(tuple(IN_ENGLISH))])
+def test_sentences_for_people_lie_in_the_locale_files(name: str) -> None:
+    assert not sentences(MODULES[name])
 
 
 def test_every_language_says_everything() -> None:

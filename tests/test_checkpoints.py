@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from cl_core.data.names import PUBLIC
+from cl_core.data.dataset import PUBLIC_SIZES
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.explore.projection import PROJECTORS, cached
-from cl_core.models.methods import TRAINABLE
+from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.store import find_run, load_run, run_features, shipped_runs, untrained_like
 from cl_core.system.paths import CHECKPOINTS
 from cl_core.ui.tabs import ablations
 from cl_core.words.evaluation import log_partition_over_contexts
-from cl_core.words.maps import SHOWN
+from cl_core.words.maps import MAP_WORDS
 from cl_core.words.maps import map_key as word_key
-from cl_core.words.questions import WordSpace
-from cl_core.words.run_folder import open_words, shipped_words
+from cl_core.words.similarity import WordSpace
+from cl_core.words.folder import open_words, shipped_words
 
 SHIPPED = [folder.name for folder in shipped_runs()]
 COLLAPSED = ["emoji-simsiam-no-predictor", "emoji-simsiam-no-stop-gradient"]
@@ -45,7 +45,7 @@ def test_a_shipped_run_is_whole(name: str) -> None:
     assert points[-1]["step"] == record.total_steps
     snapshots = folder.read_snapshots()
     assert snapshots is not None
-    assert len(snapshots.steps) >= (6 if record.config.dataset in PUBLIC else 8)  # 60,000 images take a minute each time
+    assert len(snapshots.steps) >= (6 if record.config.dataset in PUBLIC_SIZES else 8)  # 60,000 images take a minute each time
     assert snapshots.steps[0] == 0
     assert snapshots.steps[-1] == record.total_steps
     assert not folder.resume_file.exists()
@@ -56,7 +56,7 @@ def test_maps_are_computed_ahead(name: str) -> None:
     for run in (load_run(name), untrained_like(load_run(name))):
         assert run.folder.path.parent == CHECKPOINTS
         dataset = run.record.config.dataset
-        shown = PUBLIC[dataset][1] if dataset in PUBLIC else len(load_dataset(dataset).shown)
+        shown = PUBLIC_SIZES[dataset][1] if dataset in PUBLIC_SIZES else len(load_dataset(dataset).shown)
         for projector in PROJECTORS:
             points = cached(run.folder.path, f"{dataset}-{run.key}", projector)
             assert points is not None, (run.name, projector)
@@ -79,7 +79,7 @@ def test_the_model_of_words() -> None:
     for projector in PROJECTORS:
         points = cached(folder.path, word_key(run), projector)
         assert points is not None, projector
-        assert points.shape == (SHOWN, 2)
+        assert points.shape == (MAP_WORDS, 2)
     lines = folder.read_metrics()
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.7
     measured = log_partition_over_contexts(run.vectors, run.vocabulary.counts)

@@ -77,6 +77,12 @@ def test_commands_work_from_an_empty_folder(installed: Path, empty: dict[str, st
     file, name = done.stdout.splitlines()
     assert str(installed.parent) in file
     assert name == "grinning face"
+    run = [str(installed / "contrastive-explorer"), "deploy", "someone/explorer", "--dry-run"]
+    done = subprocess.run(run, cwd=where, env=empty, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sent = {line.split()[-1] for line in done.stdout.splitlines()}
+    assert {"app.py", "cl_core/ui/build.py", "assets/emoji/images.webp", "checkpoints/emoji-simclr/run.json"} <= sent
+    assert not [name for name in sent if "_shipped" in name]
     assert not list(where.iterdir())
 
 

@@ -1,1 +1,1 @@
-"""What each command of the command line does: arguments -> exit code."""
+"""The command line: one module a command, each with its help, its options and its function."""

@@ -1,50 +1,79 @@
-"""`data`: bring images onto this machine."""
+"""`data`: download a data set, or import images of one's own."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-LISTED = 10  # files that were left out
+from cl_core.cli.options import Commands, add_image_size
+from cl_core.errors import UserError
+
+LISTED = 10  # skipped files
+
+
+def add_parser(commands: Commands) -> None:
+    description = "Download a data set, or import images of your own."
+    actions = commands.add_parser("data", help=description, description=description).add_subparsers(dest="action", required=True)
+    _add_get(actions)
+    _add_add(actions)
+
+
+def _add_get(actions: Commands) -> None:
+    parser = actions.add_parser("get", help="download a data set", description="Download a data set (cifar10).")
+    parser.add_argument("name", metavar="NAME")
+    parser.set_defaults(call=get)
+
+
+def _add_add(actions: Commands) -> None:
+    description = "Import a folder or an archive. Each folder of images is a class; folders train and test (or val) are splits."
+    parser = actions.add_parser("add", help="import a folder or an archive of images", description=description)
+    parser.add_argument("name", metavar="NAME", help="name of the data set: small letters, digits, dots, dashes")
+    parser.add_argument("images", type=Path, metavar="FOLDER|ARCHIVE", help="a folder, or a zip or tar archive")
+    parser.add_argument("--title", default="", help="name to display (default: NAME)")
+    parser.add_argument("--license", default="", help="license of the images")
+    parser.add_argument("--licence", dest="license", default=argparse.SUPPRESS, help=argparse.SUPPRESS)  # of earlier versions
+    add_image_size(parser, "--size", "side of the stored images (default: their own, at most 64)")
+    parser.set_defaults(call=add)
+
+
+@contextmanager
+def _progress_bar(name: str) -> Iterator[Callable[[float], None]]:
+    """A bar of 100 %, and the function that sets it to a fraction."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", desc=name, file=sys.stderr) as bar:
+        yield lambda fraction: bar.update(round(100 * fraction) - bar.n) and None
 
 
 def get(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    from cl_core.data.downloads import get as download
 
-    from cl_core.data.downloads import get as fetch
-
-    with tqdm(total=100, unit="%", desc=arguments.name, file=sys.stderr) as bar:
-        new = fetch(arguments.name, lambda fraction: bar.update(round(100 * fraction) - bar.n))
-    print(f"{arguments.name} is ready: --dataset {arguments.name}" if new else f"{arguments.name} is on this machine already.")
+    with _progress_bar(arguments.name) as progress:
+        is_new = download(arguments.name, progress)
+    print(f"{arguments.name} is ready: --dataset {arguments.name}" if is_new else f"{arguments.name} is on this machine already.")
     return 0
 
 
 def add(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from cl_core.data.bundled import DATASETS
-    from cl_core.data.imported import add_collection
+    from cl_core.data.imported import import_images
     from cl_core.data.registry import load_dataset
-    from cl_core.errors import UserError
 
-    if arguments.name in DATASETS:
-        raise UserError(f"{arguments.name} comes with the project: choose another name for your images.")
-    with tqdm(total=100, unit="%", desc=arguments.name, file=sys.stderr) as bar:
-        problems = add_collection(
-            arguments.name,
-            arguments.images,
-            arguments.title,
-            arguments.license,
-            arguments.size,
-            lambda fraction: bar.update(round(100 * fraction) - bar.n),
-        )
-    for problem in problems[:LISTED]:
-        print(f"left out: {problem}", file=sys.stderr)
-    if len(problems) > LISTED:
-        print(f"left out: and {len(problems) - LISTED:,} more", file=sys.stderr)
-    data = load_dataset(arguments.name)
+    name = arguments.name
+    if name in DATASETS:
+        raise UserError("cli.bundled_name", name=name)
+    with _progress_bar(name) as progress:
+        skipped = import_images(name, arguments.images, arguments.title, arguments.license, arguments.size, progress)
+    for error in skipped[:LISTED]:
+        print(f"skipped: {error}", file=sys.stderr)
+    if len(skipped) > LISTED:
+        print(f"skipped: and {len(skipped) - LISTED:,} more", file=sys.stderr)
+    data = load_dataset(name)
     print(
-        f"{arguments.name}: {len(data):,} images of {data.size} px, {len(data.classes)} classes, "
-        f"{len(data.test):,} of them to test; use it as --dataset {arguments.name}"
+        f"{name}: {len(data):,} images of {data.size} px, {len(data.classes)} classes, "
+        f"{len(data.test):,} of them in the test split; use it as --dataset {name}"
     )
     return 0

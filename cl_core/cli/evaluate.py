@@ -1,4 +1,4 @@
-"""`evaluate`: a run beside its baselines."""
+"""`evaluate`: measure a run and its baselines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ import json
 import sys
 from typing import Any
 
-from cl_core.errors import UserError
+from cl_core.cli.options import Commands, add_checkpoint, add_command, add_json
+from cl_core.errors import UserError, quoted
+
+
+def add_parser(commands: Commands) -> None:
+    description = "Measure kNN, linear probe, clustering and geometry, for the run, the untrained encoder and raw pixels."
+    parser = add_command(commands, "evaluate", evaluate, description)
+    add_checkpoint(parser)
+    parser.add_argument("--dataset", help="evaluate on other images than those of the run")
+    add_json(parser)
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -21,15 +30,14 @@ def evaluate(arguments: argparse.Namespace) -> int:
     run = load_run(arguments.checkpoint)
     dataset = load_dataset(arguments.dataset or run.record.config.dataset)
     if not dataset.labeled:
-        raise UserError(f"{dataset.name} has no labels to measure by: choose images with a folder a class.")
-    with tqdm(total=9, unit="figure", desc="evaluate", file=sys.stderr, leave=False, delay=1) as bar:
+        raise UserError("cli.no_labels", name=quoted(dataset.name))
+    with tqdm(total=9, unit="metric", desc="evaluate", file=sys.stderr, leave=False, delay=1) as bar:
         reports = compare_with_baselines(run, dataset, lambda: bar.update(1) and None)
     if arguments.json:
         heading = {"checkpoint": run.name, "dataset": dataset.name, "layer": "feature h", "step": run.record.step}
         kinds = ("knn", "linear", "clustering", "geometry")
-        print(
-            json.dumps(heading | {kind: {n: _metrics(getattr(r, kind)) for n, r in reports.items()} for kind in kinds}, indent=2)
-        )
+        measured = {kind: {name: _metrics(getattr(report, kind)) for name, report in reports.items()} for kind in kinds}
+        print(json.dumps(heading | measured, indent=2))
         return 0
     print(f"{run.name} on {dataset.name}, feature h after step {run.record.step:,} (the last)")
     print(f"{'':<12}{'kNN':>9}{'linear':>9}{'NMI':>9}{'ARI':>9}{'NMI (mix)':>11}{'ARI (mix)':>11}")
@@ -57,7 +65,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _metrics(result: Any) -> Any:
-    """A result as JSON, its protocol beside it."""
+    """A result as JSON, with its protocol."""
     if result is None:
         return None
     if isinstance(result, list):

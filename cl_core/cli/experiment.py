@@ -1,4 +1,4 @@
-"""`experiment`: a published small experiment, beside its figures."""
+"""`experiment`: repeat a small published experiment."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cl_core.cli.options import Commands, add_command, add_json, positive
 from cl_core.errors import UserError
 
 NAMES = ("iris", "mnist-cnn", "mnist-mlp")
 MAP_ROWS = 2000
+
+
+def add_parser(commands: Commands) -> None:
+    description = "Repeat a small published experiment with SupCon and compare its accuracies with the published ones."
+    parser = add_command(commands, "experiment", experiment, description)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--full", action="store_true", help="mnist-*: all 70,000 digits, downloaded once (12 MB)")
+    parser.add_argument("--seeds", type=positive, metavar="N", help="number of repetitions (default: 5 for iris, else 1)")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="epochs of the encoder (default: as published)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the result and the maps (default: runs/NAME)")
+    add_json(parser)
 
 
 def experiment(arguments: argparse.Namespace) -> int:
@@ -25,9 +37,9 @@ def experiment(arguments: argparse.Namespace) -> int:
 
     chosen = experiments(full_mnist if arguments.full else lambda: load_dataset("mnist"))[arguments.name]
     if arguments.full and arguments.name == "iris":
-        raise UserError("--full is for mnist-cnn and mnist-mlp: iris has 150 rows.")
+        raise UserError("cli.full_iris")
     folder: Path = arguments.out or Path("runs") / chosen.name
-    write_json(folder / "settings.json", {"experiment": chosen.name, "settings": chosen.settings()})  # now, not after the work
+    write_json(folder / "settings.json", {"experiment": chosen.name, "settings": chosen.settings()})
     seeds = arguments.seeds or (5 if arguments.name == "iris" else 1)
     epochs = arguments.epochs or chosen.epochs
     chosen = dataclasses.replace(chosen, epochs=epochs)
@@ -39,28 +51,28 @@ def experiment(arguments: argparse.Namespace) -> int:
 
         outcome, task, encoders = run_experiment(chosen, seeds, progress)
     last = chosen.head_epochs
-    answer: dict[str, Any] = {
+    report: dict[str, Any] = {
         "experiment": chosen.name,
         "settings": chosen.settings(),
-        "data": f"{len(task.train):,} to train, {len(task.test):,} to test",
+        "data": f"{len(task.train):,} train, {len(task.test):,} test",
         "seeds": seeds,
         "accuracies": {f"after {n}": dict(zip(("trained", "random"), outcome.after(n), strict=True)) for n in (1, last)},
         "source": {"trained": chosen.source_trained, "random": chosen.source_random, "note": chosen.source_note},
     }
-    write_json(folder / "result.json", answer | dataclasses.asdict(outcome))
+    write_json(folder / "result.json", report | dataclasses.asdict(outcome))
     _write_maps(folder, task, encoders)
     if arguments.json:
-        print(json.dumps(answer, indent=2))
+        print(json.dumps(report, indent=2))
     else:
-        _print(answer, last)
-        print(f"Result: {folder / 'result.json'}; maps of the test part: {folder / 'trained.html'}, {folder / 'random.html'}")
+        _print(report, last)
+        print(f"Result: {folder / 'result.json'}; maps of the test split: {folder / 'trained.html'}, {folder / 'random.html'}")
     return 0
 
 
-def _print(answer: dict[str, Any], last: int) -> None:
-    print(f"{answer['experiment']}: {answer['settings']}")
-    print(f"{answer['data']}; mean of {answer['seeds']} seed(s)")
-    first, final, source = answer["accuracies"]["after 1"], answer["accuracies"][f"after {last}"], answer["source"]
+def _print(report: dict[str, Any], last: int) -> None:
+    print(f"{report['experiment']}: {report['settings']}")
+    print(f"{report['data']}; mean of {report['seeds']} seed(s)")
+    first, final, source = report["accuracies"]["after 1"], report["accuracies"][f"after {last}"], report["source"]
     print(f"\n{'accuracy of a linear head':<28}{'1 epoch':>10}{f'{last} epochs':>11}{'source':>9}")
     for key, name in (("trained", "on the trained encoder"), ("random", "on the random encoder")):
         published = "" if source[key] is None else f"{source[key]:.1%}"
@@ -72,7 +84,7 @@ def _print(answer: dict[str, Any], last: int) -> None:
 
 
 def _write_maps(folder: Path, task: Any, encoders: tuple[Any, Any]) -> None:
-    """t-SNE of the test part's features on both encoders, colored by class."""
+    """Write t-SNE maps of the test split's features from both encoders, colored by class."""
     import torch.nn.functional as F
 
     from cl_core.explore.projection import tsne

@@ -1,4 +1,4 @@
-"""A training with a progress bar, stopped by Ctrl-C without losing a step."""
+"""Run a training loop with a progress bar; Ctrl-C stops it without losing a step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Any
 from cl_core.cli.stop import StopRequest
 from cl_core.runs.events import StepDone
 from cl_core.training.distributed import World
-from cl_core.training.recorder import Trains
+from cl_core.training.recorder import TrainingLoop
 
 
-def follow(events: Generator[Any], training: Trains[Any], report: Callable[[Any, Any], None], world: World | None = None) -> bool:
-    """Run to the end, and say whether it was reached; `report(bar, event)` gets what is not the end of a step.
+def follow(
+    events: Generator[Any], training: TrainingLoop[Any], report: Callable[[Any, Any], None], world: World | None = None
+) -> bool:
+    """Train to the end, or until a stop is requested; returns whether the end was reached.
 
-    Of several processes the first one speaks, and all stop where one is asked to.
+    Args:
+        report: called as `report(bar, event)` with every event other than `StepDone`.
+        world: the processes that train together; the main one prints, and all stop when one of them is to stop.
     """
     from tqdm import tqdm
 
@@ -32,7 +36,7 @@ def follow(events: Generator[Any], training: Trains[Any], report: Callable[[Any,
                 bar.close()
                 if world.is_main:
                     print(
-                        f"\nStopped at step {event.step:,} of {training.total:,}; the same command goes on from there.",
+                        f"\nStopped at step {event.step:,} of {training.total:,}; the same command resumes from there.",
                         file=sys.stderr,
                     )
                 return False

@@ -1,23 +1,35 @@
-"""`list`: what there is."""
+"""`list`: list data sets, methods, encoders and runs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from cl_core.cli.options import Commands, add_command, add_json
 from cl_core.errors import UserError
+
+if TYPE_CHECKING:
+    from cl_core.runs.folder import RunFolder
+    from cl_core.words.folder import WordFolder
+
+
+def add_parser(commands: Commands) -> None:
+    parser = add_command(commands, "list", show_list, "List data sets, methods, encoders, checkpoints and runs.")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder to search for runs (default: runs)")
+    add_json(parser)
 
 
 def show_list(arguments: argparse.Namespace) -> int:
     from cl_core.data.bundled import TABLES
     from cl_core.data.registry import dataset_names
-    from cl_core.models.encoders.registry import ENCODERS
-    from cl_core.models.methods import TRAINABLE
+    from cl_core.networks.encoders.registry import ENCODERS
+    from cl_core.networks.methods import TRAINABLE
     from cl_core.runs.folder import run_paths
     from cl_core.runs.hub_cache import pulled_runs
     from cl_core.runs.store import encoder_runs, local_runs, shipped_runs
-    from cl_core.words.run_folder import WordFolder, shipped_words
+    from cl_core.words.folder import WordFolder, shipped_words
 
     listing: dict[str, list[dict[str, Any]]] = {
         "datasets": [_describe_dataset(name) for name in [*dataset_names(), *TABLES]],
@@ -54,7 +66,7 @@ def _describe_dataset(name: str) -> dict[str, Any]:
     return {"name": name, "content": f"{len(data):,} images {data.size}x{data.size}", "license": data.license}
 
 
-def _describe_run(folder: Any, name: str) -> dict[str, Any]:
+def _describe_run(folder: RunFolder, name: str) -> dict[str, Any]:
     try:
         record = folder.read_record()
     except UserError as error:
@@ -70,7 +82,7 @@ def _describe_run(folder: Any, name: str) -> dict[str, Any]:
     }
 
 
-def _describe_words(folder: Any, name: str) -> dict[str, Any]:
+def _describe_words(folder: WordFolder, name: str) -> dict[str, Any]:
     try:
         record = folder.read_record()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""`search`: the images most like yours."""
+"""`search`: find similar images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import json
 import sys
 from pathlib import Path
 
+from cl_core.cli.options import Commands, add_checkpoint, add_command, add_json, positive
 from cl_core.errors import EXIT_USER_ERROR, UserError
+
+
+def add_parser(commands: Commands) -> None:
+    parser = add_command(commands, "search", search, "Find the images most similar to yours.")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
+    parser.add_argument("--top", type=positive, default=5, help="results per image (default: 5)")
+    add_checkpoint(parser)
+    parser.add_argument("--dataset", help="search other images than those of the run")
+    add_json(parser)
 
 
 def search(arguments: argparse.Namespace) -> int:
@@ -25,32 +35,30 @@ def search(arguments: argparse.Namespace) -> int:
     for path in arguments.images:
         files += find_images(path) if path.is_dir() else [path]
     queries: dict[Path, Tensor] = {}
-    problems = []
+    errors = []
     for file in files:
         try:
             queries[file] = to_tensor(decode_image(file), run.size)
         except UserError as error:
-            problems.append(str(error))
+            errors.append(error)
             continue
         if is_animated(file):
-            print(f"{file.name} is animated: its first frame is searched for.", file=sys.stderr)
-    found: list[list[Neighbor]] = []
+            print(f"{file.name} is animated: its first frame is the query.", file=sys.stderr)
+    results: list[list[Neighbor]] = []
     if queries:
         with tqdm(total=100, unit="%", desc="gallery", file=sys.stderr, leave=False, delay=1) as bar:
             dataset = load_dataset(arguments.dataset or run.record.config.dataset)
             gallery = run_gallery(run, dataset, lambda fraction: bar.update(round(100 * fraction) - bar.n))
-        found = gallery.search(gallery.embedder(torch.cat(list(queries.values()))), arguments.top)
-    answers = [
-        {"query": str(file), "neighbors": [n.as_json() for n in neighbors]}
-        for file, neighbors in zip(queries, found, strict=True)
-    ]
+        results = gallery.search(gallery.embedder(torch.cat(list(queries.values()))), arguments.top)
     if arguments.json:
+        pairs = zip(queries, results, strict=True)
+        answers = [{"query": str(file), "neighbors": [n.as_json() for n in neighbors]} for file, neighbors in pairs]
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     else:
-        for file, neighbors in zip(queries, found, strict=True):
+        for file, neighbors in zip(queries, results, strict=True):
             print(file)
             for n in neighbors:
                 print(f"  {n.rank:>2}  {n.cosine:+.3f}  {n.name}  [{n.label}]  {n.id}")
-    for problem in problems:
+    for problem in errors:
         print(f"error: {problem}", file=sys.stderr)
-    return EXIT_USER_ERROR if problems else 0
+    return EXIT_USER_ERROR if errors else 0

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish that is granted at the next step."""
+"""Ctrl-C and SIGTERM as a request to stop after the current step."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from types import FrameType
 
 
 class StopRequest:
-    """Ctrl-C and a polite kill ask for a stop at the next step; a second Ctrl-C does not wait."""
+    """Set `requested` on Ctrl-C or SIGTERM; a second Ctrl-C interrupts at once."""
 
     def __init__(self) -> None:
         self.requested = False
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._request)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        # torchrun passes Ctrl-C on as a polite kill, so that one is no second wish.
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        # torchrun sends SIGTERM after Ctrl-C, so SIGTERM never counts as the second one.
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True

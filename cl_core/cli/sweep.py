@@ -1,29 +1,45 @@
-"""`sweep`: a run for every combination of settings, as a table and a heat map."""
+"""`sweep`: one run for every combination of settings, as a table and a heat map."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cl_core.cli.stop import StopRequest
+from cl_core.cli.options import Commands, add_command, add_device, add_json
 from cl_core.errors import UserError
-from cl_core.runs.options import given_settings
+from cl_core.runs.options import add_settings, given_settings
+
+if TYPE_CHECKING:
+    from cl_core.training.sweep import CellResult
+
+
+def add_parser(commands: Commands) -> None:
+    from cl_core.runs.config import RunConfig
+
+    description = "Train every combination of the values given, e.g. --lr 1e-3 3e-3 --batch-size 128 256."
+    parser = add_command(commands, "sweep", sweep, description)
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of the runs, the table and the heat map")
+    add_device(parser)
+    add_settings(parser, RunConfig, several=True)
+    add_json(parser)
 
 
 def sweep(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from cl_core.cli.stop import StopRequest
     from cl_core.runs.config import RunConfig
     from cl_core.system.device import choose_device
     from cl_core.system.files import write_json
     from cl_core.training.loop import StepDone
-    from cl_core.training.sweep import CellResult, plan, result, run_cell
+    from cl_core.training.sweep import plan, result, run_cell
 
     settings, grid = _split(given_settings(arguments, RunConfig))
     if not grid:
-        raise UserError("A sweep needs a setting with several values, for example --lr 1e-3 3e-3.")
+        raise UserError("cli.sweep_without_values")
     cells = plan(arguments.run, grid, settings)
     device, stop = choose_device(arguments.device), StopRequest()
     for number, cell in enumerate(cells, 1):
@@ -35,10 +51,10 @@ def sweep(arguments: argparse.Namespace) -> int:
                     if stop.requested:
                         events.close()
                         bar.close()
-                        print(f"\nStopped in {cell.name}; the same command goes on from there.", file=sys.stderr)
+                        print(f"\nStopped in {cell.name}; the same command resumes from there.", file=sys.stderr)
                         return 130
-    results: list[CellResult] = [result(cell) for cell in cells]
-    table = [r.cell.values | {"knn": r.accuracy, "state": r.state, "run": r.cell.name, "words": r.words} for r in results]
+    results = [result(cell) for cell in cells]
+    table = [r.cell.values | {"knn": r.accuracy, "state": r.state, "run": r.cell.name, "sentence": r.sentence} for r in results]
     write_json(arguments.run / "sweep.json", table)
     if len(grid) <= 2:
         _write_heat_map(arguments.run / "sweep.html", grid, results)
@@ -63,7 +79,7 @@ def _split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]
         if isinstance(values, dict):
             settings[name], several = _split(values)
             if several:
-                raise UserError(f"{name}.{next(iter(several))} cannot be swept: give it one value.")
+                raise UserError("cli.nested_sweep", name=f"{name}.{next(iter(several))}")
         elif len(values) == 1:
             settings[name] = values[0]
         else:
@@ -71,7 +87,7 @@ def _split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]
     return settings, grid
 
 
-def _write_heat_map(path: Any, grid: dict[str, list[Any]], results: list[Any]) -> None:
+def _write_heat_map(path: Path, grid: dict[str, list[Any]], results: list[CellResult]) -> None:
     from cl_core.figures.page import write_page
     from cl_core.figures.sweep import sweep_figure
 
@@ -79,5 +95,5 @@ def _write_heat_map(path: Any, grid: dict[str, list[Any]], results: list[Any]) -
     rows = [str(value) for value in dict.fromkeys(r.cell.values[names[0]] for r in results)]
     columns = [str(v) for v in dict.fromkeys(r.cell.values[names[1]] for r in results)] if len(names) > 1 else ["kNN"]
     values = [[r.accuracy for r in results[i * len(columns) : (i + 1) * len(columns)]] for i in range(len(rows))]
-    words = {"rows": names[0], "columns": names[1] if len(names) > 1 else "", "title": "kNN accuracy after the last step"}
-    write_page(sweep_figure(rows, columns, values, words), path)
+    labels = {"rows": names[0], "columns": names[1] if len(names) > 1 else "", "title": "kNN accuracy after the last step"}
+    write_page(sweep_figure(rows, columns, values, labels), path)

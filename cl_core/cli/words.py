@@ -1,4 +1,4 @@
-"""`words`: train word vectors, and ask them."""
+"""`words`: train word vectors and query them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,60 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cl_core.runs.options import given_settings
+from cl_core.cli.options import Call, Commands, add_device, add_json, add_save_every, positive
+from cl_core.runs.options import add_settings, given_settings
 
 if TYPE_CHECKING:
-    from cl_core.words.questions import Answer, WordSpace
-    from cl_core.words.run_folder import WordRun
+    from cl_core.words.folder import WordRun
+    from cl_core.words.similarity import Answer, WordSpace
+
+
+def add_parser(commands: Commands) -> None:
+    from cl_core.words.config import PRESETS, WordConfig
+
+    description = "Word vectors by noise-contrastive estimation: train and query them."
+    actions = commands.add_parser("words", help=description, description=description).add_subparsers(dest="action", required=True)
+
+    def action(name: str, call: Call, description: str) -> argparse.ArgumentParser:
+        parser = actions.add_parser(name, help=description, description=description)
+        parser.set_defaults(call=call)
+        return parser
+
+    parser = action("train", train, "Train word vectors on a text; resumes an unfinished run.")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--preset", choices=PRESETS, help="settings to start from; options given here override them")
+    add_save_every(parser)
+    add_device(parser)
+    add_settings(parser, WordConfig)
+
+    parser = action("similar", similar, "List the words most similar to a word, or print the cosine of two words.")
+    parser.add_argument("words", nargs="+", metavar="WORD")
+    parser.add_argument("--each", action="store_true", help="with two words: list the words similar to each")
+    _add_top(parser)
+    _add_checkpoint(parser)
+    add_json(parser)
+
+    parser = action("analogy", analogy, "Solve an analogy, such as: king - man + woman.")
+    parser.add_argument("terms", nargs="+", metavar="WORD|SIGN")
+    _add_top(parser)
+    _add_checkpoint(parser)
+    add_json(parser)
+
+    parser = action("evaluate", evaluate, "Measure log Z over contexts, and the agreement of cosines with human ratings.")
+    parser.add_argument("--pairs", type=Path, nargs="+", default=[], metavar="FILE", help="two words and a rating per line")
+    _add_checkpoint(parser)
+    add_json(parser)
+
+    parser = action("project", project, "Compute the map of the most frequent words in advance and store it beside the run.")
+    _add_checkpoint(parser)
+
+
+def _add_top(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--top", type=positive, default=10, help="number of results (default: 10)")
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", default="words-wordnet", metavar="NAME|DIR", help="default: words-wordnet")
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -23,23 +72,23 @@ def train(arguments: argparse.Namespace) -> int:
     from cl_core.words.recorder import start
 
     settings = (PRESETS[arguments.preset] if arguments.preset else {}) | given_settings(arguments, WordConfig)
-    session = start(arguments.run, settings, choose_device(arguments.device))
-    if session is None:
+    recorder = start(arguments.run, settings, choose_device(arguments.device))
+    if recorder is None:
         print(f"The run in {arguments.run} is finished; choose another folder to train again.")
         return 0
-    training = session.training
+    training = recorder.training
     vocabulary = training.corpus.vocabulary
-    print(f"{training.corpus.total:,} words, {len(vocabulary):,} of them different and frequent enough.", file=sys.stderr)
+    print(f"{training.corpus.total:,} words, vocabulary of {len(vocabulary):,}.", file=sys.stderr)
 
     def report(bar: Any, event: Any) -> None:
         bar.set_postfix_str(
             f"loss {event.loss:.3f}, accuracy {event.accuracy:.1%}, {event.words_per_s:,.0f} words/s", refresh=False
         )
 
-    if not follow(session.events(arguments.save_every), training, report):
+    if not follow(recorder.events(arguments.save_every), training, report):
         return 130
     print(f"Finished: {arguments.run}")
-    last, log_z = session.record.metrics["last"], session.record.metrics["log_z"]
+    last, log_z = recorder.record.metrics["last"], recorder.record.metrics["log_z"]
     print(f"loss {last['loss']:.3f}, accuracy {last['accuracy']:.1%}, log Z {log_z['mean']:+.2f} ± {log_z['std']:.2f}")
     return 0
 
@@ -50,27 +99,26 @@ def similar(arguments: argparse.Namespace) -> int:
         cosine = space.cosine(*arguments.words)
         print(json.dumps({"words": arguments.words, "cosine": cosine}) if arguments.json else f"{cosine:+.3f}")
         return 0
-    found = {word: space.similar(word, arguments.top) for word in arguments.words}
-    _show(found, arguments.json)
+    _print({word: space.similar(word, arguments.top) for word in arguments.words}, arguments.json)
     return 0
 
 
 def analogy(arguments: argparse.Namespace) -> int:
-    from cl_core.words.questions import parse_analogy
+    from cl_core.words.similarity import parse_analogy
 
     plus, minus = parse_analogy(arguments.terms)
-    _show({" ".join(arguments.terms): _space(_open(arguments)).analogy(plus, minus, arguments.top)}, arguments.json)
+    _print({" ".join(arguments.terms): _space(_open(arguments)).analogy(plus, minus, arguments.top)}, arguments.json)
     return 0
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
+    from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_ratings
     from cl_core.words.training import noise_log_kq
 
     run = _open(arguments)
     space = _space(run)
     files: list[Path] = arguments.pairs
-    agreements = [agreement(space, read_judgments(file), file.stem) for file in files]
+    agreements = [agreement(space, read_ratings(file), file.stem) for file in files]
     log_z = log_partition_over_contexts(run.vectors, run.vocabulary.counts)
     metrics: dict[str, Any] = {
         "checkpoint": run.name,
@@ -94,8 +142,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if "log_z_with_log_kq" in metrics:
         print(f"log Z of score + log(k q) {log_p.mean:+.2f} ± {log_p.std:.2f}")
     for each in agreements:
-        agreed = "too few known pairs" if each.spearman is None else f"Spearman {each.spearman:.3f}"
-        print(f"{each.name}: {agreed} ({each.known} of {each.pairs} pairs have both words known)")
+        correlation = "too few pairs" if each.spearman is None else f"Spearman {each.spearman:.3f}"
+        print(f"{each.name}: {correlation} ({each.in_vocabulary} of {each.pairs} pairs are in the vocabulary)")
     return 0
 
 
@@ -104,28 +152,28 @@ def project(arguments: argparse.Namespace) -> int:
 
     run = _open(arguments)
     for projector in compute_word_maps(run):
-        print(f"{run.name}: {projector} kept in {run.folder.path / 'projections'}")
+        print(f"{run.name}: {projector} written to {run.folder.path / 'projections'}")
     return 0
 
 
 def _open(arguments: argparse.Namespace) -> WordRun:
-    from cl_core.words.run_folder import find_words, open_words
+    from cl_core.words.folder import find_words, open_words
 
     return open_words(find_words(arguments.checkpoint))
 
 
 def _space(run: WordRun) -> WordSpace:
-    from cl_core.words.questions import WordSpace
+    from cl_core.words.similarity import WordSpace
 
     return WordSpace.of(run.vocabulary, run.vectors)
 
 
-def _show(found: dict[str, list[Answer]], as_json: bool) -> None:
+def _print(answers: dict[str, list[Answer]], as_json: bool) -> None:
     if as_json:
-        answers = {asked: [dataclasses.asdict(answer) for answer in answers] for asked, answers in found.items()}
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        listed = {query: [dataclasses.asdict(answer) for answer in found] for query, found in answers.items()}
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
         return
-    for asked, listed in found.items():
-        print(asked)
-        for answer in listed:
+    for query, found in answers.items():
+        print(query)
+        for answer in found:
             print(f"  {answer.cosine:+.3f}  {answer.word}")

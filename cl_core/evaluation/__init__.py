@@ -1,1 +1,1 @@
-"""How good features are, each figure with its protocol."""
+"""Quality of features, each measurement with its protocol."""

@@ -1,13 +1,16 @@
-"""Clusters against labels: k-means and Gaussian mixtures, each step of EM on its own.
+"""Clusters of features against labels, and k-means and EM step by step.
 
-The clustering view of contrastive learning: the E step recolors points by their nearest center, the M
-step moves the centers. Pulling an anchor to its positives is the one, refreshing keys the other.
+The clustering view of contrastive learning: the E step assigns points to their nearest center, the M step moves the
+centers. Pulling an anchor to its positives corresponds to the one, refreshing stored keys to the other.
+
+The evaluation uses scikit-learn; `kmeans_steps` and `mixture_steps` give every half round for showing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Literal
 
@@ -17,17 +20,21 @@ from torch import Tensor
 
 from cl_core.data.dataset import Dataset, group_representatives
 from cl_core.evaluation.pca import pca
+from cl_core.evaluation.protocols import label_text
+from cl_core.text import text
 
 ClusterMethod = Literal["k-means", "Gaussian mixture"]
 RESTARTS = 3
 MAX_ROUNDS = 100
+MIXTURE_ROUNDS = 50
 MIXTURE_DIMENSIONS = 32
+MIXTURE_TOLERANCE = 1e-4  # gain of the mean log-likelihood in a round, in nats
 VARIANCE_FLOOR = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class KMeansStep:
-    """After one half of a round: `assign` gave points (N,) to centers (K, D), `move` moved the centers.
+    """The state after half a round: `assign` gives points (N,) to centers (K, D), `move` moves the centers.
 
     inertia: sum of squared distances of the points to their centers; it never rises.
     """
@@ -39,7 +46,7 @@ class KMeansStep:
 
 
 def kmeans_start(points: Tensor, clusters: int, seed: int) -> Tensor:
-    """k-means++ centers (Arthur and Vassilvitskii 2007): (K, D)."""
+    """k-means++ centers (Arthur and Vassilvitskii 2007) of points (N, D): (K, D)."""
     from sklearn.cluster import kmeans_plusplus
 
     centers, _ = kmeans_plusplus(points.numpy(), clusters, random_state=seed)
@@ -51,10 +58,10 @@ def _inertia(points: Tensor, centers: Tensor, assignment: Tensor) -> float:
 
 
 def kmeans_steps(points: Tensor, centers: Tensor) -> Iterator[KMeansStep]:
-    """Lloyd's algorithm from given centers, until no point changes its center or 100 rounds are done.
+    """Lloyd's algorithm from given centers, until no assignment changes or for `MAX_ROUNDS` rounds.
 
     Args:
-        points: (N, D). centers: (K, D). A center that loses all its points stays where it is.
+        points: (N, D). centers: (K, D). A center without points stays where it is.
     """
     before: Tensor | None = None
     for _ in range(MAX_ROUNDS):
@@ -71,10 +78,10 @@ def kmeans_steps(points: Tensor, centers: Tensor) -> Iterator[KMeansStep]:
 
 @dataclasses.dataclass(frozen=True)
 class MixtureStep:
-    """After one E or M step of a mixture with diagonal covariances.
+    """The state after one E or M step of a mixture with diagonal covariances.
 
-    responsibilities: (N, K), rows add up to 1; weights (K,), means (K, D), variances (K, D).
-    log_likelihood: mean over points of log p(point) under the parameters before the E step; it never falls.
+    responsibilities: (N, K), rows sum to 1; weights (K,), means (K, D), variances (K, D).
+    log_likelihood: mean over points of log p(point) under the parameters before the E step, in nats; it never falls.
     """
 
     kind: Literal["expect", "maximize"]
@@ -85,8 +92,10 @@ class MixtureStep:
     log_likelihood: float
 
 
-def mixture_steps(points: Tensor, responsibilities: Tensor, rounds: int = 50, tolerance: float = 1e-4) -> Iterator[MixtureStep]:
-    """EM for a Gaussian mixture (Dempster et al. 1977), from first responsibilities (N, K), in log space.
+def mixture_steps(
+    points: Tensor, responsibilities: Tensor, rounds: int = MIXTURE_ROUNDS, tolerance: float = MIXTURE_TOLERANCE
+) -> Iterator[MixtureStep]:
+    """EM for a Gaussian mixture (Dempster et al. 1977), from initial responsibilities (N, K), in log space.
 
     Stops when the log-likelihood gains less than `tolerance`, or after `rounds`.
     """
@@ -103,16 +112,16 @@ def mixture_steps(points: Tensor, responsibilities: Tensor, rounds: int = 50, to
         log_density = -0.5 * (distance + variances.log().sum(1) + points.shape[1] * math.log(2 * math.pi)) + weights.log()
         log_evidence = log_density.logsumexp(1, keepdim=True)
         responsibilities = (log_density - log_evidence).exp()
-        gained = float(log_evidence.mean()) - log_likelihood
+        gain = float(log_evidence.mean()) - log_likelihood
         log_likelihood = float(log_evidence.mean())
         yield MixtureStep("expect", responsibilities, weights, means, variances, log_likelihood)
-        if gained < tolerance:
+        if gain < tolerance:
             return
 
 
 @dataclasses.dataclass(frozen=True)
 class ClusteringResult:
-    """Agreement of clusters with labels: normalized mutual information (0 to 1), adjusted Rand index (0 is chance)."""
+    """Agreement of clusters with labels: normalized mutual information (0 to 1) and adjusted Rand index (0 at chance)."""
 
     method: ClusterMethod
     nmi: float
@@ -122,42 +131,57 @@ class ClusteringResult:
     label: str
 
     def protocol(self) -> str:
-        """The protocol in one line, to print beside the figures."""
-        how = (
-            f"the best of {RESTARTS} k-means++ starts"
-            if self.method == "k-means"
-            else f"diagonal, from k-means, on {MIXTURE_DIMENSIONS} principal components"
-        )
-        return (
-            f"{self.method} with {self.clusters} clusters ({how}) of {self.images:,} images' features, scaled to length 1, "
-            f"against label: {self.label}"
-        )
+        """One line, in the language in effect."""
+        values = {"clusters": self.clusters, "images": f"{self.images:,}", "label": label_text(self.label)}
+        if self.method == "k-means":
+            return text("evaluation.kmeans", restarts=RESTARTS, **values)
+        return text("evaluation.mixture", dimensions=MIXTURE_DIMENSIONS, **values)
 
 
-def _kmeans(points: Tensor, clusters: int) -> KMeansStep:
-    """The end of the best of some starts."""
-    ends = []
-    for seed in range(RESTARTS):
-        for step in kmeans_steps(points, kmeans_start(points, clusters, seed)):
-            last = step
-        ends.append(last)
-    return min(ends, key=lambda step: step.inertia)
+def _kmeans(points: Tensor, clusters: int) -> Tensor:
+    """The cluster of each point, (N,) int64, of the best of `RESTARTS` starts."""
+    from sklearn.cluster import KMeans
+
+    model = KMeans(clusters, n_init=RESTARTS, max_iter=MAX_ROUNDS, random_state=0)
+    return torch.from_numpy(model.fit_predict(points.numpy())).long()
+
+
+def _mixture(points: Tensor, clusters: int, assignment: Tensor) -> Tensor:
+    """The most likely component of each point, (N,) int64, by EM from an assignment (N,)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    points = points.double()
+    start = next(mixture_steps(points, F.one_hot(assignment, clusters).double()))
+    model = GaussianMixture(
+        clusters,
+        covariance_type="diag",
+        tol=MIXTURE_TOLERANCE,
+        reg_covar=VARIANCE_FLOOR,
+        max_iter=MIXTURE_ROUNDS,
+        weights_init=start.weights.numpy() / start.weights.sum().item(),
+        means_init=start.means.numpy(),
+        precisions_init=1 / start.variances.numpy(),
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of rounds is bounded
+        return torch.from_numpy(model.fit_predict(points.numpy())).long()
 
 
 def evaluate_clustering(features: Tensor, dataset: Dataset) -> list[ClusteringResult]:
-    """k-means and a Gaussian mixture of features (N, D), as many clusters as classes.
+    """k-means and a Gaussian mixture of features (N, D) of a whole data set, with as many clusters as classes.
 
-    On the test part, or on one image of each group where there is none.
+    On the test images, or on one image of each group where there are none.
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     rows = dataset.test if len(dataset.test) else group_representatives(dataset)
     points, labels = F.normalize(features[rows].float(), dim=1), dataset.labels[rows]
     clusters = len(dataset.classes)
-    found: dict[ClusterMethod, Tensor] = {"k-means": _kmeans(points, clusters).assignment}
-    few = pca(points, min(MIXTURE_DIMENSIONS, points.shape[1]))
-    for step in mixture_steps(few, F.one_hot(found["k-means"], clusters).float()):
-        found["Gaussian mixture"] = step.responsibilities.argmax(1)
+    by_kmeans = _kmeans(points, clusters)
+    by_mixture = _mixture(pca(points, min(MIXTURE_DIMENSIONS, points.shape[1])), clusters, by_kmeans)
+    assignments: dict[ClusterMethod, Tensor] = {"k-means": by_kmeans, "Gaussian mixture": by_mixture}
     return [
         ClusteringResult(
             method,
@@ -167,5 +191,5 @@ def evaluate_clustering(features: Tensor, dataset: Dataset) -> list[ClusteringRe
             len(rows),
             dataset.label_kind,
         )
-        for method, assignment in found.items()
+        for method, assignment in assignments.items()
     ]

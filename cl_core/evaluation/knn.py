@@ -1,22 +1,29 @@
-"""k nearest neighbors on frozen features (Wu et al. 2018, section 3.4)."""
+"""k-nearest-neighbor classification on frozen features (Wu et al. 2018, section 3.4)."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset, group_representatives
-from cl_core.models.embedding import pixel_features
+from cl_core.evaluation.protocols import Rule, label_text, read_stored, rule_text
+from cl_core.networks.embedding import pixel_features
+from cl_core.text import text
 
 QUERY_CHUNK = 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class KnnResult:
-    """Accuracy in [0, 1] with all that is needed to measure it again."""
+    """Accuracy in [0, 1], and the numbers needed to measure it again.
+
+    label: the kind of label. rule: how the images are split, see `split_of`. data: title of the data set; early versions
+    did not store it.
+    """
 
     accuracy: float
     k: int
@@ -25,15 +32,26 @@ class KnnResult:
     gallery: int
     classes: int
     label: str
-    rule: str
-    data: str = ""  # title of the data set; runs from before it was kept have none
+    rule: Rule
+    data: str = ""
+
+    @classmethod
+    def from_metrics(cls, metrics: Any) -> KnnResult | None:
+        """The result that `run.json` stores under `knn` or `pixels`; None where the values are incomplete."""
+        return read_stored(cls, metrics)
 
     def protocol(self) -> str:
-        """The protocol in one line, to print beside the figure."""
-        data = f"{self.data}: " if self.data else ""
-        return (
-            f"{data}top-1 of {self.queries:,} queries against {self.gallery:,} images, label: {self.label} "
-            f"({self.classes} classes), cosine, k = {self.k}, votes weighted exp(cosine / {self.temperature:g}), {self.rule}"
+        """One line, in the language in effect."""
+        return text(
+            "evaluation.knn",
+            data=text("evaluation.data", title=self.data) if self.data else "",
+            queries=f"{self.queries:,}",
+            gallery=f"{self.gallery:,}",
+            label=label_text(self.label),
+            classes=self.classes,
+            k=self.k,
+            temperature=f"{self.temperature:g}",
+            rule=rule_text(self.rule),
         )
 
 
@@ -47,11 +65,11 @@ def knn_predict(
     query_groups: Tensor | None = None,
     gallery_groups: Tensor | None = None,
 ) -> Tensor:
-    """Class with the most weight among each query's k nearest, each voting exp(cosine / temperature).
+    """Class with the largest sum of votes exp(cosine / temperature) among each query's k nearest images.
 
     Args:
-        queries: (Q, D). gallery: (G, D). Both of length 1. labels: (G,) int64.
-        query_groups, gallery_groups: where equal, the image is not a neighbor of the query.
+        queries, gallery: (Q, D) and (G, D), rows of length 1. labels: (G,) int64, of the gallery.
+        query_groups, gallery_groups: (Q,) and (G,) int64; images of the query's own group are no neighbors.
 
     Returns:
         (Q,) int64.
@@ -72,41 +90,40 @@ def knn_predict(
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Which images are asked about, which they are compared with: (Q,) and (G,) int64 rows."""
+    """Rows of the data set that are queries, (Q,) int64, and those that are the gallery, (G,) int64."""
 
     queries: Tensor
     gallery: Tensor
-    rule: str
-    leave_one_out: bool = False
+    rule: Rule
 
 
 def split_of(dataset: Dataset, labels_seen: bool) -> Split:
-    """How a data set is evaluated.
+    """The split a data set is evaluated with; images without a label are left out.
 
-    With a test part: test against train. Without: every group's first image against those of all
-    other groups, so that neither an image nor a variant of it (an emoji in another skin tone) is a hit.
-    Where a training has seen labels, only the held-out groups are asked about, against the others.
+    - `test-train`: with a test part, test images are the queries and training images the gallery.
+    - `leave-one-out`: without one, each group's first image is a query against those of all other groups, so that
+      neither an image nor a variant of it (an emoji in another skin tone) is its own neighbor.
+    - `held-out`: the same, but training has seen labels, so only the held-out groups are queries, against the others.
     """
     labeled = dataset.labels >= 0
     if len(dataset.test):
         test, train = (part[labeled[part]] for part in (dataset.test, dataset.train))
-        return Split(test, train, "test part against train part")
+        return Split(test, train, "test-train")
     images = group_representatives(dataset)
     images = images[labeled[images]]
     if not labels_seen:
-        return Split(images, images, "one image a group, leave one out", leave_one_out=True)
+        return Split(images, images, "leave-one-out")
     held_out = torch.isin(images, dataset.held_out)
-    rule = "one image a group, those whose labels no training saw against the others"
-    return Split(images[held_out], images[~held_out], rule)
+    return Split(images[held_out], images[~held_out], "held-out")
 
 
 def evaluate_knn(
     features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1, labels_seen: bool = False
 ) -> KnnResult:
-    """kNN accuracy of features (N, D) of a whole data set, on the images that `split_of` says."""
+    """kNN accuracy of features (N, D) of a whole data set, on the split of `split_of`."""
     features = F.normalize(features, dim=1)
     split = split_of(dataset, labels_seen)
-    groups = dataset.groups[split.queries] if split.leave_one_out else None
+    groups = dataset.groups[split.queries] if split.rule == "leave-one-out" else None
     predicted = knn_predict(
         features[split.queries],
         features[split.gallery],
@@ -124,6 +141,6 @@ def evaluate_knn(
 
 
 def evaluate_pixels(dataset: Dataset, size: int, labels_seen: bool = False) -> KnnResult:
-    """The same on raw pixels at `size`, the mean image subtracted: what an encoder must beat."""
+    """The baseline: kNN accuracy of raw pixels at `size`, the mean image subtracted."""
     pixels = pixel_features(dataset.images, size)
     return evaluate_knn(pixels - pixels.mean(0), dataset, labels_seen=labels_seen)

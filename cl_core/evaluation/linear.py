@@ -1,7 +1,6 @@
 """Linear probe: a linear classifier on frozen features.
 
-It is given features, not a network, so it cannot train the network: the features are computed once,
-in eval mode and without gradient.
+It takes features computed once, in eval mode and without gradient, so the encoder cannot be trained by it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from torch import Tensor
 
 from cl_core.data.dataset import Dataset
 from cl_core.evaluation.knn import split_of
+from cl_core.evaluation.protocols import Rule, label_text, rule_text
+from cl_core.text import text
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the L2 penalty
 ITERATIONS = 100
@@ -21,7 +22,10 @@ ITERATIONS = 100
 
 @dataclasses.dataclass(frozen=True)
 class LinearResult:
-    """Accuracy in [0, 1] with all that is needed to measure it again."""
+    """Accuracy in [0, 1], and the numbers needed to measure it again.
+
+    strength: the chosen one of `STRENGTHS`. label: the kind of label. rule: how the images are split, see `split_of`.
+    """
 
     accuracy: float
     strength: float
@@ -29,26 +33,38 @@ class LinearResult:
     train: int
     classes: int
     label: str
-    rule: str
+    rule: Rule
 
     def protocol(self) -> str:
-        """The protocol in one line, to print beside the figure."""
-        return (
-            f"top-1 of {self.queries:,} after {self.train:,}, label: {self.label} ({self.classes} classes), multinomial logistic "
-            f"regression on frozen standardized features, L2 with C = {self.strength:g} (the best of "
-            f"{', '.join(f'{c:g}' for c in STRENGTHS)} on a fifth of the known images), {self.rule}"
+        """One line, in the language in effect."""
+        return text(
+            "evaluation.linear",
+            queries=f"{self.queries:,}",
+            train=f"{self.train:,}",
+            label=label_text(self.label),
+            classes=self.classes,
+            strength=f"{self.strength:g}",
+            strengths=", ".join(f"{strength:g}" for strength in STRENGTHS),
+            rule=rule_text(self.rule),
         )
 
 
 def _standardize(train: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Zero mean and unit variance on the train part; many columns are turned into those it spans, which loses nothing."""
+    """Scale columns to mean 0 and variance 1 on the training images; more columns than rows are rotated into their span.
+
+    Args:
+        train, queries: (T, D) and (Q, D) float32.
+
+    Returns:
+        (T, E) and (Q, E), E <= min(D, T). The penalized fit is the same in either basis.
+    """
     mean, std = train.mean(0), train.std(0)
     scale = torch.where(std > 1e-6, 1 / std.clamp(min=1e-6), 0.0)
     train, queries = (train - mean) * scale, (queries - mean) * scale
-    if train.shape[1] > len(train):  # the penalty sees only what the known images span
+    if train.shape[1] > len(train):  # the optimal weights lie in the span of the training rows
         values, vectors = torch.linalg.eigh((train @ train.T).double())
-        kept = values > values[-1] * 1e-6
-        basis = (vectors[:, kept] / values[kept].sqrt()).float()
+        nonzero = values > values[-1] * 1e-6
+        basis = (vectors[:, nonzero] / values[nonzero].sqrt()).float()
         train, queries = train @ (train.T @ basis), queries @ (train.T @ basis)
     return train, queries
 
@@ -56,8 +72,11 @@ def _standardize(train: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
 def fit_logistic(features: Tensor, labels: Tensor, classes: int, strength: float, start: Tensor | None = None) -> Tensor:
     """Weights (D + 1, classes) of a multinomial logistic regression, the last row the intercepts.
 
-    Minimizes mean cross-entropy + |weights|^2 / (2 strength N), scikit-learn's objective, by L-BFGS on all of
-    features (N, D) at once; scikit-learn's own solver works in double precision and takes twenty times as long.
+    Minimizes mean cross-entropy + |weights|^2 / (2 strength N), scikit-learn's objective, by full-batch L-BFGS in
+    float32; scikit-learn's own solver uses float64 and takes twenty times as long.
+
+    Args:
+        features: (N, D) float32. labels: (N,) int64. start: (D + 1, classes), initial weights; by default zeros.
     """
     ones = torch.ones(len(features), 1)
     inputs = torch.cat([features, ones], 1)
@@ -77,22 +96,22 @@ def fit_logistic(features: Tensor, labels: Tensor, classes: int, strength: float
     return weights.detach()
 
 
-def _hits(weights: Tensor, queries: Tensor, truth: Tensor) -> float:
+def _accuracy(weights: Tensor, queries: Tensor, truth: Tensor) -> float:
     predicted = (queries @ weights[:-1] + weights[-1]).argmax(1)
     return (predicted == truth).double().mean().item()
 
 
 def evaluate_linear(features: Tensor, dataset: Dataset) -> LinearResult:
-    """Linear probe of features (N, D) of a whole data set: on its test part, or on the held-out images."""
+    """Linear probe of features (N, D) of a whole data set, on its test images or the held-out groups."""
     split = split_of(dataset, labels_seen=True)
     train, queries = _standardize(features[split.gallery].detach().float(), features[split.queries].detach().float())
     labels, truth = dataset.labels[split.gallery], dataset.labels[split.queries]
     classes = len(dataset.classes)
     is_fifth = torch.arange(len(train)) % 5 == 4
     scores, weights = {}, None
-    for strength in STRENGTHS:  # from the strongest penalty on, each starting where the last one ended
+    for strength in STRENGTHS:  # from the strongest penalty on, each fit starts from the last one
         weights = fit_logistic(train[~is_fifth], labels[~is_fifth], classes, strength, weights)
-        scores[strength] = _hits(weights, train[is_fifth], labels[is_fifth])
+        scores[strength] = _accuracy(weights, train[is_fifth], labels[is_fifth])
     chosen = max(STRENGTHS, key=lambda strength: scores[strength])
-    accuracy = _hits(fit_logistic(train, labels, classes, chosen, weights), queries, truth)
+    accuracy = _accuracy(fit_logistic(train, labels, classes, chosen, weights), queries, truth)
     return LinearResult(accuracy, chosen, len(queries), len(train), classes, dataset.label_kind, split.rule)

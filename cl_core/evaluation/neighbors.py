@@ -1,4 +1,4 @@
-"""VectorIndex neighbors within one set of images, in the space itself: who they are, and whether labels agree."""
+"""Nearest neighbors within one set of images, and how often their labels agree."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ CHUNK = 1024
 
 
 def nearest_others(features: Tensor, groups: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k images most like each query that are not of its group, best first.
+    """The k nearest images to each query by cosine that are not of its group, best first.
 
     Args:
-        features: (P, D) of length 1. groups: (P,) int64. queries: (Q,) int64, positions in them.
+        features: (P, D) of length 1. groups: (P,) int64. queries: (Q,) int64, positions in `features`.
 
     Returns:
-        Cosines (Q, k) and positions (Q, k); where there are fewer than k others, cosines are -inf.
+        Cosines (Q, k) and positions (Q, k) int64; with fewer than k other images the remaining cosines are -inf.
     """
     cosines, positions = [], []
     for part in queries.split(CHUNK):
@@ -27,13 +27,13 @@ def nearest_others(features: Tensor, groups: Tensor, queries: Tensor, k: int) ->
 
 
 def agreement(features: Tensor, labels: Tensor, groups: Tensor, k: int = 10) -> Tensor:
-    """How many of an image's k nearest neighbors have its label, (P,) in 0 to 1; NaN where it has none.
+    """Fraction of each image's k nearest neighbors that have its label: (P,) in [0, 1], NaN for unlabeled images.
 
     Args:
-        features: (P, D) of length 1. labels, groups: (P,) int64; a label of -1 is none.
+        features: (P, D) of length 1. labels, groups: (P,) int64; label -1 means unlabeled.
     """
     cosines, positions = nearest_others(features, groups, torch.arange(len(features)), k)
-    there = cosines > -torch.inf
-    same = (labels[positions] == labels[:, None]) & there
-    share = same.sum(1) / there.sum(1).clamp(min=1)
-    return share.masked_fill(labels < 0, torch.nan)
+    valid = cosines > -torch.inf
+    same = (labels[positions] == labels[:, None]) & valid
+    fraction = same.sum(1) / valid.sum(1).clamp(min=1)
+    return fraction.masked_fill(labels < 0, torch.nan)

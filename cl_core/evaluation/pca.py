@@ -1,4 +1,4 @@
-"""Principal component analysis: (N, D) -> the directions of most variance."""
+"""Principal component analysis: the directions of largest variance."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from torch import Tensor
 
 
 def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
-    """Mean (D,) and directions of most variance (D, dimensions) of features (N, D).
+    """Mean (D,) and directions of largest variance (D, dimensions) of features (N, D).
 
-    The sign of each direction is set so that its largest loading is positive: the same features
-    always give the same image.
+    Each direction's sign makes its largest loading positive, so that the result is deterministic.
     """
     mean = features.mean(0)
     centered = features - mean
@@ -20,6 +19,6 @@ def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
 
 
 def pca(features: Tensor, dimensions: int = 2) -> Tensor:
-    """Coordinates along the directions of most variance, (N, dimensions) float32."""
+    """Coordinates along the directions of largest variance, (N, dimensions)."""
     mean, axes = pca_axes(features, dimensions)
     return (features - mean) @ axes

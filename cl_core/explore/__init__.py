@@ -1,1 +1,1 @@
-"""What the tabs look at: galleries, projections, maps, per-image losses, reports."""
+"""Looking at a trained model: galleries, search, maps, per-image losses and reports."""

@@ -10,10 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.augment.views import make_views, plain_views
-from cl_core.data.dataset import Dataset, instance_rows, instances, training_rows
-from cl_core.data.names import NAME
+from cl_core.data.dataset import DATASET_NAME, Dataset, instance_rows, instances, training_rows
 from cl_core.explore.model import Model
-from cl_core.models.methods import Comparison, StoredKeys
+from cl_core.networks.methods import Comparison, StoredKeys
 from cl_core.runs.store import Run, map_key
 from cl_core.training.loop import epoch_order, uses_labels
 
@@ -38,7 +37,7 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
 
 
 SMALLEST, LARGEST = 2, 32  # images
-NAMED = re.compile(rf"({NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
+NAMED = re.compile(rf"({DATASET_NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
 
 
 def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
@@ -99,7 +98,7 @@ def compare(model: Model, batch: Batch, count: int) -> tuple[Comparison, Compari
     if stored is not None:
         plain = plain_views(key_images(model, stored.instances.clamp(min=0)), trained.size)
         before = StoredKeys(stored.instances, F.normalize(embed_batch(untrained, plain), dim=1))
-        if not stored.known:
+        if not stored.saved:
             stored = StoredKeys(stored.instances, F.normalize(embed_batch(trained, plain), dim=1))
     return (
         untrained.method.compare(batch.untrained, batch.labels, batch.instances, before),

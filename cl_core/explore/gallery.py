@@ -1,4 +1,4 @@
-"""The gallery: features of a data set's images, to search in."""
+"""Galleries: features of a data set's images that can be searched."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.data.dataset import Dataset, group_representatives, searched_rows
+from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
 from cl_core.errors import UserError
 from cl_core.explore.descriptors import KEY, Whitening, describe
-from cl_core.explore.vector_index import VectorIndex, nearest
-from cl_core.models.embedding import embed, pixel_features
-from cl_core.runs.feature_cache import features_of, is_kept
+from cl_core.explore.vector_index import VectorIndex, build_index
+from cl_core.networks.embedding import embed, pixel_features
+from cl_core.runs.feature_cache import features_of, is_cached
 from cl_core.runs.store import Run, map_key, on_device
 from cl_core.system.device import choose_device
 from cl_core.system.files import replace_file
@@ -30,7 +30,7 @@ Embedder = Callable[[Tensor], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Neighbor:
-    """One answer. row: position in the data set; cosine: in the gallery's space, -1 to 1."""
+    """A search result. row: position in the data set; cosine: in the gallery's space, -1 to 1."""
 
     rank: int
     row: int
@@ -40,59 +40,60 @@ class Neighbor:
     cosine: float
 
     def as_json(self) -> dict[str, str | int | float]:
-        """What the command line prints and the API answers."""
+        """The fields that the command line prints and the API returns."""
         return {"rank": self.rank, "id": self.id, "name": self.name, "label": self.label, "cosine": self.cosine}
 
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Features of a data set's images that can be searched, and the function that makes more of them.
+    """Features of a data set's images that can be searched, and the function that embeds queries.
 
-    Images of one group (an emoji in its skin tones) are one answer: as near as the nearest of them,
-    shown by the first, which has no modifier.
+    Images of one group (an emoji in its skin tones) are one result: it has the cosine of the nearest of them and is
+    represented by the first, which has no modifier.
 
-    rows: (G,) int64, ascending, the images that are in the gallery. nearest: their features, length 1.
+    rows: (G,) int64, ascending, the images in the gallery. index: their features, of length 1.
+    embedder: images (N, 3, H, W) uint8 -> features (N, D) of length 1.
     """
 
     dataset: Dataset
     rows: Tensor
-    nearest: VectorIndex
+    index: VectorIndex
     embedder: Embedder
 
     @property
     def features(self) -> Tensor:
-        """(G, D), of `rows`."""
-        return self.nearest.vectors
+        """Features (G, D) of `rows`."""
+        return self.index.vectors
 
     def feature(self, row: int) -> Tensor:
         """The feature (1, D) of the data set's image `row`."""
         position = int(torch.searchsorted(self.rows, row))
         return self.features[position : position + 1]
 
-    def search(self, queries: Tensor, top: int, without: Tensor | None = None) -> list[list[Neighbor]]:
-        """The groups most like each query, best first.
+    def search(self, queries: Tensor, top: int, excluded: Tensor | None = None) -> list[list[Neighbor]]:
+        """The groups nearest to each query, best first.
 
         Args:
             queries: (Q, D) features of length 1.
-            top: answers a query, at least 1; fewer are given where there are fewer groups.
-            without: (Q,) int64, a group that may not be an answer (the query's own).
+            top: results for each query, >= 1; fewer where there are fewer groups.
+            excluded: (Q,) int64, for each query a group that is no result, such as its own; -1 for none.
         """
         answers: list[list[Neighbor]] = []
         for start in range(0, len(queries), QUERY_BATCH):
             part = slice(start, start + QUERY_BATCH)
-            answers += self._search(queries[part], top, None if without is None else without[part])
+            answers += self._search(queries[part], top, None if excluded is None else excluded[part])
         return answers
 
-    def _search(self, queries: Tensor, top: int, without: Tensor | None) -> list[list[Neighbor]]:
+    def _search(self, queries: Tensor, top: int, excluded: Tensor | None) -> list[list[Neighbor]]:
         groups = self.dataset.groups[self.rows]
-        # So many images that they belong to enough groups, the one left out not counted.
-        enough = (top + (without is not None)) * self._largest_group
-        cosines, found = self.nearest.search(queries, enough)
+        # So many images belong to at least `top` groups besides the excluded one.
+        count = (top + (excluded is not None)) * self._largest_group
+        cosines, rows = self.index.search(queries, count)
         answers = []
-        for query, (values, positions) in enumerate(zip(cosines.tolist(), found, strict=True)):
+        for query, (values, positions) in enumerate(zip(cosines.tolist(), rows, strict=True)):
             best: dict[int, float] = {}
             for group, cosine in zip(groups[positions].tolist(), values, strict=True):
-                if without is None or group != int(without[query]):
+                if excluded is None or group != int(excluded[query]):
                     best.setdefault(group, cosine)
             answers.append([self._neighbor(rank, *item) for rank, item in enumerate(list(best.items())[:top], 1)])
         return answers
@@ -111,34 +112,34 @@ class Gallery:
 
 
 def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None) -> Gallery:
-    """The data set in the run's search space; what is computed for it is kept in the cache.
+    """The data set in the run's search space; computed features are stored in the cache.
 
     Args:
-        progress: called with the fraction done, 0 to 1, where features must be computed.
+        progress: called with the fraction done, 0 to 1, while features are computed.
     """
     device = choose_device()
     method = on_device(run, device)
-    rows = searched_rows(dataset)
+    rows = gallery_rows(dataset)
     folder, name = cache_dir() / "galleries", f"{map_key(run, dataset)}-{KEY}"
     whitening, features = _stored(folder / f"{name}.safetensors", len(rows))
 
     def described(images: Tensor) -> Tensor:
-        if is_kept(run):  # a large encoder sees each image once, as it is
+        if is_cached(run):  # a large encoder is not run on test-time augmentations
             return embed(method, images, run.size, device, precision="auto")
         return describe(method, images, run.size, device)
 
     if whitening is None or features is None:
-        if is_kept(run):
+        if is_cached(run):
             descriptors = features_of(run, dataset, rows)
         else:
             descriptors = describe(method, dataset.images[rows], run.size, device, progress)
-        # Variants of one image would count several times.
+        # Fitted on one image of each group, as its variants would count several times.
         whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
         features = whitening(descriptors)
-        with contextlib.suppress(UserError):  # a full cache costs time, not the answer
+        with contextlib.suppress(UserError):  # a full disk costs time, not the result
             _store(folder / f"{name}.safetensors", whitening, features)
     chosen = whitening
-    index = nearest(features, folder / f"{name}.usearch")
+    index = build_index(features, folder / f"{name}.usearch")
     return Gallery(dataset, rows, index, lambda images: chosen(described(images)))
 
 
@@ -148,7 +149,7 @@ def _store(file: Path, whitening: Whitening, features: Tensor) -> None:
 
 
 def _stored(file: Path, count: int) -> tuple[Whitening | None, Tensor | None]:
-    """What `_store` kept, memory-mapped: read as it is needed, shared by processes."""
+    """The content of a file of `_store`, memory-mapped; None where it is missing, damaged or of another size."""
     if not file.is_file():
         return None, None
     try:
@@ -160,12 +161,12 @@ def _stored(file: Path, count: int) -> tuple[Whitening | None, Tensor | None]:
 
 
 def pixel_gallery(dataset: Dataset, size: int) -> Gallery:
-    """The baseline: the data set as raw pixels, the mean image subtracted, compared by cosine."""
-    rows = searched_rows(dataset)
+    """The baseline: the data set as raw pixels at `size`, the mean image subtracted."""
+    rows = gallery_rows(dataset)
     pixels = pixel_features(dataset.images[rows], size)
     mean = pixels.mean(0)
 
     def embedder(images: Tensor) -> Tensor:
         return F.normalize(pixel_features(images, size) - mean, dim=1)
 
-    return Gallery(dataset, rows, nearest(F.normalize(pixels - mean, dim=1)), embedder)
+    return Gallery(dataset, rows, build_index(F.normalize(pixels - mean, dim=1)), embedder)

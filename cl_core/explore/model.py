@@ -25,8 +25,8 @@ from cl_core.explore.maps import map_points
 from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
 from cl_core.explore.report import Report, compare_with_baselines
-from cl_core.models.embedding import Layer
-from cl_core.models.methods import METHODS
+from cl_core.networks.embedding import Layer
+from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.feature_cache import features_of
 from cl_core.runs.folder import RunFolder, RunRecord

@@ -19,16 +19,13 @@ from cl_core.data.downloads import DOWNLOADS, get
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, quoted
 from cl_core.explore.model import SPACES, Caches, Model, version_of
-from cl_core.models.methods import METHODS
+from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.export import pack_run
 from cl_core.runs.folder import RunFolder, RunRecord
 from cl_core.runs.hub_cache import pulled_runs
 from cl_core.runs.store import encoder_runs, find_run, shipped_runs, trained_runs
 from cl_core.system.memo import Memo
-from cl_core.ui.uploads import uploads_dir
-from cl_core.words.explore import WordModel
-from cl_core.words.run_folder import find_words, shipped_words
 
 SHORT_COMMIT = 8  # digits
 MOST_MODELS = 256
@@ -61,7 +58,6 @@ class ModelStore:
         self._caches = Caches()
         self._models: Memo[Model] = Memo(MOST_MODELS, measure=lambda _: 0)
         self._archives: Memo[Path] = Memo(8, drop=lambda path: shutil.rmtree(path.parent, ignore_errors=True))
-        self._words: Memo[WordModel] = Memo(8, measure=lambda _: 0)
         self._fetching = threading.Lock()
 
     @cached_property
@@ -147,10 +143,13 @@ class ModelStore:
         key = name, version_of(folder), written
         return self._models.get(key, lambda: Model(folder, name, self._caches))
 
-    def archive(self, name: str) -> Path:
-        """A finished run as a zip file, to download."""
+    def archive(self, name: str, root: Path) -> Path:
+        """A finished run as a zip file below `root`, made once.
+
+        Raises:
+            UserError: there is no such model, or a file of it is damaged.
+        """
         folder = self.folder(name)
-        root = uploads_dir()  # Gradio serves files from here
         root.mkdir(parents=True, exist_ok=True)
         return self._archives.get(
             version_of(folder), lambda: pack_run(folder, Path(tempfile.mkdtemp(prefix="run-", dir=root)) / f"{name}.zip")
@@ -174,21 +173,8 @@ class ModelStore:
         with self._fetching:
             get(dataset, progress)
 
-    @cached_property
-    def word_names(self) -> list[str]:
-        """Shipped models of words."""
-        return [folder.name for folder in shipped_words()]
-
-    def words(self, name: str) -> WordModel:
-        """A shipped model of words.
-
-        Raises:
-            UserError: there is no such model.
-        """
-        return self._words.get(name, lambda: WordModel(find_words(name)))
-
     def warm_up(self) -> None:
-        """Open what a first visitor would wait for: one model of each data set with its galleries, and the words' map."""
+        """Open what a first visitor would wait for: one model of each data set, with its galleries."""
         opened = set()
         for name in self.shipped_names():
             model = self.get(name)
@@ -196,8 +182,6 @@ class ModelStore:
                 opened.add(model.config.dataset)
                 for space in SPACES:
                     _warn_if_refused(partial(model.gallery, space))
-        for name in self.word_names:
-            _warn_if_refused(lambda name=name: self.words(name).clusters)  # type: ignore[misc]
 
 
 def _warn_if_refused(work: Callable[[], object]) -> None:

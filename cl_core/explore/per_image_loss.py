@@ -1,4 +1,4 @@
-"""The loss of single images: which ones a finished run still finds hard."""
+"""The loss of single images, which shows the hard ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cl_core.augment.views import make_views
 from cl_core.losses.anatomy import nt_xent_anatomy
-from cl_core.models.embedding import embed_views
+from cl_core.networks.embedding import embed_views
 from cl_core.runs.store import Run
 
 BATCH = 128
@@ -17,9 +17,9 @@ SEED = 1
 
 
 def per_image_losses(run: Run, images: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
-    """NT-Xent of each image's two views among those of a batch drawn at random: the mean of its two terms.
+    """NT-Xent of each image in a random batch: the mean over its two views, in nats.
 
-    At the run's own temperature, with its own views, on embeddings z; the same for the same images.
+    With the run's temperature and augmentations, on embeddings z; deterministic.
 
     Args:
         images: (P, 3, H, W) uint8, P >= 2.
@@ -32,7 +32,7 @@ def per_image_losses(run: Run, images: Tensor, progress: Callable[[float], None]
     config = run.record.config
     losses = torch.empty(len(images))
     order = torch.randperm(len(images), generator=generator)
-    # Parts of nearly equal size: the loss depends on how many negatives there are.
+    # Batches of nearly equal size: the loss depends on the number of negatives.
     parts = order.tensor_split(max(1, round(len(images) / BATCH)))
     for done, part in enumerate(parts, 1):
         pair = [make_views(images[part], config.augment, run.size, generator)[0] for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Maps: features (N, D) -> points (N, 2), kept beside the run or in the cache once computed."""
+"""Projections for maps: features (N, D) -> points (N, 2), stored in the run folder or in the cache."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROJECTORS: tuple[Projector, ...] = ("pca", "tsne", "umap")
 
 
 def tsne(features: Tensor) -> Tensor:
-    """t-SNE (van der Maaten and Hinton 2008) on cosine distances, started from PCA, seeded: (N, 2)."""
+    """t-SNE (van der Maaten and Hinton 2008) on cosine distances, initialized by PCA, seeded: (N, 2) float32."""
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(features) - 1) / 3)
@@ -31,13 +31,13 @@ def tsne(features: Tensor) -> Tensor:
 
 
 def umap(features: Tensor) -> Tensor:
-    """UMAP (McInnes et al. 2018) on cosine distances, seeded: (N, 2)."""
+    """UMAP (McInnes et al. 2018) on cosine distances, seeded: (N, 2) float32."""
     import warnings
 
     from umap import UMAP
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="n_jobs value")  # a seed means one thread: we know
+        warnings.filterwarnings("ignore", message="n_jobs value")  # with a seed it uses one thread
         model = UMAP(n_neighbors=min(15, len(features) - 1), metric="cosine", random_state=0)
         return torch.from_numpy(model.fit_transform(features.numpy())).float()
 
@@ -49,13 +49,13 @@ def _file(folder: Path, key: str, projector: Projector) -> Path:
     return folder / f"{projector}-{key}.safetensors"
 
 
-def is_kept(run_folder: Path, key: str, projector: Projector) -> bool:
-    """Whether the points lie beside the run itself; the cache may hold them and be emptied."""
+def is_saved(run_folder: Path, key: str, projector: Projector) -> bool:
+    """Whether the points are stored in the run folder, not only in the cache."""
     return _file(run_folder / "projections", key, projector).is_file()
 
 
 def cached(run_folder: Path, key: str, projector: Projector) -> Tensor | None:
-    """Points computed before for the features called `key`, beside the run or in the cache; a damaged file counts as none."""
+    """Stored points (N, 2) of the features `key`, from the run folder or the cache; None where there is no readable file."""
     for folder in (run_folder / "projections", cache_dir() / "projections"):
         try:
             points = safetensors.torch.load_file(_file(folder, key, projector))["points"].float()
@@ -67,30 +67,30 @@ def cached(run_folder: Path, key: str, projector: Projector) -> Tensor | None:
 
 
 def project(features: Callable[[], Tensor], projector: Projector, run_folder: Path, key: str) -> Tensor:
-    """Points (N, 2) float32, from the cache if they are there; else computed and put there.
+    """Points (N, 2) float32, stored ones if there are any; else they are computed and stored in the cache.
 
     Args:
-        features: gives the features (N, D); called only where the points must be computed.
-        key: names the features: fingerprint of the weights, data set and rows.
+        features: returns the features (N, D); called only if the points must be computed.
+        key: identifies the features: fingerprint of the weights, data set and rows.
     """
     points = cached(run_folder, key, projector)
     if points is None:
         points = COMPUTE[projector](features())
-        with contextlib.suppress(UserError):  # a full cache costs time, not the answer
+        with contextlib.suppress(UserError):  # a full disk costs time, not the result
             save(points, cache_dir() / "projections", key, projector)
     return points
 
 
 def save(points: Tensor, folder: Path, key: str, projector: Projector) -> None:
-    """Keep points in half precision: a screen has fewer steps than that."""
+    """Store points in half precision, scaled to a largest coordinate of 1; a screen resolves less."""
     scaled = points / points.abs().max().clamp(min=1e-12)
     write_bytes(_file(folder, key, projector), safetensors.torch.save({"points": scaled.half().contiguous()}))
 
 
 def align(points: Tensor, reference: Tensor) -> Tensor:
-    """`points` (P, 2) turned, mirrored and scaled to lie as close to `reference` (P, 2) as they can (orthogonal Procrustes).
+    """Rotate, mirror and scale points (P, 2) to fit a reference (P, 2) of the same images (orthogonal Procrustes).
 
-    So that maps of the same images by different runs can be compared by eye; both end up around 0, with mean square 1.
+    Both are centered and scaled to mean square 1 first.
     """
 
     def standard(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A run beside what it must beat: the same network untrained, and the raw pixels."""
+"""A run beside its baselines: the same network untrained, and raw pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cl_core.evaluation.clustering import ClusteringResult, evaluate_clustering
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.evaluation.linear import LinearResult, evaluate_linear
-from cl_core.models.embedding import pixel_features
+from cl_core.networks.embedding import pixel_features
 from cl_core.runs.store import Run, on_device, run_features, untrained_like
 from cl_core.system.device import choose_device
 from cl_core.training.loop import monitor_geometry, uses_labels
@@ -20,7 +20,7 @@ from cl_core.training.loop import monitor_geometry, uses_labels
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Everything measured in one space; pixels have no embedding z, so no geometry."""
+    """All measurements in one space; pixels have no embedding z, so no geometry."""
 
     knn: KnnResult
     linear: LinearResult
@@ -29,7 +29,7 @@ class Report:
 
 
 def compare_with_baselines(run: Run, dataset: Dataset, progress: Callable[[], None] = lambda: None) -> dict[str, Report]:
-    """Reports of `trained`, `untrained` and `pixels` on one data set, by one protocol.
+    """Reports for `trained`, `untrained` and `pixels` on one data set, with the same protocols.
 
     Args:
         progress: called after each of the nine measurements.

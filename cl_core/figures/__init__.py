@@ -1,1 +1,1 @@
-"""Numbers -> Plotly figures. Colors of text, grid and paper belong to the page, which has two themes."""
+"""Figures: numbers in, Plotly figures out."""

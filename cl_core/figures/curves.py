@@ -1,4 +1,4 @@
-"""How a training went: loss with its chance line, kNN accuracy, the spread of its embeddings."""
+"""Curves of training runs: loss and chance level, kNN accuracy, geometry of the embeddings."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def _of_kind(metrics: Metrics, kind: str) -> Metrics:
     return [point for point in metrics if point["kind"] == kind]
 
 
-def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], words: dict[str, str]) -> go.Figure:
-    """Loss with its chance line, and the learning rate, over epochs.
+def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], captions: dict[str, str]) -> go.Figure:
+    """Loss with its chance level, and the learning rate, over epochs.
 
     Args:
         runs: the points of `metrics.jsonl` by the name of the run.
-        floors: the lowest value a run's loss can take, where there is one worth a line (SimSiam's -1).
-        words: captions: `loss`, `chance`, `floor`, `lr`, `epoch`.
+        floors: the lower bound of a run's loss, drawn as a line (-1 for SimSiam).
+        captions: `loss`, `chance`, `floor`, `lr`, `epoch`.
     """
-    figure = _panels([words["loss"], words["lr"]], [0.72, 0.28], words["epoch"])
+    figure = _panels([captions["loss"], captions["lr"]], [0.72, 0.28], captions["epoch"])
     for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         losses = _of_kind(metrics, "loss")
         epochs = [p["epoch"] for p in losses]
@@ -36,28 +36,28 @@ def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], words: dict[
             levels["floor"] = ([floors[name]] * len(losses), "dash")
         for level, (values, dash) in levels.items():
             thin = {"color": color, "width": 1.5, "dash": dash}
-            figure.add_scatter(x=epochs, y=values, name=words[level], mode="lines", line=thin, row=1, col=1)
+            figure.add_scatter(x=epochs, y=values, name=captions[level], mode="lines", line=thin, row=1, col=1)
         rates = [p["lr"] for p in losses]
         figure.add_scatter(x=epochs, y=rates, name=name, showlegend=False, mode="lines", line=line, row=2, col=1)
     figure.update_yaxes(exponentformat="power", nticks=4, row=2, col=1)
     return figure
 
 
-def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words: dict[str, str]) -> go.Figure:
+def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], captions: dict[str, str]) -> go.Figure:
     """kNN accuracy, spread of the outputs, and alignment with uniformity, over epochs.
 
     Args:
         baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name.
-        words: captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
+        captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
     """
-    figure = _panels([words["knn"], words["std"], words["geometry"]], [0.36, 0.28, 0.36], words["epoch"])
+    figure = _panels([captions["knn"], captions["std"], captions["geometry"]], [0.36, 0.28, 0.36], captions["epoch"])
     for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         snapshots = _of_kind(metrics, "snapshot")
         line = {"color": color, "width": 2}
         common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
-        judged = [p for p in snapshots if "knn" in p]
-        accuracies = [p["knn"]["accuracy"] for p in judged]
-        figure.add_scatter(x=[p["epoch"] for p in judged], y=accuracies, row=1, **(common | {"showlegend": True}))
+        evaluated = [p for p in snapshots if "knn" in p]
+        accuracies = [p["knn"]["accuracy"] for p in evaluated]
+        figure.add_scatter(x=[p["epoch"] for p in evaluated], y=accuracies, row=1, **(common | {"showlegend": True}))
         measured = [p for p in snapshots if "geometry" in p]
         epochs = [p["epoch"] for p in measured]
         if not measured:
@@ -66,9 +66,9 @@ def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], words:
         figure.add_scatter(x=epochs, y=shapes["std"], row=2, **common)
         even = [dim**-0.5 for dim in shapes["dim"]]
         thin = {"color": color, "width": 1.5, "dash": "dot"}
-        figure.add_scatter(x=epochs, y=even, name=words["even"], mode="lines", line=thin, row=2, col=1)
+        figure.add_scatter(x=epochs, y=even, name=captions["even"], mode="lines", line=thin, row=2, col=1)
         for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
-            named = {"name": f"{name}: {words[key]}", "line": line | {"dash": dash}, "connectgaps": True}
+            named = {"name": f"{name}: {captions[key]}", "line": line | {"dash": dash}, "connectgaps": True}
             figure.add_scatter(x=epochs, y=shapes[key], row=3, **(common | named))
     for (name, accuracy), color in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
         line = {"color": color, "dash": "dash", "width": 1.5}
@@ -88,11 +88,11 @@ def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
     return figure
 
 
-def path_figure(runs: dict[str, Metrics], words: dict[str, str]) -> go.Figure:
-    """Alignment against uniformity, a path for each run from its first snapshot to its last (Wang and Isola 2020, figure 3).
+def path_figure(runs: dict[str, Metrics], captions: dict[str, str]) -> go.Figure:
+    """Alignment against uniformity, a path over the snapshots of each run (Wang and Isola 2020, figure 3).
 
     Args:
-        words: captions: `alignment`, `uniformity`, `epoch`, `path`.
+        captions: `alignment`, `uniformity`, `epoch`, `path`.
     """
     figure = go.Figure()
     for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
@@ -101,14 +101,14 @@ def path_figure(runs: dict[str, Metrics], words: dict[str, str]) -> go.Figure:
         figure.add_scatter(
             x=[p["geometry"]["uniformity"] for p in measured],
             y=[p["geometry"]["alignment"] for p in measured],
-            text=[f"{name}, {words['epoch']} {p['epoch']:.3g}" for p in measured],
+            text=[f"{name}, {captions['epoch']} {p['epoch']:.3g}" for p in measured],
             name=name,
             mode="lines+markers",
             line={"color": color, "width": 2},
             marker={"size": sizes, "color": color},
             hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
         )
-    figure.update_xaxes(title_text=words["uniformity"])
-    figure.update_yaxes(title_text=words["alignment"], rangemode="tozero")
-    figure.update_layout(layout(height=480, title={"text": words["path"], "font": {"size": 13}}))
+    figure.update_xaxes(title_text=captions["uniformity"])
+    figure.update_yaxes(title_text=captions["alignment"], rangemode="tozero")
+    figure.update_layout(layout(height=480, title={"text": captions["path"], "font": {"size": 13}}))
     return figure

@@ -1,4 +1,4 @@
-"""Figures as pages of their own, for the command line: one HTML file, plotly's script beside it."""
+"""Figures as HTML pages, for the command line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import plotly.graph_objects as go
 
 
 def write_page(figure: go.Figure, path: Path) -> None:
-    """Write `path` (.html) and, once a folder, plotly.min.js; works without network."""
+    """Write `path` (.html), and plotly.min.js into its folder, so that the page works without a network."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.write_html(path, include_plotlyjs="directory", full_html=True)

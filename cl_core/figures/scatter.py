@@ -1,4 +1,4 @@
-"""The map: images as points, colored by label."""
+"""Maps: images as points, colored by label."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from torch import Tensor
 from cl_core.figures.style import CATEGORIES, layout
 
 
-def map_figure(
-    points: Tensor, families: Tensor, names: list[str], ids: Tensor | None = None, limit: float | None = None
-) -> go.Figure:
-    """One trace a family, so that the legend switches families on and off.
+def map_figure(points: Tensor, families: Tensor, names: list[str]) -> go.Figure:
+    """A scatter plot with one trace for each coarse label, which the legend switches on and off.
 
     Args:
-        points: (P, 2). families: (P,) int64, index into `names`. ids: (P,) int64, what a point
-            answers with when it is pointed at; by default its position.
-        limit: both axes go from -limit to limit, so that figures can be compared.
+        points: (P, 2). families: (P,) int64, index into `names`, the coarse labels.
     """
     figure = go.Figure()
     for family, name in enumerate(names):
@@ -28,15 +24,13 @@ def map_figure(
         figure.add_scattergl(
             x=points[members, 0].numpy().round(4),
             y=points[members, 1].numpy().round(4),
-            customdata=members.tolist() if ids is None else ids[members].tolist(),
+            customdata=members.tolist(),
             mode="markers",
             name=name,
             hoverinfo="none",
             marker={"size": 5.5, "opacity": 0.8, "color": CATEGORIES[family % len(CATEGORIES)]},
         )
     axis: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
-    if limit is not None:
-        axis["range"] = [-limit, limit]
     figure.update_layout(
         layout(
             height=620,

@@ -1,4 +1,4 @@
-"""Words: neighborhood, curves, noise, one step, and what a softmax would cost."""
+"""Figures of word vectors: neighbors, curves, noise distribution, one step, cost of a softmax."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cl_core.figures.style import ACCENT, NEGATIVE, POSITIVE, TRAINED, UNTRAINED
 BARE: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
 
 
-def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int], asked: int) -> go.Figure:
-    """Put rings around some points (M, 2) of a map; the first `asked` of them stand out and have their names."""
+def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[int], queries: int) -> go.Figure:
+    """Draw circles around points (M, 2) of a map; the first `queries` of them in another color and with their names."""
     if names:
-        colors = [NEGATIVE] * asked + [TRAINED] * (len(names) - asked)
+        colors = [NEGATIVE] * queries + [TRAINED] * (len(names) - queries)
         figure.add_scatter(
             x=points[:, 0].tolist(),
             y=points[:, 1].tolist(),
-            text=names[:asked] + [""] * (len(names) - asked),
+            text=names[:queries] + [""] * (len(names) - queries),
             customdata=ids,
             mode="markers+text",
             textposition="top center",
@@ -33,8 +33,8 @@ def mark_words(figure: go.Figure, points: Tensor, names: list[str], ids: list[in
 
 
 def around_figure(points: Tensor, names: list[str], title: str) -> go.Figure:
-    """A word and those like it, where they lie around it. points: (M, 2), the asked one first."""
-    # Names above and below in turn, so that those of near points stay apart.
+    """A word and its neighbors as points (M, 2), the word first."""
+    # Names alternate above and below, so that those of near points do not overlap.
     sides = ["top center" if rank % 2 else "bottom center" for rank in points[:, 1].argsort().argsort().tolist()]
     figure = go.Figure()
     figure.add_scatter(
@@ -55,7 +55,7 @@ def around_figure(points: Tensor, names: list[str], title: str) -> go.Figure:
 
 
 def cosine_figure(names: list[str], cosines: list[float], title: str) -> go.Figure:
-    """How like the asked word each of the others is, the most alike on top."""
+    """Cosines of a word with others, the largest on top."""
     figure = go.Figure()
     figure.add_bar(x=cosines[::-1], y=names[::-1], orientation="h", marker={"color": TRAINED}, hoverinfo="x+y")
     figure.update_layout(
@@ -68,14 +68,14 @@ def _title(text: str) -> dict[str, Any]:
     return {"text": text, "font": {"size": 14}, "x": 0.5, "xanchor": "center", "y": 0.97}
 
 
-def word_curves(metrics: list[dict[str, Any]], always_noise: float, words: dict[str, str]) -> go.Figure:
-    """Loss with its two parts, accuracy beside that of always saying noise, and the learning rate, over epochs.
+def word_curves(metrics: list[dict[str, Any]], always_noise: float, captions: dict[str, str]) -> go.Figure:
+    """Loss with its two terms, accuracy with that of always predicting noise, and the learning rate, over epochs.
 
     Args:
         always_noise: k / (k + 1).
-        words: captions: `loss`, `positive`, `negative`, `accuracy`, `recall`, `always_noise`, `lr`, `epoch`.
+        captions: `loss`, `positive`, `negative`, `accuracy`, `recall`, `always_noise`, `lr`, `epoch`.
     """
-    titles = [words["loss"], words["accuracy"], words["lr"]]
+    titles = [captions["loss"], captions["accuracy"], captions["lr"]]
     figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.45, 0.38, 0.17], subplot_titles=titles)
     epochs = [point["epoch"] for point in metrics]
     lines = (
@@ -89,26 +89,27 @@ def word_curves(metrics: list[dict[str, Any]], always_noise: float, words: dict[
     for name, row, color, dash in lines:
         line = {"color": color, "width": 2, "dash": dash}
         values = [point[name] for point in metrics]
-        figure.add_scatter(x=epochs, y=values, name=words[name], mode="lines", line=line, showlegend=name != "lr", row=row, col=1)
+        common = {"mode": "lines", "line": line, "showlegend": name != "lr"}
+        figure.add_scatter(x=epochs, y=values, name=captions[name], row=row, col=1, **common)
     line = {"color": ACCENT, "dash": "dash", "width": 1.5}
     figure.add_hline(
-        y=always_noise, line=line, annotation_text=words["always_noise"], annotation_position="bottom right", row=2, col=1
+        y=always_noise, line=line, annotation_text=captions["always_noise"], annotation_position="bottom right", row=2, col=1
     )
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     figure.update_yaxes(tickformat=".0%", range=[0, 1], row=2, col=1)
     figure.update_yaxes(rangemode="tozero", exponentformat="power", nticks=3, row=3, col=1)
-    figure.update_xaxes(title_text=words["epoch"], row=3, col=1)
+    figure.update_xaxes(title_text=captions["epoch"], row=3, col=1)
     figure.update_annotations(font_size=13)
     figure.update_layout(layout(height=720, hovermode="x unified", legend={"orientation": "h", "y": -0.1, "x": 0}))
     return figure
 
 
-def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: list[int], words: dict[str, str]) -> go.Figure:
+def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: list[int], captions: dict[str, str]) -> go.Figure:
     """Word frequencies and the noise distribution by rank, both axes logarithmic.
 
     Args:
-        frequencies, noise: (M,) probabilities at `ranks` (from 1); names: the words there.
-        words: captions: `frequency`, `noise`, `rank`, `probability`.
+        frequencies, noise: (M,) probabilities at `ranks` (>= 1); names: the words there.
+        captions: `frequency`, `noise`, `rank`, `probability`.
     """
     data = [
         {
@@ -116,7 +117,7 @@ def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: li
             "x": ranks,
             "y": values.tolist(),
             "text": names,
-            "name": words[key],
+            "name": captions[key],
             "mode": "lines",
             "line": {"color": color, "width": 2.5},
             "hovertemplate": "%{text}: %{y:.2e}",
@@ -124,22 +125,22 @@ def noise_figure(frequencies: Tensor, noise: Tensor, names: list[str], ranks: li
         for key, values, color in (("frequency", frequencies, UNTRAINED), ("noise", noise, NEGATIVE))
     ]
     axes = {
-        "xaxis": {"type": "log", "title": {"text": words["rank"]}, "dtick": 1},
-        "yaxis": {"type": "log", "title": {"text": words["probability"]}, "exponentformat": "power", "dtick": 1}
+        "xaxis": {"type": "log", "title": {"text": captions["rank"]}, "dtick": 1},
+        "yaxis": {"type": "log", "title": {"text": captions["probability"]}, "exponentformat": "power", "dtick": 1}
         | {"range": [float(frequencies.min().log10()) - 0.3, 0]},
     }
     return go.Figure({"data": data, "layout": layout(height=420, hovermode="x unified", **axes)})
 
 
-def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, str]) -> go.Figure:
-    """Columns of the questions of one step as bars, side by side.
+def step_figure(names: list[str], columns: dict[str, Tensor], captions: dict[str, str]) -> go.Figure:
+    """The numbers of one step as bars, side by side.
 
     Args:
-        names: the context word, then the noise words. columns: (K + 1,) each, by caption key.
-        words: captions by the keys of `columns`.
+        names: the context word, then the noise words. columns: caption key -> (K + 1,).
+        captions: by the keys of `columns`.
     """
     figure = make_subplots(
-        1, len(columns), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[words[k] for k in columns]
+        1, len(columns), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[captions[k] for k in columns]
     )
     labels = [f"{i + 1}. {name}" for i, name in enumerate(names)]
     colors = [POSITIVE, *[NEGATIVE] * (len(names) - 1)]
@@ -159,7 +160,7 @@ def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, s
         )
         low, high = (0.0, 1.0) if percent else (min(0.0, float(values.min())), max(0.0, float(values.max())))
         room = 0.4 * (high - low) or 1.0
-        left = 2 * room if float(values.min()) < 0 else 0.0  # numbers beside the names
+        left = 2 * room if float(values.min()) < 0 else 0.0  # room for numbers beside the names
         figure.update_xaxes(range=[low - left, high + room], row=1, col=number, nticks=4)
         if percent:
             figure.update_xaxes(tickformat=".0%", tickvals=[0, 0.5, 1], row=1, col=number)
@@ -169,23 +170,24 @@ def step_figure(names: list[str], columns: dict[str, Tensor], words: dict[str, s
     return figure
 
 
-def cost_figure(sizes: list[int], softmax: list[float], nce: list[float], words: dict[str, str]) -> go.Figure:
-    """Microseconds a pair over the size of the vocabulary, both axes logarithmic.
+def cost_figure(sizes: list[int], softmax: list[float], nce: list[float], captions: dict[str, str]) -> go.Figure:
+    """Microseconds for each pair over the size of the vocabulary, both axes logarithmic.
 
-    words: captions: `softmax`, `nce`, `vocabulary`, `time`.
+    Args:
+        captions: `softmax`, `nce`, `vocabulary`, `time`.
     """
     data = [
-        {"type": "scatter", "x": sizes, "y": values, "name": words[key], "mode": "lines+markers"}
+        {"type": "scatter", "x": sizes, "y": values, "name": captions[key], "mode": "lines+markers"}
         | {"line": {"color": color, "width": 2.5}, "marker": {"size": 8}, "hovertemplate": "%{y:.3g} µs"}
         for key, values, color in (("softmax", softmax, NEGATIVE), ("nce", nce, TRAINED))
     ]
     axes = {
         "xaxis": {
             "type": "log",
-            "title": {"text": words["vocabulary"]},
+            "title": {"text": captions["vocabulary"]},
             "tickvals": sizes,
             "ticktext": [f"{s:,}" for s in sizes],
         },
-        "yaxis": {"type": "log", "title": {"text": words["time"]}, "dtick": 1},
+        "yaxis": {"type": "log", "title": {"text": captions["time"]}, "dtick": 1},
     }
     return go.Figure({"data": data, "layout": layout(height=420, hovermode="x unified", **axes)})

@@ -1,1 +1,1 @@
-"""The Hugging Face Hub: runs come from there and go there, and the app lives there as a Space."""
+"""The Hugging Face Hub: download and publish runs, download encoders, deploy the app as a Space."""

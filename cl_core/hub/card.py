@@ -1,4 +1,4 @@
-"""What a published run says of itself: settings, curves, protocol, metrics, its data's license, and how to use it."""
+"""The model card of a published run: settings, curves, metrics with their protocol, license of the data, usage."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ SPACE = "Contrastive Explorer"
 
 
 def model_card(record: RunRecord, repository: str, curves: bool) -> str:
-    """README.md of the run in `repository` (OWNER/NAME)."""
+    """README.md of the repository OWNER/NAME that holds the run.
+
+    Args:
+        curves: whether the repository has the image `CURVES_FILE`.
+    """
     config, metrics = record.config, record.metrics
     try:
         data = load_dataset(config.dataset)
         title, license = data.title, data.license
-    except UserError:  # its images have left this machine
-        title, license = config.dataset, "not known to who published this"
+    except UserError:  # its images are no longer on this machine
+        title, license = config.dataset, "unknown"
     knn = metrics.get("knn")
     results = (
         [
@@ -49,17 +53,17 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
         f"---\n{front.to_yaml()}\n---",
         f"# {repository.split('/')[1]}",
         f"A {config.encoder} trained by {config.method} on {title}, {config.epochs} epochs, with {SPACE}.",
-        *([f"![Curves of the training]({CURVES_FILE})"] if curves else []),
-        "## Figures",
+        *([f"![Training curves]({CURVES_FILE})"] if curves else []),
+        "## Metrics",
         _metrics(record),
-        "## Use",
-        _use(repository),
+        "## Usage",
+        _usage(repository),
         "## Settings",
         _settings(record),
         "## License",
-        f"Learned from: {license}. Whoever uses the weights does so under what that allows.",
-        "## What it is not",
-        "A small model for looking at how contrastive learning works; judge it by the metrics above on the data above.",
+        f"Training data: {license}. The use of the weights is subject to this license.",
+        "## Limitations",
+        "A small model for studying contrastive learning; the metrics above hold for the data above.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -70,10 +74,10 @@ def _metrics(record: RunRecord) -> str:
     for key, name in (("knn", "kNN of the features"), ("pixels", "kNN of raw pixels")):
         if metrics.get(key):
             rows.append((name, f"{100 * metrics[key]['accuracy']:.1f} %"))
-    for key, name in (("alignment", "Alignment"), ("uniformity", "Uniformity"), ("std", "Std of the outputs")):
+    for key, name in (("alignment", "Alignment"), ("uniformity", "Uniformity"), ("std", "Std of the embeddings")):
         if metrics.get("geometry", {}).get(key) is not None:
             rows.append((name, f"{metrics['geometry'][key]:.3f}"))
-    table = _table(("", ""), rows) if rows else "None were measured."
+    table = _table(("", ""), rows) if rows else "No metrics were measured."
     protocol = " ".join(
         f"{metrics[key][0].upper()}{metrics[key][1:]}." for key in ("protocol", "geometry_protocol") if key in metrics
     )
@@ -81,7 +85,7 @@ def _metrics(record: RunRecord) -> str:
     return "\n\n".join(part for part in (table, protocol, seconds) if part)
 
 
-def _use(repository: str) -> str:
+def _usage(repository: str) -> str:
     return f"""With {SPACE} and its requirements installed:
 
 ```
@@ -96,12 +100,12 @@ from cl_core.hub.pull import pull
 from cl_core.runs.store import open_run, run_features
 
 run = open_run(pull("{repository}"))
-images = torch.randint(0, 256, (4, 3, run.size, run.size), dtype=torch.uint8)  # yours go here
-features = run_features(run, images)  # one row an image, of length 1: dot products are cosines
+images = torch.randint(0, 256, (4, 3, run.size, run.size), dtype=torch.uint8)  # your images
+features = run_features(run, images)  # (4, D), rows of length 1: dot products are cosines
 print(features.shape)
 ```
 
-run.json and safetensors only: opening it cannot run code."""
+The files are JSON and safetensors: opening them cannot run code."""
 
 
 def _settings(record: RunRecord) -> str:

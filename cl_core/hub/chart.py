@@ -1,4 +1,4 @@
-"""The curves of a training as one image, for pages that cannot run a script."""
+"""Training curves as an image, for pages without scripts such as model cards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ TICKS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A line over epochs with, dotted, what it is to be held against."""
+    """One panel of the chart.
+
+    Attributes:
+        points: (epoch, value) pairs.
+        guide: baseline, drawn as a dashed line.
+    """
 
     title: str
     points: list[tuple[float, float]]
@@ -24,22 +29,26 @@ class Curve:
 
 
 def curves_of(points: list[dict[str, Any]], metrics: dict[str, Any]) -> list[Curve]:
-    """Loss beside chance, kNN beside raw pixels, spread beside 1/sqrt(d): those that were measured."""
+    """Loss with its chance level, kNN accuracy with that of raw pixels, std of the embeddings with 1/sqrt(d).
+
+    Args:
+        points: lines of `metrics.jsonl`. metrics: those of `run.json`. What was not measured is left out.
+    """
     losses = [point for point in points if point["kind"] == "loss"]
-    taken = [point for point in points if point["kind"] == "snapshot"]
-    knn = [(point["epoch"], 100 * point["knn"]["accuracy"]) for point in taken if point.get("knn")]
-    spread = [(point["epoch"], point["geometry"]["std"]) for point in taken if point.get("geometry")]
+    snapshots = [point for point in points if point["kind"] == "snapshot"]
+    knn = [(point["epoch"], 100 * point["knn"]["accuracy"]) for point in snapshots if point.get("knn")]
+    std = [(point["epoch"], point["geometry"]["std"]) for point in snapshots if point.get("geometry")]
     pixels = metrics.get("pixels")
     curves = [
         Curve("loss", [(p["epoch"], p["loss"]) for p in losses], losses[-1].get("chance") if losses else None, "chance"),
         Curve("kNN accuracy, %", knn, 100 * pixels["accuracy"] if pixels else None, "raw pixels"),
-        Curve("std of the outputs", spread, taken[-1]["geometry"]["dim"] ** -0.5 if spread else None, "spread evenly"),
+        Curve("std of the embeddings", std, snapshots[-1]["geometry"]["dim"] ** -0.5 if std else None, "1/sqrt(d)"),
     ]
     return [curve for curve in curves if len(curve.points) > 1]
 
 
 def draw_curves(curves: list[Curve]) -> bytes:
-    """One panel a curve, side by side, as PNG."""
+    """Draw one panel per curve, side by side; returns a PNG file."""
     image = Image.new("RGB", (WIDTH * len(curves), HEIGHT), PAPER)
     for i, curve in enumerate(curves):
         image.paste(_panel(curve), (i * WIDTH, 0))
@@ -52,8 +61,8 @@ def _panel(curve: Curve) -> Image.Image:
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT)
     epochs, values = zip(*curve.points, strict=True)
-    shown = [*values, *([curve.guide] if curve.guide is not None else [])]
-    low, high = min(shown), max(shown)
+    visible = [*values, *([curve.guide] if curve.guide is not None else [])]
+    low, high = min(visible), max(visible)
     last, span = max(max(epochs), 1e-9), (high - low) or 1.0
 
     def at(epoch: float, value: float) -> tuple[float, float]:

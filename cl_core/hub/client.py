@@ -1,4 +1,4 @@
-"""One way to the Hub for all that talks to it; what goes wrong there becomes a sentence."""
+"""Access to the Hub: the client, its token, and its errors as `UserError`."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.system.host import on_space
-
-LOG_IN = "log in with `hf auth login`, or put a token into the environment variable HF_TOKEN"
 
 
 def token() -> Literal[False] | None:
-    """For the client's calls: None lets it find the token itself, in HF_TOKEN or where `hf auth login` put it; kept nowhere.
+    """The `token` argument of the client's functions.
 
-    On a Space False, none at all: the token there is its owner's, and who asks is a visitor.
+    None: the client reads HF_TOKEN or the file that `hf auth login` wrote. On a Space False: no token, since the Space's
+    token belongs to its owner and requests come from visitors.
     """
     return False if on_space() else None
 
 
 def api() -> HfApi:
-    """A client with `token`."""
+    """A client that uses `token`."""
     return HfApi(library_name="contrastive-explorer", token=token())
 
 
-def need_token(repository: str) -> None:
-    """
+def require_token(repository: str) -> None:
+    """Check that there is a token to publish `repository` with.
+
     Raises:
-        UserError: there is no token to publish `repository` with, or this is a Space.
+        UserError: there is none, or this is a Space.
     """
     if on_space():
-        raise UserError("A Space publishes nothing, for its token is its owner's: open the app on your own machine for that.")
+        raise UserError("hub.space_publishes_nothing")
     if huggingface_hub.get_token() is None:
-        raise UserError(f"There is no token to publish {repository} with: {LOG_IN}, one that may write.")
+        raise UserError("hub.no_token", repository=repository)
 
 
 class Unreachable(UserError):
@@ -53,29 +53,24 @@ class Unreachable(UserError):
 
 
 @contextlib.contextmanager
-def in_words(repository: str) -> Iterator[None]:
-    """Turn the client's errors about `repository` into `UserError`s."""
+def hub_errors(repository: str) -> Iterator[None]:
+    """Turn the client's errors about `repository` into `UserError`."""
     try:
         yield
     except GatedRepoError:
-        raise UserError(f"{repository} asks people to agree to its terms: do so on its page, then {LOG_IN}.") from None
+        raise UserError("hub.gated", repository=repository) from None
     except RevisionNotFoundError:
-        raise UserError(f"{repository} has no such revision: choose a branch, tag or commit that it has.") from None
+        raise UserError("hub.no_revision", repository=repository) from None
     except RepositoryNotFoundError:
-        raise UserError(f"There is no {repository} on the Hub, or it is private: check the name, or {LOG_IN}.") from None
+        raise UserError("hub.no_repository", repository=repository) from None
     except HFValidationError as error:
-        raise UserError(f"{repository!r} cannot be the name of a repository: {error}") from None
+        raise UserError("hub.invalid_name", repository=quoted(repository), reason=quoted(error)) from None
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in (401, 403):
-            raise UserError(f"The Hub does not let you write to {repository}: {LOG_IN}, one that may write there.") from None
-        raise Unreachable(f"The Hub answered {status} for {repository}: try again in a while.") from None
+            raise UserError("hub.no_write_access", repository=repository) from None
+        raise Unreachable("hub.status", status=status, repository=repository) from None
     except OfflineModeIsEnabled:
-        raise Unreachable(
-            f"HF_HUB_OFFLINE is set, so {repository} was not asked for: unset it, or use what was pulled."
-        ) from None
+        raise Unreachable("hub.offline", repository=repository) from None
     except (HTTPError, ConnectionError, TimeoutError) as error:
-        raise Unreachable(
-            f"The Hub could not be reached, or the connection broke ({type(error).__name__}): "
-            "the same command goes on from what has arrived."
-        ) from None
+        raise Unreachable("hub.no_connection", reason=type(error).__name__) from None

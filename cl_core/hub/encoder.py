@@ -1,4 +1,4 @@
-"""A public encoder of timm's, from the Hub, wrapped as a run: every view and command takes it from there."""
+"""Import a public encoder of timm from the Hub as a run, for all tabs and commands."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pydantic_core import from_json
 
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.evaluation.knn import evaluate_knn, evaluate_pixels
 from cl_core.hub.client import Unreachable
-from cl_core.hub.fetch import LARGEST, Content, fetch
-from cl_core.models.encoders.base import Statistics
-from cl_core.models.encoders.timm import TimmName, trained_timm
-from cl_core.models.methods import METHODS
+from cl_core.hub.fetch import LARGEST, Layout, fetch
+from cl_core.networks.encoders.base import Statistics
+from cl_core.networks.encoders.timm import TimmName, trained_timm
+from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import compute_features, features_of, looked_at
+from cl_core.runs.feature_cache import compute_features, features_of, cached_rows
 from cl_core.runs.folder import RunFolder, RunRecord, Snapshots, round_floats
-from cl_core.runs.hub_cache import snapshots
+from cl_core.runs.hub_cache import snapshot_folders
 from cl_core.runs.hub_names import NEWEST, HubName, hub_name
 from cl_core.runs.store import open_run
 from cl_core.system.paths import encoder_runs_dir
@@ -32,18 +32,16 @@ from cl_core.training.loop import data_shape, monitor_rows
 from cl_core.training.recorder import versions
 
 PREFIX = "hf-hub:"
-ENCODER = Content(
+ENCODER = Layout(
+    kind="encoder",
     files=("config.json", "model.safetensors"),
-    needed=("config.json", "model.safetensors"),
-    what="an encoder of timm's",
-    read="only config.json and safetensors are read here",
-    advice="give a repository in timm's layout, such as those of huggingface.co/timm",
+    required=("config.json", "model.safetensors"),
 )
-LARGEST_SIDE = 256  # pixels; encoders made for larger images take USUAL_SIDE, unless another is asked for
-USUAL_SIDE = 224
+LARGEST_SIDE = 256  # pixels; the default input side of encoders for larger images is DEFAULT_SIDE
+DEFAULT_SIDE = 224
 TEMPERATURE = 0.1
-# What a description may ask of the architecture: taken up, said elsewhere too, or of no effect but in training.
-ADOPTED = {
+# Arguments of the architecture that a description may hold: used, redundant, or without effect outside training.
+ALLOWED_ARGUMENTS = {
     "img_size",
     "global_pool",
     "num_classes",
@@ -56,7 +54,7 @@ ADOPTED = {
 
 
 class Preprocessing(BaseModel):
-    """What timm's `pretrained_cfg` says of the images the weights were trained on."""
+    """timm's `pretrained_cfg`: the images that the weights were trained on."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -71,7 +69,7 @@ class Preprocessing(BaseModel):
 
 
 class Description(BaseModel):
-    """config.json as timm writes it."""
+    """The content of timm's config.json."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -81,19 +79,19 @@ class Description(BaseModel):
     pretrained_cfg: Preprocessing
 
 
-def wrap(text: str, dataset: str, image_size: int = 0, largest: int = LARGEST) -> RunFolder:
-    """Bring the encoder OWNER/NAME[@REVISION] (or `hf-hub:` and that) here, as a run on the images of `dataset`.
+def fetch_encoder(text: str, dataset: str, image_size: int = 0, largest: int = LARGEST) -> RunFolder:
+    """Download the encoder OWNER/NAME[@REVISION], optionally with the prefix `hf-hub:`, as a run on the images of `dataset`.
 
-    It looks at images as it was trained to: mean, deviation and crop are its own. What is wrapped already is the
-    answer as it is, without asking the Hub.
+    Mean, standard deviation and crop are those of its pretraining. An encoder that is on this machine already is returned
+    without access to the Hub.
 
     Args:
-        image_size: side in pixels that the network takes; 0 is its own, or 224 where that is above 256.
-        largest: bytes that are fetched at most.
+        image_size: side of the network's input in pixels; 0 takes its own, or 224 if that is above 256.
+        largest: bytes to download at most.
 
     Raises:
-        UserError: there is no such repository, it is no encoder of timm's or too large, its files are damaged, the size does
-            not fit, or another encoder is here under the same name.
+        UserError: there is no such repository, it holds no encoder of timm or one that is too large, a file is damaged, the
+            size does not fit, or another encoder has the same name here.
     """
     name = hub_name(text.removeprefix(PREFIX))
     data = load_dataset(dataset)
@@ -101,7 +99,7 @@ def wrap(text: str, dataset: str, image_size: int = 0, largest: int = LARGEST) -
     if folder.exists() and folder.model_file.is_file():
         _check_same(folder, name, dataset)
         return folder
-    path = _fetched(name, largest)
+    path = _fetch(name, largest)
     description = _read_description(path / "config.json", name)
     record, weights = _build(description, path, name, data, image_size)
     folder.write_model(weights)
@@ -117,52 +115,48 @@ def _folder_name(name: HubName, dataset: str, image_size: int) -> str:
 
 
 def _check_same(folder: RunFolder, name: HubName, dataset: str) -> None:
-    """`a.b` of timm and `b` of a would both be called `a.b`: what a name means is what came first."""
+    """Check that the folder holds this encoder: `timm/a.b` and `a/b` have the same folder name, the first one takes it."""
     record = folder.read_record()
     source = record.metrics.get("source", {})
     if (source.get("repository"), source.get("revision"), record.config.dataset) != (name.repository, name.revision, dataset):
-        raise UserError(
-            f"{folder.name} is the name of {source.get('repository')} here, so {name} cannot have it: delete that one first."
-        )
+        raise UserError("hub.name_taken", folder=folder.name, owner=quoted(source.get("repository")), name=str(name))
 
 
-def _fetched(name: HubName, largest: int) -> Path:
+def _fetch(name: HubName, largest: int) -> Path:
     try:
         return fetch(name, ENCODER, largest)
     except Unreachable:
-        before = [path for path in snapshots(name) if all((path / file).is_file() for file in ENCODER.needed)]
-        if len(before) != 1:
+        complete = [path for path in snapshot_folders(name) if all((path / file).is_file() for file in ENCODER.required)]
+        if len(complete) != 1:
             raise
-        return before[0]
+        return complete[0]
 
 
 def _read_description(file: Path, name: HubName) -> Description:
     try:
         content = from_json(file.read_bytes())
-        if "pretrained_cfg" not in content:  # as timm wrote it before 0.9
+        if "pretrained_cfg" not in content:  # layout of timm before 0.9
             content = {"architecture": content.pop("architecture"), "pretrained_cfg": content}
-        found = Description.model_validate(content)
+        description = Description.model_validate(content)
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
-        raise UserError(f"config.json of {name} does not describe an encoder of timm's: {ENCODER.advice}.") from None
-    if found.pretrained_cfg.input_size[0] != 3 or min(found.pretrained_cfg.std) <= 0:
-        raise UserError(f"{name} does not take images of three colors: choose another encoder.")
-    asked = {key: value for key, value in found.model_args.items() if key not in ADOPTED}
-    if asked:
-        raise UserError(
-            f"{name} needs settings of its architecture that are not known here ({', '.join(asked)}): choose another."
-        )
-    return found
+        raise UserError("hub.bad_description", name=str(name)) from None
+    if description.pretrained_cfg.input_size[0] != 3 or min(description.pretrained_cfg.std) <= 0:
+        raise UserError("hub.no_color_images", name=str(name))
+    unsupported = [key for key in description.model_args if key not in ALLOWED_ARGUMENTS]
+    if unsupported:
+        raise UserError("hub.unsupported_arguments", name=str(name), arguments=quoted(", ".join(unsupported)))
+    return description
 
 
 def _build(
     description: Description, path: Path, name: HubName, data: Dataset, image_size: int
 ) -> tuple[RunRecord, dict[str, Any]]:
     pretrained = description.pretrained_cfg
-    side = image_size or (own if (own := _own_side(description)) <= LARGEST_SIDE else USUAL_SIDE)
+    side = image_size or (own if (own := _own_side(description)) <= LARGEST_SIDE else DEFAULT_SIDE)
     pool = description.model_args.get("global_pool")
     timm_name = TimmName(description.architecture, side, pool)
-    view = math.floor(side / pretrained.crop_pct)  # as timm does: the shorter side, then the middle is cut out
-    config = _config(data.name, timm_name, view)
+    image_side = math.floor(side / pretrained.crop_pct)  # as in timm: resize to this side, then crop the center
+    config = _config(data.name, timm_name, image_side)
     statistics: Statistics = (pretrained.mean, pretrained.std)
     shape = data_shape(config, data)
     cfg = pretrained.model_dump()
@@ -179,7 +173,7 @@ def _build(
     }
     record = RunRecord(
         config=config,
-        image_size=view,
+        image_size=image_side,
         instances=shape.instances,
         classes=shape.classes,
         state="finished",
@@ -189,34 +183,32 @@ def _build(
     return record, method.inference_state()
 
 
-def _config(dataset: str, name: TimmName, view: int) -> RunConfig:
+def _config(dataset: str, name: TimmName, image_side: int) -> RunConfig:
     try:
-        return RunConfig(dataset=dataset, method="pretrained", encoder=str(name), image_size=view, temperature=TEMPERATURE)
+        return RunConfig(dataset=dataset, method="pretrained", encoder=str(name), image_size=image_side, temperature=TEMPERATURE)
     except ValidationError:
-        raise UserError(
-            f"{name.architecture} at {name.side} px is more than can be looked at here: choose a side up to 448."
-        ) from None
+        raise UserError("hub.side_too_large", name=name.architecture, side=name.side) from None
 
 
 def _own_side(description: Description) -> int:
-    asked = description.model_args.get("img_size")
-    return asked if isinstance(asked, int) else description.pretrained_cfg.input_size[-1]
+    side = description.model_args.get("img_size")
+    return side if isinstance(side, int) else description.pretrained_cfg.input_size[-1]
 
 
-def look(folder: RunFolder) -> Generator[float, None, None]:
-    """Let a wrapped encoder look at its images, once for all views; yields the fraction done, 0 to 1.
+def encode_dataset(folder: RunFolder) -> Generator[float, None, None]:
+    """Compute the features of an imported encoder's data set; yields the fraction done, 0 to 1.
 
-    At the end the run has what trained ones have: kept embeddings, and accuracy where there are labels. Closing it keeps
-    what is done; the next call goes on.
+    At the end the run also has a snapshot and, if the images are labeled, its kNN accuracy. Closing the generator stores
+    the features computed so far; the next call resumes.
     """
     run, record = open_run(folder), folder.read_record()
     data = load_dataset(record.config.dataset)
     yield from compute_features(run, data)
     if folder.snapshots_file.is_file():
         return
-    probe, everything = monitor_rows(data), torch.arange(len(data))
-    folder.write_snapshots(Snapshots(probe, [0], features_of(run, data, probe).half()[None]))
-    if data.labeled and len(looked_at(data)) == len(data):
+    monitored, everything = monitor_rows(data), torch.arange(len(data))
+    folder.write_snapshots(Snapshots(monitored, [0], features_of(run, data, monitored).half()[None]))
+    if data.labeled and len(cached_rows(data)) == len(data):
         knn = evaluate_knn(features_of(run, data, everything), data)
         pixels = evaluate_pixels(data, record.image_size)
         measured = {"knn": dataclasses.asdict(knn), "pixels": dataclasses.asdict(pixels), "protocol": knn.protocol()}

@@ -1,4 +1,4 @@
-"""A finished run onto the Hub, with a page that says what it is."""
+"""Publish a finished run on the Hub, with a model card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from cl_core.errors import UserError
 from cl_core.hub.card import CURVES_FILE, model_card
 from cl_core.hub.chart import curves_of, draw_curves
-from cl_core.hub.client import api, in_words, need_token
+from cl_core.hub.client import api, hub_errors, require_token
 from cl_core.hub.pull import RUN
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import NEWEST, hub_name
@@ -17,43 +17,46 @@ from cl_core.runs.store import open_run
 
 
 def push(folder: RunFolder, text: str, private: bool = False) -> str:
-    """Publish the run in `folder` as OWNER/NAME; gives the address of the commit.
+    """Publish a run as OWNER/NAME; returns the address of the commit.
 
-    The repository is made where there is none, and `private` counts then. What is there already and is no part of a run
-    stays. The token is the client's own, see `client.api`.
+    Other files of the repository are left unchanged. The token is read by `client.api`.
+
+    Args:
+        private: create the repository as private; without effect if it exists.
 
     Raises:
-        UserError: the run is not finished or not whole, or others trained it; there is no token, or the Hub refuses.
+        UserError: the run is unfinished, damaged or was trained elsewhere, there is no token, or the Hub refuses.
     """
     name = hub_name(text)
     if name.revision != NEWEST:
-        raise UserError(f"A run is published as the newest of its repository: give {name.repository} without @{name.revision}.")
+        raise UserError("hub.push_revision", repository=name.repository, revision=name.revision)
     record = folder.read_record()
     if record.state != "finished":
-        raise UserError(f"The run in {folder.path} is {record.state}: let train finish it first, then push it.")
+        raise UserError("hub.unfinished", path=str(folder.path), state=record.state)
     source = record.metrics.get("source")
     if source:
-        raise UserError(f"{folder.name} was trained elsewhere and is on the Hub already, as {source['repository']}.")
+        raise UserError("hub.trained_elsewhere", name=folder.name, repository=source["repository"])
     open_run(folder)
-    need_token(name.repository)
+    require_token(name.repository)
     with tempfile.TemporaryDirectory() as temporary:
-        page = Path(temporary)
-        fill(folder, name.repository, page)
-        with in_words(name.repository):
+        content = Path(temporary)
+        write_repository(folder, name.repository, content)
+        with hub_errors(name.repository):
             client = api()
             client.create_repo(name.repository, private=private, exist_ok=True)
             commit = client.upload_folder(
-                repo_id=name.repository, folder_path=page, commit_message=f"{folder.name}: {record.config.method}"
+                repo_id=name.repository, folder_path=content, commit_message=f"{folder.name}: {record.config.method}"
             )
     return str(commit.commit_url)
 
 
-def fill(folder: RunFolder, repository: str, page: Path) -> None:
-    """Write to the folder `page` what is published: the run without what only resuming needs, its curves, its card."""
+def write_repository(folder: RunFolder, repository: str, target: Path) -> None:
+    """Write the published files to `target`: the run without what only resuming needs, its curves and its model card."""
     for name in RUN.files:
         if (folder.path / name).is_file():
-            shutil.copyfile(folder.path / name, page / name)
-    curves = curves_of(folder.read_metrics(), folder.read_record().metrics)
+            shutil.copyfile(folder.path / name, target / name)
+    record = folder.read_record()
+    curves = curves_of(folder.read_metrics(), record.metrics)
     if curves:
-        (page / CURVES_FILE).write_bytes(draw_curves(curves))
-    (page / "README.md").write_text(model_card(folder.read_record(), repository, bool(curves)), encoding="utf-8")
+        (target / CURVES_FILE).write_bytes(draw_curves(curves))
+    (target / "README.md").write_text(model_card(record, repository, bool(curves)), encoding="utf-8")

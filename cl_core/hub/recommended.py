@@ -1,6 +1,6 @@
-"""Public encoders to start with: small enough for two cores, each learned in another way.
+"""Recommended public encoders: small enough for two CPU cores, each pretrained in another way.
 
-Sizes and licenses are what timm's registry states (a test compares them), speeds were measured on two cores with bf16.
+Size and license are those of timm's registry, which a test compares; speed was measured on two cores with bf16.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import dataclasses
 from typing import Literal
 
 Learned = Literal["labels", "captions", "clip", "images"]
-# What each kind learned from, for the command line.
+# What the encoders learned from, for the command line.
 LEARNED: dict[Learned, str] = {
     "labels": "labels",
     "captions": "captions (InfoNCE)",
@@ -20,7 +20,14 @@ LEARNED: dict[Learned, str] = {
 
 @dataclasses.dataclass(frozen=True)
 class Recommended:
-    """learned: from what. year: of its paper. megabytes: to fetch. a_second: images it looks at, at 224 px."""
+    """A public encoder.
+
+    Attributes:
+        learned: what it learned from.
+        year: of its paper.
+        megabytes: to download.
+        images_per_s: speed at 224 px.
+    """
 
     repository: str
     title: str
@@ -28,7 +35,7 @@ class Recommended:
     year: int
     license: str
     megabytes: int
-    a_second: int
+    images_per_s: int
 
 
 RECOMMENDED = (
@@ -37,13 +44,5 @@ RECOMMENDED = (
     Recommended("timm/vit_base_patch32_clip_224.openai", "CLIP ViT-B/32", "captions", 2021, "apache-2.0", 351, 34),
     Recommended("timm/resnet50_clip.openai", "CLIP ResNet-50", "captions", 2021, "mit", 154, 19),
     Recommended("timm/vit_small_patch16_224.dino", "DINO ViT-S/16", "images", 2021, "apache-2.0", 87, 20),
-    Recommended(
-        "timm/vit_small_patch14_dinov2.lvd142m",
-        "DINOv2 ViT-S/14",
-        "images",
-        2023,
-        "apache-2.0",
-        88,
-        15,
-    ),
+    Recommended("timm/vit_small_patch14_dinov2.lvd142m", "DINOv2 ViT-S/14", "images", 2023, "apache-2.0", 88, 15),
 )

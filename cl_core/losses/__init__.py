@@ -1,4 +1,4 @@
-"""Contrastive losses: pure functions of tensors, one family a file."""
+"""Contrastive losses: pure functions of tensors, one file for each family."""
 
 from cl_core.losses.info_nce import bank_chance_level, info_nce, info_nce_ratio, info_nce_views, ratio_chance_level
 from cl_core.losses.nce import log_partition, nce, nce_chance_level, nce_terms, negative_sampling

@@ -1,7 +1,7 @@
-"""The losses taken apart for showing; tests hold every number equal to what `losses/` computes.
+"""Anatomy of the losses: every intermediate, equal to what the losses of this package compute.
 
-Every loss compares rows (anchors) with columns (candidates). Its anatomy is one set of matrices,
-from the cosines to each pair's share of the loss, whatever the loss.
+Every loss compares rows (anchors) with columns (candidates). Its anatomy is one set of matrices, from the cosines to each
+pair's contribution to the loss, in the same form for every loss.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ FormKind = Literal["out", "in", "in-sum", "views", "ratio", "nce", "cosine"]
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """How a loss goes from cosines to numbers; with the masks it is all that is needed to do it again elsewhere.
+    """How a loss is computed from cosines; with the masks, enough to compute it elsewhere.
 
     kind: `out`: a softmax over positives and negatives, -log averaged over the positives (with one positive: NT-Xent,
         InfoNCE). `in`, `in-sum`: their mean or sum inside the log. `views`: each positive against the negatives alone.
-        `ratio`: the denominator holds the negatives only. `nce`: a sigmoid a pair. `cosine`: the negative cosine itself.
-    log_z, log_kq: of `nce`.
+        `ratio`: the denominator holds the negatives only. `nce`: a sigmoid for each pair. `cosine`: the negative cosine.
+    log_z, log_kq: constants of `nce`.
     """
 
     kind: FormKind
@@ -41,17 +41,17 @@ class Anatomy:
     """Every intermediate of a loss over R anchors and C candidates, all (R, C) unless said otherwise.
 
     form: which loss it is.
-    cosines: before anything is done to them (dot products where a loss takes those).
-    scaled: divided by the temperature; for NCE also less log Z and log(k q).
-    positive, negative: bool; a pair that is neither is not compared (a view with itself, say).
+    cosines: cosines, or dot products with `normalize=False`.
+    scaled: divided by the temperature; for NCE minus log Z and log(k q).
+    positive, negative: bool; a pair that is neither, such as a view with itself, is not compared.
     logits: `scaled`, -inf where a pair is not compared.
-    log_probabilities: log of the share of a pair in its anchor's denominator; for NCE log of the
-        probability of being classified rightly, for a loss without denominator 0. -inf where not compared.
-    terms: (R,), each anchor's own loss; 0 for anchors that are left out.
-    contribution: what each pair contributes to the loss; they sum to it.
-    gradient: derivative of the anchor's own term by the cosine: below 0 pulls together, above 0 pushes apart.
-    left_out: anchors without a positive.
-    loss: the mean of `terms` over the anchors that are not left out.
+    log_probabilities: log of a pair's fraction of its anchor's denominator; for NCE log of the probability of the
+        correct class; 0 for a loss without a denominator. -inf where not compared.
+    terms: (R,), the loss of each anchor; 0 for anchors that are left out.
+    contribution: contribution of each pair to the loss; the sum is the loss.
+    gradient: derivative of the anchor's term by the cosine: negative pulls together, positive pushes apart.
+    left_out: number of anchors without a positive, which the loss leaves out.
+    loss: the mean of `terms` over the other anchors.
     """
 
     form: Form
@@ -74,7 +74,7 @@ class Anatomy:
 
     @property
     def denominators(self) -> Tensor:
-        """(R,), sum of exp over the compared pairs, as one would write it by hand: overflows at low temperatures."""
+        """(R,), sum of exp(logit) over the compared pairs; overflows at low temperatures."""
         return self.logits.exp().sum(1)
 
 
@@ -87,7 +87,7 @@ def _assemble(
     log_probabilities: Tensor,
     pair_terms: Tensor,
 ) -> Anatomy:
-    """Put an anatomy together; `pair_terms` (R, C) sum over a row to its own term, and hang on `cosines`' graph."""
+    """The anatomy of a loss whose `pair_terms` (R, C), differentiable by `cosines`, sum over a row to the anchor's term."""
     terms = pair_terms.sum(1)
     gradient = torch.autograd.grad(terms.sum(), cosines)[0]
     anchors = positive.any(1)
@@ -122,16 +122,16 @@ def _softmax(cosines: Tensor, temperature: float, positive: Tensor, negative: Te
     logits = masked(scaled, ~(positive | negative))
     log_probabilities = logits.log_softmax(1)
     count = positive.sum(1, keepdim=True).clamp(min=1)
-    kept = log_probabilities.masked_fill(~positive, 0)
+    of_positives = log_probabilities.masked_fill(~positive, 0)
     if form == "out":
-        pair_terms = -kept / count
+        pair_terms = -of_positives / count
     else:
-        # Anchors without a positive go through with zeros: -inf alone in a row would become NaN.
+        # Rows without a positive are zeros: a row of -inf would give NaN.
         has_positive = positive.any(1, keepdim=True)
         inside = masked(log_probabilities, ~positive & has_positive).masked_fill(~has_positive, 0)
         top = inside.logsumexp(1, keepdim=True)
         term = -top + (count.to(top.dtype).log() if form == "in" else 0)
-        # One log for all positives: each gets the part of it that its probability has in their sum.
+        # The log is shared by all positives, each with the fraction that it has of their sum.
         pair_terms = (term * (inside - top).exp().detach()).masked_fill(~positive, 0)
     return _assemble(Form(form, temperature), cosines, scaled, positive, negative, log_probabilities, pair_terms)
 
@@ -185,7 +185,7 @@ def cross_entropy_anatomy(logits: Tensor, labels: Tensor) -> Anatomy:
 def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
     """`losses.info_nce_views`: rows and columns are the V N views; each positive has its own denominator.
 
-    A negative's log-probability is its mean over the anchor's denominators.
+    A negative's log-probability is relative to the mean of the anchor's log-denominators.
     """
     check_temperature(temperature)
     rows = z.flatten(0, 1)
@@ -205,7 +205,7 @@ def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
 
 @torch.enable_grad()
 def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float) -> Anatomy:
-    """`losses.info_nce_ratio`: as NT-Xent, but the denominator holds the negatives only; a positive's share can pass 1."""
+    """`losses.info_nce_ratio`: NT-Xent with only the negatives in the denominator, so a positive's fraction can exceed 1."""
     check_temperature(temperature)
     z = torch.cat([z1, z2])
     positive = _partners(len(z1), z.device)

@@ -1,8 +1,8 @@
-"""log-sum-exp over all pairs of a batch without its matrix: exact, forward and backward, block by block.
+"""log-sum-exp over all pairs of a batch without their matrix: exact, forward and backward, block by block.
 
-A batch of M views has M x M similarities; at M = 65,536 they take 17 GB, several times over with autograd.
-Here only one block of them exists at a time. The matrix is symmetric, so one triangle of blocks does. The backward
-pass computes each block again rather than keep it.
+A batch of M views has M x M similarities; at M = 65,536 they take 17 GB, several times that with autograd. Here only one
+block of them is in memory at a time. The matrix is symmetric, so one triangle of blocks suffices. The backward pass
+computes each block again.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BLOCK_BYTES = {"cpu": 2**20}  # of one block of similarities: on the CPU small enough for a core's cache ...
-LARGE_BLOCK_BYTES = 2**26  # ... elsewhere large enough to keep the device busy
-BLOCKWISE_FROM = 1024  # views from which on blocks are quicker than the whole matrix; its memory begins to matter later
+BLOCK_BYTES = {"cpu": 2**20}  # of one block of similarities: on the CPU it fits into the cache of a core
+LARGE_BLOCK_BYTES = 2**26  # on other devices it is large enough for full utilization
+BLOCKWISE_FROM = 1024  # number of views from which blocks are faster than the whole matrix
 SAFE_EXPONENT = 80.0  # exp(-80) is still a normal float32
 
-# (rows, columns) -> (R, C) bool, true where a pair is left out. Symmetric, as pairs are. Views' pairs with themselves
-# are always left out.
+# (rows, columns) -> (R, C) bool, true where a pair is left out; symmetric. Pairs of a view with itself are always left out.
 LeftOut = Callable[[slice, slice], Tensor]
 
 
 def blockwise_pays(views: int) -> bool:
-    """Whether a batch of so many views is taken block by block."""
+    """Whether the loss of a batch of so many views is computed block by block."""
     return views >= BLOCKWISE_FROM
 
 
@@ -52,7 +51,7 @@ class _PairLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, temperature: float, left_out: LeftOut | None) -> Tensor:
         if 2 / temperature <= SAFE_EXPONENT:
-            # Cosines are at most 1, so 1 / t is a bound that serves rows and columns alike.
+            # Cosines are at most 1, so 1 / t bounds the logits of rows and columns.
             sums = z.new_zeros(len(z))
             for rows, columns in _blocks(z):
                 terms = _logits(z, rows, columns, temperature, left_out).sub_(1 / temperature).exp_()
@@ -75,7 +74,7 @@ class _PairLogSumExp(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, None, None]:
         z, result = ctx.saved_tensors
-        # Nothing to sum over gives -inf; such a row has no probabilities and may have no weight.
+        # A row without pairs is -inf; it has no probabilities, and its weight must be 0.
         result = result.masked_fill(result.isinf(), 0)
         gradient = torch.zeros_like(z)
         for rows, columns in _blocks(z):
@@ -91,7 +90,7 @@ class _PairLogSumExp(torch.autograd.Function):
 
 
 def pair_logsumexp(z: Tensor, temperature: float, left_out: LeftOut | None = None) -> Tensor:
-    """log of the sum over j of exp(z_i . z_j / temperature), over the pairs i, j that are not left out, j never i.
+    """log of the sum over j of exp(z_i . z_j / temperature), over the pairs (i, j) that are not left out; j != i.
 
     Args:
         z: (M, D) float32 or float64, rows of length 1.

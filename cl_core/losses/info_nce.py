@@ -1,7 +1,6 @@
-"""InfoNCE (van den Oord et al. 2018, eq. 4) in the forms in which people meet it.
+"""InfoNCE (van den Oord et al. 2018, eq. 4) in its common forms.
 
-All of them ask the same question, which of the candidates is the positive, and differ in where the
-candidates come from and in what the denominator holds.
+All of them classify which candidate is the positive; they differ in the source of the candidates and in the denominator.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from cl_core.losses.similarity import (
 def info_nce(
     query: Tensor, positive: Tensor, negatives: Tensor, temperature: float = 0.07, left_out: Tensor | None = None
 ) -> Tensor:
-    """Against stored keys, a memory bank's or a queue's: -log softmax of the positive in [positive | negatives].
+    """-log softmax of the positive in [positive | negatives], with stored keys of a memory bank or queue as negatives.
 
-    He et al. 2020 (MoCo), eq. 1.
+    MoCo (He et al. 2020, eq. 1).
 
     Args:
         query: (N, D). positive: (N, D), the key of each query. negatives: (K, D), shared by all queries, K >= 0.
@@ -38,7 +37,7 @@ def info_nce(
         left_out: (N, K) bool, keys that are no negatives of a query, such as its own entry in a bank.
 
     Returns:
-        Scalar, float32 (float64 for float64 input), >= 0; log(1 + K) where all keys are alike.
+        Scalar, float32 (float64 for float64 input), >= 0; log(1 + K) where all keys are equal.
 
     Raises:
         ValueError: shapes do not agree, or the temperature is not above 0.
@@ -56,10 +55,10 @@ def info_nce(
 
 @without_autocast
 def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
-    """Over V views an image: each (anchor, positive) pair against the negatives, as logits [positive | negatives].
+    """InfoNCE with V views of each image: each (anchor, positive) pair against the negatives.
 
-    Negatives are the views of other images. An anchor's other positives are left out of the
-    denominator, so no positive is pushed away. With V = 2 this is NT-Xent.
+    Negatives are the views of other images. An anchor's other positives are left out of the denominator, so no positive is
+    pushed away. With V = 2 this is NT-Xent.
 
     Args:
         z: (V, N, D), V >= 2, N >= 1. Any floating dtype; rows need not be normalized.
@@ -80,7 +79,7 @@ def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
     image = torch.arange(images, device=z.device).repeat(count)
     same = image[:, None] == image[None]
     rest = masked(scaled, same).logsumexp(1)
-    # log(exp(positive) + exp(rest)) of each pair: the whole denominator, in log space.
+    # log(exp(positive) + exp(rest)) of each pair: its denominator, in log space.
     terms = torch.logaddexp(scaled, rest[:, None]) - scaled
     positive = same & ~self_pairs(len(rows), z.device)
     return terms[positive].mean()
@@ -90,11 +89,11 @@ def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
 def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     """-log(positive / sum of negatives): NT-Xent with the positive left out of the denominator.
 
-    The decoupled form of Yeh et al. 2022, eq. 5. It falls below zero, without bound: log(b / a), where
-    NT-Xent is log(1 + b / a). See `ratio_chance_level` for its chance level.
+    The decoupled loss (Yeh et al. 2022, eq. 5). With a = exp(positive) and b the sum over the negatives it is log(b / a),
+    unbounded below, where NT-Xent is log(1 + b / a). See `ratio_chance_level`.
 
     Args:
-        z1, z2: (N, D), N >= 2, for there must be negatives. Any floating dtype.
+        z1, z2: (N, D), N >= 2, so that there are negatives. Any floating dtype.
         temperature: > 0.
 
     Returns:
@@ -118,10 +117,10 @@ def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
 
 
 def bank_chance_level(negatives: int) -> float:
-    """`info_nce` of a model that cannot tell keys apart: log(1 + K), in nats."""
+    """`info_nce` of a model with equal similarities for all K + 1 keys: log(1 + K), in nats."""
     return math.log(1 + negatives)
 
 
 def ratio_chance_level(pairs: int) -> float:
-    """`info_nce_ratio` of a model that cannot tell views apart: log(2N - 2), in nats."""
+    """`info_nce_ratio` of a model with equal similarities for all views of N images: log(2N - 2), in nats."""
     return math.log(2 * pairs - 2)

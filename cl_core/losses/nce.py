@@ -1,4 +1,4 @@
-"""Noise-contrastive estimation: is it data or noise? (Gutmann and Hyvärinen 2010, 2012)."""
+"""Noise-contrastive estimation: classify data against noise (Gutmann and Hyvärinen 2010, 2012)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cl_core.losses.similarity import at_least_float32, without_autocast
 def nce(
     data: Tensor, noise: Tensor, data_log_kq: Tensor | float, noise_log_kq: Tensor | float, left_out: Tensor | None = None
 ) -> Tensor:
-    """Binary cross-entropy of one datum against K noise samples, with the correction log(k q).
+    """Binary cross-entropy of one data sample against K noise samples, with the correction log(k q).
 
-    The odds that u is data are p(u) / (k q(u)), so the logit is log p(u) - log(k q(u)) (Gutmann and
-    Hyvärinen 2012, eq. 5 to 8). With it the scores estimate log-probabilities that normalize themselves.
+    The odds that u is data are p(u) / (k q(u)), so the logit is log p(u) - log(k q(u)) (Gutmann and Hyvärinen 2012, eq. 5 to
+    8). The scores then estimate normalized log-probabilities.
 
     Args:
         data: (N,) scores log p of the data, any floating dtype. noise: (N, K) scores of the noise samples.
         data_log_kq, noise_log_kq: log(k q) of the same items, broadcast to their shapes; q is the
             probability of the item in the noise distribution.
-        left_out: (N, K) bool, noise samples that do not count.
+        left_out: (N, K) bool, noise samples that are ignored.
 
     Returns:
         Scalar, the mean over data of -log s(data) - sum of log(1 - s(noise)), float32 (float64 for
@@ -41,9 +41,9 @@ def nce(
 def nce_terms(
     data: Tensor, noise: Tensor, data_log_kq: Tensor | float, noise_log_kq: Tensor | float, left_out: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The terms that `nce` adds up: -log s(data), (N,), and -log(1 - s(noise)), (N, K), left-out ones 0.
+    """The terms of `nce`: -log s(data), (N,), and -log(1 - s(noise)), (N, K), 0 where left out.
 
-    Arguments and errors are those of `nce`.
+    Arguments and errors: as `nce`.
     """
     if data.dim() != 1 or noise.dim() != 2 or len(noise) != len(data) or len(data) == 0:
         raise ValueError(f"scores need the shapes (N,) and (N, K) with N >= 1, not {tuple(data.shape)} and {tuple(noise.shape)}")
@@ -55,24 +55,24 @@ def nce_terms(
 def negative_sampling(data: Tensor, noise: Tensor, left_out: Tensor | None = None) -> Tensor:
     """`nce` without the correction, as in word2vec (Mikolov et al. 2013, eq. 4).
 
-    The scores then estimate log(p / (k q)): good vectors, no probabilities.
+    The scores estimate log(p / (k q)), not log-probabilities.
     """
     return nce(data, noise, 0.0, 0.0, left_out)
 
 
 def nce_chance_level(noise: int) -> float:
-    """`nce` for a model whose logit is right on average and the same for everything.
-
-    With odds of 1 / K the loss is (K + 1) log(K + 1) - K log K, in nats.
-    """
+    """`nce` of a model with the constant logit log(1 / K), the best constant: (K + 1) log(K + 1) - K log K, in nats."""
     return (noise + 1) * math.log(noise + 1) - noise * math.log(noise)
 
 
 def log_partition(scores: Tensor, candidates: int) -> Tensor:
-    """log Z estimated from scores of items drawn uniformly out of `candidates`: log(candidates * mean exp).
+    """Estimate log Z from scores of items sampled uniformly from `candidates` items: log(candidates * mean exp(score)).
 
     Args:
-        scores: any shape, unnormalized log p. Returns: scalar, float32 (float64 for float64 input).
+        scores: unnormalized log p, any shape.
+
+    Returns:
+        Scalar, float32 (float64 for float64 input).
     """
     values = at_least_float32(scores).flatten()
     return torch.logsumexp(values, 0) + math.log(candidates) - math.log(len(values))

@@ -7,12 +7,12 @@ from torch.nn import functional as F
 
 from cl_core.losses.similarity import at_least_float32, same_shape, without_autocast
 
-LOWEST = -1.0  # where both views agree, and where everything has collapsed to one point
+LOWEST = -1.0  # where both views agree, and also where all images have collapsed to one point
 
 
 @without_autocast
 def negative_cosine(p: Tensor, z: Tensor) -> Tensor:
-    """Mean of -cos(p, z) over N pairs of rows, in [-1, 1]. Whether z takes gradient is the caller's choice.
+    """Mean of -cos(p, z) over N pairs of rows, in [-1, 1]; for the stop-gradient pass z detached.
 
     Args:
         p, z: (N, D), N >= 1, any floating dtype; rows need not be normalized.

@@ -26,7 +26,7 @@ def positive_index(pairs: int, device: torch.device | None = None) -> Tensor:
 
 
 def false_negatives(labels: Tensor) -> Tensor:
-    """Views of other images that show the same class, (2N, 2N) bool, views stacked `[first; second]`.
+    """Pairs of views of different images of one class, (2N, 2N) bool, views stacked `[first; second]`.
 
     Args:
         labels: (N,) of the images.
@@ -43,12 +43,11 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | N
     Args:
         z1, z2: embeddings of the first and second view of N images, (N, D), N >= 1; any floating
             dtype, rows need not be normalized.
-        temperature: > 0; the log-sum-exp keeps any value finite.
+        temperature: > 0; the loss is finite at any value.
         labels: (N,); where given, `false_negatives` are left out of the denominator.
 
     Returns:
-        Scalar, float32 (float64 for float64 input), >= 0. With identical features it is
-        exactly log(2N - 1), whatever the temperature: see `chance_level`.
+        Scalar, float32 (float64 for float64 input), >= 0; exactly log(2N - 1) for identical embeddings, see `chance_level`.
 
     Raises:
         ValueError: shapes differ or are not (N, D), or the temperature is not above 0.
@@ -66,7 +65,7 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | N
 
 
 def _blockwise(z: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
-    """The same of views z (2N, D) without the matrix of their pairs."""
+    """`nt_xent` of views z (2N, D) without the matrix of their pairs."""
     z = F.normalize(at_least_float32(z), dim=1)
     pairs = len(z) // 2
     left_out = None
@@ -81,5 +80,5 @@ def _blockwise(z: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
 
 
 def chance_level(pairs: int) -> float:
-    """The loss of a model that cannot tell views apart: log(2N - 1), in nats."""
+    """The loss of a model with equal similarities for all views of N images: log(2N - 1), in nats."""
     return math.log(2 * pairs - 1)

@@ -1,4 +1,4 @@
-"""What the losses share: cosines in full precision, masks, and the check of a temperature."""
+"""Shared by the losses: similarities in full precision, masks, and checks of arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 def without_autocast(function: Callable[P, R]) -> Callable[P, R]:
-    """Autocast would run a loss's products in half precision, which costs two digits of each logit."""
+    """Decorator that disables autocast, which would compute logits in half precision, with two digits less."""
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -27,18 +27,18 @@ def without_autocast(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """float64 stays, everything narrower becomes float32: half precision would overflow or round logits."""
+    """Convert half precision, which would overflow or round logits, to float32; float64 stays."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def check_temperature(temperature: float) -> None:
-    """Raises ValueError unless the temperature is above 0 (and a number)."""
+    """Raise ValueError unless the temperature is above 0."""
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}")
 
 
 def similarities(a: Tensor, b: Tensor, normalize: bool = True) -> Tensor:
-    """Cosines (or dot products) of the rows of a (M, D) and b (C, D): (M, C), float32 or float64."""
+    """Cosines, or dot products, of the rows of a (M, D) and b (C, D): (M, C), float32 or float64."""
     a, b = at_least_float32(a), at_least_float32(b)
     if normalize:
         a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
@@ -51,11 +51,11 @@ def self_pairs(count: int, device: torch.device | None = None) -> Tensor:
 
 
 def masked(logits: Tensor, left_out: Tensor) -> Tensor:
-    """Logits with -inf where `left_out`: exact in every dtype, and no gradient flows through it."""
+    """Logits with -inf where `left_out`, which is exact in every dtype and passes no gradient."""
     return logits.masked_fill(left_out, -torch.inf)
 
 
 def same_shape(z1: Tensor, z2: Tensor) -> None:
-    """Raises ValueError unless both are (N, D) with N >= 1."""
+    """Raise ValueError unless both are (N, D) with the same N >= 1."""
     if z1.shape != z2.shape or z1.dim() != 2 or len(z1) == 0:
         raise ValueError(f"both views need the same shape (N, D) with N >= 1, not {tuple(z1.shape)} and {tuple(z2.shape)}")

@@ -20,7 +20,7 @@ def positive_pairs(labels: Tensor) -> Tensor:
 
 
 def left_out_anchors(labels: Tensor) -> int:
-    """Anchors without any positive, which the loss leaves out: how many."""
+    """Number of anchors without a positive, which the loss leaves out."""
     return int((~positive_pairs(labels).any(1)).sum())
 
 
@@ -28,12 +28,13 @@ def left_out_anchors(labels: Tensor) -> int:
 def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConForm = "out", normalize: bool = True) -> Tensor:
     """Mean over the anchors that have a positive; `left_out_anchors` counts the others.
 
-    There is no factor temperature / base temperature: identical features give exactly log(M - 1), `in-sum` less log |P|.
+    There is no factor temperature / base temperature: identical embeddings give exactly log(M - 1); `in-sum` gives log |P|
+    less.
 
     Args:
         z: embeddings of all views, (M, D), any floating dtype. labels: (M,).
         temperature: > 0.
-        form: where the mean over the positives P stands. `out`: outside the log, eq. 2, the better one.
+        form: position of the mean over the positives P. `out`: outside the log, eq. 2, with better accuracy in the paper.
             `in`: -log(mean of the positives' probabilities), eq. 3. `in-sum`: -log(their sum), without 1 / |P|.
         normalize: compare by cosine; otherwise by dot product.
 
@@ -41,8 +42,8 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
         Scalar, float32 (float64 for float64 input).
 
     Raises:
-        ValueError: no anchor has a positive, shapes do not agree, or the temperature is not above 0. An accelerator is
-            not asked whether there is a positive, for the host would wait for the answer: there the loss is then NaN.
+        ValueError: no anchor has a positive, shapes do not agree, or the temperature is not above 0. On an accelerator the
+            first is not checked, as the host would wait for the result; the loss is NaN there.
     """
     check_temperature(temperature)
     if z.dim() != 2 or labels.shape != z.shape[:1]:
@@ -60,7 +61,7 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
     if form == "out":
         terms = -log_probability.masked_fill(~positive, 0).sum(1) / at_least_one
     else:
-        # A row without a positive keeps all its terms, so that its gradient is a number; it is left out of the mean.
+        # Rows without a positive are not masked, so that their gradient is finite; they are left out of the mean.
         terms = -masked(log_probability, ~positive & anchors[:, None]).logsumexp(1)
         if form == "in":
             terms = terms + at_least_one.to(terms.dtype).log()
@@ -68,19 +69,19 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
 
 
 def _mean_over(anchors: Tensor, terms: Tensor) -> Tensor:
-    """Mean of the terms (M,) where `anchors` (M,) bool; picking them out would make an accelerator's host wait."""
+    """Mean of the terms (M,) where `anchors` (M,) bool; indexing by a mask would synchronize an accelerator with the host."""
     return torch.where(anchors, terms, 0).sum() / anchors.sum()
 
 
 def _groups(labels: Tensor) -> Tensor:
-    """Labels (M,) as numbers from 0 to at most M - 1, (M,) int64; `unique` would make an accelerator's host wait."""
+    """Labels (M,) as integers from 0 to at most M - 1, (M,) int64; `unique` would synchronize an accelerator with the host."""
     ordered, order = labels.sort()
     first = torch.cat([ordered.new_zeros(1, dtype=torch.long), (ordered[1:] != ordered[:-1]).long()])
     return torch.empty_like(order).scatter_(0, order, first.cumsum(0))
 
 
 def _positives(labels: Tensor) -> Tensor:
-    """Positives of each anchor, (M,) int64, without the matrix of all pairs."""
+    """Number of positives of each anchor, (M,) int64, without the matrix of all pairs."""
     group = _groups(labels)
     return torch.zeros_like(group).index_add_(0, group, torch.ones_like(group))[group] - 1
 
@@ -88,21 +89,21 @@ def _positives(labels: Tensor) -> Tensor:
 def _blockwise(z: Tensor, labels: Tensor, count: Tensor, temperature: float, form: SupConForm) -> Tensor:
     """`sup_con` of normalized z without the matrix of all pairs.
 
-    Outside the log, the mean over the positives is that of a linear term: the class's sum of embeddings serves all its anchors.
+    Outside the log, the mean over the positives is linear in their embeddings, so each class needs only its sum.
     """
     z = F.normalize(at_least_float32(z), dim=1)
     anchors, at_least_one = count > 0, count.clamp(min=1)
-    everything = pair_logsumexp(z, temperature)
+    log_denominators = pair_logsumexp(z, temperature)
     if form == "out":
         group = _groups(labels)
         sums = torch.zeros_like(z).index_add(0, group, z)
         mean = (z * (sums[group] - z)).sum(1) / at_least_one / temperature
-        return _mean_over(anchors, everything - mean)
+        return _mean_over(anchors, log_denominators - mean)
 
     def negative(rows: slice, columns: slice) -> Tensor:
         return labels[rows, None] != labels[None, columns]
 
-    terms = everything - pair_logsumexp(z, temperature, negative)
+    terms = log_denominators - pair_logsumexp(z, temperature, negative)
     if form == "in":
         terms = terms + at_least_one.to(terms.dtype).log()
     return _mean_over(anchors, terms)

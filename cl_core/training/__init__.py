@@ -1,1 +1,1 @@
-"""Training: settings, the loop, and the folder a run is kept in."""
+"""Training: the loop, its recorder, several processes, jobs beside the page, sweeps and small experiments."""

@@ -1,8 +1,8 @@
-"""Memory and time that a training run will need, estimated from its settings before it starts.
+"""Memory and time of a training run, estimated from its settings before it starts.
 
-The network is run over images that have shapes but no values (torch's FakeTensorMode), so the estimate of any run takes
-a fraction of a second and next to no memory. That gives what autograd keeps for each image, and how many operations a step takes;
-a short measurement on this processor says how long those take. Both numbers are meant to be right within a factor of 2.
+The network runs on fake tensors (torch's FakeTensorMode), which have shapes but no values, so an estimate takes a fraction
+of a second and little memory. That gives the bytes that autograd saves for each image and the operations of a step; a short
+measurement gives the time of an operation on this CPU. Both estimates aim to be right within a factor of 2.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,71 +20,73 @@ from torch import Tensor, nn
 
 from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
-from cl_core.models.embedding import BATCH
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.methods import METHODS, DataShape, Method
+from cl_core.networks.embedding import BATCH
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.methods import METHODS, DataShape, Method
 from cl_core.runs.config import RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
-from cl_core.system.zero_gpu import gpu_is_ours
+from cl_core.system.zero_gpu import gpu_available
 from cl_core.training.loop import check_data, data_shape, image_size
 
-MEMORY_SHARE = 0.7  # of the machine's memory, for a run on the processor; the page has the rest
-CUDA_SHARE = 0.95  # of the GPU memory that is free
+MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
+CUDA_FRACTION = 0.95  # of the free GPU memory
 # Seconds. The page shows progress at the end of a step, so a run with longer steps would seem to stand still. The command
 # line has no such limit.
 MOST_STEP_S = 60.0
 
-COUNT = 1009  # images in the run without values; a prime, so that what is a multiple of it is there for each image
+COUNT = 1009  # images in the pass on fake tensors; a prime, so that sizes that grow with the batch are multiples of it
 FLOAT_BYTES = 4
-PROGRAM_BYTES = 1.0e9  # of Python, torch and the kernels it compiles, before the first image; measured on Linux
-STATE_COPIES = 3  # the state itself and two copies to go back to (`Training._kept` and `_good`)
-SAVE_COPIES = 5  # while it is saved: one copy in order and one as bytes on top of those
-VIEW_COPIES = 3  # of each view: as made, concatenated, normalized
-VIEW_WORK_COPIES = 8  # of each view on an accelerator, which makes all views of a batch at once
+PROGRAM_BYTES = 1.0e9  # of Python, torch and compiled kernels, before the first image; measured on Linux
+STATE_COPIES = 3  # the state and the two copies that `Training` can return to
+SAVE_COPIES = 5  # while saving: a contiguous copy and one as bytes on top of those
+VIEW_COPIES = 3  # of each view: augmented, concatenated, normalized
+VIEW_WORK_COPIES = 8  # of each view on an accelerator, which augments all views of a batch at once
 GRADIENT_COPIES = 2  # of the largest activation, in the backward pass
 FORWARD_COPIES = 3  # of the largest activation, in a forward pass alone
-KEY_COPIES = 6  # of the matrix of views and keys: cosines, masked, joined, scaled, probabilities, gradient
-PAIR_BYTES = 3  # of each pair of views, where a loss asks which of them show the same class
+KEY_COPIES = 6  # of the matrix of views and keys: cosines, masked, concatenated, scaled, probabilities, gradient
+PAIR_BYTES = 3  # of each pair of views, where a loss masks pairs by class
 PIXEL_COPIES = 3  # of all images as float32, when the finished run is compared with raw pixels
-MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lars": 1}  # numbers an optimizer keeps for each weight
+OPTIMIZER_MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lars": 1}  # moments that an optimizer stores for each weight
 
 PASSES = 3  # a backward pass takes twice the operations of the forward pass
-NETWORK_SHARE = 0.75  # of the measured rate that whole networks reach
-ATTENTION_SLOWDOWN = 12  # torch's attention on the processor, against a convolution of as many operations
+NETWORK_EFFICIENCY = 0.75  # fraction of the measured rate that whole networks reach
+ATTENTION_SLOWDOWN = 12  # torch's attention on the CPU, relative to a convolution with as many operations
 # Seconds on one core:
-KEPT_BYTE_S = 2e-9  # for what is done to a byte of an activation besides products, such as norms
-PIXEL_S = 25e-9  # to make one pixel of a view
-PAIR_S = 10e-9  # for the exponentials of a pair of views, forward and backward, block by block
-KEY_S = 50e-9  # for those of a view and a stored key, whose matrix passes through memory
-WEIGHT_S = 10e-9  # for the optimizer's step and the copies of one weight
+ACTIVATION_BYTE_S = 2e-9  # for the operations on a byte of an activation that are no products, such as norms
+PIXEL_S = 25e-9  # to augment one pixel of a view
+PAIR_S = 10e-9  # for the exponentials of a pair of views, forward and backward, blockwise
+KEY_S = 50e-9  # for those of a view and a stored key, whose matrix is read from memory
+WEIGHT_S = 10e-9  # for the optimizer's update and the copies of one weight
 OVERHEAD_S = 0.02  # of any step
+
+Advice = Literal["batch", "keys", "images", "weights", "dataset", "machine"]  # what to reduce, or where to train
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
     """What a run needs.
 
-    memory_bytes: the most that its process holds at one moment; on a CUDA device, the most that it holds there.
-    seconds_per_step: None on an accelerator, where a step that fits into memory takes seconds.
-    advice: which settings to lower, by what takes most of the memory.
+    memory_bytes: peak memory of its process; on a CUDA device, peak memory there.
+    seconds_per_step: None on an accelerator, where a step that fits into memory takes seconds at most.
+    advice: what to reduce, the largest part of the memory.
     """
 
     memory_bytes: float
     seconds_per_step: float | None
-    advice: str
+    advice: Advice
 
 
 @dataclasses.dataclass(frozen=True)
 class _Network:
     """What a method's networks need, in bytes and floating-point operations of one forward pass.
 
-    kept: for each image, what autograd keeps for the backward pass; largest: for each image, the largest part of that.
-    fixed: kept once a step, whatever the batch. products, attention: operations for each image.
-    weights, trained: how many there are, and how many of them are trained. stored: of buffers, such as a memory bank.
+    saved: bytes for each image that autograd saves for the backward pass; largest: the largest tensor of those.
+    fixed: bytes saved once a step, whatever the batch. products, attention: operations for each image.
+    weights, trained: numbers of all weights and of the trainable ones. stored: bytes of buffers, such as a memory bank.
     """
 
-    kept: float
+    saved: float
     largest: float
     fixed: float
     products: float
@@ -95,7 +97,7 @@ class _Network:
 
 
 class _Embedding(nn.Module):
-    """Views -> embeddings, as one call."""
+    """Encoder and head as one module: views -> embeddings."""
 
     def __init__(self, method: Method) -> None:
         super().__init__()
@@ -106,22 +108,22 @@ class _Embedding(nn.Module):
 
 
 def _run_shapes(network: _Embedding, size: int, bf16: bool) -> tuple[list[int], dict[Any, int]]:
-    """Run `COUNT` images of `size` pixels through a network on the device `meta`, without values.
+    """Run a network whose weights are on the device `meta` on `COUNT` fake images of `size` pixels.
 
     Returns:
-        Bytes of each tensor that autograd keeps for the backward pass, and operations by the function that does them.
+        Bytes of each tensor that autograd saves for the backward pass, and operations by function.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    kept: dict[int, Tensor] = {}  # one for each storage; held, so that its address is not used again
+    saved: dict[int, Tensor] = {}  # by storage; referenced, so that no address is reused
 
-    def keep(value: Tensor) -> Tensor:
-        kept[value.untyped_storage()._cdata] = value
+    def save(value: Tensor) -> Tensor:
+        saved[value.untyped_storage()._cdata] = value
         return value
 
     with FakeTensorMode():
-        # As "cpu" they take the way through the network that real images take; on "meta" there is no autocast.
+        # On "cpu" a network runs the code that real images run; on "meta" there is no autocast.
         state = {
             name: torch.empty(value.shape, dtype=value.dtype).requires_grad_(value.requires_grad)
             for name, value in [*network.named_parameters(), *network.named_buffers()]
@@ -130,12 +132,12 @@ def _run_shapes(network: _Embedding, size: int, bf16: bool) -> tuple[list[int], 
         with (
             FlopCounterMode(display=False) as counter,
             autocast(torch.device("cpu"), "bf16" if bf16 else "float32"),
-            torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value),
+            torch.autograd.graph.saved_tensors_hooks(save, lambda value: value),
         ):
             torch.func.functional_call(network, state, (views,))
         for value in state.values():
-            kept.pop(value.untyped_storage()._cdata, None)
-        return [value.untyped_storage().nbytes() for value in kept.values()], counter.get_flop_counts().get("Global", {})
+            saved.pop(value.untyped_storage()._cdata, None)
+        return [value.untyped_storage().nbytes() for value in saved.values()], counter.get_flop_counts().get("Global", {})
 
 
 @lru_cache(maxsize=32)
@@ -147,14 +149,14 @@ def _network(config: RunConfig, size: int, shape: DataShape, bf16: bool) -> _Net
     """
     with torch.device("meta"):
         method = METHODS[config.method](build_encoder(config.encoder, size), config, shape).train()
-    kept, operations = _run_shapes(_Embedding(method), size, bf16)
-    for_images = [size for size in kept if size % COUNT == 0]
+    saved, operations = _run_shapes(_Embedding(method), size, bf16)
+    for_images = [size for size in saved if size % COUNT == 0]
     attention = sum(number for function, number in operations.items() if "attention" in str(function))
     weights = list(method.parameters())
     return _Network(
-        kept=sum(for_images) / COUNT,
+        saved=sum(for_images) / COUNT,
         largest=max(for_images, default=0) / COUNT,
-        fixed=sum(kept) - sum(for_images),
+        fixed=sum(saved) - sum(for_images),
         products=(sum(operations.values()) - attention) / COUNT,
         attention=attention / COUNT,
         weights=sum(weight.numel() for weight in weights),
@@ -169,7 +171,7 @@ _rates: dict[bool, float] = {}
 def _rate(bf16: bool) -> float:
     """Floating-point operations a second of one thread in a small convolutional block, forward and backward.
 
-    The best of what this process has measured: a machine that is busy now is quicker later. Takes about 0.1 s.
+    The best that this process has measured, since the machine may be busy now. Takes about 0.1 s.
     """
     channels, side, count = 64, 32, 8
 
@@ -179,7 +181,7 @@ def _rate(bf16: bool) -> float:
 
     values, weight = spread(count, channels, side, side), spread(channels, channels, 3, 3)
     for _ in range(5):
-        started = time.thread_time()  # of the work alone: others may use the machine meanwhile
+        started = time.thread_time()  # of this thread alone: other processes may run meanwhile
         with autocast(torch.device("cpu"), "bf16" if bf16 else "float32"):
             out = F.relu(F.batch_norm(F.conv2d(values, weight, padding=1), None, None, training=True))
         out.sum().backward()
@@ -190,7 +192,7 @@ def _rate(bf16: bool) -> float:
 
 
 def _threads() -> int:
-    """Threads that a run beside the page has, whichever process asks."""
+    """Threads of a run beside the page."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores(), int(given)) if given.isdecimal() and int(given) > 0 else max(1, cores() - 1)
 
@@ -203,7 +205,7 @@ def _keys(config: RunConfig, shape: DataShape) -> int:
 
 
 def _pairs(config: RunConfig, batch: int) -> int:
-    """Pairs of views that the loss compares; they are never in memory all at once."""
+    """Pairs of views that the loss compares; they are not all in memory at once."""
     return (2 * batch) ** 2 if config.method in ("simclr", "supcon") else 0
 
 
@@ -212,14 +214,14 @@ def _trained_views(config: RunConfig, batch: int) -> int:
     return batch * (1 if config.method == "moco" else METHODS[config.method].views)
 
 
-def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[str, float]:
-    """Bytes by what to choose where they are too many; the values add up."""
+def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[Advice, float]:
+    """Bytes of the parts of the peak memory, by what reduces each."""
     size, shape = image_size(config, dataset), data_shape(config, dataset)
     batch, views = min(config.batch_size, shape.instances), METHODS[config.method].views
     image = 3 * size**2 * FLOAT_BYTES
     step: float = VIEW_COPIES * image * batch * views
-    step += (network.kept + GRADIENT_COPIES * network.largest) * _trained_views(config, batch)
-    measuring = 0.0  # of a snapshot and of the end, between the steps
+    step += (network.saved + GRADIENT_COPIES * network.largest) * _trained_views(config, batch)
+    measuring = 0.0  # of a snapshot and of the final baseline, between the steps
     if config.snapshots:
         measuring = (VIEW_COPIES * image + FORWARD_COPIES * network.largest) * min(BATCH, len(dataset))
     if device.type != "cpu":
@@ -229,45 +231,36 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     compared: float = batch * _keys(config, shape) * KEY_COPIES * FLOAT_BYTES
     if config.exclude_false_negatives if config.method == "simclr" else config.sup_con_form == "in-sum":
         compared += PAIR_BYTES * _pairs(config, batch)  # their chance level needs the matrix of all pairs
-    if step + compared > measuring:
-        parts = {
-            "a smaller batch_size or image_size, or a smaller encoder": step,
-            "a smaller batch_size, or fewer negatives or a shorter queue": compared,
-        }
-    else:
-        parts = {"a smaller image_size or a smaller encoder": measuring}
-    state = FLOAT_BYTES * (network.weights + MOMENTS[config.optimizer] * network.trained) + network.stored
+    parts: dict[Advice, float] = {"batch": step, "keys": compared} if step + compared > measuring else {"images": measuring}
+    state = FLOAT_BYTES * (network.weights + OPTIMIZER_MOMENTS[config.optimizer] * network.trained) + network.stored
     weights = STATE_COPIES * state + FLOAT_BYTES * network.trained + network.fixed
     weights += max(0.0, (SAVE_COPIES - STATE_COPIES) * state - sum(parts.values()))  # saving comes after the step
-    return parts | {
-        "a smaller encoder, or a smaller projection_hidden or projection_dim": weights,
-        "a smaller collection of images": dataset.images.nbytes,
-        "a machine with more memory": PROGRAM_BYTES if device.type == "cpu" else 0.0,
-    }
+    program = PROGRAM_BYTES if device.type == "cpu" else 0.0
+    return parts | {"weights": weights, "dataset": dataset.images.nbytes, "machine": program}
 
 
 def _seconds(config: RunConfig, dataset: Dataset, network: _Network, bf16: bool) -> float:
-    """Of a step on the processor, with as many threads as a run beside the page has."""
+    """Seconds of a step on the CPU, with as many threads as a run beside the page has."""
     size, shape = image_size(config, dataset), data_shape(config, dataset)
     batch, views = min(config.batch_size, shape.instances), METHODS[config.method].views
     trained_views, keys = _trained_views(config, batch), batch * _keys(config, shape)
     passes = batch * views + (PASSES - 1) * trained_views
     compared = PASSES * 2 * config.projection_dim * (_pairs(config, batch) + keys)
-    operations = passes * (network.products + ATTENTION_SLOWDOWN * network.attention) / NETWORK_SHARE + compared
-    seconds = operations / _rate(bf16) + KEPT_BYTE_S * network.kept * trained_views
+    operations = passes * (network.products + ATTENTION_SLOWDOWN * network.attention) / NETWORK_EFFICIENCY + compared
+    seconds = operations / _rate(bf16) + ACTIVATION_BYTE_S * network.saved * trained_views
     seconds += PAIR_S * _pairs(config, batch) + KEY_S * keys + PIXEL_S * batch * views * size**2
     seconds += WEIGHT_S * network.weights + OVERHEAD_S
     return seconds / _threads()
 
 
 def estimate(config: RunConfig, dataset: Dataset, device: torch.device | None = None) -> Cost:
-    """What a run with these settings needs on `device`, by default the processor.
+    """What a run with these settings needs on `device`, by default the CPU.
 
-    Takes about 0.3 s; 2 s the first time in a process, when torch loads what it needs for that.
+    Takes about 0.3 s; 2 s the first time in a process, when torch loads FakeTensorMode.
 
     Raises:
         UserError: there is no such encoder, or not at this size.
-        RuntimeError, AssertionError: the encoder cannot be run without values.
+        RuntimeError, AssertionError: the encoder cannot run on fake tensors.
     """
     device = device or torch.device("cpu")
     bf16 = config.precision == "bf16" or (config.precision == "auto" and bf16_is_fast(device))
@@ -278,58 +271,56 @@ def estimate(config: RunConfig, dataset: Dataset, device: torch.device | None = 
 
 
 def memory_limit() -> int:
-    """Bytes that a run on the processor may take; 0 where the machine's memory is not known."""
-    return int(memory_gb() * 1e9 * MEMORY_SHARE)
+    """Bytes that a run on the CPU may take; 0 where the machine's memory is unknown."""
+    return int(memory_gb() * 1e9 * MEMORY_FRACTION)
 
 
 def _offered(device: torch.device) -> float:
-    """Bytes that a run on `device` may take; 0 where that is not known."""
+    """Bytes that a run on `device` may take; 0 where that is unknown."""
     if device.type != "cuda":
         return memory_limit()
     try:
-        return CUDA_SHARE * torch.cuda.mem_get_info(device)[0]
+        return CUDA_FRACTION * torch.cuda.mem_get_info(device)[0]
     except RuntimeError:
         return 0
 
 
 def check_affordable(config: RunConfig, dataset: Dataset, device: torch.device | None = None) -> None:
-    """Whether this machine can train with these settings: before it starts.
+    """Check that this machine can train with these settings, before the run starts.
 
     Args:
-        device: which the run will have, by default what `choose_device` chooses. Where a GPU is lent for single calls,
-            nothing is known of it between them, so nothing is refused.
+        device: of the run, by default that of `choose_device`. Where a GPU is lent for single calls, its memory is unknown
+            between them, so nothing is checked.
 
     Raises:
-        UserError: the run would need too much memory, a step of it would take longer than `MOST_STEP_S`, or as `check_data`.
+        UserError: the run would need too much memory, a step would take longer than `MOST_STEP_S`, or as `check_data`.
     """
     check_data(config, dataset)
     if device is None:
-        if not gpu_is_ours():
+        if not gpu_available():
             return
         device = choose_device()
     try:
         cost = estimate(config, dataset, device)
-    except (RuntimeError, AssertionError):  # an encoder of timm's that needs values: it is tried
+    except (RuntimeError, AssertionError):  # an encoder that cannot run on fake tensors is not checked
         return
     offered = _offered(device)
     if offered and cost.memory_bytes > offered:
-        raise UserError(
-            f"This training would need about {_gigabytes(cost.memory_bytes)} of memory and this machine offers "
-            f"{_gigabytes(offered)}: choose {cost.advice}."
-        )
+        advice = UserError(f"training.advice.{cost.advice}")
+        needed, available = _gigabytes(cost.memory_bytes), _gigabytes(offered)
+        raise UserError("training.too_much_memory", needed=needed, offered=available, advice=advice)
     if cost.seconds_per_step is not None and cost.seconds_per_step > MOST_STEP_S:
-        raise UserError(
-            f"A step of this training would take about {_duration(cost.seconds_per_step)}, and the page allows "
-            f"{MOST_STEP_S:.0f} s: choose a smaller batch_size or image_size, or a smaller encoder."
-        )
+        raise UserError("training.slow_step", duration=_duration(cost.seconds_per_step), most=f"{MOST_STEP_S:.0f}")
 
 
 def _gigabytes(number: float) -> str:
     return f"{number / 1e9:,.0f} GB" if number >= 1e10 else f"{number / 1e9:.1f} GB"
 
 
-def _duration(seconds: float) -> str:
-    for name, length in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:,.0f} {name}"
-    return f"{seconds:.0f} s"
+def _duration(seconds: float) -> UserError:
+    """A duration as part of a message."""
+    if seconds >= 2 * 3600:
+        return UserError("training.duration.hours", number=f"{seconds / 3600:,.0f}")
+    if seconds >= 2 * 60:
+        return UserError("training.duration.minutes", number=f"{seconds / 60:,.0f}")
+    return UserError("training.duration.seconds", number=f"{seconds:.0f}")

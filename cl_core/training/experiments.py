@@ -1,7 +1,7 @@
-"""Three small experiments with SupCon: does a linear head do better on a trained encoder than on a random one?
+"""Three small experiments with SupCon: is a linear head better on a trained encoder than on a random one?
 
-The published figures they are held against were measured by others on other splits, so it is the
-margin that is compared. Every encoder is frozen when its head is trained: the head is given features.
+The published accuracies come from other splits, so margins are compared. Heads are trained on features, so the encoders
+stay frozen.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from cl_core.data.bundled import load_iris
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
 from cl_core.losses import sup_con
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.encoders.small import table_mlp
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.encoders.small import table_mlp
 from cl_core.training.loop import image_statistics
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Inputs with labels in two parts: (N, ...) float32 and (N,) int64."""
+    """Training and test inputs (N, ...) float32, and their labels (N,) int64."""
 
     train: Tensor
     train_labels: Tensor
@@ -37,9 +37,9 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """Settings, and the accuracies that its source reports (`None` where it gives none).
+    """Settings, and the accuracies that the source reports (None where it reports none).
 
-    prepare: seed -> task and a fresh encoder. normalize: compare by cosine rather than by dot product.
+    prepare: seed -> task and an initialized encoder. normalize: compare by cosine, not by dot product.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Experiment:
     head_epochs: int = 10
 
     def settings(self) -> str:
-        """In one line."""
+        """The settings in one line."""
         compared = "cosines" if self.normalize else "dot products"
         return (
             f"SupCon (out, {compared}, temperature {self.temperature:g}), SGD {self.lr:g}, batch {self.batch_size}, "
@@ -66,20 +66,20 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Test accuracies of the linear head after each of its epochs, one list a seed; losses of the encoder, one an epoch."""
+    """One list for each seed: test accuracies after each epoch of the head, and the encoder's mean loss in each epoch."""
 
     trained: list[list[float]]
     random: list[list[float]]
     losses: list[list[float]]
 
     def after(self, epoch: int) -> tuple[float, float]:
-        """Mean over seeds on the trained and on the random encoder, after `epoch` (from 1) epochs of the head."""
+        """Mean accuracy over seeds on the trained and on the random encoder after `epoch` (>= 1) epochs of the head."""
         trained, random = (statistics.mean(seed[epoch - 1] for seed in runs) for runs in (self.trained, self.random))
         return trained, random
 
 
 def _iris(seed: int) -> tuple[Task, nn.Module]:
-    """Standardized; a fifth of each species, drawn by the seed, is the test part."""
+    """Standardized measurements; a random fifth of each species is the test part."""
     table = load_iris()
     generator = torch.Generator().manual_seed(seed)
     test = torch.zeros(len(table.labels), dtype=torch.bool)
@@ -102,7 +102,7 @@ def _digits(dataset: Dataset, encoder: str, seed: int) -> tuple[Task, nn.Module]
 
 
 def experiments(mnist: Callable[[], Dataset] = lambda: load_dataset("mnist")) -> dict[str, Experiment]:
-    """By name; `mnist` gives the digits, by default the 10,000 that come with the project."""
+    """The experiments by name; `mnist` loads the digits, by default the 10,000 bundled ones."""
     return {
         "iris": Experiment("iris", _iris, 0.1, 1.0, 16, 512, True, 0.1, 0.91, 0.78, "after one epoch of the head"),
         "mnist-cnn": Experiment(
@@ -117,7 +117,7 @@ def experiments(mnist: Callable[[], Dataset] = lambda: load_dataset("mnist")) ->
 def train_encoder(
     encoder: nn.Module, task: Task, experiment: Experiment, seed: int, progress: Callable[[float], None]
 ) -> list[float]:
-    """SupCon on the labels, one view a row; batches in which no two rows share a label are passed over. Mean losses."""
+    """Train with SupCon, one view a row; returns the mean loss of each epoch. Batches without a positive pair are skipped."""
     optimizer = torch.optim.SGD(encoder.parameters(), lr=experiment.lr)
     generator = torch.Generator().manual_seed(seed)
     losses = []
@@ -143,36 +143,39 @@ def train_encoder(
 
 @torch.no_grad()
 def features_of(encoder: nn.Module, inputs: Tensor) -> Tensor:
-    """Frozen features (N, D): eval mode, no gradient."""
+    """Features (N, D) in eval mode, without gradient."""
     encoder.eval()
     return torch.cat([encoder(part) for part in inputs.split(1000)])
 
 
 def train_head(encoder: nn.Module, task: Task, experiment: Experiment, seed: int) -> list[float]:
     """Test accuracy of a linear head on frozen features after each epoch."""
-    known, asked = features_of(encoder, task.train), features_of(encoder, task.test)
+    train, test = features_of(encoder, task.train), features_of(encoder, task.test)
     torch.manual_seed(seed)
-    head = nn.Linear(known.shape[1], task.classes)
+    head = nn.Linear(train.shape[1], task.classes)
     optimizer = torch.optim.Adam(head.parameters(), lr=experiment.head_lr)
     generator = torch.Generator().manual_seed(seed)
     accuracies = []
     for _ in range(experiment.head_epochs):
-        for rows in torch.randperm(len(known), generator=generator).split(experiment.batch_size):
-            loss = F.cross_entropy(head(known[rows]), task.train_labels[rows])
+        for rows in torch.randperm(len(train), generator=generator).split(experiment.batch_size):
+            loss = F.cross_entropy(head(train[rows]), task.train_labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        accuracies.append((head(asked).argmax(1) == task.test_labels).double().mean().item())
+        accuracies.append((head(test).argmax(1) == task.test_labels).double().mean().item())
     return accuracies
 
 
 def run_experiment(
     experiment: Experiment, seeds: int, progress: Callable[[float], None]
 ) -> tuple[Outcome, Task, tuple[nn.Module, nn.Module]]:
-    """Both encoders of each seed with their heads; also the last seed's task and encoders (trained, random).
+    """Train an encoder for each seed, and a head on it and on a random one.
 
     Args:
-        progress: called with the loss after every epoch of an encoder.
+        progress: called with the mean loss after each epoch of an encoder.
+
+    Returns:
+        The outcome, and the last seed's task and encoders (trained, random).
     """
     outcome = Outcome([], [], [])
     for seed in range(seeds):

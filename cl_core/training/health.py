@@ -1,4 +1,4 @@
-"""How a training goes, in words: a loss alone does not tell a collapse from a success."""
+"""Verdict on a training run: a loss alone does not distinguish a collapse from a success."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import math
 from typing import Literal
 
 from cl_core.evaluation.geometry import Geometry
+from cl_core.text import text
 
 Verdict = Literal["untrained", "at chance", "learning", "collapsed", "diverged"]
 
 COLLAPSED_STD = 0.1  # of 1 / sqrt(D)
-COLLAPSED_RANK = 1.5  # in few dimensions less: a healthy circle has 2
+COLLAPSED_RANK = 1.5  # less in few dimensions: points on a circle have rank 2
 CHANCE_MARGIN = 0.02  # of the chance level, at least in nats
 
 
 def judge(step: int, loss: float | None, chance: float, geometry: Geometry) -> Verdict:
-    """What the last loss, its chance level and the spread of the embeddings say together.
+    """Verdict from the latest loss, its chance level and the spread of the embeddings.
 
     Args:
-        loss: mean over the steps since the last line of the curve; None before the first.
+        loss: mean over the steps since the last logged line; None before the first.
     """
     if step == 0 or loss is None:
         return "untrained"
@@ -34,13 +35,10 @@ def judge(step: int, loss: float | None, chance: float, geometry: Geometry) -> V
 
 
 def sentence(verdict: Verdict, loss: float | None, chance: float, geometry: Geometry) -> str:
-    """The verdict with the figures it rests on."""
-    spread = f"std {geometry.std:.3f} (spread evenly: {geometry.dim**-0.5:.3f}), effective rank {geometry.effective_rank:.0f}"
+    """The verdict with its numbers, in the language in effect."""
+    rank = f"{geometry.effective_rank:.0f}"
+    spread = text("training.spread", std=f"{geometry.std:.3f}", even=f"{geometry.dim**-0.5:.3f}", rank=rank)
     if loss is None or verdict == "untrained":
-        return f"not trained yet: {spread}"
-    against = f"loss {loss:.3f}, chance {chance:.3f}"
-    if verdict == "collapsed":
-        return f"collapsed: all images get nearly the same embedding, {spread}, whatever the loss says ({loss:.3f})"
-    if verdict == "at chance":
-        return f"at chance: {against}; nothing is learned yet"
-    return f"{verdict}: {against}; {spread}"
+        return text("training.health.untrained", spread=spread)
+    key = verdict.replace(" ", "_")
+    return text(f"training.health.{key}", loss=f"{loss:.3f}", chance=f"{chance:.3f}", spread=spread)

@@ -1,6 +1,6 @@
-"""A training run in pieces: as long as a GPU is lent, or until the page that watches it asks it to stop.
+"""Training a run until it is finished or a stop is requested: the process beside the page, and the call with a lent GPU.
 
-The run folder carries a run from one piece to the next, and whoever watches reads it there.
+The run folder carries the run from one process or call to the next, and the page reads its progress there.
 """
 
 from __future__ import annotations
@@ -29,81 +29,90 @@ from cl_core.system.zero_gpu import on_zero_gpu
 from cl_core.training.estimate import check_affordable, memory_limit
 from cl_core.training.recorder import begin, start
 
-LENT_PIECE_S = 35.0  # of the call's 60: starting, the last snapshot and saving take the rest
-STEP_PATIENCE_S = 3.0  # from the request to stop until a step that still runs is cut off; with that it takes less than 5 s
-SAVE_PATIENCE_S = 60.0  # more, for a save that has begun
-EXIT_CUT_OFF = 75  # of a process that ended in the middle of a step
+LENT_GPU_S = 35.0  # of the call's 60: starting, the last snapshot and saving take the rest
+STEP_GRACE_S = 3.0  # from the request to stop until a running step is aborted; stopping then takes less than 5 s
+SAVE_GRACE_S = 60.0  # more, for a save in progress
+EXIT_ABORTED = 75  # exit code of a process that ended in the middle of a step
 SAVING, STEPPING = "saving", "stepping"  # lines on standard output: what the process does from now on
 
 
-def train_piece(
+def train_until(
     path: Path,
     settings: dict[str, Any],
     device: torch.device,
     stop: Callable[[], bool],
     saving: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> RunState:
-    """Train the run in `path` until it is finished, or until `stop` is true at the end of a step; gives its state then.
+    """Train the run in `path` until it is finished, or until `stop` is true at the end of a step; returns its state.
 
-    A run that cannot be afforded here is not started. One that has saved something is resumed in any case. It is saved
-    after each step that takes longer than `STEP_PATIENCE_S`, so that to cut off the next one loses only that.
+    A new run must be affordable here, see `check_affordable`; a run that has saved something is resumed in any case. The
+    run is saved after each step that takes longer than `STEP_GRACE_S`, so that aborting the next one loses only that.
 
     Args:
-        saving: gives what each save happens within.
+        saving: gives the context manager around each save.
 
-    Raises: as `session.start`, `Session.events` and `check_affordable`.
+    Raises: as `recorder.start`, `ImageRecorder.events` and `check_affordable`.
     """
     begun = begin(RunFolder(path), RunConfig, settings)
     if begun and not begun[1]:
         check_affordable(begun[0], load_dataset(begun[0].dataset), device)
-    session = start(path, settings, device)
-    if session is None:
+    recorder = start(path, settings, device)
+    if recorder is None:
         return "finished"
-    session.saving = saving
-    with closing(session.events(slow_step_s=STEP_PATIENCE_S)) as events:
+    recorder.saving = saving
+    with closing(recorder.events(slow_step_s=STEP_GRACE_S)) as events:
         for event in events:
-            if isinstance(event, StepDone) and event.step < session.training.total and stop():
+            if isinstance(event, StepDone) and event.step < recorder.training.total and stop():
                 break  # closing saves
-    return session.record.state
+    return recorder.record.state
 
 
-NO_MEMORY = "This training needs more memory than there is: choose a smaller batch_size, image_size or encoder."
-
-
-def attempt(train: Callable[[], RunState]) -> tuple[RunState | None, str]:
-    """What `train` gives, or none and the sentence that says why."""
+def attempt(train: Callable[[], RunState]) -> tuple[RunState | None, UserError | None]:
+    """The result of `train`, or the error that a person can solve."""
     try:
-        return train(), ""
+        return train(), None
     except UserError as error:
-        return None, str(error)
+        return None, error
     except ValidationError as error:
-        return None, str(from_validation(error))
+        return None, from_validation(error)
     except (MemoryError, torch.OutOfMemoryError):
-        return None, NO_MEMORY
+        return None, UserError("training.no_memory")
     except RuntimeError as error:
-        if "memory" not in str(error):  # torch has no class of its own for it on the processor
+        if "memory" not in str(error):  # on the CPU torch has no class for it
             raise
-        return None, NO_MEMORY
+        return None, UserError("training.no_memory")
 
 
 @on_zero_gpu
-def train_lent_piece(path: str, settings: dict[str, Any]) -> tuple[RunState | None, str]:
-    """`attempt` to `train_piece` for as long as a call has the GPU; of an error, only its name would cross to the caller."""
-    until = time.monotonic() + LENT_PIECE_S
-    return attempt(lambda: train_piece(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
+def train_on_lent_gpu(path: str, settings: dict[str, Any]) -> tuple[RunState | None, UserError | None]:
+    """`train_until` for as long as one call has the GPU. Errors are returned: of a raised one only the name is transferred."""
+    until = time.monotonic() + LENT_GPU_S
+    return attempt(lambda: train_until(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
+
+
+def error_to_json(error: UserError) -> dict[str, Any]:
+    """Key and values of an error, so that the page can print it in its language."""
+    values = {name: error_to_json(value) if isinstance(value, UserError) else value for name, value in error.values.items()}
+    return {"key": error.key, "values": values}
+
+
+def error_from_json(content: dict[str, Any]) -> UserError:
+    """The inverse of `error_to_json`."""
+    values = {name: error_from_json(value) if isinstance(value, dict) else value for name, value in content["values"].items()}
+    return UserError(content["key"], **values)
 
 
 def _report(line: str) -> None:
-    """Write a line to standard output, past its buffer; it is lost where nobody reads any more."""
+    """Write a line to standard output, unbuffered; ignored where the reader is gone."""
     with contextlib.suppress(OSError):
         os.write(1, f"{line}\n".encode())
 
 
 class StopRequest:
-    """The request to stop a run, which is the end of `stream`; it is true at the end of a step from then on.
+    """A request to stop, made by closing `stream`; calls return True at the end of a step from then on.
 
-    Where the step takes longer than `STEP_PATIENCE_S` from then, the process ends in the middle of it: what was saved
-    before stays. A save is not cut off; it has `SAVE_PATIENCE_S` more.
+    If the running step takes longer than `STEP_GRACE_S` from then, the process ends in the middle of it, and the last save
+    stays. A save in progress has `SAVE_GRACE_S` more.
 
     Args:
         end: ends the process with an exit code.
@@ -115,7 +124,7 @@ class StopRequest:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def __call__(self) -> bool:
-        """Whether to stop here; if so, what follows is saving."""
+        """Whether to stop after this step; if so, the process must save and end."""
         if self._made.is_set() and not self._granted:
             self._saving.acquire()  # never released: the process saves and ends
             self._granted = True
@@ -124,7 +133,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
-        """What happens inside is not cut off."""
+        """A save, which is not aborted."""
         with self._saving:
             _report(SAVING)
             yield
@@ -134,31 +143,31 @@ class StopRequest:
     def _watch(self) -> None:
         self._stream.read()
         self._made.set()
-        time.sleep(STEP_PATIENCE_S)
-        self._saving.acquire(timeout=SAVE_PATIENCE_S)
-        self._end(EXIT_CUT_OFF)
+        time.sleep(STEP_GRACE_S)
+        self._saving.acquire(timeout=SAVE_GRACE_S)
+        self._end(EXIT_ABORTED)
 
 
 def main() -> int:
-    """One piece in this process: `{"path": ..., "settings": {...}}` on standard input's first line; its end asks to stop.
+    """Train in this process: the first line of standard input is `{"path": ..., "settings": {...}}`, its end asks to stop.
 
-    So a run ends with the program that began it, however that ends. Standard output has the lines `SAVING` and `STEPPING`,
-    and at the end the sentence of an error.
+    So the run stops with the program that started it, however that ends. Standard output has the lines `SAVING` and
+    `STEPPING`, and at the end an error as JSON.
     """
-    asked = json.loads(sys.stdin.readline())
+    job = json.loads(sys.stdin.readline())
     stop = StopRequest(sys.stdin)
     device = choose_device()
     if device.type == "cpu":
         _limit_memory()
-    _, problem = attempt(lambda: train_piece(Path(asked["path"]), asked["settings"], device, stop, stop.saving))
-    if not problem:
+    _, problem = attempt(lambda: train_until(Path(job["path"]), job["settings"], device, stop, stop.saving))
+    if problem is None:
         return 0
-    _report(problem)
+    _report(json.dumps(error_to_json(problem), default=str))
     return EXIT_USER_ERROR
 
 
 def _limit_memory() -> None:
-    """Let a run that asks for too much fail, rather than the whole machine with the page."""
+    """Limit this process's memory, so that a run that needs too much fails before the machine, and the page with it, does."""
     most = memory_limit()
     if sys.platform == "linux" and most:
         import resource

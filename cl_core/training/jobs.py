@@ -1,7 +1,7 @@
-"""Training runs beside the page, one at a time: in a process of their own, or piece by piece on a lent GPU.
+"""Training runs beside the page, one at a time: in a process of their own, or call by call on a lent GPU.
 
-What a job is at is read in its run folder. It continues when the page that began it is closed. When the program ends, it
-stops at the end of its step, saved; a step that takes too long is cut off, and what was saved before stays.
+The progress of a job is read from its run folder. A job continues when the page is closed. When the program ends, it saves
+and stops at the end of its step; a step that takes too long is aborted, and the last save stays.
 """
 
 from __future__ import annotations
@@ -21,41 +21,43 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
+from cl_core.errors import UserError, quoted
 from cl_core.runs.folder import RunFolder
 from cl_core.system import zero_gpu
 from cl_core.system.host import CGROUP, cores
 from cl_core.system.paths import ROOT, cache_dir
 from cl_core.training.job_process import (
-    EXIT_CUT_OFF,
-    NO_MEMORY,
-    SAVE_PATIENCE_S,
+    EXIT_ABORTED,
+    SAVE_GRACE_S,
     SAVING,
-    STEP_PATIENCE_S,
+    STEP_GRACE_S,
     STEPPING,
-    train_lent_piece,
+    error_from_json,
+    train_on_lent_gpu,
 )
 
 KILLED = 9  # signal
-MARGIN_S = 0.5  # that a process has to end by itself, and then after each signal
+MARGIN_S = 0.5  # time for a process to end by itself, and again after each signal
 CRASHES = {number for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL") if (number := getattr(signal, name, 0))}
-# One core is the page's. Threads on all of them wait for one another whenever it works: on two cores 340 pairs a second
-# while it is idle, but 20 while it answers; with one thread 200 in both cases.
+# One core is left to the page. Threads on all cores wait for one another whenever the page works: on two cores 340 pairs a
+# second while it is idle, but 20 while it answers; with one thread 200 in both cases.
 THREADS = max(1, cores() - 1)
 
 
 class Job:
-    """A training that goes on in the background until it is finished, stopped, or `seconds` have passed.
+    """A run trained in the background until it is finished, stopped, or `seconds` have passed.
 
-    path: of its run. problem: the sentence that ended it, empty where none did.
+    path: folder of the run.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any], seconds: float | None) -> None:
-        self.path, self.problem = path.resolve(), ""
+        self.path = path.resolve()
+        self._problem: UserError | None = None
         self._settings, self._stop = settings, threading.Event()
         self._until = None if seconds is None else time.monotonic() + seconds
-        # In the caller's context: what lends a GPU asks there whose quota it takes.
+        # In the caller's context, which tells the lender of a GPU whose quota to charge.
         context = contextvars.copy_context()
-        work = self._lent if zero_gpu.ON_ZERO_GPU else self._process
+        work = self._train_on_lent_gpu if zero_gpu.ON_ZERO_GPU else self._train_in_process
         self._thread = threading.Thread(target=context.run, args=(work,), daemon=True)
         self._thread.start()
 
@@ -64,55 +66,63 @@ class Job:
         return self._thread.is_alive()
 
     @property
-    def told_to_stop(self) -> bool:
+    def problem(self) -> str:
+        """The error that ended the job, in the language in effect; empty where there was none."""
+        return str(self._problem) if self._problem else ""
+
+    @property
+    def stop_requested(self) -> bool:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Stop at the end of the step, or in the middle of one that takes too long; on a lent GPU at the end of the piece."""
+        """Stop at the end of the step, or in the middle of one that takes too long; on a lent GPU at the end of the call."""
         self._stop.set()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Until it has ended."""
+        """Wait until the job has ended, at most `seconds`."""
         self._thread.join(seconds)
 
-    def _asked_to_stop(self) -> bool:
+    def _must_stop(self) -> bool:
         return self._stop.is_set() or (self._until is not None and time.monotonic() > self._until)
 
-    def _lent(self) -> None:
+    def _train_on_lent_gpu(self) -> None:
         state: str | None = "stopped"
         try:
-            while state == "stopped" and not (self.problem or self._asked_to_stop()):
-                state, self.problem = train_lent_piece(str(self.path), self._settings)
+            while state == "stopped" and not (self._problem or self._must_stop()):
+                state, self._problem = train_on_lent_gpu(str(self.path), self._settings)
         except Exception as error:
-            # What lends the GPU raises errors of Gradio's, for the visitor: no quota left, no GPU free.
+            # The lender raises Gradio's errors, meant for the visitor: no quota left, no GPU free.
             if not hasattr(error, "message"):
                 raise
-            self.problem = str(error.message)
+            self._problem = UserError("training.gpu_refused", message=str(error.message))
 
-    def _process(self) -> None:
+    def _train_in_process(self) -> None:
         oom_kills_before = oom_kills()
         try:
-            ended = self._run_process()
+            end = self._run_process()
         except OSError as error:
-            self.problem = f"No training could be started beside the page ({error}): start the app where it may run programs."
+            self._problem = UserError("training.no_process", reason=quoted(error))
             return
-        self.problem = self._why(ended, oom_kills() > oom_kills_before)
+        self._problem = self._explain(end, oom_kills() > oom_kills_before)
 
-    def _why(self, ended: _Ended, out_of_memory: bool) -> str:
-        """The sentence for a run whose process ended, empty where nothing went wrong."""
-        if ended.code == 0 or ended.problem:
-            return ended.problem
-        if ended.cut_off:
-            return ""
-        if -ended.code == KILLED and out_of_memory:
-            return NO_MEMORY
-        if ended.code > 0 or -ended.code in CRASHES:
-            end = f"exit {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
-            return f"The training broke off ({end}): the server's log says why."
-        resume = "press Resume to continue from what was saved" if RunFolder(self.path).exists() else "start it again"
-        return f"The training was ended from outside (signal {-ended.code}): {resume}."
+    def _explain(self, end: _ProcessEnd, out_of_memory: bool) -> UserError | None:
+        """The error of a run whose process ended; None where nothing went wrong."""
+        if end.code == 0 or end.problem:
+            return end.problem
+        if end.aborted:
+            return None
+        if end.code > 0:
+            return UserError("training.exited", code=end.code)
+        number = -end.code
+        if number == KILLED and out_of_memory:
+            return UserError("training.no_memory")
+        if number in CRASHES:
+            return UserError("training.crashed", signal=number)
+        if RunFolder(self.path).exists():
+            return UserError("training.killed_resumable", signal=number)
+        return UserError("training.killed", signal=number)
 
-    def _run_process(self) -> _Ended:
+    def _run_process(self) -> _ProcessEnd:
         process = subprocess.Popen(
             [sys.executable, "-m", "cl_core.training.job_process"],
             stdin=subprocess.PIPE,
@@ -120,15 +130,15 @@ class Job:
             encoding="utf-8",
             cwd=ROOT,
             env={"OMP_NUM_THREADS": str(THREADS), **os.environ, "CL_CACHE_DIR": str(cache_dir())},
-            start_new_session=True,  # Ctrl-C is the page's, which ends, and with it our end of the pipe
+            start_new_session=True,  # Ctrl-C reaches only the page, whose end closes the pipe
         )
         assert process.stdin and process.stdout
         reports = _Reports(process.stdout)
         try:
-            with contextlib.suppress(BrokenPipeError):  # it has ended: its exit code says why
+            with contextlib.suppress(BrokenPipeError):  # the process has ended; its exit code has the reason
                 process.stdin.write(json.dumps({"path": str(self.path), "settings": self._settings}) + "\n")
                 process.stdin.flush()
-            while process.poll() is None and not self._stop.wait(0.2) and not self._asked_to_stop():
+            while process.poll() is None and not self._stop.wait(0.2) and not self._must_stop():
                 pass
         finally:
             stopped = process.poll() is None
@@ -136,24 +146,24 @@ class Job:
                 process.stdin.close()
             _wait_for_end(process, reports)
         code = process.returncode
-        return _Ended(code, reports.problem(), stopped and (code == EXIT_CUT_OFF or code < 0))
+        return _ProcessEnd(code, reports.problem(), stopped and (code == EXIT_ABORTED or code < 0))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Ended:
+class _ProcessEnd:
     """How a process ended.
 
-    code: of its exit, or minus the signal that ended it. problem: the sentence that it gave. cut_off: whether it was asked
-    to stop and ended in the middle of its step.
+    code: exit code, or minus the signal that ended it. problem: the error it reported. aborted: whether it was asked to stop
+    and ended in the middle of a step.
     """
 
     code: int
-    problem: str
-    cut_off: bool
+    problem: UserError | None
+    aborted: bool
 
 
 class _Reports:
-    """The lines that a process writes, read as they come, so that its pipe never fills."""
+    """The lines that a process writes, read as they come, so that its pipe does not fill."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream, self._lines = stream, [STEPPING]
@@ -169,20 +179,23 @@ class _Reports:
     def saving(self) -> bool:
         return self._lines[-1] == SAVING
 
-    def problem(self) -> str:
-        """What the process, which has ended, wrote of an error."""
-        self._thread.join(1.0)  # no longer: what it started may hold the pipe open
-        return " ".join(line for line in self._lines if line not in (SAVING, STEPPING))
+    def problem(self) -> UserError | None:
+        """The error that the process reported, which has ended; other output is ignored."""
+        self._thread.join(1.0)  # no longer: a child process may hold the pipe open
+        for line in reversed(self._lines):
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                return error_from_json(json.loads(line))
+        return None
 
 
 def _wait_for_end(process: subprocess.Popen[str], reports: _Reports) -> None:
-    """Wait for a process that was asked to stop, and end it where it does not do so itself in time."""
+    """Wait for a process that was asked to stop, and end it if it does not end in time."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STEP_PATIENCE_S + MARGIN_S)
+        process.wait(STEP_GRACE_S + MARGIN_S)
         return
     if reports.saving:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SAVE_PATIENCE_S)
+            process.wait(SAVE_GRACE_S)
             return
     for end in ("SIGTERM", "SIGKILL"):
         _signal_all(process, end)
@@ -193,7 +206,7 @@ def _wait_for_end(process: subprocess.Popen[str], reports: _Reports) -> None:
 
 
 def _signal_all(process: subprocess.Popen[str], name: str) -> None:
-    """Send a signal to a process and to those that it started; it leads a session of its own."""
+    """Send a signal to a process and its children; it leads a process group of its own."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, getattr(signal, name))
@@ -202,7 +215,7 @@ def _signal_all(process: subprocess.Popen[str], name: str) -> None:
 
 
 def oom_counters() -> list[Path]:
-    """Files in which Linux counts the processes that it ended for lack of memory, the nearest to this process first."""
+    """Files in which Linux counts the processes it killed for lack of memory, this process's own control group first."""
     files = []
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
@@ -212,11 +225,11 @@ def oom_counters() -> list[Path]:
             elif "memory" in controllers.split(","):
                 root = CGROUP / "memory"
                 files += [root / path.strip("/") / "memory.oom_control", root / "memory.oom_control"]
-    return [*files, Path("/proc/vmstat")]  # of the whole machine, where this process is in no group
+    return [*files, Path("/proc/vmstat")]  # of the whole machine, where there is no control group
 
 
 def oom_kills(files: Iterable[Path] | None = None) -> int:
-    """Processes ended for lack of memory, as the first of `files` that counts them says; 0 where none does.
+    """Number of processes killed for lack of memory, from the first of `files` that has it; 0 where none does.
 
     Args:
         files: with a line `oom_kill N`, by default `oom_counters()`.
@@ -230,7 +243,7 @@ def oom_kills(files: Iterable[Path] | None = None) -> int:
 
 
 class Jobs:
-    """The trainings of one program; of those who ask, one trains at a time."""
+    """The training jobs of one program; one runs at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -238,11 +251,11 @@ class Jobs:
 
     @property
     def running(self) -> Path | None:
-        """The run that is being trained now."""
+        """Folder of the run that is being trained, or None."""
         return self._last.path if self._last and self._last.running else None
 
     def begin(self, path: Path, settings: dict[str, Any], seconds: float | None = None) -> Job | None:
-        """Train the run in `path`, new or unfinished; None while another is being trained."""
+        """Train the run in `path`, new or unfinished; None while another one is being trained."""
         with self._lock:
             if self.running:
                 return None
@@ -250,23 +263,23 @@ class Jobs:
             return self._last
 
     def trains(self, path: Path) -> bool:
-        """Whether the run in `path` is being trained now."""
+        """Whether the run in `path` is being trained."""
         return self.running == path.resolve()
 
     @property
     def stopping(self) -> bool:
-        """Whether what is being trained was told to stop."""
-        return bool(self._last and self._last.running and self._last.told_to_stop)
+        """Whether the running job was asked to stop."""
+        return bool(self._last and self._last.running and self._last.stop_requested)
 
     def stop(self) -> None:
-        """Stop what is being trained, within 5 s; on a lent GPU at the end of the piece.
+        """Stop the running job within 5 s; on a lent GPU at the end of the call.
 
-        It is saved at the end of its step. A step that takes longer is cut off: what was saved before stays, and the run's
-        state stays "running". A save is never cut off, so it may take longer than 5 s.
+        The run is saved at the end of its step. A step that takes longer is aborted: the last save stays, and the run's state
+        stays "running". A save is not aborted, so it may take longer than 5 s.
         """
         if self._last:
             self._last.stop()
 
     def problem(self, path: Path) -> str:
-        """What ended the newest job, if that was in `path`; empty where nothing did."""
+        """The error that ended the latest job, if its run is in `path`, in the language in effect; empty without one."""
         return self._last.problem if self._last and self._last.path == path.resolve() else ""

@@ -1,8 +1,8 @@
 """The training loop: a generator of events over plain PyTorch.
 
-Everything random in step s is drawn from a generator seeded with (seed, s), and everything random in
-epoch e from one seeded with (seed, e). So there is no generator state to keep, measuring in between
-changes nothing, and a run resumed at any step goes on bit for bit as if it had never stopped.
+Everything random in step s is drawn from a generator seeded with (seed, s), and everything random in epoch e from one
+seeded with (seed, e). So no generator state is saved, measuring between steps changes nothing, and a run resumed at any
+step is bit for bit the same as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,33 +20,31 @@ from torch import Tensor
 from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
 from cl_core.data.dataset import Dataset, instances, training_rows
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
-from cl_core.models.embedding import embed
-from cl_core.models.encoders.base import Encoder, Statistics
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.methods import METHODS, DataShape, Method, Shard
+from cl_core.networks.embedding import embed
+from cl_core.networks.encoders.base import Encoder, Statistics
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.methods import METHODS, DataShape, Method, Shard
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
-from cl_core.training.distributed import World, sync_batch_norm
+from cl_core.training.distributed import World, data_parallel, sync_batch_norm
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
-LOG_LINES = 500  # the most points a loss curve gets
-PROBE_SIZE = 256  # images whose embeddings are kept at every snapshot
-PROBE_POSITION = 2**31 - 1  # no step comes this far: the probe's views are the same at every snapshot
-
-
-KEEP_EVERY = 10  # steps between the states that a run which blows up can go back to
-FETCH_EVERY = {"cpu": 1}  # steps between looks at the loss; an accelerator that is asked stands still, so it is asked less often
+LOG_LINES = 500  # at most so many points in a loss curve
+MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
+MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
+COPY_EVERY = 10  # steps between copies of the state, to which a diverged run returns
+FETCH_EVERY = {"cpu": 1}  # steps between fetches of the loss; on an accelerator each one waits, so `COPY_EVERY` there
 
 
 @dataclasses.dataclass(frozen=True)
 class Logged:
-    """Means since the last line of the curve; `chance` is the loss of a model that learned nothing, for the last batch."""
+    """Means over the steps since the last `Logged`; chance: loss of a model that has learned nothing, for the last batch."""
 
     step: int
     epoch: float
@@ -58,9 +56,9 @@ class Logged:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """Embeddings of the probe images, (P, D) float32 of length 1, and how good they are at one moment.
+    """Embeddings of the monitor images, (P, D) float32 of length 1, and their quality after `step` steps.
 
-    knn: None where the data set has no labels. verdict, words: how the training goes, as a name and as a sentence.
+    knn: None where the data set has no labels. loss: latest mean, None before the first; chance: its chance level.
     """
 
     step: int
@@ -68,15 +66,21 @@ class Snapshot:
     knn: KnnResult | None
     geometry: Geometry
     verdict: Verdict
-    words: str
+    loss: float | None
+    chance: float
     embeddings: Tensor
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with its numbers, in the language in effect."""
+        return sentence(self.verdict, self.loss, self.chance, self.geometry)
 
 
 Event = Logged | Snapshot | StepDone
 
 
 def image_size(config: RunConfig, dataset: Dataset) -> int:
-    """Side of a view: as configured, or the images' own within what the small encoders like."""
+    """Side of a view in pixels: as configured, or the images' own clamped to 28 to 64."""
     return config.image_size or min(max(dataset.size, 28), 64)
 
 
@@ -89,17 +93,18 @@ def image_statistics(dataset: Dataset) -> Statistics:
 
 
 def uses_labels(config: RunConfig) -> bool:
-    """Whether a training with these settings reads labels."""
+    """Whether training with these settings reads labels."""
     return METHODS[config.method].uses_labels(config)
 
 
 def data_shape(config: RunConfig, dataset: Dataset) -> DataShape:
+    """Numbers of instances and classes that the method's networks depend on."""
     _, count = instances(dataset, uses_labels(config))
     return DataShape(count, len(dataset.classes))
 
 
 def build_method(config: RunConfig, dataset: Dataset) -> Method:
-    """The method with fresh weights, drawn from the run's seed alone."""
+    """The method with initial weights, drawn from the run's seed; torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         encoder = build_encoder(config.encoder, image_size(config, dataset), image_statistics(dataset))
@@ -107,9 +112,9 @@ def build_method(config: RunConfig, dataset: Dataset) -> Method:
 
 
 def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
-    """Rows to visit in one epoch: one random member of each group, in random order, (G,) int64.
+    """Rows of one epoch: one random member of each group, in random order, (G,) int64.
 
-    Images of one group show the same thing; as each other's negatives they would be false ones.
+    Images of one group show the same thing, so they would be false negatives of each other.
     """
     generator = seeded_generator(torch.device("cpu"), config.seed, EPOCH_STREAM, epoch)
     shuffled = torch.randperm(len(groups), generator=generator)
@@ -120,21 +125,21 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
 
 
 def monitor_rows(dataset: Dataset) -> Tensor:
-    """The images that are looked at at every snapshot, (P,) int64."""
+    """Rows of the monitor images, embedded at every snapshot: (P,) int64."""
     shown = dataset.shown
-    return shown[torch.linspace(0, len(shown) - 1, min(PROBE_SIZE, len(shown))).long()]
+    return shown[torch.linspace(0, len(shown) - 1, min(MONITOR_SIZE, len(shown))).long()]
 
 
 def monitor_geometry(
     method: Method, config: RunConfig, dataset: Dataset, size: int, device: torch.device
 ) -> tuple[Geometry, Tensor]:
-    """Geometry of the probe images, and their embeddings (P, D); the same views whenever it is asked."""
-    generator = seeded_generator(device, config.seed, STEP_STREAM, PROBE_POSITION)
+    """Geometry of the monitor images, and their embeddings (P, D); always with the same augmented views."""
+    generator = seeded_generator(device, config.seed, STEP_STREAM, MONITOR_POSITION)
     return measure_geometry(method, dataset.images[monitor_rows(dataset)].to(device), config.augment, size, generator)
 
 
 def check_compiler(device: torch.device) -> None:
-    """Compile something small, so that a machine that cannot says so before anything is written.
+    """Compile a small function, so that a missing compiler is an error before anything is written.
 
     Raises:
         UserError: torch finds no compiler.
@@ -143,37 +148,32 @@ def check_compiler(device: torch.device) -> None:
         torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
     except torch._dynamo.exc.BackendCompilerFailed as error:
         reason = str(error.inner_exception).strip().splitlines()[0]
-        raise UserError(f"torch cannot compile here ({reason}): install a C++ compiler, or train without compile.") from None
+        raise UserError("training.no_compiler", reason=quoted(reason)) from None
 
 
 def check_data(config: RunConfig, dataset: Dataset, world: World | None = None) -> None:
-    """Whether these settings can learn from these images, before anything is built.
+    """Check that these settings can learn from these images, before anything is built.
 
     Raises:
-        UserError: they need labels that are not there, the processes cannot share a batch, or there are too few images.
+        UserError: the method cannot be trained or needs labels that are missing, the batch cannot be split evenly between
+            the processes, or there are too few images.
     """
     world = world or World()
     if not METHODS[config.method].trainable:
-        raise UserError(f"{config.method} is for encoders that others trained: choose a method to train, such as simclr.")
+        raise UserError("training.not_trainable", method=config.method)
     if config.batch_size % world.size:
-        raise UserError(
-            f"A batch of {config.batch_size} images cannot be shared evenly by {world.size} processes: "
-            f"choose a batch_size that is a multiple of {world.size}."
-        )
+        raise UserError("training.uneven_batch", batch=config.batch_size, processes=world.size)
     if uses_labels(config) and not dataset.labeled:
-        raise UserError(
-            f"{config.method} with these settings learns from labels, and {dataset.name} has none: "
-            "choose a method without labels (simclr, simsiam, moco), or images in one folder a class."
-        )
+        raise UserError("training.needs_labels", method=config.method, dataset=dataset.name)
     if data_shape(config, dataset).instances < max(2, world.size):
-        raise UserError(f"{dataset.name} has fewer than two images to train on: a batch needs at least two.")
+        raise UserError("training.too_few_images", dataset=dataset.name)
 
 
 class Training:
-    """One training: networks, optimizer and position. `events()` moves it forward.
+    """The state of one training run: networks, optimizer and position; `events` trains.
 
     Raises:
-        UserError: the method needs labels and the data set has none.
+        UserError: as `check_data`, or torch finds no compiler.
     """
 
     def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device, world: World | None = None) -> None:
@@ -185,7 +185,7 @@ class Training:
         self.rows = training_rows(dataset, self.labels_seen)
         instance, count = instances(dataset, self.labels_seen)
         self.batch = min(config.batch_size, count) // self.world.size * self.world.size
-        self.steps_per_epoch = count // self.batch  # a short last batch would have fewer negatives: it is left out
+        self.steps_per_epoch = count // self.batch  # a short last batch is dropped: it has fewer negatives
         self.total = self.steps_per_epoch * config.epochs
         self.method = build_method(config, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._shard_batches()
@@ -193,21 +193,22 @@ class Training:
             check_compiler(device)
             for network in self.method.modules():
                 if isinstance(network, Encoder):
-                    network.compile()  # in place: names of weights stay
+                    network.compile()  # in place, so that the names of weights stay
+        self._parallel = data_parallel(self.method, self.world)
         self.optimizer = build_optimizer(config, self.method, device)
         self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self.step = 0
         self._sums = {"line": 0.0, "epoch": 0.0}
-        self._good: State | None = None  # the newest kept state whose loss was a number
-        self._kept: State | None = None  # the newest kept state
-        self._losses: list[Tensor] = []  # of the last steps, not yet looked at
-        self._fetch_every = FETCH_EVERY.get(device.type, KEEP_EVERY)
+        self._good_state: State | None = None  # the newest copy whose loss was finite
+        self._unverified_state: State | None = None  # the newest copy, before its loss is fetched
+        self._losses: list[Tensor] = []  # of the last steps, not yet fetched
+        self._fetch_every = FETCH_EVERY.get(device.type, COPY_EVERY)
         self._loss_count = 0
-        self._last: tuple[float, float] | None = None  # loss and chance of the last line of the curve
+        self._last: tuple[float, float] | None = None  # loss and chance level of the last `Logged`
         self._instances = instance.to(device)
         self._images = dataset.images.to(device)
         self._labels = dataset.labels.to(device)
-        self.probe = monitor_rows(dataset)
+        self.monitor_rows = monitor_rows(dataset)
 
     @property
     def epoch(self) -> float:
@@ -217,23 +218,23 @@ class Training:
         if self.world.size == 1:
             return
         self.method.shard = Shard(self.world.gather, lambda rows: rows[self.world.shard(len(rows))], self.world.size)
-        # MoCo's parts of a batch must not share statistics; the processes' shards are such parts.
+        # The parts into which MoCo splits a batch must not share statistics; the processes' shards are such parts.
         if not (self.config.method == "moco" and self.config.batch_norm_splits > 1):
-            sync_batch_norm(self.method, self.world)
+            sync_batch_norm(self.method, self.world, self.device)
 
     def snapshot_steps(self) -> set[int]:
-        """Steps after which features are kept: the start, then closer together early, where most happens."""
+        """Steps after which a snapshot is taken: from 0 to the end, denser early, where features change fastest."""
         count = self.config.snapshots
         if count == 0:
             return set()
         return {round(self.total * (i / max(1, count - 1)) ** 2) for i in range(count)} | {self.total}
 
     def events(self) -> Iterator[Event]:
-        """Train from the present step to the end.
+        """Train from the current step to the end.
 
         Raises:
-            DivergedError: the loss or the features are no longer finite; the state is the last good one, at most
-                `KEEP_EVERY` steps back.
+            DivergedError: the loss or the features are no longer finite; the state is then the last good one, at most
+                `COPY_EVERY` steps back.
         """
         snapshots = self.snapshot_steps()
         log_every = max(1, math.ceil(self.total / LOG_LINES))
@@ -250,11 +251,11 @@ class Training:
             chance = self._step(order[position * self.batch : (position + 1) * self.batch], lr)
             images += self.batch
             if self.step % self._fetch_every == 0:
-                self._look_at_losses()
+                self._fetch_losses()
             if position + 1 == self.steps_per_epoch:
                 self._epoch_done()
             if self.step % log_every == 0 or self.step == self.total:
-                self._look_at_losses()
+                self._fetch_losses()
                 loss = self._sums["line"] / self._loss_count
                 self._sums["line"], self._loss_count, self._last = 0.0, 0, (loss, chance)
                 elapsed = time.perf_counter() - clock
@@ -271,21 +272,20 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         views = self._views(rows, generator)
-        if self.step % KEEP_EVERY == 0:
-            self._kept = self._copy()
+        if self.step % COPY_EVERY == 0:
+            self._unverified_state = self._copy()
         with autocast(self.device, self.config.precision):
-            output = self.method(views, self._labels[rows], self._instances[rows], generator)
+            output = self._parallel(views, self._labels[rows], self._instances[rows], generator)
         self._losses.append(output.loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
-        self.world.sum_gradients(self.method.parameters())
         self.optimizer.step()
         self.method.after_step()
         self.step += 1
         return output.chance
 
     def _views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """This process's shard of each view of a batch; what happens to an image does not depend on how many there are."""
+        """This process's shard of each view of a batch; the views do not depend on the number of processes."""
         own = self.world.shard(len(rows))
         images = self._images[rows[own]]
         height, width = images.shape[2:]
@@ -293,11 +293,11 @@ class Training:
         views = [apply_record(images, record[own], self.size) for record in records]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
-    def _look_at_losses(self) -> None:
-        """Fetch the losses since the last look and add them up.
+    def _fetch_losses(self) -> None:
+        """Fetch the losses since the last fetch and add them up.
 
         Raises:
-            DivergedError: one of them is not a number.
+            DivergedError: one of them is not finite.
         """
         if not self._losses:
             return
@@ -306,59 +306,65 @@ class Training:
         self._losses = []
         for step, loss in enumerate(losses, first):
             if not math.isfinite(loss):
-                self._good = self._good or self._kept
-                raise self._diverged(f"The loss became {loss}", step)
-            if self._kept is not None:  # a state is good if a loss that came from it was a number
-                self._good, self._kept = self._kept, None
+                self._good_state = self._good_state or self._unverified_state
+                lr, good = self._restore_good_state(step)
+                raise DivergedError(
+                    "training.loss_diverged", loss=loss, step=f"{step + 1:,}", lr=lr, good=good, peak=f"{self.config.lr:g}"
+                )
+            if self._unverified_state is not None:  # a state is good once the loss it gives is finite
+                self._good_state, self._unverified_state = self._unverified_state, None
             for name in self._sums:
                 self._sums[name] += loss
             self._loss_count += 1
 
     def _epoch_done(self) -> None:
-        self._look_at_losses()
+        self._fetch_losses()
         if self.config.schedule == "plateau":
             self.plateau.epoch_done(self._sums["epoch"] / self.steps_per_epoch)
         self._sums["epoch"] = 0.0
 
     def snapshot(self) -> Snapshot:
-        self._look_at_losses()
-        with torch.compiler.set_stance("force_eager"):  # whole images come in batches of all sizes
+        """Measure the current state.
+
+        Raises:
+            DivergedError: a loss or a feature is not finite.
+        """
+        self._fetch_losses()
+        with torch.compiler.set_stance("force_eager"):  # here batches have many sizes, and each would be compiled
             return self._measure()
 
     def _measure(self) -> Snapshot:
-        # On the way quickly; at the end as whoever measures the finished run will.
+        # The last snapshot uses the precision with which a finished run is evaluated.
         precision = self.config.precision if self.step < self.total else "float32"
         features = embed(self.method, self.dataset.images, self.size, self.device, precision=precision)
         if not features.isfinite().all():
-            raise self._diverged("The features became not a number", self.step)
+            at = self.step
+            lr, good = self._restore_good_state(at)
+            raise DivergedError("training.features_diverged", step=f"{at + 1:,}", lr=lr, good=good, peak=f"{self.config.lr:g}")
         geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry)
         knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labeled else None
-        words = sentence(verdict, loss, chance, geometry)
-        return Snapshot(self.step, self.epoch, knn, geometry, verdict, words, embeddings)
+        return Snapshot(self.step, self.epoch, knn, geometry, verdict, loss, chance, embeddings)
 
     def _copy(self) -> State:
         tensors, header = self.state()
         return {name: value.clone() for name, value in tensors.items()}, header
 
-    def _diverged(self, what: str, step: int) -> DivergedError:
-        """Go back to the last good state, and say so."""
+    def _restore_good_state(self, step: int) -> tuple[str, str]:
+        """Return to the last good state: the learning rate of the failed step, and the step of that state, for a message."""
         lr = learning_rate(self.config, step, self.total) * self.plateau.factor
-        if self._good is not None:
-            self.restore(*self._good)
-        return DivergedError(
-            f"{what} at step {step + 1:,} with learning rate {lr:.3g}; the state after step {self.step:,}, the last good one, "
-            f"is kept; start again in a new folder with an lr below {self.config.lr:g}."
-        )
+        if self._good_state is not None:
+            self.restore(*self._good_state)
+        return f"{lr:.3g}", f"{self.step:,}"
 
     def state(self) -> State:
-        """All that resuming needs, as tensors and as text (the header of a safetensors file).
+        """What resuming needs, as tensors and as text (the header of a safetensors file).
 
         Raises:
-            DivergedError: a loss since the last look at them was not a number.
+            DivergedError: a loss that was not yet fetched is not finite.
         """
-        self._look_at_losses()
+        self._fetch_losses()
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(v) for name, v in values.items() if v is not None}
@@ -372,7 +378,7 @@ class Training:
         return tensors, {"position": json.dumps(position)}
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
-        """Take up a state that `state` gave.
+        """Load what `state` returned.
 
         Raises:
             KeyError, ValueError, RuntimeError: it does not belong to a run with these settings.
@@ -380,21 +386,21 @@ class Training:
         position: dict[str, Any] = json.loads(header["position"])
         method = {n.removeprefix("method."): v for n, v in tensors.items() if n.startswith("method.")}
         self.method.load_state_dict(method)
-        moments: dict[int, dict[str, Tensor]] = {}
+        optimizer_state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".")
-                moments.setdefault(int(index), {})[key] = value
+                optimizer_state.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        for weight, kept in self.optimizer.state.items():
-            for key, value in kept.items():
+        self.optimizer.load_state_dict({"state": optimizer_state, "param_groups": groups})
+        for weight, moments in self.optimizer.state.items():
+            for key, value in moments.items():
                 if isinstance(value, Tensor) and value.shape == weight.shape:
-                    # A fused optimizer walks through memory: moments must lie there as their weights do.
-                    kept[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+                    # A fused optimizer reads memory in order: moments need the memory format of their weights.
+                    moments[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
         self._sums = dict(position["sums"])
         self.step, self._loss_count = position["step"], position["loss_count"]
         self._last = None if position["last"] is None else tuple(position["last"])
         self.plateau.restore(position["plateau"])
         self._losses = []
-        self._good, self._kept = self._copy(), None
+        self._good_state, self._unverified_state = self._copy(), None

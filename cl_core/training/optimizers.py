@@ -1,4 +1,4 @@
-"""Optimizers and learning rates, by the names the settings have."""
+"""Optimizers and learning-rate schedules, by their names in the settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ LARS_TRUST = 1e-3
 
 
 class LARS(torch.optim.Optimizer):
-    """Momentum SGD whose step is scaled, matrix by matrix, to the size of the weights (after You et al. 2017).
+    """Layer-wise adaptive rate scaling (You et al. 2017): momentum SGD, each update scaled to the norm of its weights.
 
-    Vectors (biases, norms) take plain steps without weight decay, as in SimCLR (appendix B.9).
+    Vectors (biases, norms) get neither scaling nor weight decay, as in SimCLR (appendix B.9). `timm.optim.Lars` takes other
+    steps: it divides by |gradient| + weight_decay |weights|, this one by |gradient + weight_decay weights|, as MoCo v3 does.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
@@ -28,16 +29,17 @@ class LARS(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, group)
+                    self._update(weight, group)
 
-    def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, weight: Tensor, group: dict[str, Any]) -> None:
         update = weight.grad
         assert update is not None
         if weight.dim() > 1:
             update = update.add(weight, alpha=group["weight_decay"])
-            size, length = weight.norm(), update.norm()
-            known = (size > 0) & (length > 0)
-            update = update * torch.where(known, LARS_TRUST * size / length.clamp(min=1e-30), torch.ones_like(size))
+            weight_norm, update_norm = weight.norm(), update.norm()
+            scalable = (weight_norm > 0) & (update_norm > 0)
+            ratio = LARS_TRUST * weight_norm / update_norm.clamp(min=1e-30)
+            update = update * torch.where(scalable, ratio, torch.ones_like(weight_norm))
         state = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)
@@ -46,7 +48,7 @@ class LARS(torch.optim.Optimizer):
 
 
 def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer over what is trained of a method; in one kernel where torch has one (CUDA and CPU)."""
+    """The optimizer of a method's trainable parameters, fused where torch has a fused kernel (CUDA and CPU)."""
     parameters = [p for p in method.parameters() if p.requires_grad]
     fused = device.type in ("cuda", "cpu")
     lr, decay = config.lr, config.weight_decay
@@ -60,9 +62,9 @@ def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) 
 
 
 def learning_rate(config: RunConfig, step: int, total: int) -> float:
-    """Linear warm-up to the peak, then as `schedule` says, in steps: step is 0 to total - 1.
+    """Learning rate of a step (0 to total - 1): linear warm-up to the peak, then the configured schedule.
 
-    `plateau` stays at the peak here; `Plateau` multiplies it.
+    With `plateau` the rate stays at the peak; the factor of `Plateau` is applied on top.
     """
     warmup = int(config.warmup * total)
     if step < warmup:
@@ -73,9 +75,9 @@ def learning_rate(config: RunConfig, step: int, total: int) -> float:
 
 
 class Plateau:
-    """The factor that falls when an epoch's mean loss stops falling, by torch's ReduceLROnPlateau on a rate of 1.
+    """A learning-rate factor that falls when the mean loss of an epoch stops falling: torch's ReduceLROnPlateau.
 
-    Gains are compared as they are, not relative to the loss, which may be below zero (SimSiam's).
+    Improvements are absolute, not relative to the loss, which may be negative (SimSiam's).
     """
 
     def __init__(self, patience: int, factor: float) -> None:
@@ -92,7 +94,7 @@ class Plateau:
         self._schedule.step(loss)
 
     def state(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """State that JSON can store."""
         best = self._schedule.best
         return {
             "factor": self.factor,

@@ -1,4 +1,4 @@
-"""One training recorded into its run folder: started, saved as it goes, resumed."""
+"""Recording a training run into its folder: start, save, resume."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from pydantic import BaseModel
 
-from cl_core import __version__
 from cl_core.data.registry import load_dataset
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.runs.folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots, round_floats
+from cl_core.system.version import __version__
+from cl_core.text import FIRST, speaking
 from cl_core.training.distributed import World
 from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
 
@@ -30,7 +31,7 @@ SAVE_EVERY_S = 30.0
 
 
 def versions() -> dict[str, str]:
-    """What a run was made with."""
+    """Versions of the software that makes a run."""
     return {"contrastive-explorer": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
@@ -39,8 +40,8 @@ E_co = TypeVar("E_co", covariant=True)
 C = TypeVar("C", bound=BaseModel)
 
 
-class Trains(Protocol[E_co]):
-    """What a session asks of a training."""
+class TrainingLoop(Protocol[E_co]):
+    """What a recorder needs of a training loop."""
 
     step: int
     total: int
@@ -52,15 +53,15 @@ class Trains(Protocol[E_co]):
     def restore(self, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None: ...
 
 
-class Recording(ABC, Generic[E, R]):
-    """A training and the folder it is kept in, whatever it learns.
+class Recorder(ABC, Generic[E, R]):
+    """A training loop and the folder that stores its run.
 
-    saving: gives what each save happens within.
+    saving: gives the context manager around each save.
     """
 
     saving: Callable[[], AbstractContextManager[None]] = nullcontext
 
-    def __init__(self, folder: Folder[R], training: Trains[E], record: R, device: torch.device, resume: bool) -> None:
+    def __init__(self, folder: Folder[R], training: TrainingLoop[E], record: R, device: torch.device, resume: bool) -> None:
         self._claim = folder.claim()
         self.folder, self.record = folder, folder.read_record() if resume else record
         self._training = training
@@ -79,24 +80,24 @@ class Recording(ABC, Generic[E, R]):
         try:
             self._training.restore(tensors, header)
         except (KeyError, ValueError, RuntimeError):
-            raise UserError(f"{self.folder.resume_file} belongs to another run: restore it, or start in a new folder.") from None
+            raise UserError("training.foreign_resume_file", file=str(self.folder.resume_file)) from None
 
     @abstractmethod
     def _record(self, event: E) -> None:
-        """Write down what the training said."""
+        """Write an event to the folder."""
 
     @abstractmethod
     def _weights(self) -> dict[str, torch.Tensor]:
-        """What goes into the model file."""
+        """The weights of the model file."""
 
     def _complete(self) -> None:
-        """Measure what is only asked of a finished run."""
+        """Measure what only a finished run stores."""
 
     def events(self, save_every_s: float = SAVE_EVERY_S, slow_step_s: float = math.inf) -> Generator[E]:
-        """Pass on the training's events after recording them.
+        """The events of the training loop, each recorded before it is yielded.
 
-        Save every `save_every_s` seconds, and after each step that takes longer than `slow_step_s` seconds.
-        Closing this generator after any event saves the run as stopped, its present step done to the end.
+        The run is saved every `save_every_s` seconds, and after each step that takes longer than `slow_step_s` seconds.
+        Closing this generator completes the current step and saves the run as stopped.
         """
         try:
             yield from self._events(save_every_s, slow_step_s)
@@ -127,7 +128,8 @@ class Recording(ABC, Generic[E, R]):
             self.save("stopped")
             raise
         except DivergedError as error:
-            self.record.metrics["health"] = {"verdict": "diverged", "words": str(error)}
+            with speaking(FIRST):
+                self.record.metrics["health"] = {"verdict": "diverged", "sentence": str(error)}
             self.save("diverged")
             raise
         if completed:
@@ -135,7 +137,7 @@ class Recording(ABC, Generic[E, R]):
             self.save("finished")
 
     def save(self, state: RunState) -> None:
-        """Write the state so that training goes on from this step; the resume file alone decides where."""
+        """Write the state, so that training can resume from this step; the resume file alone determines the step."""
         with self.saving():
             self.folder.write_resume(*self._training.state())
             self.folder.write_model(self._weights())
@@ -148,8 +150,8 @@ class Recording(ABC, Generic[E, R]):
         self.folder.write_record(self.record)
 
 
-class Session(Recording[Event, RunRecord]):
-    """A `Training` on images and the folder it is kept in."""
+class ImageRecorder(Recorder[Event, RunRecord]):
+    """A `Training` on images and the folder that stores its run."""
 
     folder: RunFolder
 
@@ -157,25 +159,25 @@ class Session(Recording[Event, RunRecord]):
         self.training = Training(config, load_dataset(config.dataset), device, world)
         shape = data_shape(config, self.training.dataset)
         record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
-        self._kept: Snapshots | None = None
+        self._snapshots: Snapshots | None = None
         super().__init__(folder if world.is_main else ReadOnly(folder.path), self.training, record, device, resume)
 
     def _restore(self) -> None:
         super()._restore()
-        # A kill may come between the resume file and run.json: the curves know the last snapshot.
+        # The process may have been killed between writing the resume file and run.json: the curves have the last snapshot.
         snapshots = [p for p in self.folder.read_metrics() if p["kind"] == "snapshot" and p["step"] <= self.training.step]
         if snapshots:
             self._take_metrics(snapshots[-1])
-        kept = self.folder.read_snapshots()
-        if kept is not None:
-            count = sum(step <= self.training.step for step in kept.steps)
-            self._kept = Snapshots(kept.rows, kept.steps[:count], kept.embeddings[:count])
+        stored = self.folder.read_snapshots()
+        if stored is not None:
+            count = sum(step <= self.training.step for step in stored.steps)
+            self._snapshots = Snapshots(stored.rows, stored.steps[:count], stored.embeddings[:count])
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.training.method.inference_state()
 
     def _complete(self) -> None:
-        # So that whoever opens the run sees what it had to beat.
+        # The baseline that is shown beside the run.
         if self.training.dataset.labeled and self.training.world.is_main:
             pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
             self.record.metrics["pixels"] = dataclasses.asdict(pixels)
@@ -184,82 +186,77 @@ class Session(Recording[Event, RunRecord]):
         if isinstance(event, Logged):
             self.folder.append_metrics({"kind": "loss", **dataclasses.asdict(event)})
         elif isinstance(event, Snapshot):
-            self._keep(event)
+            self._store(event)
 
-    def _keep(self, snapshot: Snapshot) -> None:
-        measured: dict[str, Any] = {
-            "geometry": dataclasses.asdict(snapshot.geometry),
-            "health": {"verdict": snapshot.verdict, "words": snapshot.words},
-        }
+    def _store(self, snapshot: Snapshot) -> None:
+        with speaking(FIRST):  # run.json is in English
+            health = {"verdict": snapshot.verdict, "sentence": snapshot.sentence}
+        measured: dict[str, Any] = {"geometry": dataclasses.asdict(snapshot.geometry), "health": health}
         if snapshot.knn:
             measured["knn"] = dataclasses.asdict(snapshot.knn)
         self.folder.append_metrics({"kind": "snapshot", "step": snapshot.step, "epoch": snapshot.epoch, **measured})
         self._take_metrics(measured)
         embeddings = snapshot.embeddings.half()[None]
-        before = self._kept
+        before = self._snapshots
         steps = [*(before.steps if before else []), snapshot.step]
         stacked = torch.cat([before.embeddings, embeddings]) if before else embeddings
-        self._kept = Snapshots(self.training.probe, steps, stacked)
-        self.folder.write_snapshots(self._kept)
+        self._snapshots = Snapshots(self.training.monitor_rows, steps, stacked)
+        self.folder.write_snapshots(self._snapshots)
 
     def _take_metrics(self, point: dict[str, Any]) -> None:
-        """The metrics of the run are those of its last snapshot, a line of the curves."""
+        """Set the metrics of the run to those of a snapshot, which is a line of `metrics.jsonl`."""
         measured: dict[str, Any] = {key: point[key] for key in ("knn", "geometry", "health") if key in point}
-        measured["geometry_protocol"] = Geometry(**point["geometry"]).protocol()
-        if "knn" in point:
-            measured["protocol"] = KnnResult(**point["knn"]).protocol()
+        with speaking(FIRST):
+            measured["geometry_protocol"] = Geometry(**point["geometry"]).protocol()
+            if "knn" in point:
+                measured["protocol"] = KnnResult(**point["knn"]).protocol()
         self.record.metrics = round_floats(measured) | {"at": "last step"}
 
 
-def start(path: Path, settings: dict[str, Any], device: torch.device, world: World | None = None) -> Session | None:
-    """Begin a run in `path`, or go on with the unfinished one there; None if it is finished.
+def start(path: Path, settings: dict[str, Any], device: torch.device, world: World | None = None) -> ImageRecorder | None:
+    """Start a run in `path`, or resume the unfinished one there; None if it is finished.
 
     Args:
-        settings: those the user gave; where the folder holds a run they must agree with it.
-        world: the processes that train together; the first of them writes.
+        settings: the given settings; those of a run in the folder must be the same.
+        world: the processes that train together; the main one writes.
 
     Raises:
-        UserError: the folder holds something else, or a run with other settings.
+        UserError: the folder holds something else, or a run with other settings, or it cannot be resumed.
         ValidationError: a setting is out of range.
     """
     world = world or World()
     begun = begin(RunFolder(path), RunConfig, settings)
-    world.barrier()  # until all have looked: then the first may write
-    return Session(RunFolder(path), begun[0], device, resume=begun[1], world=world) if begun else None
+    world.barrier()  # all processes read the folder before the main one writes
+    return ImageRecorder(RunFolder(path), begun[0], device, resume=begun[1], world=world) if begun else None
 
 
 def begin(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tuple[C, bool] | None:
-    """The settings of the run that `folder` will hold or holds, and whether it is resumed; None if it is finished.
+    """The settings of the run that `folder` holds or will hold, and whether to resume it; None if it is finished.
 
     Raises: as `start`.
     """
     path = folder.path
     if not folder.exists():
         if not folder.is_new():
-            raise UserError(f"{path} exists and is not a run: give a new folder, or one that train --run wrote.")
+            raise UserError("training.not_a_run", path=str(path))
         return model.model_validate(settings), False
     record = folder.read_record()
-    asked = model.model_validate(merge(record.config.model_dump(), settings))
-    if asked != record.config:
-        old, new = record.config.model_dump(), asked.model_dump()
+    wanted = model.model_validate(merge(record.config.model_dump(), settings))
+    if wanted != record.config:
+        old, new = record.config.model_dump(), wanted.model_dump()
         name = next(key for key in old if old[key] != new[key])
-        raise UserError(
-            f"The run in {path} was started with {name} = {old[name]}, not {new[name]}: choose another folder to change it."
-        )
+        values = {"old": quoted(old[name]), "new": quoted(new[name])}
+        raise UserError("training.other_settings", path=str(path), name=name, **values)
     if record.state == "finished":
         return None
     if record.state == "diverged":
-        raise DivergedError(
-            f"The run in {path} diverged with lr {record.config.lr:g}: choose a new folder and a lower lr; "
-            f"its curves and its last good state, after step {record.step:,}, stay where they are."
-        )
+        lr, step = f"{record.config.lr:g}", f"{record.step:,}"
+        raise DivergedError("training.diverged_before", path=str(path), lr=lr, step=step)
     if record.step > 0 and not folder.resume_file.is_file():
-        raise UserError(
-            f"{folder.resume_file} is missing, so this run cannot go on from step {record.step:,}: "
-            "restore it, or start in a new folder."
-        )
+        raise UserError("training.no_resume_file", file=str(folder.resume_file), step=f"{record.step:,}")
     return record.config, folder.resume_file.is_file()
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Settings with some of them changed, nested ones included."""
     return base | {k: merge(base[k], v) if isinstance(v, dict) and k in base else v for k, v in changes.items()}

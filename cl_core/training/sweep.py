@@ -1,4 +1,4 @@
-"""A sweep: one run a combination of settings, each in a folder of its own, so that it resumes and can be opened like any run."""
+"""Sweeps: one run for each combination of settings, in a folder of its own, which resumes and opens like any run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import torch
 
 from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
+from cl_core.runs.events import DivergedError
 from cl_core.runs.folder import RunFolder
-from cl_core.training import recorder as sessions
-from cl_core.training.loop import DivergedError, Event
+from cl_core.training import recorder
+from cl_core.training.loop import Event
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One combination: the settings that vary, and the folder of its run."""
+    """One combination: the values of the swept settings, and the folder of its run."""
 
     values: dict[str, Any]
     folder: Path
@@ -31,19 +32,19 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class CellResult:
-    """What is known of a cell. accuracy: kNN in [0, 1], None before the end and where it diverged."""
+    """State of a cell. accuracy: kNN in [0, 1], None before the end and after a divergence. sentence: its health."""
 
     cell: Cell
     state: str
     accuracy: float | None
-    words: str
+    sentence: str
 
 
 def plan(root: Path, grid: Mapping[str, Sequence[Any]], settings: dict[str, Any]) -> list[Cell]:
-    """Every combination of `grid` (setting -> values), checked before anything is trained.
+    """Every combination of `grid` (setting -> values), validated before any training.
 
     Raises:
-        UserError: a value is there twice.
+        UserError: a value is given twice.
         ValidationError: a value is out of range.
     """
     cells = []
@@ -54,29 +55,29 @@ def plan(root: Path, grid: Mapping[str, Sequence[Any]], settings: dict[str, Any]
         name = ",".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())
         cells.append(Cell(values, root / name))
     if len({cell.name for cell in cells}) < len(cells):
-        raise UserError("A value of the sweep is there twice: give each once.")
+        raise UserError("training.duplicate_value")
     return cells
 
 
 def run_cell(cell: Cell, settings: dict[str, Any], device: torch.device) -> Generator[Event]:
-    """Train a cell from where it is; a finished or diverged one is passed over.
+    """Train or resume a cell; a finished or diverged one yields nothing.
 
-    Closing this generator saves the cell; the next call goes on from there.
+    Closing this generator saves the cell, and the next call resumes it.
     """
     try:
-        session = sessions.start(cell.folder, settings | cell.values, device)
-        if session is not None:
-            yield from session.events()
+        recording = recorder.start(cell.folder, settings | cell.values, device)
+        if recording is not None:
+            yield from recording.events()
     except DivergedError:
-        return  # its folder says so
+        return  # stored as the state of the run
 
 
 def result(cell: Cell) -> CellResult:
-    """What the cell's folder holds."""
+    """The result stored in a cell's folder."""
     folder = RunFolder(cell.folder)
     if not folder.exists():
         return CellResult(cell, "not started", None, "")
     record = folder.read_record()
     finished = record.state == "finished"
     accuracy = record.metrics["knn"]["accuracy"] if finished and "knn" in record.metrics else None
-    return CellResult(cell, record.state, accuracy, record.metrics.get("health", {}).get("words", ""))
+    return CellResult(cell, record.state, accuracy, record.metrics.get("health", {}).get("sentence", ""))

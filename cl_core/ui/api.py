@@ -21,12 +21,12 @@ from cl_core.augment.views import apply_record
 from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.errors import UserError, from_validation, quoted
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model, Space
+from cl_core.explore.model_store import ModelStore
 from cl_core.explore.projection import PROJECTORS, Projector
-from cl_core.models.embedding import Layer
+from cl_core.networks.embedding import Layer
 from cl_core.runs.store import run_features
 from cl_core.text import text
 from cl_core.ui import images
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs.loss import compare_by
 
 MOST_BYTES = 20_000_000  # of an image inside a call

@@ -11,6 +11,7 @@ import gradio as gr
 
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.errors import UserError
+from cl_core.explore.model_store import ModelStore
 from cl_core.system.host import host
 from cl_core.system.paths import ASSETS
 from cl_core.text import FIRST, LANGUAGES, speaking, text
@@ -23,11 +24,11 @@ from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.host_line import host_line
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, picked_reader, restore, script
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
 from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, temperature, train, views, words
 from cl_core.ui.theme import theme
+from cl_core.words.explore import WordStore
 
 HERE = Path(__file__).parent
 TABS = {
@@ -48,30 +49,32 @@ PLACES = 16  # calls of one event that are worked on at once; they wait for each
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
 
 
-def build_app(access: Access | None = None, store: ModelStore | None = None) -> gr.Blocks:
+def build_app(access: Access | None = None, store: ModelStore | None = None, words: WordStore | None = None) -> gr.Blocks:
     """The whole page, on the shipped checkpoints, for those whom `access` lets use it; by default this machine's own user.
 
     Raises:
         UserError: there is no checkpoint to show.
     """
-    store = store or ModelStore()
+    store, word_store = store or ModelStore(), words or WordStore()
     names = store.names()
     if not names:
-        raise UserError("The folder checkpoints/ is empty: restore it, or train a run into it with python -m cl_core train.")
+        raise UserError("app.no_models")
     gr.set_static_paths([plotly_script(), sprite_folder()])
     kept_s, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
     with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
-        _lay_out(app, names, FIRST, jobs, access, store)
+        _lay_out(app, names, FIRST, jobs, access, store, word_store)
         api.offer(store)
     app.queue(default_concurrency_limit=PLACES)
     for language, name in LANGUAGES.items():
         if language != FIRST:
             with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
-                _lay_out(app, names, language, jobs, access, store)
+                _lay_out(app, names, language, jobs, access, store, word_store)
     return app
 
 
-def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access: Access, store: ModelStore) -> None:
+def _lay_out(
+    app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access: Access, store: ModelStore, word_store: WordStore
+) -> None:
     """One language's page."""
     with gr.Row(elem_classes="header"):
         with gr.Column(scale=3, min_width=280):
@@ -80,7 +83,7 @@ def _lay_out(app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access
             model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
             picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access, store)
+            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access, store, word_store)
             for dataset, waiting in store.waiting().items():
                 missing_images.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):

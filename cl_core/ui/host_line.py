@@ -10,7 +10,7 @@ from cl_core.ui.access import Access
 def host_line(host: Host, access: Access) -> str:
     """As Markdown."""
     own = text("host.gpu", name=host.gpu) if host.gpu else text("host.no_gpu")
-    gpu = text("host.lent") if host.lent else own
+    gpu = text("host.lent") if host.zero_gpu else own
     memory = text("host.memory", gb=f"{host.memory_gb:.0f}") if host.memory_gb else ""
     parts = [text("host.runs_on", cores=host.cores, memory=memory, gpu=gpu)]
     if not host.gpu:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -12,13 +13,16 @@ from collections.abc import Sequence
 import torch
 from pydantic import ValidationError
 
+from cl_core.cli.options import program
 from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation
-from cl_core.system.host import cores, keep_memory_together
+from cl_core.explore.model_store import ModelStore
+from cl_core.system.host import cores, limit_malloc_arenas
+from cl_core.text import text
 from cl_core.ui.access import Access, Options
 from cl_core.ui.build import build_app, launch_options
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.server import Server
 from cl_core.ui.uploads import Workspace
+from cl_core.words.explore import WordStore
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def serve(options: argparse.Namespace) -> int:
     """Serve the app until Ctrl-C or SIGTERM; returns the exit code."""
     env = os.environ
-    keep_memory_together()
+    limit_malloc_arenas()
     try:
         access = Access(
             Options(
@@ -48,8 +52,8 @@ def serve(options: argparse.Namespace) -> int:
         )
         workspace = Workspace()
         env["GRADIO_TEMP_DIR"] = str(workspace.uploads)
-        store = ModelStore()
-        app = build_app(access, store)
+        store, words = ModelStore(), WordStore()
+        app = build_app(access, store, words)
     except (UserError, ValidationError, OSError) as error:
         reason = from_validation(error) if isinstance(error, ValidationError) else error
         print(f"error: {reason}", file=sys.stderr)
@@ -57,23 +61,30 @@ def serve(options: argparse.Namespace) -> int:
     # Half of the cores for a visitor's request, half for what loads in the background: threads that wait for one
     # another across two busy computations are many times slower than one alone.
     torch.set_num_threads(max(1, cores() // 2))
-    threading.Thread(target=store.warm_up, daemon=True).start()
+    threading.Thread(target=_warm_up, args=(store, words), daemon=True).start()
     server, ended = Server(access), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())  # before the launch, which answers calls before it returns
     try:
         app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(server))
         server.run(ended)
     except OSError:
-        print(f"error: port {options.port} is taken; choose another one with --port.", file=sys.stderr)
+        print(f"error: {text('app.port_taken', port=options.port)}", file=sys.stderr)
         return EXIT_USER_ERROR
     finally:
         workspace.close()
     return 0
 
 
+def _warm_up(store: ModelStore, words: WordStore) -> None:
+    store.warm_up()
+    for name in words.names:
+        with contextlib.suppress(UserError):  # raised again for the visitor who opens it
+            _ = words.get(name).clusters
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the options and serve; ends the process, for threads that load models in the background cannot be interrupted."""
-    parser = argparse.ArgumentParser(description="Open Contrastive Explorer in the browser.")
+    parser = argparse.ArgumentParser(prog=f"{program()} app", description="Open Contrastive Explorer in the browser.")
     add_options(parser)
     code = serve(parser.parse_args(arguments))
     sys.stdout.flush()

@@ -16,8 +16,8 @@ import gradio as gr
 from gradio.blocks import Block
 
 from cl_core.explore.batch import picked_rows
+from cl_core.explore.model_store import ModelStore
 from cl_core.text import text
-from cl_core.ui.model_store import ModelStore
 
 LONGEST = 200  # characters of a value; no control needs more
 # Links made by earlier versions keep opening: names and values as they were -> as they are.

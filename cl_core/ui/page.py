@@ -13,12 +13,13 @@ from typing import Any
 import gradio as gr
 
 from cl_core.errors import UserError
+from cl_core.explore.model_store import ModelStore
 from cl_core.text import speaking, text
 from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access, Action
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import Kept
-from cl_core.ui.model_store import ModelStore
+from cl_core.words.explore import WordStore
 
 # What fires: `button.click`, or a view's `shown`, when it must be drawn (its tab opened, or model or batch changed under it).
 Event = Callable[..., Any]
@@ -50,6 +51,7 @@ class Page:
     jobs: Jobs
     access: Access
     store: ModelStore
+    words: WordStore
     resolvers: dict[int, Callable[[Any], Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cl_core.errors import UserError
 from cl_core.hub.fetch import LARGEST
-from cl_core.models.encoders.registry import ENCODERS
+from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import OWNER
 from cl_core.runs.hub_cache import pulled_dir

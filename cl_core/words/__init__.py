@@ -1,0 +1,1 @@
+"""Word vectors by noise-contrastive estimation: training, evaluation and queries."""

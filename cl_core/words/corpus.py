@@ -1,4 +1,4 @@
-"""Texts as sentences of word numbers: WordNet's entries, the sources' synthetic words, or the user's own text."""
+"""Texts as sentences of word indices: WordNet's glosses, a synthetic text, or a text file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.system.paths import ASSETS
 from cl_core.words.vocabulary import Vocabulary
 
@@ -26,10 +26,12 @@ Sentences = list[list[str]]
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """A text as numbers.
+    """A text as word indices.
 
-    ids: (N,) int32, each word's place in the vocabulary; lengths: (S,) int32 of the sentences, adding up to N.
-    total: words of the text before rare ones were left out.
+    Attributes:
+        ids: (N,) int32, the index of each word in the vocabulary.
+        lengths: (S,) int32, the lengths of the sentences, with sum N.
+        total: number of words before rare ones were removed.
     """
 
     vocabulary: Vocabulary
@@ -40,26 +42,26 @@ class Corpus:
 
 @cache
 def _word() -> re.Pattern[str]:
-    """A Han character is a word of its own: such texts have no spaces. Elsewhere letters with their marks, joined by - or '."""
+    """A Han character, as Chinese has no spaces between words; or letters with their combining marks, joined by - or '."""
     marks = "".join(map(chr, (code for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M")))
     letters = rf"(?:[^\W\d_㐀-鿿][{marks}]*)+"
     return re.compile(rf"[㐀-鿿]|{letters}(?:['’-]{letters})*")
 
 
-def find_words(text: str) -> list[str]:
-    """The words of a sentence, in lower case and composed (NFC); numbers and punctuation are left out."""
+def tokenize(text: str) -> list[str]:
+    """The words of a sentence in lower case, normalized to NFC, without numbers and punctuation."""
     return _word().findall(unicodedata.normalize("NFC", text.lower()))
 
 
-def split_words(text: str) -> Sentences:
-    """`find_words`, sentence by sentence."""
-    return [words for part in SENTENCE_END.split(text) if (words := find_words(part))]
+def split_sentences(text: str) -> Sentences:
+    """The words of each sentence; sentences without words are left out."""
+    return [words for part in SENTENCE_END.split(text) if (words := tokenize(part))]
 
 
 def wordnet() -> Sentences:
-    """Every synset of WordNet 3.0: its words and their gloss, one sentence each."""
+    """The synsets of WordNet 3.0, one sentence each: its words and their gloss."""
     text = lzma.decompress((ASSETS / "wordnet" / "glosses.txt.xz").read_bytes()).decode()
-    return [find_words(line) for line in text.splitlines()]
+    return [tokenize(line) for line in text.splitlines()]
 
 
 def zipf_probabilities(count: int, exponent: float = EXPONENT) -> Tensor:
@@ -69,7 +71,7 @@ def zipf_probabilities(count: int, exponent: float = EXPONENT) -> Tensor:
 
 
 def synthetic(count: int, length: int, seed: int) -> Sentences:
-    """`length` words drawn from `count` with `zipf_probabilities`, as one sentence: frequencies without any meaning."""
+    """One sentence of `length` words drawn independently from `count` words with `zipf_probabilities`."""
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.multinomial(zipf_probabilities(count), length, replacement=True, generator=generator)
     return [[f"word{rank}" for rank in (drawn + 1).tolist()]]
@@ -79,45 +81,53 @@ def read_text(path: Path) -> str:
     """The content of a UTF-8 text file.
 
     Raises:
-        UserError: there is no such file, or it holds something else than text.
+        UserError: the file cannot be read or is not a text.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): give wordnet, synthetic, or a text file.") from None
-    return decode_text(content, str(path))
+        raise UserError("words.unreadable", path=quoted(path), reason=quoted(error.strerror)) from None
+    return decode_text(content, quoted(path))
 
 
 def decode_text(content: bytes, name: str) -> str:
-    """UTF-8 as text. Raises UserError where it is something else; `name` says what was read."""
+    """Decode UTF-8.
+
+    Args:
+        name: of the source, for the message.
+
+    Raises:
+        UserError: the content is not UTF-8.
+    """
     try:
-        if b"\0" not in content:  # which no text has
+        if b"\0" not in content:
             return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    raise UserError(f"{name} is not a text in UTF-8: give a plain text file.")
+    raise UserError("words.not_utf8", name=name)
 
 
 def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size: int, max_words: int) -> Corpus:
-    """Count the words, keep the frequent ones, and number them.
+    """Build the vocabulary and encode the text.
 
-    Rare words are taken out before windows are laid, as in word2vec, so their neighbors move together.
+    Rare words are removed before pairs are made, as in word2vec, so that their neighbors become adjacent.
 
     Raises:
-        UserError: the text is empty, has more than `max_words` words, or fewer than two that are frequent enough.
+        UserError: the text is empty, has more than `max_words` words, or fewer than two frequent enough words.
     """
-    kept = list(sentences)
-    total = sum(map(len, kept))
+    texts = list(sentences)
+    total = sum(map(len, texts))
     if total == 0:
-        raise UserError("The text has no words: give one with at least two different words.")
+        raise UserError("words.no_words")
     if total > max_words:
-        raise UserError(f"The text has {total:,} words, more than max_words = {max_words:,}: shorten it, or raise max_words.")
-    vocabulary = Vocabulary.count(chain.from_iterable(kept), min_count, vocabulary_size)
-    if len(vocabulary) < 2:
-        found = "only one word that occurs" if len(vocabulary) else "no word that occurs"
-        raise UserError(f"The text has {found} {min_count} times or more: give a longer text, or a smaller min_count.")
+        raise UserError("words.too_long", total=f"{total:,}", most=f"{max_words:,}")
+    vocabulary = Vocabulary.count(chain.from_iterable(texts), min_count, vocabulary_size)
+    if len(vocabulary) == 0:
+        raise UserError("words.no_frequent_word", min_count=min_count)
+    if len(vocabulary) == 1:
+        raise UserError("words.one_frequent_word", min_count=min_count)
     index = vocabulary.index
-    numbered = [[index[word] for word in words if word in index] for words in kept]
-    lengths = torch.tensor([len(words) for words in numbered], dtype=torch.int32)
-    ids = torch.tensor(list(chain.from_iterable(numbered)), dtype=torch.int32)
+    encoded = [[index[word] for word in words if word in index] for words in texts]
+    lengths = torch.tensor([len(words) for words in encoded], dtype=torch.int32)
+    ids = torch.tensor(list(chain.from_iterable(encoded)), dtype=torch.int32)
     return Corpus(vocabulary, ids, lengths[lengths > 0], total)

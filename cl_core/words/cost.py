@@ -1,4 +1,4 @@
-"""What a step costs as the vocabulary grows: a softmax over all words beside k + 1 yes-or-no questions."""
+"""Time of a training step by vocabulary size: softmax over all words compared with NCE."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Microseconds a pair, forward and backward without the update, medians."""
+    """Median microseconds per pair, forward and backward without the update."""
 
     vocabulary: int
     softmax: float
@@ -31,23 +31,23 @@ class Cost:
 
 
 def softmax_step(vectors: WordVectors, batch: Pairs) -> None:
-    """Cross-entropy of each pair over the whole vocabulary, and its gradient."""
+    """Cross-entropy of each pair over the vocabulary, and its gradient."""
     center, context = vectors.center[batch.centers].requires_grad_(), vectors.context.detach().requires_grad_()
     loss = F.cross_entropy(center @ context.T + vectors.bias, batch.contexts)
     torch.autograd.grad(loss, (center, context))
 
 
 def nce_step(vectors: WordVectors, batch: Pairs, table: AliasTable, noise_words: int, generator: torch.Generator) -> None:
-    """What a training step does but for the update: draw noise, score, differentiate."""
+    """A training step without the update: draw noise, compute scores, loss and gradients."""
     noise, left_out = draw_noise(table, batch, noise_words, generator)
-    data, against = (value.requires_grad_() for value in scores(vectors, batch, noise))
-    positive, negative = nce_terms(data, against, 0.0, 0.0, left_out)
+    positive_scores, noise_scores = (value.requires_grad_() for value in scores(vectors, batch, noise))
+    positive, negative = nce_terms(positive_scores, noise_scores, 0.0, 0.0, left_out)
     loss = (positive.sum() + negative.sum()) / len(batch)
-    gradients(vectors, batch, noise, *torch.autograd.grad(loss, (data, against)))
+    gradients(vectors, batch, noise, *torch.autograd.grad(loss, (positive_scores, noise_scores)))
 
 
 def _median_us(step: Callable[[], None], repeats: int, pairs: int) -> float:
-    for _ in range(WARM_UP):  # the first ones pay for memory and threads
+    for _ in range(WARM_UP):  # the first steps allocate memory and start threads
         step()
     times = []
     for _ in range(repeats):
@@ -60,7 +60,7 @@ def _median_us(step: Callable[[], None], repeats: int, pairs: int) -> float:
 def measure_cost(
     sizes: tuple[int, ...] = SIZES, dim: int = 100, noise_words: int = 5, pairs: int = 256, repeats: int = 7
 ) -> Iterator[Cost]:
-    """Measure both for each vocabulary size, on the CPU, with the functions that train."""
+    """Measure both for each vocabulary size on the CPU, with the functions of the training loop."""
     for size in sizes:
         generator = torch.Generator().manual_seed(0)
         center, context = torch.randn(2, size, dim, generator=generator)

@@ -1,4 +1,4 @@
-"""How good word vectors are: do scores normalize themselves, do cosines agree with people."""
+"""Evaluation of word vectors: log Z of the scores, and agreement of cosines with human ratings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.words.corpus import read_text
 from cl_core.words.model import WordVectors
-from cl_core.words.questions import WordSpace
+from cl_core.words.similarity import WordSpace
 
-CONTEXTS = 1000  # center words that log Z is looked at for
-BLOCK = 50  # of them at a time: the scores of a block are BLOCK x V
+CONTEXTS = 1000  # center words for which log Z is computed
+BLOCK = 50  # of them at a time: their scores are BLOCK x V
 
 
 @dataclasses.dataclass(frozen=True)
 class LogPartition:
-    """log Z(c) = log of the sum over the vocabulary of exp(score(w, c)), over center words c; 0 is normalized."""
+    """log Z(c) = log of the sum over the vocabulary of exp(score(w, c)), over center words c; 0 if normalized."""
 
     mean: float
     std: float
@@ -30,11 +30,11 @@ class LogPartition:
 
 
 def log_partition_over_contexts(vectors: WordVectors, counts: Tensor, correction: Tensor | float = 0.0) -> LogPartition:
-    """Mean and standard deviation of log Z over center words drawn by their frequency, the same at every call.
+    """Mean and standard deviation of log Z over center words drawn by frequency with a fixed seed.
 
     Args:
-        counts: (V,) of the words. correction: added to the scores, (V,); log(k q) turns those of
-            negative sampling, which estimate log(p / (k q)), into log-probabilities.
+        counts: (V,) word counts.
+        correction: (V,), added to the scores. Negative sampling estimates log(p / (k q)); adding log(k q) gives log p.
     """
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(counts.double().cpu(), CONTEXTS, replacement=True, generator=generator)
@@ -45,46 +45,51 @@ def log_partition_over_contexts(vectors: WordVectors, counts: Tensor, correction
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """Spearman's rank correlation of cosines with people's judgments; None with fewer than three known pairs.
+    """Agreement of cosines with human ratings of word pairs.
 
-    known: pairs whose words are both in the vocabulary; pairs: all in the file.
+    Attributes:
+        spearman: Spearman's rank correlation; None with fewer than three pairs in the vocabulary.
+        in_vocabulary: pairs of which both words are in the vocabulary.
+        pairs: all pairs of the file.
     """
 
     name: str
     spearman: float | None
-    known: int
+    in_vocabulary: int
     pairs: int
 
 
-def read_judgments(path: Path) -> list[tuple[str, str, float]]:
-    """Lines of two words and a number with tabs or commas between, such as WordSim-353's; a heading and # lines are left out.
+def read_ratings(path: Path) -> list[tuple[str, str, float]]:
+    """Read word pairs with ratings, such as WordSim-353: two words and a number per line, separated by tabs or commas.
+
+    A header line, lines that start with # and empty lines are skipped.
 
     Raises:
-        UserError: a line is something else.
+        UserError: a line has another format.
     """
-    found = []
+    ratings: list[tuple[str, str, float]] = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         parts = [part.strip() for part in line.replace(",", "\t").split("\t")]
         if line.startswith("#") or not line.strip():
             continue
         try:
-            found.append((parts[0], parts[1], float(parts[2])))
+            ratings.append((parts[0], parts[1], float(parts[2])))
         except (IndexError, ValueError):
-            if found:
-                raise UserError(f"{path}, line {number}: a line needs two words and a number with tabs between.") from None
-    if not found:
-        raise UserError(f"{path} has no line of two words and a number with tabs between.")
-    return found
+            if ratings:
+                raise UserError("words.bad_rating", path=quoted(path), line=number) from None
+    if not ratings:
+        raise UserError("words.no_ratings", path=quoted(path))
+    return ratings
 
 
-def agreement(space: WordSpace, judgments: list[tuple[str, str, float]], name: str) -> Agreement:
-    """How the cosines of `space` rank the judged pairs."""
+def agreement(space: WordSpace, ratings: list[tuple[str, str, float]], name: str) -> Agreement:
+    """Rank correlation of the cosines of `space` with the ratings of word pairs."""
     index = space.vocabulary.index
-    known = [(index[a.lower()], index[b.lower()], s) for a, b, s in judgments if a.lower() in index and b.lower() in index]
-    if len(known) < 3:
-        return Agreement(name, None, len(known), len(judgments))
+    rated = [(index[a.lower()], index[b.lower()], r) for a, b, r in ratings if a.lower() in index and b.lower() in index]
+    if len(rated) < 3:
+        return Agreement(name, None, len(rated), len(ratings))
     from scipy.stats import spearmanr
 
-    first, second = (space.unit[[pair[i] for pair in known]] for i in (0, 1))
+    first, second = (space.unit[[pair[i] for pair in rated]] for i in (0, 1))
     cosines = (first * second).sum(1)
-    return Agreement(name, float(spearmanr(cosines, [score for *_, score in known])[0]), len(known), len(judgments))
+    return Agreement(name, float(spearmanr(cosines, [rating for *_, rating in rated])[0]), len(rated), len(ratings))

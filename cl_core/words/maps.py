@@ -1,4 +1,4 @@
-"""The map of a run on words: its most frequent words as points, in clusters named by their words."""
+"""Maps of a run on words: positions and clusters of its most frequent words."""
 
 from __future__ import annotations
 
@@ -10,49 +10,54 @@ from torch import Tensor
 
 from cl_core.explore import projection
 from cl_core.explore.projection import PROJECTORS, Projector
-from cl_core.words.questions import WordSpace
-from cl_core.words.run_folder import WordRun
+from cl_core.words.similarity import WordSpace
+from cl_core.words.folder import WordRun
 
-SHOWN = 2000  # words of the map
+MAP_WORDS = 2000
 CLUSTERS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Clusters:
-    """members: (P,) int64, the cluster of each word; names: each cluster's most central words."""
+    """Clusters of words.
+
+    Attributes:
+        members: (P,) int64, the cluster of each word.
+        names: the three most central words of each cluster.
+    """
 
     members: Tensor
     names: list[str]
 
 
-def shown_vectors(run: WordRun) -> Tensor:
+def map_vectors(run: WordRun) -> Tensor:
     """Unit vectors of the most frequent words, (P, D)."""
-    return WordSpace.of(run.vocabulary, run.vectors).unit[:SHOWN]
+    return WordSpace.of(run.vocabulary, run.vectors).unit[:MAP_WORDS]
 
 
 def map_key(run: WordRun) -> str:
-    return f"{SHOWN}-{run.key}"
+    return f"{MAP_WORDS}-{run.key}"
 
 
 def word_map(run: WordRun, projector: Projector) -> Tensor:
-    """Points (P, 2) of the most frequent words, from where they were kept or computed."""
-    return projection.project(lambda: shown_vectors(run), projector, run.folder.path, map_key(run))
+    """Positions of the most frequent words, (P, 2) float32, stored ones or computed."""
+    return projection.project(lambda: map_vectors(run), projector, run.folder.path, map_key(run))
 
 
 def compute_word_maps(run: WordRun) -> Iterator[Projector]:
-    """Compute every map and keep it in the run's own folder; yields each projector when it is done."""
+    """Compute the maps that are missing in the run folder and store them there; yields the projector of each."""
     for projector in PROJECTORS:
-        if not projection.is_kept(run.folder.path, map_key(run), projector):
-            points = projection.COMPUTE[projector](shown_vectors(run))
+        if not projection.is_saved(run.folder.path, map_key(run), projector):
+            points = projection.COMPUTE[projector](map_vectors(run))
             projection.save(points, run.folder.path / "projections", map_key(run), projector)
             yield projector
 
 
 def clusters(run: WordRun) -> Clusters:
-    """k-means on the unit vectors of the shown words, seeded; the largest cluster first."""
+    """k-means on the unit vectors of the words of the map, with a fixed seed; sorted by size, the largest first."""
     from sklearn.cluster import KMeans
 
-    vectors = shown_vectors(run)
+    vectors = map_vectors(run)
     count = min(CLUSTERS, len(vectors))
     model = KMeans(count, n_init=4, random_state=0).fit(vectors.numpy())
     labels, centers = torch.from_numpy(model.labels_).long(), torch.from_numpy(model.cluster_centers_).float()

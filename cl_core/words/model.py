@@ -1,4 +1,4 @@
-"""Two tables of word vectors, scores between them, and the sparse gradient of those scores."""
+"""Word vectors, the scores of word pairs, and the sparse gradients of the scores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from cl_core.words.pairs import Pairs
 
 @dataclasses.dataclass
 class WordVectors:
-    """center, context: (V, D) float32; bias: (V,) float32, of context words.
+    """The parameters of the model.
 
-    The score of context word w beside center word c is context[w] . center[c] + bias[w].
+    The score of context word w and center word c is context[w] . center[c] + bias[w].
+
+    Attributes:
+        center, context: (V, D) float32.
+        bias: (V,) float32, of the context words.
     """
 
     center: Tensor
@@ -31,15 +35,18 @@ class WordVectors:
         return {"center": self.center, "context": self.context, "bias": self.bias}
 
     def all_scores(self, centers: Tensor) -> Tensor:
-        """Scores of every context word beside center words (N,): (N, V)."""
+        """Scores of all context words for center words (N,) int64: (N, V) float32."""
         return self.center[centers] @ self.context.T + self.bias
 
 
-def fresh_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> WordVectors:
-    """Vectors at the start, drawn from the seed. counts: (V,) of the words.
+def init_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> WordVectors:
+    """Initialize the vectors from `config.seed`.
 
-    `word2vec`: centers uniform within 0.5 / D, contexts 0; `xavier`: both uniform within sqrt(6 / (V + D)).
-    The bias starts at log(count / total), the best guess without any context, or stays 0.
+    `word2vec`: centers uniform in ±0.5 / D, contexts 0; `xavier`: both uniform in ±sqrt(6 / (V + D)).
+    The bias is initialized to log(count / total), the optimum without context, or is 0 if it is not trained.
+
+    Args:
+        counts: (V,) word counts.
     """
     generator = torch.Generator().manual_seed(config.seed)
     size = (len(counts), config.dim)
@@ -60,8 +67,10 @@ def fresh_vectors(config: WordConfig, counts: Tensor, device: torch.device) -> W
 class RowGradient:
     """Gradient of some rows of a table.
 
-    rows: (R,) int64, distinct and ascending; values: (R, D) or (R,), summed over what used the row;
-    uses: (R,) float32, how many pairs used it (a noise word of a group is used by all its pairs).
+    Attributes:
+        rows: (R,) int64, distinct and ascending.
+        values: (R, D) or (R,) float32, summed over the uses of the row.
+        uses: (R,) float32, number of pairs that use the row; all pairs of a group use its noise words.
     """
 
     rows: Tensor
@@ -72,42 +81,48 @@ class RowGradient:
 def _sum_by_row(
     rows: Tensor, source: Tensor, sources: Tensor, weights: Tensor | None, uses: Tensor
 ) -> tuple[RowGradient, Tensor]:
-    """For each distinct row: the sum of weights * source[sources] over its places, without a (places x D) matrix.
+    """Sum weights * source[sources] by row, without a matrix of all summands; also the sums of the weights, (R,).
 
-    Also gives the sums of the weights alone, (R,). By sorting and bags, so the same on CUDA at every call.
+    Sorting and `embedding_bag` make it deterministic on CUDA.
+
+    Args:
+        rows, sources: (N,) int64, the row of each summand and its index in `source`.
+        source: (S, D). weights: (N,), None for ones. uses: (N,).
     """
     ordered, order = rows.sort()
     distinct, inverse, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
-    chosen = None if weights is None else weights[order]
+    sorted_weights = None if weights is None else weights[order]
     starts = counts.cumsum(0) - counts
-    values = F.embedding_bag(sources[order], source, starts, mode="sum", per_sample_weights=chosen)
+    values = F.embedding_bag(sources[order], source, starts, mode="sum", per_sample_weights=sorted_weights)
     used = source.new_zeros(len(distinct)).index_add_(0, inverse, uses[order].to(source.dtype))
-    alone = F.embedding_bag(torch.zeros_like(order), source.new_ones(1, 1), starts, mode="sum", per_sample_weights=chosen)
-    return RowGradient(distinct, values, used), alone[:, 0]
+    ones = source.new_ones(1, 1)
+    weight_sums = F.embedding_bag(torch.zeros_like(order), ones, starts, mode="sum", per_sample_weights=sorted_weights)
+    return RowGradient(distinct, values, used), weight_sums[:, 0]
 
 
 def scores(vectors: WordVectors, pairs: Pairs, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores of the positives (B,) and of the noise words (G, K) of each group."""
+    """Scores of the positives, (B,), and of the noise words of each group, (G, K); `noise` is (G, K) int64."""
     center = vectors.center[pairs.centers]
     positive = (F.embedding(pairs.contexts, vectors.context) * F.embedding(pairs.owner, center)).sum(1)
-    against = torch.bmm(F.embedding(noise, vectors.context), center[:, :, None])[:, :, 0]
-    return positive + vectors.bias[pairs.contexts], against + vectors.bias[noise]
+    negative = torch.bmm(F.embedding(noise, vectors.context), center[:, :, None])[:, :, 0]
+    return positive + vectors.bias[pairs.contexts], negative + vectors.bias[noise]
 
 
 def gradients(
     vectors: WordVectors, pairs: Pairs, noise: Tensor, of_positive: Tensor, of_noise: Tensor
 ) -> tuple[RowGradient, RowGradient, RowGradient]:
-    """Gradients of center, context and bias, from those of the scores.
+    """Gradients of center, context and bias from those of the scores.
 
     Args:
-        of_positive: (B,) and of_noise: (G, K), derivatives of the loss by what `scores` gave.
+        noise: (G, K) int64.
+        of_positive, of_noise: (B,) and (G, K), derivatives of the loss with respect to `scores`.
     """
     groups = torch.arange(len(pairs.centers), device=noise.device)
     center = vectors.center[pairs.centers]
     starts = pairs.sizes.cumsum(0) - pairs.sizes
-    pull = F.embedding_bag(pairs.contexts, vectors.context, starts, mode="sum", per_sample_weights=of_positive)
-    push = F.embedding_bag(noise, vectors.context, mode="sum", per_sample_weights=of_noise)
-    by_center, _ = _sum_by_row(pairs.centers, pull + push, groups, None, pairs.sizes)
+    from_positive = F.embedding_bag(pairs.contexts, vectors.context, starts, mode="sum", per_sample_weights=of_positive)
+    from_noise = F.embedding_bag(noise, vectors.context, mode="sum", per_sample_weights=of_noise)
+    by_center, _ = _sum_by_row(pairs.centers, from_positive + from_noise, groups, None, pairs.sizes)
     items = torch.cat([pairs.contexts, noise.flatten()])
     weights = torch.cat([of_positive, of_noise.flatten()])
     owners = torch.cat([pairs.owner, groups.repeat_interleave(noise.shape[1])])

@@ -1,4 +1,4 @@
-"""Noise words: drawn in constant time each, whatever the distribution, and not the positive itself."""
+"""Noise words, drawn in constant time each, excluding the positives."""
 
 from __future__ import annotations
 
@@ -14,42 +14,46 @@ class AliasTable:
     """Draws from a discrete distribution by two lookups (Walker 1977, built as by Vose 1991)."""
 
     def __init__(self, probabilities: Tensor, device: torch.device | None = None) -> None:
-        """probabilities: (V,) on the CPU, >= 0 with sum 1, any floating dtype. device: where to draw, by default the CPU."""
+        """
+        Args:
+            probabilities: (V,) on the CPU, any floating dtype, >= 0 with sum 1.
+            device: on which to draw, by default the CPU.
+        """
         count = len(probabilities)
         scaled = (probabilities.double() * count).tolist()
         alias = list(range(count))
-        share = [1.0] * count
+        accept = [1.0] * count
         small = [i for i, value in enumerate(scaled) if value < 1]
         large = [i for i, value in enumerate(scaled) if value >= 1]
         while small and large:
             low, high = small.pop(), large[-1]
-            share[low], alias[low] = scaled[low], high
+            accept[low], alias[low] = scaled[low], high
             scaled[high] -= 1 - scaled[low]
             if scaled[high] < 1:
                 small.append(large.pop())
-        self._share = torch.tensor(share, dtype=torch.float32, device=device)
+        self._accept = torch.tensor(accept, dtype=torch.float32, device=device)
         self._alias = torch.tensor(alias, device=device)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """(count,) int64, independent draws."""
-        device = self._share.device
-        column = torch.randint(len(self._share), (count,), generator=generator, device=device)
-        stays = torch.rand(count, generator=generator, device=device) < self._share[column]
-        return torch.where(stays, column, self._alias[column])
+        device = self._accept.device
+        column = torch.randint(len(self._accept), (count,), generator=generator, device=device)
+        accepted = torch.rand(count, generator=generator, device=device) < self._accept[column]
+        return torch.where(accepted, column, self._alias[column])
 
 
 def draw_noise(table: AliasTable, pairs: Pairs, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """`count` noise words for each group of pairs; those that hit a positive of the group are drawn again.
+    """Draw `count` noise words for each group of pairs; a noise word that is a positive of the group is drawn again.
 
-    Where the positives of a group are nearly all words there are, a hit may remain after `REDRAWS` rounds;
-    it does not count for the pair it hits.
+    If the positives of a group are nearly the whole vocabulary, some remain after `REDRAWS` rounds; they are excluded
+    from the loss of the pair with this positive.
 
-    word2vec and the sources redraw; the theory does not. For a pair whose positive w has probability
-    p(w | c) the other words are drawn a little more often than q says, so what NCE's scores tend to is
-    log p / (1 - p) rather than log p: log Z ends a little above 0.
+    Redrawing follows word2vec; the theory of NCE has none. The other words are then drawn slightly more often than q,
+    and the scores converge to log(p / (1 - p)) instead of log p, with p = p(w | c) of the positive w: log Z is slightly
+    above 0.
 
     Returns:
-        (G, count) int64 noise words, and (B, count) bool, what does not count.
+        Noise words (G, count) int64, and (B, count) bool, True where a noise word is excluded for a pair.
     """
     owner = pairs.owner
     drawn = table.draw(len(pairs.centers) * count, generator).view(-1, count)

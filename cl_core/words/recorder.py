@@ -1,4 +1,4 @@
-"""One training of words recorded into its run folder: started, saved as it goes, resumed."""
+"""Recording a training run on words into its folder: start, save, resume."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any
 import torch
 
 from cl_core.runs.config import RunState
-from cl_core.training.recorder import Recording, begin
+from cl_core.text import text
+from cl_core.training.recorder import Recorder, begin
 from cl_core.words.config import WordConfig
-from cl_core.words.corpus import Corpus, Sentences, build_corpus, decode_text, read_text, split_words, synthetic, wordnet
+from cl_core.words.corpus import Corpus, Sentences, build_corpus, decode_text, read_text, split_sentences, synthetic, wordnet
 from cl_core.words.evaluation import log_partition_over_contexts
-from cl_core.words.run_folder import WordFolder, WordRecord
+from cl_core.words.folder import WordFolder, WordRecord
 from cl_core.words.training import Event, WordsLogged, WordTraining
 
-PASTED = "-"
+STANDARD_INPUT = "-"
 
 
-class WordSession(Recording[Event, WordRecord]):
-    """A `WordTraining` and the folder it is kept in."""
+class WordRecorder(Recorder[Event, WordRecord]):
+    """A `WordTraining` and the folder that stores its run."""
 
     def __init__(self, folder: WordFolder, config: WordConfig, corpus: Corpus, device: torch.device, resume: bool) -> None:
         self.training = WordTraining(config, corpus, device)
@@ -39,7 +40,7 @@ class WordSession(Recording[Event, WordRecord]):
         return self.training.vectors.tensors()
 
     def save(self, state: RunState) -> None:
-        """As for every run, but a state that has blown up never replaces a good one."""
+        """As in the base class, but a state with values that are not finite never replaces a good one."""
         if self.training.is_finite():
             super().save(state)
         else:
@@ -51,25 +52,25 @@ class WordSession(Recording[Event, WordRecord]):
 
 
 def read_sentences(config: WordConfig, pasted: str | None = None) -> Sentences:
-    """The sentences that `text` names; `pasted` (or standard input) is what `-` means."""
+    """The sentences of `config.text`; for `-` those of `pasted`, or of standard input."""
     if config.text == "wordnet":
         return wordnet()
     if config.text == "synthetic":
         return synthetic(config.synthetic_vocabulary, config.synthetic_length, config.seed)
-    if config.text == PASTED:
-        return split_words(decode_text(sys.stdin.buffer.read(), "Standard input") if pasted is None else pasted)
-    return split_words(read_text(Path(config.text)))
+    if config.text == STANDARD_INPUT:
+        return split_sentences(decode_text(sys.stdin.buffer.read(), text("words.standard_input")) if pasted is None else pasted)
+    return split_sentences(read_text(Path(config.text)))
 
 
-def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: str | None = None) -> WordSession | None:
-    """Begin a run in `path`, or go on with the unfinished one there; None if it is finished.
+def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: str | None = None) -> WordRecorder | None:
+    """Start a run in `path`, or resume the unfinished one there; None if it is finished.
 
     Args:
-        settings: those the user gave; where the folder holds a run they must agree with it.
-        pasted: the text, where `settings["text"]` is `-`.
+        settings: the given settings; those of a run in the folder must be the same.
+        pasted: the text if `settings["text"]` is `-`; by default standard input is read.
 
     Raises:
-        UserError: the folder holds something else or a run with other settings, or the text is of no use.
+        UserError: the folder holds something else or a run with other settings, or the text is too short or too long.
         ValidationError: a setting is out of range.
     """
     folder = WordFolder(path)
@@ -82,4 +83,4 @@ def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: st
     else:
         sentences = read_sentences(config, pasted)
         corpus = build_corpus(sentences, config.min_count, config.vocabulary_size, config.max_words)
-    return WordSession(folder, config, corpus, device, resume)
+    return WordRecorder(folder, config, corpus, device, resume)

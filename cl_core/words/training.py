@@ -22,7 +22,7 @@ from cl_core.training.optimizers import Plateau
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus
-from cl_core.words.model import fresh_vectors, gradients, scores
+from cl_core.words.model import init_vectors, gradients, scores
 from cl_core.words.noise import AliasTable, draw_noise
 from cl_core.words.optimizers import build_word_optimizer, clip
 from cl_core.words.pairs import Pairs, Stream, count_pairs, pairs, read_epoch
@@ -36,8 +36,8 @@ SMALLEST_BATCH, LARGEST_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_siz
 class WordsLogged:
     """Means over the pairs since the last line of the curve.
 
-    loss = positive + negative, in nats a pair; accuracy: share of the k + 1 yes-or-no questions answered right;
-    recall: share of the positives taken for one.
+    loss = positive + negative, in nats a pair; accuracy: fraction of the k + 1 yes-or-no questions answered right;
+    recall: fraction of the positives taken for one.
     """
 
     step: int
@@ -67,10 +67,7 @@ def noise_log_kq(config: WordConfig, counts: Tensor) -> Tensor:
 def check_words(config: WordConfig, corpus: Corpus) -> None:
     """Raises UserError where the settings do not fit the text."""
     if config.noise_words >= len(corpus.vocabulary):
-        raise UserError(
-            f"noise_words: {config.noise_words} noise words a pair need a larger vocabulary than the text's "
-            f"{len(corpus.vocabulary)} words: give a smaller noise_words, or a longer text."
-        )
+        raise UserError("words.few_words", noise_words=config.noise_words, words=len(corpus.vocabulary))
 
 
 class WordTraining:
@@ -84,7 +81,7 @@ class WordTraining:
         check_words(config, corpus)
         self.config, self.corpus, self.device = config, corpus, device
         counts = corpus.vocabulary.counts
-        self.vectors = fresh_vectors(config, counts, device)
+        self.vectors = init_vectors(config, counts, device)
         self.optimizer = build_word_optimizer(config, self.vectors)
         self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self._keep = keep_probability(counts, config.subsample).to(device)
@@ -93,9 +90,7 @@ class WordTraining:
         self._stream, self._stream_epoch = self._read(0), 0
         count = count_pairs(self._stream, config.window)
         if count == 0:
-            after = " once frequent words are thinned out" if config.subsample else ""
-            remedy = ", or subsample 0" if config.subsample else ", or a smaller min_count"
-            raise UserError(f"No two words of this text stand in one sentence{after}: give a longer text{remedy}.")
+            raise UserError("words.no_pairs_left") if config.subsample else UserError("words.no_pairs")
         batch = config.batch_size or min(max(count // STEPS_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
         self.steps_per_epoch = math.ceil(count / batch)
         self.total = self.steps_per_epoch * config.epochs
@@ -120,11 +115,11 @@ class WordTraining:
             self._stream, self._stream_epoch = self._read(epoch), epoch
         start, stop = (i * len(self._stream) // self.steps_per_epoch for i in (position, position + 1))
         drawn = pairs(self._stream, start, stop, self.config.window)
-        return drawn if self.config.shared_noise else drawn.alone()
+        return drawn if self.config.shared_noise else drawn.ungrouped()
 
     def learning_rate(self) -> float:
-        share = max(1e-4, 1 - self.step / self.total) if self.config.schedule == "linear" else 1.0
-        return self.config.lr * share * self.plateau.factor
+        fraction = max(1e-4, 1 - self.step / self.total) if self.config.schedule == "linear" else 1.0
+        return self.config.lr * fraction * self.plateau.factor
 
     def events(self) -> Iterator[Event]:
         """Train from the present step to the end.
@@ -177,8 +172,12 @@ class WordTraining:
             at = self.step
             self.restore(*self._good)
             raise DivergedError(
-                f"The loss became {positive + negative} before step {at:,} with learning rate {lr:.3g}; the state after step "
-                f"{self.step:,}, the last good one, is kept; start again in a new folder with an lr below {self.config.lr:g}."
+                "words.diverged",
+                loss=positive + negative,
+                step=f"{at:,}",
+                lr=f"{lr:.3g}",
+                good=f"{self.step:,}",
+                usual=f"{self.config.lr:g}",
             )
         self._sums.zero_()
         self._good = self._copy()

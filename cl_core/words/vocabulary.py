@@ -1,4 +1,4 @@
-"""The words a model knows, the most frequent first, and the distributions that come from their counts."""
+"""The vocabulary, and the distributions derived from its word counts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 
-NEAR = 3  # spellings suggested for an unknown word
+SUGGESTIONS = 3  # similar spellings of an unknown word
 
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """words: the most frequent first; counts: (V,) int64, how often each occurs."""
+    """Words and their counts.
+
+    Attributes:
+        words: V words, the most frequent first.
+        counts: (V,) int64, occurrences in the text.
+    """
 
     words: list[str]
     counts: Tensor
@@ -28,8 +33,8 @@ class Vocabulary:
     def count(words: Iterable[str], min_count: int, size: int) -> Vocabulary:
         """The `size` most frequent words that occur at least `min_count` times; ties in alphabetical order."""
         counted = sorted(Counter(words).items(), key=lambda item: (-item[1], item[0]))
-        kept = [(word, count) for word, count in counted[:size] if count >= min_count]
-        return Vocabulary([word for word, _ in kept], torch.tensor([count for _, count in kept], dtype=torch.int64))
+        frequent = [(word, count) for word, count in counted[:size] if count >= min_count]
+        return Vocabulary([word for word, _ in frequent], torch.tensor([count for _, count in frequent], dtype=torch.int64))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -39,33 +44,33 @@ class Vocabulary:
         return {word: number for number, word in enumerate(self.words)}
 
     def number(self, word: str) -> int:
-        """The place of a word, whatever its case.
+        """The index of a word; upper and lower case are the same.
 
         Raises:
-            UserError: it is not in the vocabulary; near spellings are named.
+            UserError: it is not in the vocabulary.
         """
-        asked = unicodedata.normalize("NFC", word.strip().lower())
-        found = self.index.get(asked)
-        if found is not None:
-            return found
-        near = difflib.get_close_matches(asked, self.words, NEAR)
-        hint = f"did you mean {', '.join(near)}?" if near else "try another word."
-        raise UserError(f"This model does not know {word.strip()!r}; {hint}")
+        normalized = unicodedata.normalize("NFC", word.strip().lower())
+        if normalized in self.index:
+            return self.index[normalized]
+        similar = difflib.get_close_matches(normalized, self.words, SUGGESTIONS)
+        if similar:
+            raise UserError("words.unknown_word_suggested", word=quoted(word), suggestions=", ".join(similar))
+        raise UserError("words.unknown_word", word=quoted(word))
 
 
 def noise_distribution(counts: Tensor, power: float) -> Tensor:
-    """q proportional to counts ** power, (V,) float64: 0 is uniform, 1 the text's own frequencies (Mikolov et al. 2013)."""
+    """q proportional to counts ** power, (V,) float64 (Mikolov et al. 2013); power 0 is uniform, 1 the word frequency."""
     weights = counts.double() ** power
     return weights / weights.sum()
 
 
 def keep_probability(counts: Tensor, threshold: float) -> Tensor:
-    """Chance of each word's occurrences to stay, (V,) float32, where frequent words are thinned out.
+    """Probability of keeping an occurrence of each word when frequent words are subsampled, (V,) float32.
 
-    (sqrt(f / t) + 1) t / f for frequency f and threshold t, at most 1, as word2vec's program has it (its
-    paper has 1 - sqrt(t / f)); a threshold of 0 keeps everything.
+    min(1, (sqrt(f / t) + 1) t / f) for relative frequency f and threshold t, as in the code of word2vec; the paper has
+    sqrt(t / f). A threshold of 0 keeps all.
     """
     if threshold == 0:
         return torch.ones(len(counts))
-    share = counts.double() / counts.sum() / threshold
-    return ((share.sqrt() + 1) / share).clamp(max=1).float()
+    ratio = counts.double() / counts.sum() / threshold
+    return ((ratio.sqrt() + 1) / ratio).clamp(max=1).float()

@@ -7,7 +7,10 @@ import re
 from cl_core.ui.tabs.broken import outcome
 from playwright.sync_api import Page, expect
 
+from cl_core.explore.model_store import ModelStore
 from tests.browser.conftest import open_tab, screenshot
+
+STORE = ModelStore()
 
 
 def test_two_runs_side_by_side(page: Page) -> None:
@@ -45,7 +48,7 @@ def test_guess_first_then_see(page: Page) -> None:
     page.get_by_label("number input for Your guess").fill("50")
     assert not page.locator("#ablations-curves .cl-plot").count()
     page.get_by_role("button", name="See what happened").click()
-    found = outcome("no_stop_gradient")
+    found = outcome(STORE, "no_stop_gradient")
     expect(page.locator("#ablations-said")).to_contain_text(f"{found['changed']:.1f} %")
     expect(page.locator("#ablations-said")).to_contain_text("It collapses.")
     expect(page.locator("#ablations-curves .cl-plot")).to_have_count(2)

@@ -7,11 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from cl_core.explore.batch import compare, draw_batch
 from cl_core.losses.anatomy import Anatomy
-from cl_core.ui import model_store as library
-from cl_core.ui.batch import compare, draw_batch
+from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs.loss import Loss, compare_by, example_anatomy
 from tests.browser.conftest import open_tab, screenshot
+
+STORE = ModelStore()
 
 TEMPERATURES = ["0.01", "0.05", "0.1", "0.5", "1", "10"]
 COUNT = 16
@@ -73,7 +75,7 @@ def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
     point(page, 0, COUNT, 2 * COUNT)
     expect(details).to_contain_text("positive: two views of one image")
     expect(details.locator(".cl-tile")).to_have_count(2)
-    batch = draw_batch("emoji-simclr", COUNT, 1)
+    batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     _, trained = compare("emoji-simclr", batch, 2 * COUNT)
     check(page, trained.anatomy, 0, COUNT)
     expect(details.locator(".cl-formula .cl-here")).to_have_count(2)  # above and below the line
@@ -122,7 +124,7 @@ def test_every_loss_at_every_temperature(page: Page) -> None:
     """On one model's embeddings: the numbers on the page are those of the functions that train."""
     open_tab(page, "Loss")
     drawn(page)
-    batch = draw_batch("emoji-simclr", COUNT, 1)
+    batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     row, column = 4, 4 + COUNT
     names: dict[Loss, str] = {
         "ratio": "InfoNCE, positive left out of the denominator",
@@ -146,7 +148,7 @@ def test_every_method(page: Page, method: str) -> None:
     drawn(page)
     model = f"emoji-{method}"
     pick(page, "Model", model)
-    batch = draw_batch(model, COUNT, 1)
+    batch = draw_batch(STORE.get(model), COUNT, 1)
     parts = compare(model, batch, 2 * COUNT)[TRAINED].anatomy
     columns = parts.cosines.shape[1]
     row = 3
@@ -175,7 +177,7 @@ def test_the_queue_of_moco_stands_beside_the_keys(page: Page) -> None:
 def test_a_false_negative_is_called_one(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
-    data, batch = library.dataset("emoji-simclr"), draw_batch("emoji-simclr", COUNT, 1)
+    data, batch = STORE.get("emoji-simclr").dataset, draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     same = batch.labels[:, None] == batch.labels[None]
     same.fill_diagonal_(False)
     row, column = same.nonzero()[0].tolist()

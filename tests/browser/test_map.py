@@ -9,8 +9,11 @@ import torch
 from playwright.sync_api import Page, expect
 
 from cl_core.evaluation.neighbors import nearest_others
-from cl_core.ui import model_store as library
+from cl_core.explore.model import MapLayer
+from cl_core.explore.model_store import ModelStore
 from tests.browser.conftest import open_tab, screenshot
+
+STORE = ModelStore()
 
 MODEL = "emoji-simclr"
 
@@ -42,9 +45,9 @@ def chosen(page: Page) -> int:
     return int(found[1])
 
 
-def expected_names(point: int, layer: library.MapLayer = "feature") -> list[str]:
-    data = library.dataset(MODEL)
-    features = library.shown_features(MODEL, layer)
+def expected_names(point: int, layer: MapLayer = "feature") -> list[str]:
+    data = STORE.get(MODEL).dataset
+    features = STORE.get(MODEL).map_features(layer)
     _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([point]), 8)
     return [data.names[int(data.shown[i])] for i in (point, *positions[0].tolist())]
 
@@ -92,7 +95,7 @@ def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
     listed = re.search(r"images=emoji%3A([\d%C]+)", page.url)
     assert listed
     rows = [int(row) for row in listed[1].split("%2C")]
-    data = library.dataset(MODEL)
+    data = STORE.get(MODEL).dataset
     expect(page.locator("#loss-view .cl-which")).to_contain_text(data.names[rows[0]])
     open_tab(page, "Temperature")
     expect(page.locator("#temperature-view .cl-which")).to_contain_text(data.names[rows[0]])
@@ -183,4 +186,4 @@ def test_what_colors_the_points(page: Page) -> None:
     with page.expect_download() as got:
         page.locator("#map-view").get_by_role("button", name="Save its numbers").click()
     rows = got.value.path().read_text(encoding="utf-8-sig").splitlines()
-    assert len(rows) == 1 + len(library.dataset(MODEL).shown)
+    assert len(rows) == 1 + len(STORE.get(MODEL).dataset.shown)

@@ -8,19 +8,22 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from cl_core.explore.batch import chosen_batch
 from cl_core.losses.anatomy import Anatomy
 from cl_core.losses.temperature import effective_negatives, hardest_contribution, overflow_temperature, positive_pull
-from cl_core.ui.batch import chosen_batch
+from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs.loss import Loss, compare_by
 from cl_core.ui.tabs.temperature import PAIRS
 from tests.browser.conftest import open_tab, screenshot
+
+STORE = ModelStore()
 
 TEMPERATURES = ["0.01", "0.05", "0.1", "0.5", "1", "10"]
 
 
 def anatomy_at(model: str, t: float) -> Anatomy:
     """The batch as the model's loss sees it, at another temperature."""
-    batch = chosen_batch(model, "", PAIRS, 1)
+    batch = chosen_batch(STORE.get(model), "", PAIRS, 1)
     loss: Loss = "out" if model == "emoji-supcon" else "nt-xent"
     return compare_by(loss, batch.trained, batch.labels, t).anatomy
 

@@ -1,4 +1,4 @@
-"""EM step by step: what each step may and may not do, and scikit-learn as judge."""
+"""k-means and EM step by step against scikit-learn, and the evaluation against the steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from cl_core.data.registry import load_dataset
-from cl_core.evaluation.clustering import evaluate_clustering, kmeans_start, kmeans_steps, mixture_steps
+from cl_core.evaluation.clustering import (
+    MIXTURE_DIMENSIONS,
+    RESTARTS,
+    _kmeans,
+    _mixture,
+    evaluate_clustering,
+    kmeans_start,
+    kmeans_steps,
+    mixture_steps,
+)
+from cl_core.evaluation.pca import pca
+from cl_core.text import speaking
 from tests.evaluation.conftest import Small
 
 
@@ -22,7 +33,7 @@ def points() -> torch.Tensor:
     return torch.cat([torch.randn(40, 3) + shift for shift in (0.0, 4.0, 8.0)])
 
 
-def test_kmeans_steps_alternate_and_never_get_worse(points: torch.Tensor) -> None:
+def test_kmeans_steps_alternate_and_inertia_never_rises(points: torch.Tensor) -> None:
     steps = list(kmeans_steps(points, kmeans_start(points, 3, 0)))
     assert [step.kind for step in steps[:4]] == ["assign", "move", "assign", "move"][: len(steps)]
     assert all(a.inertia >= b.inertia - 1e-3 for a, b in itertools.pairwise(steps))
@@ -35,12 +46,12 @@ def test_kmeans_steps_alternate_and_never_get_worse(points: torch.Tensor) -> Non
                 assert torch.allclose(after.centers[cluster], points[after.assignment == cluster].mean(0), atol=1e-5)
 
 
-def test_kmeans_ends_where_scikit_learn_does(points: torch.Tensor) -> None:
+def test_kmeans_converges_to_scikit_learns_result(points: torch.Tensor) -> None:
     start = kmeans_start(points, 3, 1)
     *_, last = kmeans_steps(points, start)
-    judge = KMeans(3, init=start.numpy(), n_init=1, algorithm="lloyd", tol=0).fit(points.numpy())
-    assert last.inertia == pytest.approx(judge.inertia_, rel=1e-4)
-    assert last.assignment.tolist() == judge.labels_.tolist()
+    reference = KMeans(3, init=start.numpy(), n_init=1, algorithm="lloyd", tol=0).fit(points.numpy())
+    assert last.inertia == pytest.approx(reference.inertia_, rel=1e-4)
+    assert last.assignment.tolist() == reference.labels_.tolist()
 
 
 def test_an_empty_cluster_keeps_its_center(points: torch.Tensor) -> None:
@@ -59,29 +70,29 @@ def test_mixture_likelihood_never_falls(points: torch.Tensor) -> None:
         assert float(step.weights.sum()) == pytest.approx(1, abs=1e-4)
 
 
-def test_mixture_is_scikit_learns_after_the_same_steps(points: torch.Tensor) -> None:
+def test_mixture_equals_scikit_learn_after_the_same_steps(points: torch.Tensor) -> None:
     first = F.one_hot(torch.arange(120) // 40, 3).double()
     steps = list(mixture_steps(points.double(), first, rounds=6, tolerance=-1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        judge = GaussianMixture(3, covariance_type="diag", max_iter=5, tol=0, reg_covar=1e-6)
+        reference = GaussianMixture(3, covariance_type="diag", max_iter=5, tol=0, reg_covar=1e-6)
         start = steps[0]
-        judge.weights_init, judge.means_init = start.weights.numpy(), start.means.numpy()
-        judge.precisions_init = (1 / start.variances).numpy()
-        judge.fit(points.double().numpy())
+        reference.weights_init, reference.means_init = start.weights.numpy(), start.means.numpy()
+        reference.precisions_init = (1 / start.variances).numpy()
+        reference.fit(points.double().numpy())
     ours = [step for step in steps if step.kind == "maximize"][5]
-    assert torch.allclose(ours.means, torch.from_numpy(judge.means_), atol=1e-5)
-    assert torch.allclose(ours.variances, torch.from_numpy(judge.covariances_), atol=1e-5)
+    assert torch.allclose(ours.means, torch.from_numpy(reference.means_), atol=1e-5)
+    assert torch.allclose(ours.variances, torch.from_numpy(reference.covariances_), atol=1e-5)
 
 
-def test_far_points_do_not_underflow() -> None:
+def test_distant_points_do_not_underflow() -> None:
     points = torch.cat([torch.zeros(5, 50), torch.full((5, 50), 1e3)])
     *_, last = mixture_steps(points, F.one_hot(torch.arange(10) // 5, 2).float())
     assert torch.isfinite(last.responsibilities).all()
     assert last.responsibilities.argmax(1).tolist() == [0] * 5 + [1] * 5
 
 
-def test_against_labels(small: Small) -> None:
+def test_clusters_agree_with_labels(small: Small) -> None:
     data = load_dataset("digits")
     torch.manual_seed(0)
     learned, noise = evaluate_clustering(small.features, data), evaluate_clustering(torch.randn(len(data), 16), data)
@@ -92,3 +103,27 @@ def test_against_labels(small: Small) -> None:
         assert abs(chance.ari) < 0.05
         assert "10 clusters" in result.protocol()
         assert "359 images" in result.protocol()
+
+
+def test_the_evaluation_equals_the_steps(small: Small) -> None:
+    data = load_dataset("digits")
+    points = F.normalize(small.features[data.test], dim=1)
+    ends = []
+    for seed in range(RESTARTS):
+        *_, last = kmeans_steps(points, kmeans_start(points, 10, seed))
+        ends.append(last)
+    assignment = _kmeans(points, 10)
+    centers = torch.stack([points[assignment == cluster].mean(0) for cluster in range(10)])
+    inertia = float((points - centers[assignment]).square().sum())
+    assert inertia == pytest.approx(min(step.inertia for step in ends), rel=0.02)
+    few = pca(points, MIXTURE_DIMENSIONS)
+    *_, last = mixture_steps(few.double(), F.one_hot(assignment, 10).double())
+    assert (_mixture(few, 10, assignment) == last.responsibilities.argmax(1)).double().mean() > 0.99
+
+
+def test_protocols_in_chinese(small: Small) -> None:
+    kmeans, mixture = evaluate_clustering(small.features, load_dataset("digits"))
+    with speaking("zh"):
+        assert "10 个簇" in kmeans.protocol()
+        assert "高斯混合模型" in mixture.protocol()
+        assert "标签“数字”" in mixture.protocol()

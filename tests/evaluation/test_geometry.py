@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from cl_core.data.registry import load_dataset
-from cl_core.evaluation.geometry import alignment, effective_rank, output_std, tolerance, uniformity
+from cl_core.evaluation.geometry import Geometry, alignment, effective_rank, output_std, tolerance, uniformity
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run
+from cl_core.text import speaking
 from cl_core.training.loop import monitor_geometry
 from tests.evaluation.conftest import Small
 
@@ -32,7 +33,7 @@ def test_uniformity_is_the_formula() -> None:
     assert uniformity(torch.ones(4, 3)) == pytest.approx(0, abs=1e-6)
 
 
-def test_an_even_spread_has_std_one_over_root_d() -> None:
+def test_even_spread_has_std_one_over_root_d() -> None:
     torch.manual_seed(0)
     for dim in (16, 128):
         assert output_std(torch.randn(4000, dim)) == pytest.approx(dim**-0.5, rel=0.03)
@@ -47,7 +48,7 @@ def test_effective_rank() -> None:
     assert effective_rank(cross) == pytest.approx(6)
 
 
-def test_of_a_run(small: Small) -> None:
+def test_geometry_of_a_run(small: Small) -> None:
     run, data = open_run(RunFolder(small.folder)), load_dataset("digits")
     geometry, z = monitor_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
     again, _ = monitor_geometry(run.method, run.record.config, data, run.size, torch.device("cpu"))
@@ -58,6 +59,11 @@ def test_of_a_run(small: Small) -> None:
     assert recorded["std"] == pytest.approx(geometry.std, rel=0.01)
     assert recorded["alignment"] == pytest.approx(geometry.alignment, rel=0.02)
     assert "1/sqrt(128) = 0.088" in geometry.protocol()
+    stored = Geometry.from_metrics(recorded)
+    assert stored is not None
+    assert stored.protocol() == run.record.metrics["geometry_protocol"]
+    with speaking("zh"):
+        assert "256 张图片的嵌入" in stored.protocol()
 
 
 def test_tolerance_is_the_mean_cosine_within_classes() -> None:

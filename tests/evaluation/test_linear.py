@@ -1,4 +1,4 @@
-"""The linear probe against scikit-learn, its protocol, and that it trains nothing but itself."""
+"""The linear probe against scikit-learn, its protocol, and the frozen encoder."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from cl_core.evaluation.linear import STRENGTHS, _standardize, evaluate_linear, 
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run, run_features
 from cl_core.system.files import fingerprint
+from cl_core.text import speaking
 from tests.evaluation.conftest import Small
 
 
 @pytest.mark.parametrize("strength", [1e-3, 1e-1])
-def test_the_fit_is_scikit_learns(strength: float) -> None:
+def test_fit_equals_scikit_learn(strength: float) -> None:
     data = load_dataset("digits")
     x, y = data.images[data.train, 0].flatten(1).float(), data.labels[data.train]
     x = (x - x.mean(0)) / x.std(0).clamp(min=1)
     ours = fit_logistic(x, y, 10, strength)
-    judge = LogisticRegression(C=strength, tol=1e-6, max_iter=2000).fit(x.double().numpy(), y.numpy())
-    theirs = torch.from_numpy(judge.coef_.T)
+    reference = LogisticRegression(C=strength, tol=1e-6, max_iter=2000).fit(x.double().numpy(), y.numpy())
+    theirs = torch.from_numpy(reference.coef_.T)
     assert torch.allclose(ours[:-1].double(), theirs, atol=2e-3)
 
 
-def test_many_columns_lose_nothing() -> None:
-    """More columns than rows: the same predictions as in all columns."""
+def test_more_columns_than_rows_give_the_same_predictions() -> None:
     torch.manual_seed(0)
     gallery, queries, labels = torch.randn(60, 200), torch.randn(40, 200), torch.randint(3, (60,))
     mean, std = gallery.mean(0), gallery.std(0)
-    few, asked = _standardize(gallery, queries)
+    few, few_queries = _standardize(gallery, queries)
     assert few.shape[1] < 60
     wide = (gallery - mean) / std, (queries - mean) / std
     one = fit_logistic(few, labels, 3, 0.01)
     other = fit_logistic(wide[0], labels, 3, 0.01)
-    scores = asked @ one[:-1] + one[-1], wide[1] @ other[:-1] + other[-1]
+    scores = few_queries @ one[:-1] + one[-1], wide[1] @ other[:-1] + other[-1]
     assert torch.allclose(scores[0], scores[1], atol=5e-3)
 
 
-def test_features_that_are_the_labels_are_perfect_and_noise_is_chance() -> None:
+def test_labels_as_features_are_perfect_and_noise_is_at_chance() -> None:
     data = load_dataset("digits")
     torch.manual_seed(0)
     noise = torch.randn(len(data), 8)
@@ -64,10 +64,13 @@ def test_protocol_and_frozen_encoder(small: Small) -> None:
     assert fingerprint(run.folder.model_file) == on_disk
 
 
-def test_where_there_is_no_test_part_labels_are_held_out() -> None:
+def test_without_a_test_part_groups_are_held_out() -> None:
     data = load_dataset("emoji")
     torch.manual_seed(0)
     result = evaluate_linear(torch.randn(len(data), 4), data)
-    assert "labels no training saw" in result.rule
+    assert result.rule == "held-out"
+    assert "labels no training saw" in result.protocol()
+    with speaking("zh"):
+        assert "从未见过标签" in result.protocol()
     assert result.queries + result.train == 1911
     assert 300 < result.queries < 400

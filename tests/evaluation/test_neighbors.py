@@ -21,7 +21,7 @@ def by_hand(features: torch.Tensor, groups: torch.Tensor, query: int, k: int) ->
     return sorted(others, key=lambda i: -float(features[i] @ features[query]))[:k]
 
 
-def test_nearest_others_leave_out_the_own_group(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearest_others_exclude_the_own_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighborhood, "CHUNK", 7)
     features, _, groups = some()
     cosines, positions = nearest_others(features, groups, torch.arange(40), 5)
@@ -31,7 +31,7 @@ def test_nearest_others_leave_out_the_own_group(monkeypatch: pytest.MonkeyPatch)
         assert torch.allclose(cosines[query], features[expected] @ features[query], atol=1e-6)
 
 
-def test_agreement_is_the_share_of_neighbors_with_the_label() -> None:
+def test_agreement_is_the_fraction_of_neighbors_with_the_label() -> None:
     features, labels, groups = some()
     found = agreement(features, labels, groups, k=5)
     for i in range(40):
@@ -42,7 +42,7 @@ def test_agreement_is_the_share_of_neighbors_with_the_label() -> None:
             assert float(found[i]) == pytest.approx(sum(bool(labels[j] == labels[i]) for j in near) / 5)
 
 
-def test_fewer_others_than_neighbors_asked_for() -> None:
+def test_fewer_others_than_k() -> None:
     features = F.normalize(torch.randn(4, 3), dim=1)
     groups, labels = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 2, 2, 2])
     assert agreement(features, labels, groups, k=10).tolist() == [1.0] * 4

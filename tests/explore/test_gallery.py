@@ -1,4 +1,4 @@
-"""The gallery finds what is there, and counts an emoji and its variants once."""
+"""Search in galleries: results, groups of variants, stored features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def emoji_pixels() -> Gallery:
     return pixel_gallery(load_dataset("emoji"), 16)
 
 
-def test_a_image_finds_itself(emoji_pixels: Gallery) -> None:
+def test_an_image_is_its_own_nearest_result(emoji_pixels: Gallery) -> None:
     data = emoji_pixels.dataset
     rows = torch.tensor([0, 500, 3785])
     for row, found in zip(rows.tolist(), emoji_pixels.search(emoji_pixels.embedder(data.images[rows]), 3), strict=True):
@@ -28,7 +28,7 @@ def test_a_image_finds_itself(emoji_pixels: Gallery) -> None:
         assert found[0].cosine >= found[1].cosine >= found[2].cosine
 
 
-def test_variants_are_one_answer_shown_plain(emoji_pixels: Gallery) -> None:
+def test_variants_are_one_result_represented_by_the_first(emoji_pixels: Gallery) -> None:
     data = emoji_pixels.dataset
     dark = data.ids.index("1F44D-1F3FF")
     found = emoji_pixels.search(emoji_pixels.features[dark : dark + 1], 20)[0]
@@ -38,14 +38,14 @@ def test_variants_are_one_answer_shown_plain(emoji_pixels: Gallery) -> None:
     assert groups.unique().numel() == 20
 
 
-def test_the_querys_own_group_can_be_left_out(emoji_pixels: Gallery) -> None:
+def test_the_querys_own_group_can_be_excluded(emoji_pixels: Gallery) -> None:
     data = emoji_pixels.dataset
     found = emoji_pixels.search(emoji_pixels.features[:1], 5000, data.groups[:1])[0]
     assert len(found) == 1910
     assert all(data.groups[n.row] != data.groups[0] for n in found)
 
 
-def test_features_are_kept(small_run: Path, own_cache: Path) -> None:
+def test_features_are_cached(small_run: Path, own_cache: Path) -> None:
     run, data = load_run(str(small_run)), load_dataset("digits")
     calls: list[float] = []
     first = run_gallery(run, data, calls.append)
@@ -70,7 +70,7 @@ def test_a_damaged_cache_is_computed_again(small_run: Path, own_cache: Path) -> 
 
 def test_a_large_set_is_searched_in_its_test_part(monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_dataset("fashion")
-    monkeypatch.setattr(dataset_module, "SEARCHED_WHOLE", 1000)
+    monkeypatch.setattr(dataset_module, "MAX_FULL_GALLERY", 1000)
     gallery = pixel_gallery(data, 8)
     assert torch.equal(gallery.rows, data.test)
     row = int(data.test[7])
@@ -81,7 +81,7 @@ def test_a_large_set_is_searched_in_its_test_part(monkeypatch: pytest.MonkeyPatc
     assert [n.row for n in answers][:3] == [n.row for n in found[1:]]
 
 
-def test_groups_are_found_as_if_all_were_compared(emoji_pixels: Gallery) -> None:
+def test_search_by_group_equals_comparison_with_all_images(emoji_pixels: Gallery) -> None:
     data = emoji_pixels.dataset
     queries = emoji_pixels.features[[3, 700, 2000]]
     for query, found in zip(queries, emoji_pixels.search(queries, 30), strict=True):

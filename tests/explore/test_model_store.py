@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ from cl_core.errors import UserError
 from cl_core.explore import projection
 from cl_core.explore.batch import chosen_batch, draw_batch, picked_rows
 from cl_core.explore.model import SPACES, Model
+from cl_core.explore.model_store import ModelStore
 from cl_core.runs.folder import RunFolder
 from cl_core.system.memo import Memo
 from cl_core.ui import images as images
-from cl_core.ui.model_store import ModelStore
+from cl_core.words.explore import WordStore
 
 STORE = ModelStore()
 
@@ -38,7 +40,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path) -> It
 def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
     before, batch = STORE.get("mine").run, draw_batch(STORE.get("mine"), 4, 1)
     assert STORE.get("mine").run is before
-    zipped = hashlib.sha256(STORE.archive("mine").read_bytes()).hexdigest()
+    zipped = hashlib.sha256(STORE.archive("mine", runs / "archives").read_bytes()).hexdigest()
     features = STORE.get("mine").map_features("feature")
     near = STORE.get("mine").search_tensor(load_dataset("digits").images[:1], 3)
 
@@ -49,17 +51,15 @@ def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
     assert after.key != before.key
     assert not torch.equal(draw_batch(STORE.get("mine"), 4, 1).trained, batch.trained)
     assert not torch.equal(STORE.get("mine").map_features("feature"), features)
-    assert hashlib.sha256(STORE.archive("mine").read_bytes()).hexdigest() != zipped
+    assert hashlib.sha256(STORE.archive("mine", runs / "archives").read_bytes()).hexdigest() != zipped
     assert STORE.get("mine").search_tensor(load_dataset("digits").images[:1], 3) != near
 
 
-def test_archives_are_made_where_they_are_removed(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = runs.with_name(f"{runs.name}-uploads")
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(root))
-    RunFolder(runs / "mine").model_file.touch()
-    archive = STORE.archive("mine")
+def test_an_archive_is_made_once(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("archives") / "below"
+    archive = STORE.archive("mine", root)
     assert root in archive.parents
-    assert STORE.archive("mine") == archive, "made once"
+    assert STORE.archive("mine", root) == archive
 
 
 def test_a_collection_with_a_dot_is_picked_from(runs: Path) -> None:
@@ -139,15 +139,14 @@ def test_warming_up_passes_what_cannot_be_opened(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Model, "gallery", gallery)
     store = ModelStore()
-    store.word_names = []
     store.warm_up()
     assert set(opened) == set(SPACES)
     assert "warning: the disk is full" in capsys.readouterr().err
 
 
-def test_unknown_names_leave_nothing() -> None:
+def test_unknown_names_leave_nothing(tmp_path: Path) -> None:
     """A name of 10 MB once kept 21 MB in memory for good, and was repeated whole in the error."""
-    for find in (STORE.get, STORE.config, STORE.folder, STORE.archive, STORE.words):
+    for find in (STORE.get, STORE.config, STORE.folder, partial(STORE.archive, root=tmp_path), WordStore().get):
         with pytest.raises(UserError) as error:
             find("x" * 10_000_000)
         assert len(str(error.value)) < 300

@@ -1,4 +1,4 @@
-"""The loss of single images adds up to the loss that training computes."""
+"""The mean of the per-image losses is the loss that training computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cl_core.augment.views import make_views
 from cl_core.data.registry import load_dataset
 from cl_core.explore import per_image_loss as per_image_loss
 from cl_core.losses import nt_xent
-from cl_core.models.embedding import embed_views
+from cl_core.networks.embedding import embed_views
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run
 

@@ -1,4 +1,4 @@
-"""Maps against scikit-learn, and the cache."""
+"""Projections against scikit-learn, and their cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def blobs() -> torch.Tensor:
     return torch.nn.functional.normalize(centers.repeat_interleave(30, 0) + torch.randn(90, 12), dim=1)
 
 
-def test_pca_is_sklearns(blobs: torch.Tensor) -> None:
+def test_pca_equals_scikit_learn(blobs: torch.Tensor) -> None:
     theirs = torch.from_numpy(PCA(2, svd_solver="full").fit_transform(blobs.double().numpy()))
     ours = pca(blobs.double())
     assert torch.allclose(ours.abs(), theirs.abs(), atol=1e-8)
@@ -28,7 +28,7 @@ def test_pca_is_sklearns(blobs: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("projector", PROJECTORS)
-def test_each_map_keeps_groups_together(blobs: torch.Tensor, projector: projection.Projector) -> None:
+def test_each_projector_keeps_clusters_together(blobs: torch.Tensor, projector: projection.Projector) -> None:
     points = projection.COMPUTE[projector](blobs)
     assert points.shape == (90, 2)
     assert torch.isfinite(points).all()
@@ -51,16 +51,16 @@ def test_a_map_is_computed_once(blobs: torch.Tensor, tmp_path: Path) -> None:
     assert torch.allclose(first / scale, second, atol=1e-3)
 
 
-def test_a_map_beside_the_run_comes_first(blobs: torch.Tensor, tmp_path: Path) -> None:
-    known = torch.tensor([[0.5, 1.0], [-1.0, 0.25]])
-    projection.save(known, tmp_path / "projections", "shipped", "umap")
-    assert torch.equal(projection.project(lambda: blobs, "umap", tmp_path, "shipped"), known)
+def test_points_in_the_run_folder_take_precedence(blobs: torch.Tensor, tmp_path: Path) -> None:
+    points = torch.tensor([[0.5, 1.0], [-1.0, 0.25]])
+    projection.save(points, tmp_path / "projections", "shipped", "umap")
+    assert torch.equal(projection.project(lambda: blobs, "umap", tmp_path, "shipped"), points)
 
 
-def test_align_undoes_turning_mirroring_and_scaling() -> None:
+def test_align_undoes_rotation_reflection_and_scaling() -> None:
     points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
-    turned = 3 * points @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]) + torch.tensor([5.0, -2.0])
-    own, back = align(points, points), align(turned, points)
+    transformed = 3 * points @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]) + torch.tensor([5.0, -2.0])
+    own, back = align(points, points), align(transformed, points)
     assert torch.allclose(own, back, atol=1e-5)
     assert float(own.square().sum(1).mean()) == pytest.approx(1, rel=1e-5)
     assert torch.allclose(own.mean(0), torch.zeros(2), atol=1e-6)

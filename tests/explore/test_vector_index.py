@@ -1,4 +1,4 @@
-"""FlatIndex search in parts equals a full sort; the index finds almost the same, is kept and mapped."""
+"""Exact search in chunks equals a full sort; the HNSW index has high recall and is stored and memory-mapped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.explore import vector_index as module
-from cl_core.explore.vector_index import FlatIndex, HNSWIndex, nearest
+from cl_core.explore.vector_index import FlatIndex, HNSWIndex, build_index
 
 
 @pytest.fixture(scope="module")
@@ -27,65 +27,67 @@ def queries(vectors: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("entries", [200 * 7, 200 * 1000, 2**25])
-def test_exact_in_parts_is_a_full_sort(vectors: Tensor, queries: Tensor, entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_search_in_chunks_equals_a_full_sort(
+    vectors: Tensor, queries: Tensor, entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CHUNK_ENTRIES", entries)
-    cosines, rows = nearest(vectors).search(queries, 11)
+    cosines, rows = build_index(vectors).search(queries, 11)
     expected = (queries @ vectors.T).sort(dim=1, descending=True, stable=True)
     torch.testing.assert_close(cosines, expected.values[:, :11], rtol=0, atol=1e-6)
     torch.testing.assert_close((vectors[rows] * queries[:, None]).sum(2), cosines, rtol=0, atol=1e-6)
     assert torch.equal(rows[:, 0], expected.indices[:, 0])
 
 
-def test_of_equals_the_first_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_equal_cosines_the_first_row_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK_ENTRIES", 2)
     same = F.normalize(torch.ones(7, 4), dim=1)
-    assert nearest(same).search(same[:1], 3)[1].tolist() == [[0, 1, 2]]
+    assert build_index(same).search(same[:1], 3)[1].tolist() == [[0, 1, 2]]
 
 
-def test_more_than_there_are() -> None:
-    cosines, rows = nearest(torch.eye(3)).search(torch.eye(3)[:2], 10)
+def test_more_results_than_vectors() -> None:
+    cosines, rows = build_index(torch.eye(3)).search(torch.eye(3)[:2], 10)
     assert cosines.shape == rows.shape == (2, 3)
 
 
-def test_the_number_of_vectors_decides(vectors: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(nearest(vectors), FlatIndex)
+def test_the_number_of_vectors_selects_the_index(vectors: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(build_index(vectors), FlatIndex)
     monkeypatch.setattr(module, "EXACT_UP_TO", 3000)
-    assert isinstance(nearest(vectors), FlatIndex)
+    assert isinstance(build_index(vectors), FlatIndex)
     monkeypatch.setattr(module, "EXACT_UP_TO", 2999)
-    assert isinstance(nearest(vectors), HNSWIndex)
+    assert isinstance(build_index(vectors), HNSWIndex)
 
 
-def test_the_index_finds_what_exact_search_finds(
+def test_hnsw_finds_what_exact_search_finds(
     vectors: Tensor, queries: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, expected_rows = FlatIndex(vectors).search(queries, 10)
     monkeypatch.setattr(module, "EXACT_UP_TO", 0)
-    monkeypatch.setattr(module, "ADDED_AT_ONCE", 700)
-    shares: list[float] = []
-    index = nearest(vectors, tmp_path / "index", shares.append)
+    monkeypatch.setattr(module, "ADD_BATCH", 700)
+    fractions: list[float] = []
+    index = build_index(vectors, tmp_path / "index", fractions.append)
     cosines, rows = index.search(queries, 10)
     recall = (expected_rows[:, :, None] == rows[:, None]).any(2).float().mean()
     assert recall >= 0.98
     assert (expected_rows[:, 0] == rows[:, 0]).float().mean() >= 0.99
     torch.testing.assert_close((vectors[rows] * queries[:, None]).sum(2), cosines, rtol=0, atol=1e-6)
     assert bool((cosines[:, :-1] >= cosines[:, 1:]).all())
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
     assert index.search(queries[:1], 5)[1].shape == (1, 5)
 
 
-def test_the_index_is_kept_mapped_and_built_again_where_damaged(
+def test_the_index_is_stored_mapped_and_rebuilt_if_damaged(
     vectors: Tensor, queries: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EXACT_UP_TO", 0)
     file = tmp_path / "index"
-    first = nearest(vectors, file).search(queries, 5)[1]
-    monkeypatch.setattr(module, "_grown", lambda *_: pytest.fail("the index was built again"))
-    assert torch.equal(nearest(vectors, file).search(queries, 5)[1], first)
+    first = build_index(vectors, file).search(queries, 5)[1]
+    monkeypatch.setattr(module, "_build_hnsw", lambda *_: pytest.fail("the index was built again"))
+    assert torch.equal(build_index(vectors, file).search(queries, 5)[1], first)
     monkeypatch.undo()
     monkeypatch.setattr(module, "EXACT_UP_TO", 0)
     for content in (b"something else", file.read_bytes()[:5000]):
         file.write_bytes(content)
-        assert torch.equal(nearest(vectors, file).search(queries[:1], 1)[1], first[:1, :1])
-    nearest(vectors[:100], file)  # of other vectors: its number tells
-    assert len(nearest(vectors[:100], file).search(queries[:1], 1)[1]) == 1
+        assert torch.equal(build_index(vectors, file).search(queries[:1], 1)[1], first[:1, :1])
+    build_index(vectors[:100], file)  # of other vectors, recognized by their number
+    assert len(build_index(vectors[:100], file).search(queries[:1], 1)[1]) == 1

@@ -24,8 +24,8 @@ from cl_core.hub.fetch import fetch
 from cl_core.hub.pull import pull
 from cl_core.hub.push import push
 from cl_core.hub.recommended import RECOMMENDED
-from cl_core.models.embedding import embed
-from cl_core.models.encoders.timm import TimmName, build_timm, timm_name
+from cl_core.networks.embedding import embed
+from cl_core.networks.encoders.timm import TimmName, build_timm, timm_name
 from cl_core.runs.feature_cache import compute_features, features_of
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_cache import find_pulled
@@ -167,7 +167,7 @@ def test_what_is_refused(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> 
         "a/pickle": r"pytorch_model\.bin, which can run code .* only config\.json and safetensors",
         "a/other-weights": "does not hold the weights of a resnet10t",
         "a/cut": "is cut off or does not hold the weights",
-        "a/unknown": "knows no architecture 'evil_net'",
+        "a/unknown": "has no architecture 'evil_net'",
         "a/path": "does not describe an encoder",
         "a/options": r"settings of its architecture that are not known here \(block_fns\)",
         "a/text": "does not describe an encoder of timm's",
@@ -223,7 +223,7 @@ def test_a_run_with_another_architecture_does_not_open(hub: Hub, vit: Path) -> N
     record = folder.read_record()
     for encoder, words in {
         "timm/resnet18/32": "does not fit the settings",
-        "timm/no_such_net/32": "knows no architecture 'no_such_net'",
+        "timm/no_such_net/32": "has no architecture 'no_such_net'",
         "timm/test_vit/48": "choose an image_size of at least that|does not fit",
     }.items():
         folder.write_record(record.model_copy(update={"config": record.config.model_copy(update={"encoder": encoder})}))

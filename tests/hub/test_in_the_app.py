@@ -16,7 +16,7 @@ from cl_core.ui import api, visitors
 from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
-from cl_core.ui.model_store import ModelStore
+from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import curves, map, models, search, temperature
 from cl_core.ui.tabs import loss as loss_tab
 from tests.conftest import ROOT

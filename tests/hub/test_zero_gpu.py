@@ -34,14 +34,14 @@ from cl_core.system.host import host
 from cl_core.runs.store import open_run
 from cl_core.runs.folder import RunFolder
 assert torch.cuda.is_available()  # as torch says there, though nothing may touch it
-feature_cache.ZERO_GPU_PIECE = 1000
+feature_cache.ZERO_GPU_BATCH = 1000
 run, data = open_run(RunFolder(Path(sys.argv[1]))), load_dataset("digits")
 shares = list(feature_cache.compute_features(run, data))
 lent = feature_cache.features_of(run, data, torch.arange(5))
 plain = feature_cache.run_features(run, data.images[:5])
 print(json.dumps({
     "device": choose_device().type, "shares": shares, "pid": os.getpid(),
-    "alike": float((lent * plain).sum(1).min()), "gpu": host().gpu, "lent": host().lent,
+    "alike": float((lent * plain).sum(1).min()), "gpu": host().gpu, "lent": host().zero_gpu,
 }))
 """
 
@@ -53,7 +53,7 @@ spaces.zero.torch.init = spaces.zero.torch.move = lambda *_, **__: None
 from cl_core.training import job_process as pieces
 from cl_core.training.jobs import Jobs
 from cl_core.runs.folder import RunFolder
-pieces.LENT_PIECE_S = 0.3
+pieces.LENT_GPU_S = 0.3
 jobs, path = Jobs(), Path(sys.argv[1])
 job = jobs.begin(path, json.loads(sys.argv[2]))
 job.wait()
@@ -73,7 +73,7 @@ def test_elsewhere_a_call_is_itself() -> None:
 
     assert not zero_gpu.ON_ZERO_GPU
     assert zero_gpu.on_zero_gpu(function) is function
-    assert zero_gpu.gpu_is_ours()
+    assert zero_gpu.gpu_available()
 
 
 def on_zero_gpu(program: str, home: Path, lender: Lender, *arguments: object) -> dict[str, Any]:

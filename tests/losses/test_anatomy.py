@@ -1,4 +1,4 @@
-"""A loss taken apart must be the loss, its gradient the gradient, and the worked example the example."""
+"""The anatomies equal the losses, their gradients autograd's, and every matrix a worked example."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nce_loss(z: Tensor, keys: Tensor, t: float) -> Tensor:
 
 
 def pairs_of(t: float) -> dict[str, tuple[Anatomy, Tensor]]:
-    """Each anatomy with the loss it takes apart, on the same embeddings."""
+    """Each anatomy and its loss, on the same embeddings."""
     z, keys, many = embeddings(2, 6, 8), embeddings(9, 8), embeddings(3, 4, 8)
     flat = z.flatten(0, 1)
     labels = LABELS.repeat(2)
@@ -89,9 +89,9 @@ def test_agrees_with_the_loss(name: str, temperature: float) -> None:
 @pytest.mark.parametrize(
     "name", [n for n in NAMES if n.startswith(("nt_xent", "info_nce", "sup_con", "cross")) and "ratio" not in n]
 )
-def test_probabilities_of_a_softmax_add_up(name: str) -> None:
+def test_softmax_probabilities_sum_to_one(name: str) -> None:
     parts, _ = pairs_of(0.1)[name]
-    if name == "info_nce_views":  # each positive has a denominator of its own
+    if name == "info_nce_views":  # each positive has its own denominator
         return
     assert torch.allclose(parts.probabilities.sum(1), torch.ones(len(parts.terms), dtype=torch.float64))
 
@@ -100,7 +100,7 @@ def test_probabilities_of_a_softmax_add_up(name: str) -> None:
 def test_positives_are_pulled_and_negatives_pushed(name: str) -> None:
     parts, _ = pairs_of(0.5)[name]
     assert (parts.gradient[parts.negative] >= 0).all()
-    if name != "sup_con out":  # there a positive above its share of 1 / |P| is pushed away
+    if name != "sup_con out":  # there a positive with a probability above 1 / |P| is pushed away
         assert (parts.gradient[parts.positive] <= 0).all()
 
 
@@ -112,7 +112,7 @@ def test_gradient_of_nt_xent_has_its_closed_form() -> None:
 
 @pytest.mark.parametrize("form", ["out", "in", "in-sum"])
 def test_gradient_is_the_derivative_of_the_loss(form: SupConForm) -> None:
-    """Through the cosines to the embeddings, by hand, against autograd through the loss itself."""
+    """Chained with the cosines' derivative, against autograd through the loss."""
     z = embeddings(6, 4).requires_grad_()
     sup_con(z, LABELS, 0.4, form).backward()
     parts = anatomy.sup_con_anatomy(z.detach(), LABELS, 0.4, form)

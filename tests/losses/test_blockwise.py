@@ -1,4 +1,4 @@
-"""Losses without the matrix of pairs: the same values and gradients as with it, and hardly any memory."""
+"""Blockwise losses: the same values and gradients as with the matrix of pairs, and little memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOSSES: dict[str, Callable[[Tensor, float], Tensor]] = {
 
 
 def both_ways(loss: Callable[[Tensor, float], Tensor], z: Tensor, t: float, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """Value and gradient with the matrix, then without; blocks of 37 x 37 leave odd ones at the edges."""
+    """Value and gradient with the matrix, then blockwise; 37 x 37 does not divide the matrix."""
     monkeypatch.setitem(blockwise.BLOCK_BYTES, "cpu", z.dtype.itemsize * 37**2)
     found = []
     for threshold in (10**9, 1):
@@ -43,7 +43,7 @@ def both_ways(loss: Callable[[Tensor, float], Tensor], z: Tensor, t: float, monk
 
 @pytest.mark.parametrize("temperature", [0.01, 0.03, 0.1, 1.0, 10.0])
 @pytest.mark.parametrize("name", LOSSES)
-def test_equals_the_matrix(name: str, temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blockwise_equals_the_matrix(name: str, temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     z = torch.randn(2 * PAIRS, 16)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
@@ -54,7 +54,7 @@ def test_equals_the_matrix(name: str, temperature: float, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.5])
-def test_gradient_is_right_where_rows_weigh_differently(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_with_different_weights_of_rows(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(blockwise.BLOCK_BYTES, "cpu", 8 * 3**2)
     torch.manual_seed(0)
     z = torch.nn.functional.normalize(torch.randn(7, 4, dtype=torch.float64), dim=1).requires_grad_()
@@ -62,7 +62,7 @@ def test_gradient_is_right_where_rows_weigh_differently(temperature: float, monk
     assert torch.autograd.gradcheck(lambda a: pair_logsumexp(a, temperature) * weight, (z,))
 
 
-def test_a_row_without_pairs_is_minus_infinity_and_moves_nothing() -> None:
+def test_a_row_without_pairs_is_minus_infinity_without_gradient() -> None:
     z = torch.nn.functional.normalize(torch.randn(4, 3), dim=1).requires_grad_()
     group = torch.tensor([0, 0, 1, 2])
     values = pair_logsumexp(z, 0.1, lambda rows, columns: group[rows, None] != group[None, columns])
@@ -78,7 +78,7 @@ def test_identical_features_give_the_chance_level_in_large_batches() -> None:
 
 
 @pytest.mark.parametrize(("views", "called"), [(BLOCKWISE_FROM - 2, False), (BLOCKWISE_FROM, True)])
-def test_the_size_of_the_batch_decides(views: int, called: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_batches_are_blockwise(views: int, called: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     def counted(z: Tensor, *rest: object) -> Tensor:
@@ -93,8 +93,8 @@ def test_the_size_of_the_batch_decides(views: int, called: bool, monkeypatch: py
     assert calls == ([views, views] if called else [])
 
 
-def test_supcon_by_dot_product_keeps_the_matrix() -> None:
-    """Without a bound on the products the sums of a block could overflow."""
+def test_supcon_of_dot_products_uses_the_matrix() -> None:
+    """Dot products are unbounded, so sums of a block could overflow."""
     z = 30 * torch.randn(BLOCKWISE_FROM, 4)
     assert torch.isfinite(sup_con(z, torch.arange(len(z)) % 5, 0.1, normalize=False))
 

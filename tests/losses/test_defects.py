@@ -1,7 +1,7 @@
-"""Defects that others' libraries had, one test each; where it was reported is named beside it.
+"""Defects reported for other libraries, one test each, with the issue.
 
-Those of training and data (queue and Z across a resume, stale schedules, statistics that leak, views that
-differ from the recipe, probes that train the encoder, accuracy without protocol) are tested beside their rooms.
+Defects of training and data (queue and Z across a resume, stale schedules, leaking statistics, views that differ from the
+settings, probes that train the encoder, accuracy without a protocol) are tested in their own folders.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def test_masks_hold_in_half_precision(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("pairs", [1, 3, 7, 32])
-def test_positives_of_a_short_last_batch(pairs: int) -> None:
-    """mmselfsup #159, sthalles/SimCLR #40, solo-learn #206: positives follow the batch's own size."""
+def test_positives_of_a_small_last_batch(pairs: int) -> None:
+    """mmselfsup #159, sthalles/SimCLR #40, solo-learn #206: positives depend on the actual batch size."""
     torch.manual_seed(pairs)
     z = F.normalize(torch.randn(pairs, 16, dtype=torch.float64), dim=1)
     near = nt_xent(z, z + 1e-3 * torch.randn_like(z), 0.05)
@@ -81,11 +81,11 @@ def test_positives_of_a_short_last_batch(pairs: int) -> None:
 
 def test_memory_is_views_by_views() -> None:
     """pytorch-metric-learning #203, #547: 120 GB at 1,200 embeddings, for positive pairs x negative pairs."""
-    kept = 0
+    saved = 0
 
     def count(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        kept += tensor.numel()
+        nonlocal saved
+        saved += tensor.numel()
         return tensor
 
     views = 1200
@@ -93,11 +93,11 @@ def test_memory_is_views_by_views() -> None:
     with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
         nt_xent(z, z, 0.1)
         sup_con(torch.cat([z, z]), torch.arange(views // 2).repeat(2) // 4, 0.1)
-    assert kept < 10 * views**2
+    assert saved < 10 * views**2
 
 
 def test_gradient_when_the_two_views_differ() -> None:
-    """lightly #1528, #1177: a test whose views are alike does not see labels that are shifted by one."""
+    """lightly #1528, #1177: with equal views a test does not detect labels shifted by one."""
     torch.manual_seed(0)
     z1 = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     z2 = (3 * torch.randn(5, 4, dtype=torch.float64)).requires_grad_()

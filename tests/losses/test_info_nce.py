@@ -1,4 +1,4 @@
-"""Every form of InfoNCE against the formula in plain Python, and what tells the forms apart."""
+"""Every form of InfoNCE against its formula in plain Python, and the differences between the forms."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def test_two_views_are_nt_xent() -> None:
     assert info_nce_views(z, 0.2).item() == pytest.approx(nt_xent(*z, 0.2).item(), rel=1e-12)
 
 
-def test_only_the_ratio_form_falls_below_zero() -> None:
-    """log(b / a) is unbounded, log(1 + b / a) is not: why the denominator holds the positive."""
+def test_only_the_ratio_form_is_negative() -> None:
+    """log(b / a) is unbounded below, log(1 + b / a) is not."""
     z = torch.eye(8, dtype=torch.float64)
     assert info_nce_ratio(z, z, 0.05).item() == pytest.approx(math.log(14) - 1 / 0.05)
     assert nt_xent(z, z, 0.05).item() >= 0
@@ -99,7 +99,7 @@ def test_chance_levels() -> None:
     assert info_nce_views(torch.ones(2, 4, 3, dtype=torch.float64), 0.1).item() == pytest.approx(math.log(7))
 
 
-def test_no_negatives_is_no_question() -> None:
+def test_without_negatives_the_loss_is_zero() -> None:
     q = torch.randn(3, 4, requires_grad=True)
     loss = info_nce(q, torch.randn(3, 4), torch.empty(0, 4))
     loss.backward()
@@ -123,7 +123,7 @@ def test_half_precision_stays_finite(dtype: torch.dtype, temperature: float) -> 
         assert torch.isfinite(z.grad).all()
 
 
-def test_gradients_are_right() -> None:
+def test_gradients() -> None:
     torch.manual_seed(0)
     z = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
     keys = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)

@@ -1,4 +1,4 @@
-"""NCE against the formula in plain Python, and what its correction is for."""
+"""NCE against its formula in plain Python, and the effect of its correction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_equals_the_formula() -> None:
 
 
 def test_with_the_correction_scores_become_log_probabilities() -> None:
-    """Gutmann and Hyvärinen: the minimum over all scores is at log p itself, its sum 1, without being asked to be."""
+    """Gutmann and Hyvärinen: the minimum over all scores is at log p, normalized without a constraint."""
     p = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
     q = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
     k = 5
@@ -58,7 +58,7 @@ def test_with_the_correction_scores_become_log_probabilities() -> None:
 
 @pytest.mark.parametrize("noise", [1, 10, 1024])
 def test_chance_level(noise: int) -> None:
-    """A logit of log(1 / K) for everything: right on average, blind."""
+    """The constant logit log(1 / K) is the best constant."""
     blind = torch.full((3,), -math.log(noise), dtype=torch.float64)
     loss = negative_sampling(blind, blind[:, None].expand(3, noise))
     assert loss.item() == pytest.approx(nce_chance_level(noise))
@@ -67,7 +67,7 @@ def test_chance_level(noise: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_extreme_scores_stay_finite_and_do_not_vanish(dtype: torch.dtype) -> None:
+def test_extreme_scores_stay_finite_with_gradients(dtype: torch.dtype) -> None:
     """log(sigmoid(-100)) in two steps would be log(0)."""
     data = torch.tensor([-100.0], dtype=dtype, requires_grad=True)
     noise = torch.tensor([[100.0, -100.0]], dtype=dtype, requires_grad=True)
@@ -78,14 +78,14 @@ def test_extreme_scores_stay_finite_and_do_not_vanish(dtype: torch.dtype) -> Non
     assert data.grad.item() == pytest.approx(-1.0)
 
 
-def test_gradient_is_right() -> None:
+def test_gradient() -> None:
     torch.manual_seed(0)
     data = torch.randn(3, dtype=torch.float64, requires_grad=True)
     noise = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda d, n: nce(d, n, -1.0, 0.5), (data, noise))
 
 
-def test_log_partition_of_everything_is_exact() -> None:
+def test_log_partition_of_all_items_is_exact() -> None:
     torch.manual_seed(0)
     scores = torch.randn(4, 50, dtype=torch.float64)
     exact = scores.exp().sum(1).mean().log()

@@ -28,7 +28,7 @@ def test_half_precision(dtype: torch.dtype) -> None:
     assert torch.isfinite(p.grad).all()
 
 
-def test_gradient_is_right_on_both_sides() -> None:
+def test_gradient_of_both_arguments() -> None:
     torch.manual_seed(0)
     p, z = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     assert torch.autograd.gradcheck(negative_cosine, (p, z))

@@ -1,4 +1,4 @@
-"""lightly and pytorch-metric-learning as judges: written by others, asked only here."""
+"""Losses against lightly and pytorch-metric-learning."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_gradient_of_nt_xent(pair: tuple[torch.Tensor, torch.Tensor], temperatur
 def test_sup_con_out(temperature: float) -> None:
     torch.manual_seed(0)
     z, labels = torch.randn(20, 8).double(), torch.randint(4, (20,))
-    judge = SupConLoss(temperature, distance=CosineSimilarity())
-    assert sup_con(z, labels, temperature).item() == pytest.approx(judge(z, labels).item(), rel=1e-6)
+    reference = SupConLoss(temperature, distance=CosineSimilarity())
+    assert sup_con(z, labels, temperature).item() == pytest.approx(reference(z, labels).item(), rel=1e-6)
 
 
 def test_ratio_form_is_the_decoupled_loss(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -52,13 +52,13 @@ def test_ratio_form_is_the_decoupled_loss(pair: tuple[torch.Tensor, torch.Tensor
 
 def test_queue_form(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     """lightly's NT-Xent with a memory bank compares with the bank's entries only."""
-    judge = NTXentLoss(0.2, memory_bank_size=(32, 24))
-    judge.memory_bank.bank = torch.nn.functional.normalize(torch.randn(32, 24), dim=1)
-    judge.memory_bank.bank_ptr = torch.zeros(1, dtype=torch.long)
-    queue = judge.memory_bank.bank.clone()
+    reference = NTXentLoss(0.2, memory_bank_size=(32, 24))
+    reference.memory_bank.bank = torch.nn.functional.normalize(torch.randn(32, 24), dim=1)
+    reference.memory_bank.bank_ptr = torch.zeros(1, dtype=torch.long)
+    queue = reference.memory_bank.bank.clone()
     query, key = (z.float() for z in pair)
     ours = info_nce(query, key, queue, 0.2).item()
-    assert ours == pytest.approx(judge(query.requires_grad_(), key).item(), rel=1e-5)
+    assert ours == pytest.approx(reference(query.requires_grad_(), key).item(), rel=1e-5)
 
 
 def test_negative_cosine(pair: tuple[torch.Tensor, torch.Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""SupCon against the formula in plain Python, the sources' worked example, and anchors without a positive."""
+"""SupCon against its formula in plain Python, a worked example, and anchors without a positive."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_in_is_never_above_out() -> None:
 
 
 def test_anchors_without_a_positive_are_left_out_and_counted() -> None:
-    """Neither NaN nor zeros averaged in: labels 2 and 3 occur once."""
+    """Labels 2 and 3 occur once: neither NaN nor zeros in the mean."""
     torch.manual_seed(0)
     z = torch.randn(7, 5, requires_grad=True)
     loss = sup_con(z, LABELS, 0.1)
@@ -81,7 +81,7 @@ def test_anchors_without_a_positive_are_left_out_and_counted() -> None:
     assert z.grad[3].abs().max() > 0  # still a negative of the others
 
 
-def test_no_positive_at_all_is_an_error() -> None:
+def test_without_any_positive_it_is_an_error() -> None:
     with pytest.raises(ValueError, match="no two views have the same label"):
         sup_con(torch.randn(3, 4), torch.arange(3))
 
@@ -101,13 +101,13 @@ def test_half_precision_stays_finite(form: SupConForm, dtype: torch.dtype, tempe
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_gradient_is_right(form: SupConForm) -> None:
+def test_gradient(form: SupConForm) -> None:
     torch.manual_seed(0)
     z = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda z: sup_con(z, LABELS, 0.3, form), (z,))
 
 
-def test_wrong_input() -> None:
+def test_invalid_input() -> None:
     with pytest.raises(ValueError, match="temperature must be above 0"):
         sup_con(torch.randn(4, 2), torch.zeros(4), 0.0)
     with pytest.raises(ValueError, match="shape"):

@@ -1,4 +1,4 @@
-"""What the temperature does, against the formulas written out."""
+"""Effects of the temperature against their formulas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_softmax_weights_are_the_relative_penalties(t: float) -> None:
 
 
 @pytest.mark.parametrize("t", TEMPERATURES)
-def test_every_loss_stays_within_bounds(t: float) -> None:
+def test_bounds_for_every_loss(t: float) -> None:
     for parts, _ in pairs_of(t).values():
         negatives = parts.negative.sum(1)
         effective = temperature.effective_negatives(parts)[negatives > 0]
@@ -39,7 +39,7 @@ def test_every_loss_stays_within_bounds(t: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_the_naive_exponential_overflows_just_below(dtype: torch.dtype) -> None:
+def test_the_naive_exponential_overflows_below_the_temperature(dtype: torch.dtype) -> None:
     parts = nt_xent_anatomy(*embeddings(2, 6, 8), 1.0)
     t = temperature.overflow_temperature(parts, dtype)
     largest = parts.cosines[parts.positive | parts.negative].max().double()

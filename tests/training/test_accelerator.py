@@ -1,7 +1,7 @@
-"""A step on CUDA never makes the host wait: checked without a GPU, by torch's fake tensors.
+"""A step on CUDA never synchronizes with the host: checked without a GPU, on torch's fake tensors.
 
-A fake CUDA tensor has a shape and a device but no numbers, so whatever needs to know one (`.item()`, `bool()`, picking
-rows by a mask) raises, and so does mixing devices. Backward needs a GPU; there the operations are torch's own.
+A fake CUDA tensor has a shape and a device but no values, so operations that need a value on the host (`.item()`, `bool()`,
+indexing by a mask) raise, and so does mixing devices. The backward pass needs a GPU; its operations are torch's own.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
 from cl_core.losses import sup_con
 from cl_core.losses.blockwise import BLOCKWISE_FROM
-from cl_core.models.encoders.registry import build_encoder
-from cl_core.models.methods import METHODS, TRAINABLE, DataShape
+from cl_core.networks.encoders.registry import build_encoder
+from cl_core.networks.methods import METHODS, TRAINABLE, DataShape
 from cl_core.runs.config import RunConfig
 
 CUDA = torch.device("cuda")
 
 
 class OnCuda(torch.Generator):
-    """A generator that says it draws on CUDA; fake tensors take any."""
+    """A generator with the device CUDA; fake tensors accept any."""
 
     device = CUDA  # type: ignore[assignment]
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # A copied network must stay in the same fake world.
+    # A copied network must stay in the same mode.
     monkeypatch.setattr(FakeTensorMode, "__deepcopy__", lambda mode, memo: mode, raising=False)
     record_module._jitter_range.cache_clear()
     with FakeTensorMode():
@@ -40,8 +40,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     record_module._jitter_range.cache_clear()
 
 
-def a_step(config: RunConfig) -> None:
-    with CUDA:  # fake networks cannot be moved there
+def run_step(config: RunConfig) -> None:
+    with CUDA:  # fake networks cannot be moved to CUDA
         method = METHODS[config.method](build_encoder(config.encoder, 32), config, DataShape(500, 10))
     images = torch.zeros(500, 3, 32, 32, dtype=torch.uint8, device=CUDA)
     labels = torch.zeros(500, dtype=torch.long, device=CUDA)
@@ -63,20 +63,20 @@ CASES = [
 
 @pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize("settings", CASES, ids=lambda s: "-".join(map(str, s.values())))
-def test_no_step_makes_the_host_wait(settings: dict[str, object]) -> None:
-    a_step(RunConfig.model_validate({"batch_size": 64, "queue_size": 1024} | settings))
+def test_no_step_synchronizes(settings: dict[str, object]) -> None:
+    run_step(RunConfig.model_validate({"batch_size": 64, "queue_size": 1024} | settings))
 
 
 @pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize("form", ["in", "in-sum"])
-def test_neither_does_supcon_inside_the_log(form: str) -> None:
+def test_supcon_inside_the_log_does_not_synchronize(form: str) -> None:
     for views in (32, BLOCKWISE_FROM):
         z, labels = torch.zeros(views, 8, device=CUDA), torch.zeros(views, dtype=torch.long, device=CUDA)
         assert sup_con(z, labels, 0.1, form).device.type == "cuda"  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("fake")
-def test_the_check_would_notice() -> None:
+def test_synchronization_raises() -> None:
     values = torch.zeros(4, device=CUDA)
     with pytest.raises(DataDependentOutputException):
         float(values.sum())

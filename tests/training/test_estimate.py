@@ -1,4 +1,4 @@
-"""Memory and time of a run, estimated before it starts, held against what it takes."""
+"""Estimated memory and time of a run, against measured ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import torch
 
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.models.methods import TRAINABLE
+from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
+from cl_core.text import speaking
 from cl_core.training import estimate as module
 from cl_core.training.estimate import MOST_STEP_S, check_affordable, estimate
 from cl_core.training.loop import Training, build_method
@@ -20,8 +21,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _loaded() -> None:
-    """Torch loads what it needs for the first estimate of a process, in a second or two."""
+def _warm() -> None:
+    """The first estimate of a process takes a second or two longer."""
     estimate(RunConfig(dataset="digits", encoder="resnet50"), load_dataset("digits"))
 
 
@@ -31,41 +32,43 @@ def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("encoder", ["resnet50", "small-resnet"])
-def test_a_giant_is_refused_at_once(encoder: str) -> None:
+def test_a_run_that_is_too_large_is_an_error_at_once(encoder: str) -> None:
     config = RunConfig(dataset="emoji", encoder=encoder, image_size=512, batch_size=65_536)
     began = time.monotonic()
     with pytest.raises(
         UserError, match=r"^This training would need about \d{3} GB of memory and this machine offers 11 GB: "
-    ) as said:
+    ) as raised:
         check_affordable(config, load_dataset("emoji"), CPU)
     assert time.monotonic() - began < 2.0
-    assert str(said.value).endswith("choose a smaller batch_size or image_size, or a smaller encoder.")
+    with speaking("zh"):
+        assert str(raised.value).endswith("请选择更小的 batch_size 或 image_size，或更小的编码器。")
+    assert str(raised.value).endswith("choose a smaller batch_size or image_size, or a smaller encoder.")
 
 
 @pytest.mark.parametrize("encoder", ["small-resnet", "resnet18-32px", "resnet50", "small-vit", "cnn", "mlp"])
-def test_kept_activations_are_those_of_a_real_pass(encoder: str) -> None:
+def test_saved_activations_are_those_of_a_real_pass(encoder: str) -> None:
     config = RunConfig(dataset="digits", encoder=encoder, image_size=32, precision="float32")
     dataset, count = load_dataset("digits"), 6
     method = build_method(config, dataset).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kept: dict[int, torch.Tensor] = {}
+    saved: dict[int, torch.Tensor] = {}
 
-    def keep(value: torch.Tensor) -> torch.Tensor:
-        kept[value.untyped_storage().data_ptr()] = value
+    def save(value: torch.Tensor) -> torch.Tensor:
+        saved[value.untyped_storage().data_ptr()] = value
         return value
 
     views = torch.rand(count, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda value: value):
         method.project(method.encoder(views))
     for value in [*method.parameters(), *method.buffers()]:
-        kept.pop(value.untyped_storage().data_ptr(), None)
-    real = sum(value.untyped_storage().nbytes() for value in kept.values())
+        saved.pop(value.untyped_storage().data_ptr(), None)
+    real = sum(value.untyped_storage().nbytes() for value in saved.values())
     network = module._network(config, 32, module.data_shape(config, dataset), bf16=False)
-    assert count * network.kept + network.fixed == pytest.approx(real, rel=0.1)
+    assert count * network.saved + network.fixed == pytest.approx(real, rel=0.1)
     assert network.weights == network.trained == sum(weight.numel() for weight in method.parameters())
 
 
 def test_a_step_takes_about_as_long_as_estimated() -> None:
-    """Within a factor of 5, for others may use the machine while this measures; alone it is 2."""
+    """Within a factor of 5, since other processes may run meanwhile; alone it is 2."""
     config, dataset = RunConfig(dataset="digits", image_size=32, batch_size=128), load_dataset("digits")
     training, times = Training(config, dataset, CPU), []
     for _ in range(3):
@@ -82,7 +85,7 @@ def test_every_method_is_estimated(method: str) -> None:
     config, dataset = RunConfig(dataset="digits", method=method, batch_size=64, snapshots=0), load_dataset("digits")
     state = torch.random.get_rng_state()
     one, four = (estimate(config.model_copy(update={"batch_size": size}), dataset) for size in (64, 256))
-    assert torch.equal(torch.random.get_rng_state(), state), "training draws the same numbers afterwards"
+    assert torch.equal(torch.random.get_rng_state(), state), "training draws the same numbers as without an estimate"
     assert one.seconds_per_step and four.seconds_per_step
     assert 2 < four.seconds_per_step / one.seconds_per_step < 5
     assert module.PROGRAM_BYTES < one.memory_bytes < four.memory_bytes < 4e9
@@ -90,7 +93,7 @@ def test_every_method_is_estimated(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "advice"),
     [
         ({"method": "moco", "queue_size": 1_000_000, "batch_size": 1024}, "fewer negatives or a shorter queue"),
         (
@@ -101,13 +104,13 @@ def test_every_method_is_estimated(method: str) -> None:
     ],
     ids=["keys", "pixels at the end", "snapshot"],
 )
-def test_the_sentence_names_what_to_change(settings: dict[str, object], said: str) -> None:
+def test_the_error_names_what_to_change(settings: dict[str, object], advice: str) -> None:
     config = RunConfig.model_validate({"dataset": "emoji"} | settings)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=advice):
         check_affordable(config, load_dataset("emoji"), CPU)
 
 
-def test_a_step_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     config, dataset = RunConfig(dataset="digits", snapshots=0), load_dataset("digits")
     check_affordable(config, dataset, CPU)
     monkeypatch.setattr(module, "_rate", lambda bf16: 1e8)
@@ -117,12 +120,12 @@ def test_a_step_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) 
         check_affordable(config, dataset, CPU)
 
 
-def test_without_a_known_memory_nothing_is_refused_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_memory_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "memory_gb", lambda: 0.0)
     check_affordable(RunConfig(dataset="digits", image_size=512, batch_size=8), load_dataset("digits"), CPU)
 
 
-def test_a_gpu_is_asked_for_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_memory_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda, dataset = torch.device("cuda"), load_dataset("digits")
     config = RunConfig(dataset="digits", image_size=64, precision="float32")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (80e9, 80e9))
@@ -131,11 +134,11 @@ def test_a_gpu_is_asked_for_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (5e8, 80e9))
     with pytest.raises(UserError, match=r"this machine offers 0\.5 GB: "):
         check_affordable(config, dataset, cuda)
-    monkeypatch.setattr(module, "gpu_is_ours", lambda: False)  # lent for single calls: not known between them
+    monkeypatch.setattr(module, "gpu_available", lambda: False)  # lent for single calls: its memory is unknown between them
     check_affordable(config, dataset)
 
 
-def test_an_encoder_that_cannot_be_estimated_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_cannot_be_estimated_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("needs values")
 
@@ -143,7 +146,7 @@ def test_an_encoder_that_cannot_be_estimated_is_tried(monkeypatch: pytest.Monkey
     check_affordable(RunConfig(dataset="digits"), load_dataset("digits"), CPU)
 
 
-def test_data_that_does_not_fit_is_named_first() -> None:
+def test_unsuitable_data_is_reported_first() -> None:
     dataset = load_dataset("digits")
     without = dataclasses.replace(dataset, classes=dataset.classes[:1])
     with pytest.raises(UserError, match="learns from labels"):

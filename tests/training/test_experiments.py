@@ -1,4 +1,4 @@
-"""The small experiments: SupCon's features do better under a linear head than random ones."""
+"""The small experiments: a linear head is better on SupCon's features than on random ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cl_core.errors import UserError
 from cl_core.training.experiments import experiments, run_experiment
 
 
-def test_iris_is_ahead_by_the_published_margin() -> None:
+def test_iris_exceeds_the_published_margin() -> None:
     chosen = experiments()["iris"]
     outcome, task, _ = run_experiment(dataclasses.replace(chosen, epochs=200), seeds=2, progress=lambda loss: None)
     assert (len(task.train), len(task.test), task.classes) == (120, 30, 3)
@@ -31,14 +31,14 @@ def test_iris_is_ahead_by_the_published_margin() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist-cnn", "mnist-mlp"])
-def test_mnist_on_a_part(name: str) -> None:
-    """An epoch or two on 1,000 digits already shows it."""
+def test_mnist_subset(name: str) -> None:
+    """A few epochs on 1,000 digits suffice."""
     chosen = experiments()[name]
 
     def small(seed: int) -> object:
         task, encoder = chosen.prepare(seed)
-        known = {"train": task.train[::8], "train_labels": task.train_labels[::8]}
-        return dataclasses.replace(task, **known, test=task.test[::4], test_labels=task.test_labels[::4]), encoder
+        fewer = {"train": task.train[::8], "train_labels": task.train_labels[::8]}
+        return dataclasses.replace(task, **fewer, test=task.test[::4], test_labels=task.test_labels[::4]), encoder
 
     outcome, task, (encoder, random_encoder) = run_experiment(
         dataclasses.replace(chosen, prepare=small, epochs=4), seeds=1, progress=lambda loss: None
@@ -49,7 +49,7 @@ def test_mnist_on_a_part(name: str) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(encoder.parameters(), random_encoder.parameters(), strict=True))
 
 
-def test_the_networks_are_the_sources() -> None:
+def test_the_networks_are_those_of_the_sources() -> None:
     _, cnn = experiments()["mnist-cnn"].prepare(0)
     _, mlp = experiments()["mnist-mlp"].prepare(0)
     _, table = experiments()["iris"].prepare(0)
@@ -66,7 +66,7 @@ def idx(values: torch.Tensor) -> bytes:
 
 @pytest.fixture
 def mirror(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A server on loopback in place of MNIST's mirrors, with four digits to train and two to test."""
+    """A server on loopback in place of MNIST's mirrors, with four training and two test digits."""
     import hashlib
 
     files = {
@@ -95,7 +95,7 @@ def mirror(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
     server.shutdown()
 
 
-def test_the_full_set_is_fetched_on_request(mirror: Path) -> None:
+def test_full_mnist_is_downloaded_and_cached(mirror: Path) -> None:
     data = full_mnist()
     assert data.labels.tolist() == [3, 1, 4, 1, 5, 9]
     assert (data.train.tolist(), data.test.tolist()) == ([0, 1, 2, 3], [4, 5])
@@ -106,7 +106,7 @@ def test_the_full_set_is_fetched_on_request(mirror: Path) -> None:
     assert len(full_mnist()) == 6  # from the cache
 
 
-def test_a_fetch_that_fails_or_is_damaged_gets_a_sentence(mirror: Path) -> None:
+def test_a_damaged_download_raises_user_error(mirror: Path) -> None:
     (mirror / "train-labels-idx1-ubyte.gz").write_bytes(b"something else")
-    with pytest.raises(UserError, match=r"MNIST could not be fetched .* without --full, on the 10,000 digits at hand"):
+    with pytest.raises(UserError, match=r"MNIST could not be downloaded .* leave out --full to use the 10,000 bundled digits"):
         full_mnist()

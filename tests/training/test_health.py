@@ -1,4 +1,4 @@
-"""How it goes, in words; and a real collapse, which the loss does not show."""
+"""Verdicts, and a real collapse, which the loss does not show."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import torch
 
 from cl_core.evaluation.geometry import Geometry
 from cl_core.runs.folder import RunFolder
+from cl_core.text import speaking
 from cl_core.training.health import judge, sentence
 from cl_core.training.recorder import start
 from tests.conftest import SMALL
 
 HEALTHY = Geometry(alignment=0.4, uniformity=-3.5, std=0.088, effective_rank=40, dim=128, images=256)
 COLLAPSED = dataclasses.replace(HEALTHY, std=0.001, uniformity=0.0)
+CHINESE = {
+    "untrained": "尚未训练",
+    "at chance": "处于随机水平",
+    "learning": "正在学习",
+    "collapsed": "已坍缩",
+    "diverged": "已发散",
+}
 LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
 
 
@@ -38,8 +46,17 @@ LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
 def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geometry, expected: str) -> None:
     verdict = judge(step, loss, chance, geometry)
     assert verdict == expected
-    words = sentence(verdict, loss, chance, geometry)
-    assert words.startswith("not trained yet" if expected == "untrained" else expected)
+    assert sentence(verdict, loss, chance, geometry).startswith("not trained yet" if expected == "untrained" else expected)
+    with speaking("zh"):
+        chinese = sentence(verdict, loss, chance, geometry)
+    names = {
+        "untrained": "尚未训练",
+        "at chance": "处于随机水平",
+        "learning": "正在学习",
+        "collapsed": "已坍缩",
+        "diverged": "已发散",
+    }
+    assert chinese.startswith(names[expected])
 
 
 COLLAPSING = SMALL | {
@@ -55,27 +72,27 @@ COLLAPSING = SMALL | {
 
 
 def trained(folder: Path, **changes: object) -> RunFolder:
-    session = start(folder, COLLAPSING | changes, torch.device("cpu"))
-    assert session is not None
-    for _ in session.events():
+    recorder = start(folder, COLLAPSING | changes, torch.device("cpu"))
+    assert recorder is not None
+    for _ in recorder.events():
         pass
     return RunFolder(folder)
 
 
 @pytest.mark.parametrize("switch", ["stop_gradient", "predictor"])
-def test_simsiam_without_either_collapses_and_is_told_so(tmp_path: Path, switch: str) -> None:
-    """The loss goes to -1, its best value, while all images get the same embedding (SimSiam, figure 2)."""
+def test_simsiam_without_either_collapses(tmp_path: Path, switch: str) -> None:
+    """The loss falls to -1, its minimum, while all images get the same embedding (SimSiam, figure 2)."""
     run = trained(tmp_path / "collapsing", **{switch: False})
     last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
     loss = [point for point in run.read_metrics() if point["kind"] == "loss"][-1]["loss"]
     assert loss < -0.95
     assert last["geometry"]["std"] < 0.1 / math.sqrt(32)
     assert last["health"]["verdict"] == "collapsed"
-    assert "whatever the loss says" in run.read_record().metrics["health"]["words"]
+    assert "does not show" in run.read_record().metrics["health"]["sentence"]
 
 
-def test_simsiam_with_both_does_not(tmp_path: Path) -> None:
-    """The same settings but for the switch."""
+def test_simsiam_with_both_learns(tmp_path: Path) -> None:
+    """The same settings except the switch."""
     run = trained(tmp_path / "healthy")
     last = [point for point in run.read_metrics() if point["kind"] == "snapshot"][-1]
     assert last["health"]["verdict"] == "learning"

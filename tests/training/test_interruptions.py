@@ -1,4 +1,4 @@
-"""Ctrl-C, a kill without warning, and a full disk, on the real command."""
+"""Ctrl-C, SIGKILL and a full disk, with the real command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from benchmarks.interruptions import check_method
-from cl_core.models.methods import TRAINABLE
+from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.folder import RunFolder
 from tests.conftest import ROOT
 from tests.program import Program
@@ -25,7 +25,7 @@ TRAIN += ["--encoder", "cnn", "--epochs", "2", "--snapshots", "3", "--augment.fl
 STEPS = 22
 
 
-def begin(folder: Path) -> Program:
+def start(folder: Path) -> Program:
     return Program([*TRAIN, str(folder)], folder.with_name(f"{folder.name}-printed"))
 
 
@@ -46,7 +46,7 @@ def exact_state(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    process = begin(folder)
+    process = start(folder)
     assert process.wait(timeout=300) == 0
     return folder
 
@@ -71,42 +71,42 @@ def check_equal(folder: Path, uninterrupted: Path) -> None:
 
 
 @pytest.mark.parametrize("method", TRAINABLE)
-def test_every_method_survives_a_kill(tmp_path: Path, method: str) -> None:
-    """At a random moment; `benchmarks/interruptions.py` does it twenty times."""
+def test_every_method_resumes_after_a_kill(tmp_path: Path, method: str) -> None:
+    """At a random time; `benchmarks/interruptions.py` does it twenty times."""
     report = check_method(method, kills=1, root=tmp_path, seed=1)
     assert (report["kills"], report["equal"]) == (1, 1), report
 
 
 @pytest.mark.parametrize("step", [1, 9])
-def test_killed_without_warning(tmp_path: Path, uninterrupted: Path, step: int) -> None:
+def test_resume_after_sigkill(tmp_path: Path, uninterrupted: Path, step: int) -> None:
     folder = tmp_path / "run"
-    process = begin(folder)
+    process = start(folder)
     wait_for_step(folder, step)
     process.kill()
     process.wait()
     assert RunFolder(folder).read_record().state == "running"
-    assert begin(folder).wait(timeout=300) == 0
+    assert start(folder).wait(timeout=300) == 0
     check_equal(folder, uninterrupted)
 
 
-def test_ctrl_c_saves_says_how_to_go_on_and_resumes(tmp_path: Path, uninterrupted: Path) -> None:
+def test_ctrl_c_saves_and_resumes(tmp_path: Path, uninterrupted: Path) -> None:
     folder = tmp_path / "run"
-    process = begin(folder)
+    process = start(folder)
     wait_for_step(folder, 4)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in errors
+    assert "the same command resumes from there" in errors
     assert "Traceback" not in errors
     record = RunFolder(folder).read_record()
     assert record.state == "stopped"
     assert record.step >= 4
-    assert begin(folder).wait(timeout=300) == 0
+    assert start(folder).wait(timeout=300) == 0
     check_equal(folder, uninterrupted)
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """A limit on the size of a file, which the system enforces as it does a full disk: at the write."""
+    """A limit on the size of a file, which fails at the write, as a full disk does."""
     folder = tmp_path / "run"
 
     def limit() -> None:
@@ -127,5 +127,5 @@ def test_full_disk(tmp_path: Path) -> None:
     assert "Traceback" not in process.stderr
     left = {file.name for file in folder.iterdir()}
     assert not any(name.endswith(".tmp") for name in left)
-    assert begin(folder).wait(timeout=300) == 0
+    assert start(folder).wait(timeout=300) == 0
     assert RunFolder(folder).read_record().state == "finished"

@@ -1,4 +1,4 @@
-"""Training runs beside the page: begun, stopped, cut off and resumed, as if nothing had happened."""
+"""Training jobs beside the page: started, stopped, aborted, killed and resumed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
-from cl_core.training import job_process as pieces
+from cl_core.text import speaking
+from cl_core.training import job_process, recorder
 from cl_core.training import jobs as jobs_module
-from cl_core.training import recorder as session
+from cl_core.training.job_process import error_from_json, error_to_json
 from cl_core.training.jobs import Jobs, oom_counters, oom_kills
 from tests.conftest import ROOT, SMALL
 
@@ -32,7 +34,7 @@ STOPPED_WITHIN_S = 5.0
 
 
 def wait_for(path: Path, points: int) -> RunFolder:
-    """Until the curves of the run have so many points."""
+    """Wait until `metrics.jsonl` of the run has so many points."""
     folder, deadline = RunFolder(path), time.monotonic() + 120
     while not folder.exists() or len(folder.read_metrics()) < points:
         assert time.monotonic() < deadline
@@ -41,18 +43,18 @@ def wait_for(path: Path, points: int) -> RunFolder:
 
 
 def training_process(parent: int | None = None) -> int:
-    """The process that trains for this program, or for the program `parent`."""
+    """Id of the training process started by this program, or by the program `parent`."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         command = ["pgrep", "-P", str(parent or os.getpid()), "-f", "cl_core.training.job_process"]
         if found := subprocess.run(command, capture_output=True, text=True).stdout.split():
             return int(found[0])
         time.sleep(0.05)
-    raise AssertionError("no process trains")
+    raise AssertionError("no training process")
 
 
 def is_alive(process: int) -> bool:
-    """Whether it is there and not only waits for its parent to notice its end."""
+    """Whether the process exists and is no zombie."""
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -68,7 +70,7 @@ time.sleep(300)
 """
 
 
-def test_whatever_ends_it_it_can_go_on(tmp_path: Path) -> None:
+def test_a_job_resumes_however_it_ended(tmp_path: Path) -> None:
     path = tmp_path / "run"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), json.dumps(LONG)], env=environment)
@@ -82,7 +84,7 @@ def test_whatever_ends_it_it_can_go_on(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     first = folder.read_record()
-    assert first.state == "stopped", "the program that began it is gone: it saves and ends"
+    assert first.state == "stopped", "without the program that started it, it saves and ends"
     assert first.step >= folder.read_metrics()[-1]["step"] > 0
 
     jobs = Jobs()
@@ -94,7 +96,7 @@ def test_whatever_ends_it_it_can_go_on(tmp_path: Path) -> None:
     job._until = time.monotonic()
     job.wait(120)
     second = folder.read_record()
-    assert (second.state, job.problem) == ("stopped", ""), "its turn was over"
+    assert (second.state, job.problem) == ("stopped", ""), "its time was over"
     assert second.step >= folder.read_metrics()[-1]["step"] > first.step
     assert jobs.running is None
 
@@ -103,26 +105,39 @@ def test_whatever_ends_it_it_can_go_on(tmp_path: Path) -> None:
     wait_for(path, len(folder.read_metrics()) + 2)
     os.kill(training_process(), signal.SIGKILL)
     job.wait(60)
-    outside = "The training was ended from outside (signal 9): press Resume to continue from what was saved."
-    assert jobs.problem(path) == outside
+    killed = "The training process was killed (signal 9): press Resume to continue from what was saved."
+    assert jobs.problem(path) == killed
+    with speaking("zh"):
+        assert jobs.problem(path) == "训练进程被终止（信号 9）：请按“继续”从已保存的状态恢复。"
     assert jobs.problem(tmp_path / "other") == ""
-    assert folder.read_record().step == second.step, "cut off: it goes on from what was saved"
+    assert folder.read_record().step == second.step, "it resumes from the last save"
 
 
 @pytest.mark.parametrize(
-    ("settings", "environment", "said"),
+    ("settings", "environment", "message", "chinese"),
     [
-        ({"dataset": "digits", "lr": -1}, {}, "lr: input should be greater than 0, but it was -1."),
+        (
+            {"dataset": "digits", "lr": -1},
+            {},
+            "lr: input should be greater than 0, but it was -1.",
+            "lr：应大于 0，但给的是 -1。",
+        ),
         (
             SMALL | {"image_size": 256, "batch_size": 1024, "encoder": "resnet18-32px", "snapshots": 0},
             {"SPACE_ID": "someone/explorer", "MEMORY": "3Gi"},
             " GB of memory and this machine offers 2.1 GB: choose a smaller batch_size or image_size, or a smaller encoder.",
+            " GB 内存，而这台机器只能提供 2.1 GB：请选择更小的 batch_size 或 image_size，或更小的编码器。",
         ),
     ],
     ids=["setting", "memory"],
 )
-def test_what_goes_wrong_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], environment: dict[str, str], said: str
+def test_errors_of_the_process_are_reported(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, object],
+    environment: dict[str, str],
+    message: str,
+    chinese: str,
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -130,20 +145,22 @@ def test_what_goes_wrong_is_said(
     job = jobs.begin(tmp_path / "run", settings)
     assert job is not None
     job.wait(120)
-    assert said in jobs.problem(tmp_path / "run")
+    assert message in jobs.problem(tmp_path / "run")
+    with speaking("zh"):
+        assert chinese in jobs.problem(tmp_path / "run")
     assert "Traceback" not in job.problem
     assert jobs.problem(tmp_path / "other") == ""
 
 
-def test_a_long_step_ends_with_the_program(tmp_path: Path) -> None:
-    """By the training process alone: whoever began it is gone."""
+def test_a_long_step_is_aborted_with_the_program(tmp_path: Path) -> None:
+    """The training process aborts it, without the program that started it."""
     path = tmp_path / "run"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), json.dumps(LONG_STEP)], env=environment)
     try:
         folder = wait_for(path, 0)
         process = training_process(program.pid)
-        time.sleep(1.5)  # it is in its first step by now
+        time.sleep(1.5)  # now in its first step
     finally:
         program.send_signal(signal.SIGKILL)
         program.wait()
@@ -152,30 +169,30 @@ def test_a_long_step_ends_with_the_program(tmp_path: Path) -> None:
         assert time.monotonic() - ended < STOPPED_WITHIN_S
         time.sleep(0.05)
     record = folder.read_record()
-    assert (record.state, record.step) == ("running", 0), "cut off"
-    assert session.begin(folder, RunConfig, {}) == (RunConfig.model_validate(LONG_STEP), False), "it can be started again"
+    assert (record.state, record.step) == ("running", 0), "aborted"
+    assert recorder.begin(folder, RunConfig, {}) == (RunConfig.model_validate(LONG_STEP), False), "it can be started again"
 
 
-def test_a_process_that_does_not_stop_is_ended(tmp_path: Path) -> None:
+def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     jobs = Jobs()
     job = jobs.begin(tmp_path / "run", LONG)
     assert job is not None
     process = training_process()
     os.kill(process, signal.SIGSTOP)
-    asked = time.monotonic()
+    requested = time.monotonic()
     jobs.stop()
     assert jobs.stopping
     job.wait(2 * STOPPED_WITHIN_S)
-    took, running = time.monotonic() - asked, job.running
+    took, running = time.monotonic() - requested, job.running
     if running:
         os.kill(process, signal.SIGKILL)
     assert not running
     assert took < STOPPED_WITHIN_S
-    assert (job.problem, jobs.running) == ("", None), "another one may begin"
+    assert (job.problem, jobs.running) == ("", None), "another job may start"
 
 
 class Stdin(io.StringIO):
-    """Ends when `over` is set."""
+    """A stream that ends when `over` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,53 +203,53 @@ class Stdin(io.StringIO):
         return ""
 
 
-def test_a_save_is_not_cut_off(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(pieces, "STEP_PATIENCE_S", 0.2)
-    monkeypatch.setattr(pieces, "SAVE_PATIENCE_S", 1.0)
+def test_a_save_is_not_aborted(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(job_process, "STEP_GRACE_S", 0.2)
+    monkeypatch.setattr(job_process, "SAVE_GRACE_S", 1.0)
     stdin, codes = Stdin(), queue.Queue[int]()
-    stop = pieces.StopRequest(stdin, codes.put)
+    stop = job_process.StopRequest(stdin, codes.put)
     assert not stop()
     with stop.saving():
         stdin.over.set()
         time.sleep(0.5)
-        assert codes.empty(), "it saves"
-    assert codes.get(timeout=5) == pieces.EXIT_CUT_OFF, "it was asked to stop, and does not end its step"
+        assert codes.empty(), "saving"
+    assert codes.get(timeout=5) == job_process.EXIT_ABORTED, "asked to stop, and the step does not end"
 
     stdin = Stdin()
-    stop = pieces.StopRequest(stdin, codes.put)
+    stop = job_process.StopRequest(stdin, codes.put)
     stdin.over.set()
     while not stop():
         time.sleep(0.01)
     with stop.saving():
         time.sleep(0.5)
-    assert codes.empty(), "its step has ended, and it saves"
-    assert codes.get(timeout=5) == pieces.EXIT_CUT_OFF, "but not for ever"
-    assert capfd.readouterr().out.split() == [pieces.SAVING, pieces.STEPPING, pieces.SAVING, pieces.SAVING]
+    assert codes.empty(), "saving after the step"
+    assert codes.get(timeout=5) == job_process.EXIT_ABORTED, "not forever"
+    assert capfd.readouterr().out.split() == [job_process.SAVING, job_process.STEPPING, job_process.SAVING, job_process.SAVING]
 
 
-def test_after_a_slow_step_it_is_saved(tmp_path: Path) -> None:
-    """So that to cut off the next one loses only that."""
-    begun = session.start(tmp_path / "run", LONG, torch.device("cpu"))
-    assert begun is not None
-    steps = (event.step for event in begun.events(slow_step_s=0.0) if isinstance(event, StepDone))
+def test_a_slow_step_is_followed_by_a_save(tmp_path: Path) -> None:
+    """So that aborting the next one loses only that."""
+    recording = recorder.start(tmp_path / "run", LONG, torch.device("cpu"))
+    assert recording is not None
+    steps = (event.step for event in recording.events(slow_step_s=0.0) if isinstance(event, StepDone))
     for step in (1, 2):
         assert next(steps) == step
-        assert begun.folder.read_record().step == step
-        assert begun.folder.resume_file.is_file()
+        assert recording.folder.read_record().step == step
+        assert recording.folder.resume_file.is_file()
 
 
 @pytest.mark.parametrize(
-    ("number", "more_oom_kills", "said"),
+    ("number", "more_oom_kills", "message"),
     [
-        (signal.SIGKILL, 0, "The training was ended from outside (signal 9): start it again."),
-        (signal.SIGTERM, 1, "The training was ended from outside (signal 15): start it again."),
-        (signal.SIGKILL, 1, pieces.NO_MEMORY),
-        (signal.SIGSEGV, 0, "The training broke off (signal 11): the server's log says why."),
+        (signal.SIGKILL, 0, "The training process was killed (signal 9): start it again."),
+        (signal.SIGTERM, 1, "The training process was killed (signal 15): start it again."),
+        (signal.SIGKILL, 1, str(UserError("training.no_memory"))),
+        (signal.SIGSEGV, 0, "The training process crashed (signal 11): the server's log has the reason."),
     ],
     ids=["kill", "terminate", "out of memory", "crash"],
 )
-def test_why_it_ended_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, more_oom_kills: int, said: str
+def test_the_reason_of_the_end_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, more_oom_kills: int, message: str
 ) -> None:
     events = tmp_path / "memory.events"
     events.write_text("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n", encoding="ascii")
@@ -244,7 +261,16 @@ def test_why_it_ended_is_said(
     events.write_text(f"oom 4\noom_kill {2 + more_oom_kills}\n", encoding="ascii")
     os.kill(process, number)
     job.wait(60)
-    assert jobs.problem(tmp_path / "run") == said
+    assert jobs.problem(tmp_path / "run") == message
+
+
+def test_errors_cross_the_pipe_as_json() -> None:
+    error = UserError("training.too_much_memory", needed="9 GB", offered="2 GB", advice=UserError("training.advice.batch"))
+    received = error_from_json(json.loads(json.dumps(error_to_json(error))))
+    assert str(received) == str(error)
+    with speaking("zh"):
+        assert str(received) == str(error)
+        assert "更小的 batch_size" in str(received)
 
 
 def test_oom_kills_are_counted(tmp_path: Path) -> None:
@@ -260,13 +286,14 @@ def test_oom_kills_are_counted(tmp_path: Path) -> None:
 
 BEYOND = """
 import torch
-from cl_core.training import job_process as pieces
-pieces._limit_memory()
-print(pieces.attempt(lambda: torch.ones(10**9)))
+from cl_core.training import job_process
+job_process._limit_memory()
+state, problem = job_process.attempt(lambda: torch.ones(10**9))
+print(state, problem.key)
 """
 
 
 def test_memory_is_limited() -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "SPACE_ID": "someone/explorer", "MEMORY": "3Gi"}
     done = subprocess.run([sys.executable, "-c", BEYOND], env=environment, capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == str((None, pieces.NO_MEMORY)), done.stderr
+    assert done.stdout.strip() == "None training.no_memory", done.stderr

@@ -1,4 +1,4 @@
-"""Training learns, measures without disturbing, and resumes bit for bit."""
+"""Training learns, measurements do not change it, and it resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.models.methods import TRAINABLE
+from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
@@ -63,7 +63,7 @@ def test_resume_equals_the_uninterrupted_run() -> None:
     assert same(weights(whole), weights(second))
 
 
-def test_measuring_changes_nothing() -> None:
+def test_snapshots_do_not_change_training() -> None:
     silent, measured = make(snapshots=0), make(snapshots=5)
     list(silent.events())
     events: list[Event] = list(measured.events())
@@ -71,7 +71,7 @@ def test_measuring_changes_nothing() -> None:
     assert same(weights(silent), weights(measured))
 
 
-def test_the_seed_decides() -> None:
+def test_initial_weights_depend_on_the_seed_alone() -> None:
     config = RunConfig.model_validate(SMALL)
     data = load_dataset("digits")
     state = torch.get_rng_state()
@@ -82,30 +82,30 @@ def test_the_seed_decides() -> None:
     assert not same(one.state_dict(), other.state_dict())
 
 
-BLOWING_UP = {"optimizer": "sgd", "lr": 10_000, "warmup": 0, "precision": "float32", "encoder": "mlp", "method": "cross-entropy"}
+DIVERGING = {"optimizer": "sgd", "lr": 10_000, "warmup": 0, "precision": "float32", "encoder": "mlp", "method": "cross-entropy"}
 
 
 @pytest.mark.parametrize("snapshots", [2, 1000])
-def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path, snapshots: int) -> None:
-    """Plain SGD at a rate of 10,000, noticed in a step or in a snapshot: the kept weights give a finite loss."""
+def test_a_diverged_run_keeps_its_last_good_state(tmp_path: Path, snapshots: int) -> None:
+    """SGD with a rate of 10,000, detected in a step or in a snapshot: the stored weights give a finite loss."""
     folder = tmp_path / "run"
-    settings = SMALL | BLOWING_UP | {"snapshots": snapshots}
-    session = start(folder, settings, CPU)
-    assert session is not None
+    settings = SMALL | DIVERGING | {"snapshots": snapshots}
+    recorder = start(folder, settings, CPU)
+    assert recorder is not None
     sentence = (
         r"The (loss became (nan|inf)|features became not a number) at step \d+ with learning rate .*; the state after step \d+"
     )
     with pytest.raises(DivergedError, match=sentence):
-        list(session.events())
+        list(recorder.events())
     run = RunFolder(folder)
     record = run.read_record()
     assert record.state == "diverged"
-    assert record.step == session.training.step
+    assert record.step == recorder.training.step
     assert all(math.isfinite(point["loss"]) for point in run.read_metrics() if point["kind"] == "loss")
     assert record.metrics["health"]["verdict"] == "diverged"
-    kept = make(**(BLOWING_UP | {"lr": 1e-9, "snapshots": 0, "epochs": 3}))
-    kept.restore(*run.read_resume())
-    after = [event.loss for event in itertools.islice((e for e in kept.events() if isinstance(e, Logged)), 5)]
+    restored = make(**(DIVERGING | {"lr": 1e-9, "snapshots": 0, "epochs": 3}))
+    restored.restore(*run.read_resume())
+    after = [event.loss for event in itertools.islice((e for e in restored.events() if isinstance(e, Logged)), 5)]
     assert len(after) == 5
     assert all(math.isfinite(loss) for loss in after)
     with pytest.raises(UserError, match="diverged with lr 10000: choose a new folder and a lower lr"):
@@ -113,14 +113,14 @@ def test_a_run_that_blows_up_keeps_its_last_good_state(tmp_path: Path, snapshots
 
 
 @pytest.mark.parametrize("method", TRAINABLE)
-def test_a_step_that_is_not_a_number_leaves_no_trace(method: str) -> None:
-    """Batch statistics and log Z are averaged in the forward pass, before anyone sees the loss."""
+def test_a_non_finite_step_is_undone(method: str) -> None:
+    """Batch statistics and log Z are updated in the forward pass, before the loss is fetched."""
     training = make(method=method, epochs=2, snapshots=0, encoder="cnn", negatives=64, queue_size=128)
     events = training.events()
     for event in events:
         if isinstance(event, StepDone) and event.step == 10:
             before = {name: value.clone() for name, value in training.state()[0].items()}
-        elif isinstance(event, StepDone) and event.step == 11:  # its loss was a number: the weights of step 10 are good
+        elif isinstance(event, StepDone) and event.step == 11:  # its loss is finite, so the weights of step 10 are good
             break
     training._images = training._images.float() * torch.nan
     with pytest.raises(DivergedError, match=r"The loss became nan at step 12 .* the state after step 10, the last good one"):
@@ -133,9 +133,9 @@ def test_a_step_that_is_not_a_number_leaves_no_trace(method: str) -> None:
 @pytest.mark.parametrize("kind", [Snapshot, Logged, StepDone])
 def test_closing_after_any_event_loses_nothing(tmp_path: Path, kind: type) -> None:
     folder = tmp_path / "run"
-    session = start(folder, SMALL | {"epochs": 1, "snapshots": 3, "encoder": "cnn"}, CPU)
-    assert session is not None
-    events = session.events()
+    recorder = start(folder, SMALL | {"epochs": 1, "snapshots": 3, "encoder": "cnn"}, CPU)
+    assert recorder is not None
+    events = recorder.events()
     for event in events:
         if isinstance(event, kind) and event.step >= (0 if kind is Snapshot else 3):
             events.close()
@@ -147,18 +147,18 @@ def test_closing_after_any_event_loses_nothing(tmp_path: Path, kind: type) -> No
     assert [p["step"] for p in points if p["kind"] == "loss"] == list(range(1, 12))
 
 
-def test_a_kill_between_two_files_of_the_last_save(tmp_path: Path) -> None:
+def test_a_kill_between_the_files_of_the_last_save(tmp_path: Path) -> None:
     """The resume file is at the last step, run.json not yet: the metrics are still those of the last snapshot."""
     settings = SMALL | {"epochs": 1, "snapshots": 3, "encoder": "cnn"}
     folders = []
     for name in ("whole", "killed"):
-        session = start(tmp_path / name, settings, CPU)
-        assert session is not None
-        for event in session.events():
-            if name == "killed" and isinstance(event, StepDone) and event.step == session.training.total:
-                session.folder.write_resume(*session.training.state())
+        recorder = start(tmp_path / name, settings, CPU)
+        assert recorder is not None
+        for event in recorder.events():
+            if name == "killed" and isinstance(event, StepDone) and event.step == recorder.training.total:
+                recorder.folder.write_resume(*recorder.training.state())
                 break
-        folders.append(session.folder)
+        folders.append(recorder.folder)
     resumed = start(tmp_path / "killed", {}, CPU)
     assert resumed is not None
     list(resumed.events())
@@ -166,28 +166,28 @@ def test_a_kill_between_two_files_of_the_last_save(tmp_path: Path) -> None:
 
 
 def stopped_after(step: int, folder: Path) -> Path:
-    """A run that was stopped."""
-    session = start(folder, SMALL | {"epochs": 1, "snapshots": 0, "encoder": "cnn"}, CPU)
-    assert session is not None
-    events = session.events()
+    """A run stopped after `step` steps."""
+    recorder = start(folder, SMALL | {"epochs": 1, "snapshots": 0, "encoder": "cnn"}, CPU)
+    assert recorder is not None
+    events = recorder.events()
     for event in events:
         if isinstance(event, StepDone) and event.step == step:
             events.close()
     return folder
 
 
-def test_a_run_without_its_resume_file_is_not_started_over(tmp_path: Path) -> None:
+def test_a_run_without_its_resume_file_is_not_restarted(tmp_path: Path) -> None:
     folder = stopped_after(4, tmp_path / "run")
     run = RunFolder(folder)
     run.resume_file.unlink()
-    with pytest.raises(UserError, match="is missing, so this run cannot go on from step 4"):
+    with pytest.raises(UserError, match="is missing, so this run cannot resume from step 4"):
         start(folder, {}, CPU)
     assert len(run.read_metrics()) == 4
 
 
-def test_a_blow_up_after_resuming_goes_back_to_what_was_resumed(tmp_path: Path) -> None:
+def test_a_divergence_after_resuming_restores_the_resumed_state(tmp_path: Path) -> None:
     folder = stopped_after(4, tmp_path / "run")
-    kept = RunFolder(folder).read_resume()[0]
+    saved = RunFolder(folder).read_resume()[0]
     again = start(folder, {}, CPU)
     assert again is not None
     for parameter in again.training.method.parameters():
@@ -195,7 +195,7 @@ def test_a_blow_up_after_resuming_goes_back_to_what_was_resumed(tmp_path: Path) 
     with pytest.raises(DivergedError, match="the state after step 4, the last good one, is kept"):
         list(again.events())
     left = RunFolder(folder).read_resume()[0]
-    assert all(torch.equal(left[name], kept[name]) for name in kept)
+    assert all(torch.equal(left[name], saved[name]) for name in saved)
 
 
 def test_an_epoch_visits_each_group_once() -> None:
@@ -217,12 +217,12 @@ def test_curves_have_a_bounded_number_of_points() -> None:
     assert 2 <= len(lines) <= 15 / math.ceil(training.total / 500) + 2
 
 
-def test_starting_twice_continues_and_then_is_finished(tmp_path: Path) -> None:
+def test_starting_again_resumes_until_finished(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     settings = SMALL | {"epochs": 1, "snapshots": 2}
-    session = start(folder, settings, CPU)
-    assert session is not None
-    events = session.events()
+    recorder = start(folder, settings, CPU)
+    assert recorder is not None
+    events = recorder.events()
     for event in events:
         if isinstance(event, StepDone) and event.step == 4:
             events.close()
@@ -244,8 +244,8 @@ def test_starting_twice_continues_and_then_is_finished(tmp_path: Path) -> None:
     assert snapshots.embeddings.shape == (2, 256, 128)
 
 
-def test_seeds_and_positions_have_generators_of_their_own() -> None:
-    """torch's CPU generator looks at the low 32 bits of its seed alone."""
+def test_seeds_and_positions_have_different_generators() -> None:
+    """torch's CPU generator uses only the low 32 bits of its seed."""
     drawn = {
         (seed, stream, position): int(torch.randint(2**60, (), generator=seeded_generator(CPU, seed, stream, position)))
         for seed in (0, 1, 2, 2**31 - 1)
@@ -256,7 +256,7 @@ def test_seeds_and_positions_have_generators_of_their_own() -> None:
 
 
 def test_compiled_steps_are_the_same_steps(tmp_path: Path) -> None:
-    # SGD: Adam would blow up the rounding of gradients that are zero but for it.
+    # SGD, as Adam amplifies rounding errors of gradients that are otherwise zero.
     settings = SMALL | {"encoder": "mlp", "precision": "float32", "epochs": 1, "snapshots": 2, "optimizer": "sgd", "lr": 0.05}
     ends = []
     for compiled in (False, True):
@@ -269,7 +269,7 @@ def test_compiled_steps_are_the_same_steps(tmp_path: Path) -> None:
         torch.testing.assert_close(ends[1][name], expected, rtol=1e-3, atol=1e-4, msg=name)
 
 
-def test_without_a_compiler_nothing_is_begun(
+def test_without_a_compiler_nothing_is_written(
     command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", "/nowhere/g++")

@@ -1,4 +1,4 @@
-"""Every method learns on a small set, keeps what it must across a resume, and says what is wrong with its input."""
+"""Every method learns on a small data set, resumes exactly, and rejects invalid input."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, from_validation
-from cl_core.models.methods import TRAINABLE
-from cl_core.models.methods.memory_bank import NCEBank
-from cl_core.models.methods.moco import MoCo
+from cl_core.networks.methods import TRAINABLE
+from cl_core.networks.methods.memory_bank import NCEBank
+from cl_core.networks.methods.moco import MoCo
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import Logged, Snapshot, StepDone, Training
@@ -49,18 +49,18 @@ def training(method: str, data: Dataset | None = None, **changes: object) -> Tra
 
 @pytest.mark.parametrize("method", TRAINABLE)
 def test_learns(method: str) -> None:
-    """The loss is below chance, the embeddings stay spread, and neighbors are no worse than at the start."""
+    """The loss falls below chance, the embeddings stay spread, and kNN accuracy does not fall."""
     events = list(training(method).events())
     losses = [event for event in events if isinstance(event, Logged)]
     first, last = [event for event in events if isinstance(event, Snapshot)]
-    assert last.verdict == "learning", last.words
+    assert last.verdict == "learning", last.sentence
     assert losses[-1].loss < losses[-1].chance - 0.5
     assert last.knn.accuracy > first.knn.accuracy - 0.02
     assert last.geometry.alignment < 1
 
 
 @pytest.mark.parametrize("method", TRAINABLE)
-def test_goes_on_bit_for_bit(method: str) -> None:
+def test_resumes_bit_for_bit(method: str) -> None:
     whole = training(method, epochs=1, snapshots=0)
     list(whole.events())
     first = training(method, epochs=1, snapshots=0)
@@ -78,15 +78,15 @@ def test_goes_on_bit_for_bit(method: str) -> None:
 
 def test_a_resumed_moco_has_its_queue(tmp_path: Path) -> None:
     """Through the files: queue, its place, and the key encoder, which differs from the encoder."""
-    session = start(tmp_path / "run", settings("moco"), CPU)
-    assert session is not None
-    events = session.events()
+    recorder = start(tmp_path / "run", settings("moco"), CPU)
+    assert recorder is not None
+    events = recorder.events()
     for event in events:
         if isinstance(event, StepDone) and event.step == 7:
             events.close()
     resumed = start(tmp_path / "run", {}, CPU)
     assert resumed is not None
-    before, after = session.training.method, resumed.training.method
+    before, after = recorder.training.method, resumed.training.method
     assert isinstance(before, MoCo)
     assert isinstance(after, MoCo)
     assert int(after.queue_position) == 7 * 64 % 256
@@ -97,8 +97,8 @@ def test_a_resumed_moco_has_its_queue(tmp_path: Path) -> None:
     assert any(not torch.equal(key[name], query[name]) for name in key)
 
 
-def test_z_follows_the_training() -> None:
-    """Estimated once, it would stay at its first value (CMC #23)."""
+def test_log_z_is_updated_during_training() -> None:
+    """Not estimated once and then constant (CMC #23)."""
     run = training("nce-bank", epochs=3)
     seen = []
     for event in run.events():
@@ -109,7 +109,7 @@ def test_z_follows_the_training() -> None:
     assert abs(seen[-1] - seen[0]) > 0.05
 
 
-def test_labels_are_held_back_where_they_are_read() -> None:
+def test_methods_that_read_labels_exclude_held_out_images() -> None:
     data = load_dataset("emoji")
     for method, reads in (("supcon", True), ("cross-entropy", True), ("simclr", False)):
         run = training(method, data, dataset="emoji", image_size=28)
@@ -119,7 +119,7 @@ def test_labels_are_held_back_where_they_are_read() -> None:
 
 
 @pytest.mark.parametrize("method", ["supcon", "cross-entropy"])
-def test_labels_that_are_missing(method: str) -> None:
+def test_missing_labels_raise_user_error(method: str) -> None:
     data = load_dataset("digits")
     unlabeled = dataclasses.replace(data, labels=torch.full_like(data.labels, -1), classes=[])
     with pytest.raises(UserError, match=f"{method} with these settings learns from labels, and digits has none"):
@@ -127,7 +127,7 @@ def test_labels_that_are_missing(method: str) -> None:
     list(training("simclr", unlabeled, epochs=1, snapshots=0).events())
 
 
-def test_images_without_a_label_are_left_out_where_labels_are_read() -> None:
+def test_methods_that_read_labels_exclude_unlabeled_images() -> None:
     data = load_dataset("digits")
     labels = data.labels.clone()
     labels[::2] = -1
@@ -141,7 +141,7 @@ def test_images_without_a_label_are_left_out_where_labels_are_read() -> None:
 
 @pytest.mark.parametrize("method", ["supcon", "cross-entropy"])
 def test_a_class_with_one_member(method: str) -> None:
-    """Its two views are each other's only positives; training goes on."""
+    """Its two views are each other's only positives; the loss stays finite."""
     data = load_dataset("digits")
     labels = data.labels.clone()
     labels[data.train[0]] = 10
@@ -161,15 +161,15 @@ def test_a_class_with_one_member(method: str) -> None:
         ({"sup_con_form": "both"}, "sup_con_form: input should be 'out', 'in' or 'in-sum', but it was 'both'."),
     ],
 )
-def test_settings_that_cannot_be(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
+def test_invalid_settings_raise(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         start(tmp_path / "run", TINY | changes, CPU)
     assert str(from_validation(caught.value)) == sentence
     assert not (tmp_path / "run").exists()
 
 
-def test_more_is_asked_for_than_there_is() -> None:
-    """A batch or a draw larger than the data set is the whole data set."""
+def test_batch_and_negatives_are_limited_to_the_data_set() -> None:
+    """A batch or a sample larger than the data set is the whole data set."""
     small = training("infonce-bank", batch_size=5000, negatives=100_000)
     assert small.batch == len(small.rows) == 1438
     assert small.method.negatives == 1437

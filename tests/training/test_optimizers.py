@@ -1,4 +1,4 @@
-"""LARS against its formula, rates against theirs, and plateau across a resume."""
+"""LARS against its formula and timm's, learning-rate schedules, and plateau across a resume."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import json
 
 import pytest
 import torch
+from timm.optim import Lars
 from torch import nn
 
 from cl_core.runs.config import RunConfig
 from cl_core.training.optimizers import LARS, LARS_TRUST, Plateau, build_optimizer, learning_rate
 
 
-def test_lars_by_hand() -> None:
+def test_lars_equals_its_formula() -> None:
     torch.manual_seed(0)
     weight, bias = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3))
     start, start_bias = weight.detach().clone(), bias.detach().clone()
@@ -30,8 +31,8 @@ def test_lars_by_hand() -> None:
     assert torch.allclose(bias, start_bias - 0.5 * (1 + 1.9), atol=1e-6)
 
 
-def test_a_lars_step_has_the_size_of_the_weights() -> None:
-    """Whatever the scale of the gradient: what it is for."""
+def test_a_lars_step_is_proportional_to_the_weights() -> None:
+    """Whatever the scale of the gradient."""
     steps = []
     for scale in (1e-3, 1e3):
         torch.manual_seed(0)
@@ -44,10 +45,37 @@ def test_a_lars_step_has_the_size_of_the_weights() -> None:
     assert steps[0] == pytest.approx(steps[1], rel=1e-4)
 
 
+def lars_steps(kind: str, weight_decay: float) -> list[nn.Parameter]:
+    """Weights after some steps: a matrix, a bias, a matrix of zeros, and a kernel whose gradient is zero every other step."""
+    torch.manual_seed(0)
+    weights = [nn.Parameter(value) for value in (torch.randn(8, 4), torch.randn(4), torch.zeros(3, 3), torch.randn(2, 3, 3, 3))]
+    optimizer: torch.optim.Optimizer
+    if kind == "ours":
+        optimizer = LARS(weights, lr=0.5, momentum=0.9, weight_decay=weight_decay)
+    else:
+        matrices = {"params": [w for w in weights if w.dim() > 1], "weight_decay": weight_decay, "always_adapt": True}
+        vectors = {"params": [w for w in weights if w.dim() == 1], "weight_decay": 0.0}
+        optimizer = Lars([matrices, vectors], lr=0.5, momentum=0.9, trust_coeff=LARS_TRUST)
+    for step in range(10):
+        for number, weight in enumerate(weights):
+            weight.grad = torch.zeros_like(weight) if number == 3 and step % 2 else torch.randn_like(weight)
+        optimizer.step()
+    return weights
+
+
+def test_lars_differs_from_timms_by_the_weight_decay_only() -> None:
+    """Without weight decay the steps are equal; with it, timm divides by the sum of two norms, LARS here by that of the sum."""
+    for ours, theirs in zip(lars_steps("ours", 0.0), lars_steps("timm", 0.0), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    matrix, bias, *_ = zip(lars_steps("ours", 0.1), lars_steps("timm", 0.1), strict=True)
+    torch.testing.assert_close(*bias)
+    assert not torch.allclose(*matrix, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD), ("lars", LARS)]
 )
-def test_names(name: str, kind: type) -> None:
+def test_optimizers_by_name(name: str, kind: type) -> None:
     method = nn.Linear(3, 3)
     method.bias.requires_grad_(False)
     optimizer = build_optimizer(RunConfig.model_validate({"optimizer": name, "lr": 0.3}), method, torch.device("cpu"))
@@ -72,7 +100,7 @@ def test_the_rate_stays_at_its_peak(schedule: str) -> None:
     assert [learning_rate(config, step, 100) for step in (4, 9, 50, 99)] == pytest.approx([0.5, 1, 1, 1])
 
 
-def test_plateau_halves_the_rate_when_the_loss_stands_still() -> None:
+def test_plateau_halves_the_rate_when_the_loss_stops_falling() -> None:
     plateau = Plateau(patience=1, factor=0.5)
     factors = []
     for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0):
@@ -81,15 +109,15 @@ def test_plateau_halves_the_rate_when_the_loss_stands_still() -> None:
     assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
-def test_plateau_works_below_zero() -> None:
-    """SimSiam's loss: what is relative to a negative best would take standing still for a gain."""
+def test_plateau_with_negative_losses() -> None:
+    """SimSiam's loss: relative to a negative best, a constant loss would count as an improvement."""
     plateau = Plateau(patience=0, factor=0.5)
     for _ in range(4):
         plateau.epoch_done(-0.9)
     assert plateau.factor == 0.5**3
 
 
-def test_plateau_remembers_through_json() -> None:
+def test_plateau_state_survives_json() -> None:
     config = RunConfig(schedule="plateau", plateau_patience=2)
     whole, first, second = (Plateau(config.plateau_patience, config.plateau_factor) for _ in range(3))
     losses = [3.0, 2.5, 2.6, 2.7, 2.8, 2.9, 2.4, 2.5, 2.6, 2.7]

@@ -1,4 +1,4 @@
-"""A sweep is a folder of runs: planned whole, resumed where it was, told as a table and a heat map."""
+"""Sweeps: validated as a whole, resumable, reported as a table and a heat map."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = {"dataset": "digits", "image_size": 16, "encoder": "mlp", "epochs": 1
 OPTIONS = ["--dataset", "digits", "--image-size", 16, "--encoder", "mlp", "--epochs", 1, "--snapshots", 2]
 
 
-def test_every_combination_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
+def test_every_combination_is_validated_before_training(tmp_path: Path) -> None:
     cells = plan(tmp_path, {"lr": ["1e-3", "1e-2"], "batch_size": ["64", "128"]}, SETTINGS)
     assert [cell.name for cell in cells] == [
         "lr=0.001,batch_size=64",
@@ -28,16 +28,16 @@ def test_every_combination_is_checked_before_anything_is_trained(tmp_path: Path)
         "lr=0.01,batch_size=64",
         "lr=0.01,batch_size=128",
     ]
-    words = plan(tmp_path, {"method": ["simclr", "moco"]}, SETTINGS)
-    assert [cell.name for cell in words] == ["method=simclr", "method=moco"]
+    by_method = plan(tmp_path, {"method": ["simclr", "moco"]}, SETTINGS)
+    assert [cell.name for cell in by_method] == ["method=simclr", "method=moco"]
     with pytest.raises(ValueError, match="greater than 0"):
         plan(tmp_path, {"lr": ["1e-3", "0"]}, SETTINGS)
-    with pytest.raises(UserError, match="there twice"):
+    with pytest.raises(UserError, match="given twice"):
         plan(tmp_path, {"lr": ["1e-3", "0.001"]}, SETTINGS)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cell_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_cell_resumes(tmp_path: Path) -> None:
     cell = plan(tmp_path, {"lr": [1e-3]}, SETTINGS)[0]
     assert result(cell).state == "not started"
     events = run_cell(cell, SETTINGS, torch.device("cpu"))
@@ -82,7 +82,7 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     assert "<- best" in again.stdout
 
 
-def test_nothing_to_sweep(command: Command) -> None:
+def test_without_a_swept_setting(command: Command) -> None:
     done = command("sweep", "--lr", "1e-3", "--run", "s")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: A sweep needs a setting with several values, for example --lr 1e-3 3e-3.\n"

@@ -153,7 +153,7 @@ def test_by_an_mcp_client(address: str) -> None:
             return tools, str(answer.content[0])
 
     tools, answer = asyncio.run(ask())
-    assert set(tools) == {name for name in api.PUBLIC}
+    assert set(tools) == set(api.PUBLIC)
     assert all(tools.values())
     assert "cosine" in answer
 

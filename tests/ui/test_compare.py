@@ -10,9 +10,9 @@ import torch
 
 from cl_core.augment.views import make_views
 from cl_core.explore.batch import chosen_batch, embed_batch
+from cl_core.explore.model_store import ModelStore
 from cl_core.losses import nt_xent
 from cl_core.runs.store import find_run
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import ablations, compare
 
 STORE = ModelStore()

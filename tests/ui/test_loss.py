@@ -11,9 +11,9 @@ import torch
 from cl_core.data.dataset import instance_rows
 from cl_core.data.registry import load_dataset
 from cl_core.explore.batch import compare, draw_batch
+from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.training.loop import uses_labels
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs.loss import cell_roles, show
 
 STORE = ModelStore()

@@ -13,9 +13,9 @@ import torch
 
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
-from cl_core.explore.maps import map_points, moments
+from cl_core.explore.maps import map_points, snapshot_points
+from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import map
 
 STORE = ModelStore()
@@ -50,7 +50,7 @@ def test_moments_are_the_snapshots() -> None:
     snapshots = find_run(MODEL).read_snapshots()
     assert sent is not None
     assert snapshots is not None
-    expected = moments(snapshots)
+    expected = snapshot_points(snapshots)
     shape = numbers(sent["points"], np.int16).view(expected.shape).float()
     half = float((expected.reshape(-1, 2).amax(0) - expected.reshape(-1, 2).amin(0)).max()) / 2
     moved = (expected[-1, 3] - expected[0, 3]) / half

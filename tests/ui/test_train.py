@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cl_core.errors import UserError
+from cl_core.explore.model_store import ModelStore
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import read_settings, write_settings
@@ -16,7 +17,6 @@ from cl_core.runs.store import open_run
 from cl_core.system.files import write_json
 from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.tabs import train
 from tests.conftest import SMALL
 
@@ -169,7 +169,7 @@ def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
 def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Unpacked elsewhere it is a run like any other."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    shutil.unpack_archive(STORE.archive("small"), elsewhere)
+    shutil.unpack_archive(STORE.archive("small", elsewhere / "archives"), elsewhere)
     taken, own = RunFolder(elsewhere / "small"), RunFolder(runs / "small")
     assert taken.read_record() == own.read_record()
     assert not taken.resume_file.exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cl_core.words.run_folder import WordFolder, WordRun
+from cl_core.words.folder import WordFolder, WordRun
 from tests.conftest import ROOT
 from tests.program import Program
 from tests.words.conftest import two_topics

@@ -18,7 +18,7 @@ from cl_core.words.model import WordVectors, fresh_vectors, gradients, scores
 from cl_core.words.optimizers import RowAdam, RowSGD, clip
 from cl_core.words.pairs import Pairs
 from cl_core.words.recorder import start
-from cl_core.words.run_folder import WordFolder, WordRun, open_words
+from cl_core.words.folder import WordFolder, WordRun, open_words
 from cl_core.words.training import WordsLogged, WordTraining, log_kq
 from cl_core.words.vocabulary import Vocabulary
 from tests.words.conftest import SETTINGS, TOPICS, two_topics

@@ -11,13 +11,13 @@ import gradio as gr
 from cl_core.evaluation.geometry import output_std
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.explore.model import MapLayer, Model
+from cl_core.explore.model_store import ModelStore
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
 from cl_core.ui.components import figure_view, image_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
 

@@ -14,6 +14,7 @@ from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
+from cl_core.explore.model_store import ModelStore
 from cl_core.explore.projection import Projector, align
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.text import text, texts
@@ -21,7 +22,6 @@ from cl_core.ui import images
 from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of

@@ -15,8 +15,8 @@ from cl_core.explore.batch import Batch, chosen_batch, compare, key_images, pick
 from cl_core.explore.model import Model
 from cl_core.losses import SupConForm, chance_level
 from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
-from cl_core.models.methods import Comparison
-from cl_core.models.methods.base import view_columns
+from cl_core.networks.methods import Comparison
+from cl_core.networks.methods.base import view_columns
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
 from cl_core.ui import images

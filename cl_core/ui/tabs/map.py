@@ -14,7 +14,7 @@ from torch import Tensor
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import LARGEST, picked_rows
-from cl_core.explore.maps import moments
+from cl_core.explore.maps import snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
 from cl_core.runs.folder import RunFolder, Snapshots
@@ -98,7 +98,7 @@ def moments_value(model: Model) -> dict[str, Any] | None:
     if snapshots is None or len(snapshots.steps) < 2:
         return None
     record = model.record
-    points = moments(snapshots)
+    points = snapshot_points(snapshots)
     chosen, cosines = _moving_matrix(snapshots, data.families[snapshots.rows])
     per_step = record.config.epochs / record.total_steps
     return {

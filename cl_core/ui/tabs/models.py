@@ -15,9 +15,10 @@ import gradio as gr
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.explore.model import Model
-from cl_core.hub.fetch import arrived
+from cl_core.explore.model_store import SHORT_COMMIT, ModelStore
+from cl_core.hub.fetch import downloaded_bytes
 from cl_core.hub.recommended import RECOMMENDED, Recommended
-from cl_core.runs.feature_cache import looked_at
+from cl_core.runs.feature_cache import cached_rows
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import HubName, hub_name
 from cl_core.text import text, texts
@@ -25,7 +26,6 @@ from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
-from cl_core.ui.model_store import SHORT_COMMIT, ModelStore
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import bar, done, time_left
 
@@ -77,7 +77,7 @@ def _begin(bring: Callable[[], F]) -> Future[F]:
 def _fetching(name: HubName, future: Future[Any]) -> Iterator[str]:
     """Say how much has arrived until `future` is done."""
     while True:
-        yield bar(None, text("models.fetching", name=name, mb=f"{arrived(name) / 1e6:.0f}"))
+        yield bar(None, text("models.fetching", name=name, mb=f"{downloaded_bytes(name) / 1e6:.0f}"))
         if wait([future], SAY_EVERY_S).done:
             return
 
@@ -105,10 +105,10 @@ def pull_run(access: Access, store: ModelStore, name: str) -> Iterator[tuple[Any
 
 def import_encoder(access: Access, store: ModelStore, recommended: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
     """Wrap a public encoder and let it look at the images; gives status, stop button, model menu, table."""
-    from cl_core.hub.encoder import PREFIX, wrap
+    from cl_core.hub.encoder import PREFIX, fetch_encoder
 
     largest, repository = visitors.check_room(access), hub_name((other.strip() or recommended).removeprefix(PREFIX))
-    future = _begin(lambda: wrap(str(repository), dataset, largest=largest))
+    future = _begin(lambda: fetch_encoder(str(repository), dataset, largest=largest))
     for said in _fetching(repository, future):
         yield said, gr.update(interactive=True), gr.skip(), gr.skip()
     try:
@@ -128,11 +128,11 @@ def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
     Raises:
         UserError: it took the visitor's turn, of so many seconds.
     """
-    from cl_core.hub.encoder import look
+    from cl_core.hub.encoder import encode_dataset
 
-    count = len(looked_at(load_dataset(folder.read_record().config.dataset)))
+    count = len(cached_rows(load_dataset(folder.read_record().config.dataset)))
     started, first, said = time.monotonic(), None, 0.0
-    with contextlib.closing(look(folder)) as shares:
+    with contextlib.closing(encode_dataset(folder)) as shares:
         for share in shares:
             first = share if first is None else first
             now = time.monotonic()

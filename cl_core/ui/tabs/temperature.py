@@ -9,11 +9,11 @@ import gradio as gr
 
 from cl_core.evaluation.geometry import tolerance, uniformity
 from cl_core.explore.model import Model
+from cl_core.explore.model_store import ModelStore
 from cl_core.text import text, texts
 from cl_core.ui.components import temperature_lab
 from cl_core.ui.components.temperature_lab import TEMPERATURES
 from cl_core.ui.links import number, one_of
-from cl_core.ui.model_store import ModelStore
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs import loss as loss_tab
 from cl_core.ui.tabs.loss import Loss

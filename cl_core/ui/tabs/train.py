@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, from_validation
-from cl_core.models.encoders.registry import ENCODERS
-from cl_core.models.methods import METHODS, TRAINABLE
+from cl_core.explore.model_store import ModelStore, trained_records
+from cl_core.networks.encoders.registry import ENCODERS
+from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import OWNER, RunFolder, RunRecord
 from cl_core.runs.options import read_settings, write_settings
@@ -33,10 +34,10 @@ from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
-from cl_core.ui.model_store import ModelStore, trained_records
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import bar, done, time_left
 from cl_core.ui.tabs.curves import figures_of, health_of
+from cl_core.ui.uploads import uploads_dir
 
 EPOCHS = 10  # to begin with: a minute or two on two cores
 SNAPSHOTS = 6  # each takes seconds
@@ -201,7 +202,7 @@ def watch(jobs: Jobs, store: ModelStore, name: str, before: str, mine: bool = Tr
     usable, archive = name in store.own_names(), None
     if usable and mine:
         with contextlib.suppress(UserError):  # damaged: the views say so
-            archive = store.archive(name)
+            archive = store.archive(name, uploads_dir())
     free = mine and not (seen.trained or jobs.running)
     can_resume = free and seen.record is not None and seen.record.state in ("running", "stopped")
     return (

@@ -51,7 +51,7 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
     hidden = archive.rename(archive.with_suffix(".away"))
     button = page.get_by_role("button", name="Get CIFAR-10 (170 MB)")
     button.click()
-    expect(page.get_by_text("CIFAR-10 could not be fetched (File not found)")).to_be_visible()
+    expect(page.get_by_text("CIFAR-10 could not be downloaded (File not found)")).to_be_visible()
     expect(note).to_be_visible()
 
     hidden.rename(archive)

@@ -15,12 +15,12 @@ VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cos
 def build(page: Page, shown: Event) -> None:
     """Lay out the views; each is drawn when its tab opens. The page's model, one of images, has no say here."""
     gr.Markdown(text("words.about"), elem_classes="about")
-    names = page.store.word_names
+    names = page.words.names
     if not names:
         gr.Markdown(text("words.none"))
         return
     which = gr.Dropdown(names, value=names[0], label=text("words.model"), visible=len(names) > 1)
-    page.resolve(which, page.store.words)
+    page.resolve(which, page.words.get)
     page.keep("words", read=lambda raw, _: one_of(raw, [tab_id(name) for name in VIEWS]))
     with gr.Tabs(elem_id="words-views"):
         for position, (name, view) in enumerate(VIEWS.items()):

@@ -16,8 +16,8 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.words.explore import WordModel
-from cl_core.words.maps import SHOWN
-from cl_core.words.questions import Answer, parse_analogy
+from cl_core.words.maps import MAP_WORDS
+from cl_core.words.similarity import Answer, parse_analogy
 
 NEIGHBORS = 15
 ON_CARD = 5
@@ -53,9 +53,9 @@ def answer(model: WordModel, asked: str | None) -> tuple[dict[str, Any], str]:
     asked = asked if asked and asked.strip() else EXAMPLES[0]
     space = model.space
     said, terms, found = question(model, asked)
-    rare = [term.lower() for term in terms if space.vocabulary.number(term) >= SHOWN]
+    rare = [term.lower() for term in terms if space.vocabulary.number(term) >= MAP_WORDS]
     if rare:
-        said += " " + text("words.answer.rare", words=", ".join(rare), count=f"{SHOWN:,}")
+        said += " " + text("words.answer.rare", words=", ".join(rare), count=f"{MAP_WORDS:,}")
     shown = [space.vocabulary.words[space.vocabulary.number(terms[0])], *(each.word for each in found)]
     vectors = space.unit[[space.vocabulary.number(word) for word in shown]]
     points = pca(vectors)
@@ -89,7 +89,7 @@ def show_map(model: WordModel, projector: Projector, asked: str | None) -> dict[
 def _cards(model: WordModel) -> list[str]:
     """Beside each word of the map, its nearest words among all."""
     space = model.space
-    cosines = space.unit[:SHOWN] @ space.unit.T
+    cosines = space.unit[:MAP_WORDS] @ space.unit.T
     cosines[torch.arange(len(cosines)), torch.arange(len(cosines))] = -2
     nearest = cosines.topk(min(ON_CARD, cosines.shape[1] - 1)).indices.tolist()
     return [", ".join(space.vocabulary.words[number] for number in row) for row in nearest]
@@ -117,7 +117,7 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
             [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
             value="tsne",
             label=text("map.projector"),
-            info=text("words.map.hint", count=f"{SHOWN:,}"),
+            info=text("words.map.hint", count=f"{MAP_WORDS:,}"),
             scale=2,
         )
     with gr.Row(elem_classes="chips"):

@@ -1,7 +1,7 @@
-"""The folder of a run on words: what every run has, and
+"""The folder of a run on words: the files of every run, and
 
 vocabulary.json     the words, the most frequent first, and their counts
-corpus.safetensors  the text as numbers, so that resuming needs no other file; not part of a shipped checkpoint
+corpus.safetensors  the text as word indices, needed to resume; not part of a shipped checkpoint
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cl_core.words.vocabulary import Vocabulary
 
 
 class WordRecord(Record):
-    """What `run.json` holds."""
+    """The content of `run.json`."""
 
     kind: Literal["words"] = "words"
     config: WordConfig
@@ -53,11 +53,11 @@ class WordFolder(Folder[WordRecord]):
             content = json.loads(self.vocabulary_file.read_bytes())
             vocabulary = Vocabulary([str(word) for word in content["words"]], torch.tensor(content["counts"], dtype=torch.int64))
         except OSError:
-            raise UserError(f"{self.vocabulary_file} is missing: the run was not saved whole, or the file was moved.") from None
+            raise UserError("runs.missing_file", file=str(self.vocabulary_file)) from None
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{self.vocabulary_file} is not a list of words with counts: copy it again.") from None
+            raise UserError("words.bad_vocabulary", file=str(self.vocabulary_file)) from None
         if len(vocabulary.words) != len(vocabulary.counts):
-            raise UserError(f"{self.vocabulary_file} has not one count a word: copy it again.")
+            raise UserError("words.bad_vocabulary", file=str(self.vocabulary_file))
         return vocabulary
 
     def write_corpus(self, corpus: Corpus) -> None:
@@ -70,16 +70,20 @@ class WordFolder(Folder[WordRecord]):
         try:
             corpus = Corpus(vocabulary, tensors["ids"], tensors["lengths"], int(header["total"]))
         except (KeyError, ValueError):
-            raise UserError(f"{self.corpus_file} is not the text of a run: restore it, or start in a new folder.") from None
-        inside = len(corpus.ids) > 0 and int(corpus.ids.min()) >= 0 and int(corpus.ids.max()) < len(vocabulary)
-        if not inside or int(corpus.lengths.sum()) != len(corpus.ids):
-            raise UserError(f"{self.corpus_file} does not fit {self.vocabulary_file.name}: both must come from one run.")
+            raise UserError("words.bad_corpus", file=str(self.corpus_file)) from None
+        valid = len(corpus.ids) > 0 and int(corpus.ids.min()) >= 0 and int(corpus.ids.max()) < len(vocabulary)
+        if not valid or int(corpus.lengths.sum()) != len(corpus.ids):
+            raise UserError("words.corpus_mismatch", file=str(self.corpus_file), vocabulary=self.vocabulary_file.name)
         return corpus
 
 
 @dataclasses.dataclass(frozen=True)
 class WordRun:
-    """A run opened for looking, on the CPU."""
+    """An opened run, on the CPU.
+
+    Attributes:
+        key: fingerprint of the vectors' file.
+    """
 
     folder: WordFolder
     record: WordRecord
@@ -96,13 +100,13 @@ def open_words(folder: WordFolder) -> WordRun:
     """Load vocabulary and vectors.
 
     Raises:
-        UserError: a file is missing, cut off, or does not belong to the others.
+        UserError: a file is missing, damaged, or does not belong to the others.
     """
     record, vocabulary, tensors = folder.read_record(), folder.read_vocabulary(), folder.read_model()
     size = (len(vocabulary), record.config.dim)
     expected = {"center": size, "context": size, "bias": size[:1]}
     if {name: tuple(value.shape) for name, value in tensors.items()} != expected:
-        raise UserError(f"{folder.model_file} does not fit the vocabulary beside it: both must come from one run.")
+        raise UserError("words.model_mismatch", file=str(folder.model_file))
     return WordRun(folder, record, vocabulary, WordVectors(**tensors), fingerprint(folder.model_file))
 
 
@@ -112,7 +116,7 @@ def shipped_words() -> list[WordFolder]:
 
 
 def find_words(name: str) -> WordFolder:
-    """A shipped checkpoint by its name, or a run by its folder.
+    """Find a shipped checkpoint by name or a run by its folder.
 
     Raises:
         UserError: neither exists.

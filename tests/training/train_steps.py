@@ -1,4 +1,4 @@
-"""A few steps of every method, alone or as one of the processes of torchrun: `together.py OUT`."""
+"""A few steps of every method, in one process or in each of torchrun's: `train_steps.py OUT`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cl_core.data.registry import load_dataset
-from cl_core.models.methods import TRAINABLE
+from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
 from cl_core.training.distributed import World, start_processes
@@ -37,9 +37,10 @@ SETTINGS = {
 }
 STEPS = 3
 VARIANTS = {name: {"method": name} for name in TRAINABLE} | {
-    "moco-one-part": {"method": "moco", "batch_norm_splits": 1},
+    "moco-one-split": {"method": "moco", "batch_norm_splits": 1},
     "simclr-labels": {"method": "simclr", "exclude_false_negatives": True},
     "supcon-in": {"method": "supcon", "sup_con_form": "in"},
+    "simsiam-no-predictor": {"method": "simsiam", "predictor": False},
 }
 
 

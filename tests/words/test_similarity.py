@@ -13,8 +13,8 @@ from cl_core.words.cost import measure_cost
 from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
 from cl_core.words.maps import clusters
 from cl_core.words.model import WordVectors, scores
-from cl_core.words.questions import WordSpace, parse_analogy
-from cl_core.words.run_folder import WordRun
+from cl_core.words.similarity import WordSpace, parse_analogy
+from cl_core.words.folder import WordRun
 from cl_core.words.training import log_kq
 from cl_core.words.vocabulary import Vocabulary
 

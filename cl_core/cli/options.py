@@ -1,0 +1,61 @@
+"""What the parsers of several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from cl_core.errors import quoted
+from cl_core.text import text
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Call = Callable[[argparse.Namespace], int]
+SCRIPT = "contrastive-explorer"
+
+
+def program() -> str:
+    """How the program was started: `contrastive-explorer` or `python -m cl_core`."""
+    return SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m cl_core"
+
+
+def add_command(commands: Commands, name: str, call: Call, description: str) -> argparse.ArgumentParser:
+    """Add the parser of a command; `call` runs it and returns the exit code."""
+    parser = commands.add_parser(name, help=description, description=description)
+    parser.set_defaults(call=call)
+    return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def add_save_every(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--save-every", type=float, default=30, metavar="S", help="seconds between saves (default: 30)")
+
+
+def add_image_size(parser: argparse.ArgumentParser, option: str, description: str) -> None:
+    parser.add_argument(option, type=_side, default=0, metavar="PX", help=description)
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", required=True, metavar="NAME|DIR", help="a shipped checkpoint or a run folder")
+
+
+def positive(given: str) -> int:
+    """The type of options that take a whole number of at least 1."""
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(text("cli.positive", given=quoted(given)))
+    return int(given)
+
+
+def _side(given: str) -> int:
+    if not given.isdecimal() or not 8 <= int(given) <= 512:
+        raise argparse.ArgumentTypeError(text("cli.side", given=quoted(given)))
+    return int(given)

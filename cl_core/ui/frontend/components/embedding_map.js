@@ -1,0 +1,316 @@
+// Images where an embedding puts them: zoom, pan, lasso, lines to true neighbors, and the snapshots of the run.
+
+import { mountComponent } from "../lib/component.js";
+import { fill } from "../lib/formats.js";
+import { readLink, writeLink } from "../lib/page.js";
+import { detailOf, finishedScene, moveScene, snapshotScene } from "../lib/scenes.js";
+import { MapCard } from "../parts/map_card.js";
+import { handleGestures } from "../parts/map_gestures.js";
+import { MapImages } from "../parts/map_images.js";
+import { MapLegend } from "../parts/map_legend.js";
+import { MapPlane } from "../parts/map_plane.js";
+import { savedMap } from "../parts/map_save.js";
+import { MapSelection } from "../parts/map_selection.js";
+import { MapToolbar } from "../parts/map_toolbar.js";
+import { Player } from "../parts/player.js";
+import { saveButtons } from "../parts/save_buttons.js";
+import { SnapshotPanel } from "../parts/snapshot_panel.js";
+import { build, buildInput } from "../render/dom.js";
+
+/** @import { Scope } from "../lib/scope.js" */
+/** @import { Context, MapValue, NeighborLines, Numbered, Strings } from "../types.js" */
+
+/** @typedef {Context<MapValue, { strings: Strings; lines: NeighborLines | null }>} MapContext */
+
+/** @param {MapContext} context */
+export function mount(context) {
+  return mountComponent(context, (root, scope) => {
+    const map = new EmbeddingMap(root, scope, context);
+    context.watch("lines", () => map.showLines(context.props.lines));
+    return (value) => map.open(value);
+  });
+}
+
+class EmbeddingMap {
+  /** @type {(MapValue & Numbered) | null} */ #value = null;
+  #mode = "finished";
+  #look = "points";
+  #card = new MapCard();
+  #stage = build("div", "cl-stagebox");
+  #trails = buildInput({ type: "checkbox" });
+
+  /** @param {HTMLElement} root @param {Scope} scope @param {MapContext} context */
+  constructor(root, scope, { props, trigger }) {
+    const { strings } = props;
+    this.root = root;
+    this.scope = scope;
+    this.strings = strings;
+    this.trigger = trigger;
+    this.plane = new MapPlane(scope, () => this.#onDraw());
+    this.images = new MapImages(scope); // of the finished run's points
+    this.snapshotImages = new MapImages(scope);
+    this.toolbar = new MapToolbar(scope, strings, {
+      onMode: (mode) => this.#setMode(mode, true),
+      onLook: (look) => this.#setLook(look, true),
+      onTool: () => this.plane.node.classList.toggle("cl-lassoing", this.toolbar.lassoing),
+      onZoom: (factor) => this.#zoom(factor),
+      onReset: () => this.#resetView(),
+    });
+    this.player = new Player(scope, strings, (position, epoch) => this.#moveTime(position, epoch));
+    this.panel = new SnapshotPanel(strings);
+    this.legend = new MapLegend(scope, strings.toggle, this.plane.hidden, () => {
+      writeLink("off", [...this.plane.hidden].join("."), "");
+      this.plane.repaint();
+    });
+    this.selection = new MapSelection(scope, strings, trigger, () => this.#select(new Set()));
+    const trailsLabel = build("label", "cl-trails");
+    trailsLabel.append(this.#trails, strings.trails);
+    this.player.node.append(trailsLabel);
+    this.player.node.hidden = true;
+    scope.listen(this.#trails, "change", () => {
+      writeLink("trails", this.#trails.checked, false);
+      this.#showTrails();
+      this.plane.drawSoon();
+    });
+    this.plane.node.append(this.#card.node);
+    handleGestures(scope, this.plane.node, this.#gestures());
+    this.#stage.append(this.plane.node, this.panel.node);
+    const help = build("p", "cl-help", strings.help);
+    const naming = { map: () => this.#value?.name ?? "map", point: (/** @type {number} */ i) => this.#nameOf(i) };
+    const save = saveButtons(scope, props.save, savedMap(this.plane, naming));
+    const rows = [this.toolbar.node, this.player.node, this.#stage, this.legend.node, this.selection.node, help, save];
+    root.replaceChildren(...rows);
+  }
+
+  get #overTime() {
+    return this.#mode === "time";
+  }
+
+  /** @param {number} i */
+  #nameOf(i) {
+    return (this.#overTime ? this.snapshotImages : this.images).names?.[i] ?? "";
+  }
+
+  // --- what is on the map ------------------------------------------------------------------------------------------------
+
+  /** @param {MapValue & Numbered} value */
+  open(value) {
+    const before = this.#value;
+    const sameImages = before?.sprites.url === value.sprites.url;
+    const { marks, hidden, selected, node } = this.plane;
+    this.#value = value;
+    node.setAttribute("aria-label", value.label);
+    this.toolbar.enableTime(value.snapshots !== null);
+    this.images.load(value.sprites, value.names, () => {
+      this.root.dataset.images = String(value.turn ?? 0);
+      this.#showImages();
+    });
+    if (value.snapshots) this.snapshotImages.load(value.snapshots.sprites, value.snapshots.names, () => this.#showImages());
+    Object.assign(marks, { batch: value.batch, lines: null });
+    if (!sameImages) {
+      Object.assign(marks, { chosen: -1, hover: -1 });
+      hidden.clear();
+      selected.clear();
+      this.#card.hide();
+    }
+    this.plane.measure();
+    if (!before) this.#restore(value);
+    else if (this.#overTime && value.snapshots) this.#showSnapshots(this.player.position);
+    else {
+      const { chosen } = marks;
+      if (this.#overTime) this.#setMode("finished");
+      else this.#showFinished(sameImages);
+      this.#choose(chosen < value.count ? chosen : -1);
+    }
+    this.#showImages();
+    this.plane.draw();
+    this.root.dataset.drawn = String(value.turn ?? 0);
+  }
+
+  /** The state that the page's address holds. @param {MapValue} value */
+  #restore(value) {
+    this.plane.view.fromText(readLink("view") ?? "");
+    const off = (readLink("off") ?? "").split(".").filter((group) => /^\d+$/.test(group));
+    for (const group of off) this.plane.hidden.add(Number(group));
+    this.#trails.checked = readLink("trails") === "true";
+    this.#setLook(readLink("points") === "images" ? "images" : "points");
+    this.#setMode(readLink("snapshot") === null ? "finished" : "time");
+    const point = readLink("point");
+    if (point !== null && !this.#overTime && Number(point) < value.count) this.#choose(Number(point));
+  }
+
+  /** @param {boolean} gliding whether points glide from where they are */
+  #showFinished(gliding) {
+    if (!this.#value) return;
+    const scene = finishedScene(this.#value);
+    this.plane.setScene(scene, gliding);
+    this.legend.show(scene);
+  }
+
+  /** @param {number} position between snapshots */
+  #showSnapshots(position) {
+    const snapshots = this.#value?.snapshots;
+    if (!snapshots) return;
+    const scene = snapshotScene(snapshots);
+    this.plane.setScene(scene, false);
+    this.legend.show(scene);
+    this.panel.load(snapshots);
+    this.player.load(snapshots.epochs);
+    this.player.go(position);
+  }
+
+  /** @param {number} position between snapshots @param {number} epoch */
+  #moveTime(position, epoch) {
+    if (!this.plane.scene) return;
+    moveScene(this.plane.scene, position);
+    writeLink("snapshot", Number(position.toFixed(2)));
+    this.panel.show(position, epoch);
+    this.#showTrails();
+    this.plane.moved();
+  }
+
+  /** @param {string} mode "finished" or "time" @param {boolean} [byHand] whether the reader chose it */
+  #setMode(mode, byHand = false) {
+    const snapshots = this.#value?.snapshots ?? null;
+    this.#mode = mode === "time" && snapshots ? "time" : "finished";
+    this.toolbar.chooseMode(this.#mode);
+    this.player.node.hidden = this.panel.node.hidden = !this.#overTime;
+    this.#stage.classList.toggle("cl-with-side", this.#overTime);
+    const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
+    Object.assign(this.plane.marks, { batch, lines: null, chosen: -1, hover: -1 });
+    this.plane.selected.clear();
+    this.#card.hide();
+    if (this.#overTime && snapshots) {
+      const linked = readLink("snapshot");
+      this.#showSnapshots(byHand || linked === null ? snapshots.epochs.length - 1 : Number(linked));
+    } else {
+      this.player.pause();
+      if (byHand) writeLink("snapshot", null);
+      this.#showFinished(false);
+    }
+    this.#showTrails();
+    this.#showImages();
+    this.#showSelection();
+    this.plane.measure();
+  }
+
+  /** @param {string} look "points" or "images" @param {boolean} [byHand] */
+  #setLook(look, byHand = false) {
+    this.#look = look;
+    this.toolbar.chooseLook(look);
+    if (byHand) writeLink("points", look === "images" ? "images" : null);
+    this.#showImages();
+  }
+
+  #showImages() {
+    const { sheet } = this.#overTime ? this.snapshotImages : this.images;
+    this.plane.images = this.#look === "images" ? sheet : null;
+    this.plane.marks.sheet = sheet;
+    this.plane.drawSoon();
+  }
+
+  #showTrails() {
+    this.plane.trails = this.#overTime && this.#trails.checked ? this.player.position : null;
+  }
+
+  #onDraw() {
+    const { view } = this.plane;
+    writeLink("view", view.toText());
+    this.root.dataset.view = `${view.zoom.toFixed(3)} ${view.x.toFixed(1)} ${view.y.toFixed(1)}`;
+  }
+
+  // --- pointer and keys --------------------------------------------------------------------------------------------------
+
+  /** @returns {import("../parts/map_gestures.js").MapHandlers} */
+  #gestures() {
+    const { plane } = this;
+    return {
+      hover: (x, y) => this.#hover(plane.nearest(x, y)),
+      leave: () => this.#hover(-1),
+      click: (x, y) => this.#choose(plane.nearest(x, y)),
+      pan: (dx, dy) => {
+        plane.view.pan(dx, dy);
+        plane.drawSoon();
+      },
+      zoom: (factor, x, y) => this.#zoom(factor, x, y),
+      lassoing: () => this.toolbar.lassoing,
+      lasso: (path) => {
+        plane.marks.lasso = path;
+        plane.drawSoon();
+      },
+      select: (path) => this.#select(plane.inside(path)),
+      step: (direction) => this.#hover(plane.neighborTowards(direction)),
+      key: (key) => this.#handleKey(key),
+    };
+  }
+
+  /** @param {"Enter" | "Space" | "Escape" | "0"} key @returns {boolean} whether the key does something here */
+  #handleKey(key) {
+    const { hover } = this.plane.marks;
+    if (key === "Enter") this.#choose(hover);
+    else if (key === "0") this.#resetView();
+    else if (key === "Escape") {
+      this.#select(new Set());
+      this.#choose(-1);
+    } else if (hover >= 0) this.#select(new Set([...this.plane.selected, hover]));
+    else return false;
+    return true;
+  }
+
+  /** @param {number} factor @param {number} [x] CSS pixels; the middle by default @param {number} [y] */
+  #zoom(factor, x = this.plane.view.width / 2, y = this.plane.view.height / 2) {
+    this.plane.view.zoomAt(factor, x, y);
+    this.plane.drawSoon();
+  }
+
+  #resetView() {
+    this.plane.view.reset();
+    this.plane.drawSoon();
+  }
+
+  /** @param {number} i the point under the pointer; -1 is none */
+  #hover(i) {
+    const { scene, marks, view } = this.plane;
+    if (i === marks.hover || !scene) return;
+    marks.hover = i;
+    if (i < 0) this.#card.hide();
+    else {
+      const name = this.#nameOf(i);
+      const { x, y } = this.plane.placeOf(i);
+      this.#card.show({ sheet: marks.sheet, index: i, name, detail: detailOf(scene, i) }, x, y, view.width);
+      this.plane.node.setAttribute("aria-label", fill(this.strings.at, { name }));
+    }
+    this.plane.drawMarks();
+  }
+
+  /** @param {Set<number>} points */
+  #select(points) {
+    this.plane.selected = points;
+    this.#showSelection();
+    this.plane.repaint();
+  }
+
+  /** @param {number} i whose neighbors are shown; -1 is none */
+  #choose(i) {
+    Object.assign(this.plane.marks, { chosen: i, lines: null });
+    this.#showSelection();
+    this.plane.drawSoon();
+    if (this.#overTime) return;
+    writeLink("point", i < 0 ? null : i);
+    if (i >= 0) this.trigger("point_click", { id: i });
+  }
+
+  /** @param {NeighborLines | null} lines as the server sends them */
+  showLines(lines) {
+    if (this.scope.ended || !lines || lines.from !== this.plane.marks.chosen) return;
+    this.plane.marks.lines = lines;
+    this.#showSelection();
+    this.plane.drawSoon();
+  }
+
+  #showSelection() {
+    const { marks, selected } = this.plane;
+    if (this.#overTime) this.selection.clear();
+    else this.selection.show(selected, marks.chosen, marks.lines);
+  }
+}

@@ -1,0 +1,47 @@
+// Rows of captioned images, such as nearest neighbors in several spaces.
+
+import { mountComponent } from "../lib/component.js";
+import { build, buildButton } from "../render/dom.js";
+
+/** @import { Context, RowsValue } from "../types.js" */
+
+/** @param {Context<RowsValue>} context */
+export function mount(context) {
+  return mountComponent(context, (root, scope) => {
+    /** @type {RowsValue["rows"]} */
+    let rows = [];
+    scope.listen(root, "click", (event) => {
+      const button = /** @type {HTMLElement} */ (event.target).closest("button");
+      if (!button) return;
+      const [row, item] = [Number(button.dataset.row), Number(button.dataset.item)];
+      context.trigger("image_click", { row, item, id: rows[row].items[item].id });
+    });
+    return (value) => {
+      rows = value.rows;
+      const empty = value.empty ? [build("p", "cl-empty", value.empty)] : [];
+      root.replaceChildren(...(rows.length ? rows.map(rowSection) : empty));
+    };
+  });
+}
+
+/**
+ * @param {RowsValue["rows"][number]} row
+ * @param {number} r its position
+ */
+function rowSection(row, r) {
+  const section = build("section", "cl-row");
+  const heading = build("div", "cl-heading");
+  heading.append(build("h3", "cl-title", row.title), build("span", "cl-hint", row.hint));
+  const items = build("div", "cl-items");
+  const buttons = row.items.map((item, i) => {
+    const button = buildButton("cl-item", "");
+    button.title = item.caption;
+    Object.assign(button.dataset, { row: r, item: i });
+    const image = Object.assign(document.createElement("img"), { src: item.src, alt: item.caption });
+    button.append(image, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note));
+    return button;
+  });
+  items.append(...buttons);
+  section.append(heading, items);
+  return section;
+}

@@ -1,0 +1,304 @@
+// A batch's similarity matrices with the loss written out: point at a cell to see its term, and back.
+
+import { anatomy } from "../lib/anatomy.js";
+import { mountComponent } from "../lib/component.js";
+import { fill, formatNumber, formatPercent } from "../lib/formats.js";
+import { rowFormula, symbols } from "../lib/formula.js";
+import { readLink, writeLink } from "../lib/page.js";
+import { cellRows, firstPositive, paintCells, partOf, readPanel } from "../lib/panels.js";
+import { LogScale } from "../lib/scales.js";
+import { stageCells } from "../lib/stages.js";
+import { matrixSvg } from "../lib/svg.js";
+import { Chips } from "../parts/chips.js";
+import { factRow } from "../parts/facts.js";
+import { formulaElements } from "../parts/formula.js";
+import { MatrixPanel } from "../parts/matrix_panel.js";
+import { saveButtons } from "../parts/save_buttons.js";
+import { TemperatureControl } from "../parts/temperature_control.js";
+import { build, paperShape, paragraphs, withScripts } from "../render/dom.js";
+import { loadSheet } from "../render/sheet.js";
+
+/** @import { Scope } from "../lib/scope.js" */
+/** @import { Sheet } from "../render/sheet.js" */
+/** @import { Anatomy, Context, Form, MicroscopeValue, Panel, Stage, Strings } from "../types.js" */
+
+/** @typedef {{ strings: Strings; linked: boolean; stages: Stage[]; temperatures: [number, number] }} MicroscopeProps */
+/** @typedef {Context<MicroscopeValue, MicroscopeProps>} MicroscopeContext */
+/** @typedef {{ panel: Panel; parts: Anatomy; matrix: MatrixPanel }} Shown a matrix on the page */
+
+const MAX_TERMS = 6;
+const TILE = 72;
+
+/** @param {MicroscopeContext} context */
+export function mount(context) {
+  return mountComponent(context, (root, scope) => {
+    const microscope = new LossMicroscope(root, scope, context);
+    return (value) => void microscope.open(value);
+  });
+}
+
+class LossMicroscope {
+  /** @type {MicroscopeValue | null} */ #value = null;
+  /** @type {Shown[]} */ #shown = [];
+  /** @type {Sheet | null} */ #sheet = null;
+  /** @type {{ panel: number; row: number; column: number }} */ #cell = { panel: 0, row: 0, column: 0 };
+  /** @type {Stage} */ #stage;
+  /** @type {number | null} */ #temperature = null; // null: the model's own
+  #opened = 0;
+  #summary = build("div", "cl-summary");
+  #about = build("p", "cl-about");
+  #matrices = build("div", "cl-matrices");
+  #details = build("aside", "cl-details");
+  #panelPart;
+
+  /** @param {HTMLElement} root @param {Scope} scope @param {MicroscopeContext} context */
+  constructor(root, scope, { props }) {
+    const { strings } = props;
+    this.root = root;
+    this.scope = scope;
+    this.props = props;
+    this.strings = strings;
+    this.scale = new LogScale(...props.temperatures);
+    this.#stage = props.stages[0];
+    this.#panelPart = scope.slot();
+    this.repaintSoon = scope.frame(() => this.#repaint());
+    this.describeSoon = scope.afterFrame(() => this.#describe());
+    const choices = props.stages.map((stage, i) => ({ value: stage, text: `${i + 1} ${strings[`stage.${stage}`]}` }));
+    this.stages = new Chips(scope, strings.stages, choices, (stage) => {
+      this.#setStage(/** @type {Stage} */ (stage));
+      this.#writeLink("stage", stage, props.stages[0]);
+      this.#paint();
+    });
+    const temperatureStrings = { label: strings.temperature, own: strings.own_temperature };
+    this.control = new TemperatureControl(scope, this.scale, temperatureStrings, (temperature) => {
+      this.#setTemperature(temperature);
+      this.#writeLink("t", temperature === null ? null : Number(temperature.toPrecision(4)));
+      this.repaintSoon();
+    });
+    const controls = build("div", "cl-controls");
+    controls.append(this.stages.node, this.control.node);
+    this.#details.setAttribute("aria-live", "polite");
+    const body = build("div", "cl-body");
+    body.append(this.#matrices, this.#details);
+    root.replaceChildren(this.#summary, controls, this.#about, body);
+    const pointAtTerm = (/** @type {Event} */ event) => this.#pointAtTerm(event);
+    scope.listen(this.#details, "pointerover", pointAtTerm);
+    scope.listen(this.#details, "focusin", pointAtTerm);
+    scope.listen(this.#details, "click", (event) => {
+      const term = termOf(event);
+      if (term) this.#pick(this.#cell.panel, this.#cell.row, Number(term.dataset.column));
+    });
+    scope.onResize(this.#matrices, () => this.#paint());
+  }
+
+  // --- the link: of several microscopes on a page one keeps its state there -------------------------------------------------
+
+  /** @param {string} name @param {string | number | null} value @param {string | null} [fallback] */
+  #writeLink(name, value, fallback = null) {
+    if (this.props.linked) writeLink(name, value, fallback);
+  }
+
+  /** @param {string} name */
+  #readLink(name) {
+    return this.props.linked ? readLink(name) : null;
+  }
+
+  /** The cell that the link names, if there is such a cell. */
+  #linkedCell() {
+    const [panel, row, column] = (this.#readLink("cell") ?? "").split(".").map(Number);
+    const table = this.#shown[panel]?.panel.table;
+    const exists = table && row >= 0 && row < table.rows && column >= 0 && column < table.columns;
+    return exists && [panel, row, column].every(Number.isInteger) ? { panel, row, column } : null;
+  }
+
+  // --- state --------------------------------------------------------------------------------------------------------------
+
+  /** @param {MicroscopeValue} value */
+  async open(value) {
+    const opened = (this.#opened += 1);
+    const sheet = value.sprites ? await loadSheet(value.sprites) : null;
+    if (opened !== this.#opened || this.scope.ended) return;
+    const first = this.#value === null;
+    this.#value = value;
+    this.#sheet = sheet;
+    this.#summary.replaceChildren(...paragraphs(value.summary));
+    const part = this.#panelPart();
+    this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
+    this.#matrices.style.setProperty("--cl-columns", String(this.#shown.length));
+    this.#matrices.replaceChildren(...this.#shown.map(({ matrix }) => matrix.node));
+    const last = this.#shown.length - 1;
+    const pair = { panel: last, row: 0, column: firstPositive(this.#shown[last].panel, 0) };
+    this.#cell = this.#linkedCell() ?? pair;
+    if (first) this.#setStage(/** @type {Stage} */ (this.#readLink("stage") ?? this.#stage));
+    const temperature = first ? Number(this.#readLink("t")) : this.#temperature;
+    this.#setTemperature(temperature !== null && this.scale.has(temperature) ? temperature : null);
+    this.#repaint();
+    this.root.dataset.drawn = String(opened);
+  }
+
+  /** @param {Scope} part @param {Panel} panel @param {number} i @returns {Shown} */
+  #addPanel(part, panel, i) {
+    const label = fill(this.strings.matrix, { name: panel.name });
+    const matrix = new MatrixPanel(part, { title: panel.name, label, hint: this.strings.keys }, {
+      onPoint: (row, column) => this.#point(i, row, column),
+      onPick: (row, column) => this.#pick(i, row, column),
+      current: () => [this.#cell.row, this.#cell.column],
+    });
+    const shown = { panel, matrix, parts: anatomy(panel.table, panel.form) };
+    const save = saveButtons(part, this.props.save, {
+      name: () => `${this.#stage}-${panel.name}`,
+      canvas: () => matrix.canvas,
+      svg: () => matrixSvg(panel.table, panel.pixels, paperShape()),
+      csv: () => cellRows(panel, shown.parts),
+    });
+    matrix.node.append(save);
+    return shown;
+  }
+
+  /** @param {Stage} stage */
+  #setStage(stage) {
+    this.#stage = this.props.stages.includes(stage) ? stage : this.props.stages[0];
+    this.stages.choose(this.#stage);
+    this.#about.textContent = this.strings[`about.${this.#stage}`];
+  }
+
+  /** @param {number | null} temperature null is the model's own */
+  #setTemperature(temperature) {
+    this.#temperature = temperature;
+    const { form } = this.#shown[this.#cell.panel].panel;
+    this.control.show(temperature, form.temperature, form.kind !== "cosine");
+  }
+
+  /** @param {number} panel @param {number} row @param {number} column */
+  #point(panel, row, column) {
+    const { panel: oldPanel, row: oldRow, column: oldColumn } = this.#cell;
+    if (panel === oldPanel && row === oldRow && column === oldColumn) return;
+    this.#cell = { panel, row, column };
+    this.#mark();
+    this.describeSoon(); // the highlight comes at once, the text after it
+  }
+
+  /** @param {number} panel @param {number} row @param {number} column */
+  #pick(panel, row, column) {
+    this.#point(panel, row, column);
+    this.#writeLink("cell", `${panel}.${row}.${column}`);
+  }
+
+  /** A term of the formula highlights its cell; the formula stays, or the term would move away from the pointer. @param {Event} event */
+  #pointAtTerm(event) {
+    const term = termOf(event);
+    if (!term) return;
+    this.#cell.column = Number(term.dataset.column);
+    this.#mark();
+    for (const node of this.#details.querySelectorAll(".cl-here")) node.classList.remove("cl-here");
+    term.classList.add("cl-here");
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------------------------------
+
+  /** @param {Panel} panel @returns {Form} */
+  #formOf({ form }) {
+    const own = this.#temperature === null || form.kind === "cosine";
+    return own ? form : { ...form, temperature: this.#temperature ?? form.temperature };
+  }
+
+  #repaint() {
+    for (const shown of this.#shown) shown.parts = anatomy(shown.panel.table, this.#formOf(shown.panel));
+    this.#paint();
+    this.#describe();
+  }
+
+  #paint() {
+    for (const { panel, parts, matrix } of this.#shown) {
+      const { value, color } = stageCells(this.#stage, panel.table, parts);
+      paintCells(panel.pixels, (i) => {
+        const number = value(i);
+        return number === null ? null : color(number);
+      });
+      const sheet = this.#sheet;
+      const images = sheet && { sheet, rows: panel.rowSprites, columns: panel.columnSprites };
+      matrix.draw(panel.table.rows, panel.table.columns, panel.pixels, panel.table.positive, images);
+    }
+    this.#mark();
+  }
+
+  #mark() {
+    const { panel: chosen, row, column } = this.#cell;
+    this.#shown.forEach(({ panel, matrix }, i) => {
+      // Another matrix shows the same pair only if it has the same column.
+      const { key } = this.#shown[chosen].panel.columns[column];
+      const here = i === chosen ? column : panel.columns.findIndex((each) => each.key === key);
+      if (here >= 0 && row < panel.table.rows) matrix.mark(row, here);
+    });
+  }
+
+  #describe() {
+    const value = this.#value;
+    if (!value) return;
+    const { row, column } = this.#cell;
+    const { panel, parts } = this.#shown[this.#cell.panel];
+    const { table } = panel;
+    const form = this.#formOf(panel);
+    const start = row * table.columns;
+    const positives = table.positive.subarray(start, start + table.columns).reduce((sum, is) => sum + is, 0);
+    const inSymbols = build("p", "cl-symbols");
+    inSymbols.append(withScripts(symbols(form, positives)));
+    const formula = build("p", "cl-formula");
+    const given = { table, parts, form, row, column, limit: MAX_TERMS, strings: this.strings };
+    formula.append(...formulaElements(rowFormula(given)));
+    for (const node of formula.querySelectorAll(`[data-column="${column}"]`)) node.classList.add("cl-here");
+    const title = build("h3", "cl-title", panel.name);
+    const formulaTitle = build("h3", "cl-title", this.strings.formula);
+    const pair = this.#describePair(value, panel, start + column);
+    this.#details.replaceChildren(title, pair, this.#facts(value, panel, parts, form), formulaTitle, inSymbols, formula);
+  }
+
+  /** @param {MicroscopeValue} value @param {Panel} panel @param {number} i */
+  #describePair(value, panel, i) {
+    const { row, column } = this.#cell;
+    const { sprite, caption } = panel.columns[column];
+    const role = value.roles[panel.codes[i]];
+    const kind = partOf(role).split("_")[0];
+    const pair = build("div", "cl-pair");
+    if (this.#sheet) pair.append(this.#sheet.tileElement(panel.rowSprites[row], TILE));
+    if (this.#sheet && sprite >= 0) pair.append(this.#sheet.tileElement(sprite, TILE));
+    const text = build("div", "cl-description");
+    const which = fill(this.strings.pair, { row: panel.rowNames[row], column: caption });
+    text.append(build("div", "cl-which", which), build("div", `cl-role cl-${kind}`, value.roleNames[role]));
+    if (partOf(role) === "negative_class") text.append(build("div", "cl-flag", this.strings.false_negative));
+    pair.append(text);
+    return pair;
+  }
+
+  /** @param {MicroscopeValue} value @param {Panel} panel @param {Anatomy} parts @param {Form} form */
+  #facts({ measure }, { table, chance }, parts, form) {
+    const { row, column } = this.#cell;
+    const i = row * table.columns + column;
+    const facts = build("dl", "cl-facts");
+    /** @param {string} key @param {number} exact @param {{ name?: string; hint?: string; percent?: boolean }} [how] */
+    const add = (key, exact, { name = key, hint = name, percent = false } = {}) => {
+      const text = percent ? formatPercent(exact) : formatNumber(exact);
+      const strings = { name: this.strings[`fact.${name}`], hint: this.strings[`fact.${hint}.hint`] };
+      facts.append(factRow(key, { ...strings, text, exact }));
+    };
+    add("cosine", table.cosines[i], { name: measure, hint: "cosine" });
+    if (form.kind !== "cosine") add("scaled", parts.scaled[i]);
+    if (table.positive[i] || table.negative[i]) {
+      const probability = Math.exp(parts.logProbabilities[i]);
+      if (form.kind !== "cosine") add("probability", probability, { name: form.kind === "nce" ? "sigmoid" : "probability" });
+      const term = parts.terms[row];
+      const contribution = parts.contribution[i] * Math.max(1, parts.anchors);
+      add("contribution", term ? contribution / term : 0, { percent: true });
+      add("gradient", parts.gradient[i], { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
+    }
+    add("row", parts.terms[row]);
+    add("loss", parts.loss);
+    if (chance !== null) add("chance", chance);
+    return facts;
+  }
+}
+
+/** The term of a formula that an event is about. @param {Event} event @returns {HTMLElement | null} */
+function termOf(event) {
+  return /** @type {HTMLElement} */ (event.target).closest("[data-column]");
+}

@@ -1,0 +1,190 @@
+// The losses taken apart for sliders that must not wait. Tests compare every number with `cl_core/losses/anatomy.py`.
+
+/** @import { Anatomy, Form, FormKind, Table } from "../types.js" */
+
+/** @typedef {(parts: Anatomy, positives: number[], negatives: number[], t: number) => void} RowParts */
+
+/**
+ * What each cell of a similarity matrix contributes to a loss; `Anatomy` in Python has the same parts.
+ *
+ * @param {Table} table
+ * @param {Form} form
+ * @returns {Anatomy}
+ */
+export function anatomy(table, form) {
+  const { rows, columns, cosines } = table;
+  const size = rows * columns;
+  /** @type {Anatomy} */
+  const parts = {
+    scaled: new Float64Array(size),
+    logProbabilities: new Float64Array(size).fill(-Infinity),
+    contribution: new Float64Array(size),
+    gradient: new Float64Array(size),
+    terms: new Float64Array(rows),
+    anchors: 0,
+    loss: 0,
+  };
+  const t = form.kind === "cosine" ? 1 : form.temperature;
+  for (let i = 0; i < size; i++) parts.scaled[i] = cosines[i] / t - (form.log_z ?? 0) - (form.log_kq ?? 0);
+  for (let row = 0; row < rows; row++) {
+    const { positives, negatives } = comparedCells(table, row);
+    if (positives.length) parts.anchors += 1;
+    ROW_PARTS[form.kind](parts, positives, negatives, t);
+    for (const i of [...positives, ...negatives]) parts.terms[row] += parts.contribution[i];
+  }
+  const count = Math.max(1, parts.anchors);
+  for (let i = 0; i < size; i++) parts.contribution[i] /= count;
+  parts.loss = parts.terms.reduce((sum, term) => sum + term, 0) / count;
+  return parts;
+}
+
+/**
+ * The cells of a row that a loss looks at, as positions in the table.
+ *
+ * @param {Table} table
+ * @param {number} row
+ */
+export function comparedCells({ columns, positive, negative }, row) {
+  /** @type {number[]} */
+  const positives = [];
+  /** @type {number[]} */
+  const negatives = [];
+  for (let i = row * columns; i < (row + 1) * columns; i++) {
+    if (positive[i]) positives.push(i);
+    else if (negative[i]) negatives.push(i);
+  }
+  return { positives, negatives };
+}
+
+/**
+ * log of the sum of exp over some cells, without overflow.
+ *
+ * @param {Float64Array} values
+ * @param {number[]} cells
+ */
+function logSumExp(values, cells) {
+  let top = -Infinity;
+  for (const i of cells) top = Math.max(top, values[i]);
+  if (top === -Infinity) return top;
+  let sum = 0;
+  for (const i of cells) sum += Math.exp(values[i] - top);
+  return top + Math.log(sum);
+}
+
+/**
+ * @param {number} a
+ * @param {number} b
+ */
+function logAddExp(a, b) {
+  const top = Math.max(a, b);
+  return top === -Infinity ? top : top + Math.log(Math.exp(a - top) + Math.exp(b - top));
+}
+
+/** @param {number} x */
+function logSigmoid(x) {
+  return x >= 0 ? -Math.log1p(Math.exp(-x)) : x - Math.log1p(Math.exp(x));
+}
+
+/**
+ * Each fills one row's probabilities and gradient, and its contributions not yet divided by the number of anchors.
+ *
+ * @type {Record<FormKind, RowParts>}
+ */
+const ROW_PARTS = {
+  out(parts, positives, negatives, t) {
+    const count = positives.length;
+    softmaxRow(parts, positives, negatives, t, (i) => [-parts.logProbabilities[i] / count, 1 / count]);
+  },
+  in(parts, positives, negatives, t) {
+    insideLogRow(parts, positives, negatives, t, Math.log(positives.length));
+  },
+  "in-sum"(parts, positives, negatives, t) {
+    insideLogRow(parts, positives, negatives, t, 0);
+  },
+  // Every positive has a denominator of its own: itself and the negatives.
+  views(parts, positives, negatives, t) {
+    const { scaled } = parts;
+    const rest = logSumExp(scaled, negatives);
+    const count = positives.length;
+    const denominators = positives.map((i) => logAddExp(scaled[i], rest));
+    const mean = denominators.reduce((sum, value) => sum + value, 0) / count;
+    positives.forEach((i, n) => {
+      parts.logProbabilities[i] = scaled[i] - denominators[n];
+      parts.contribution[i] = (denominators[n] - scaled[i]) / count;
+      parts.gradient[i] = (Math.exp(scaled[i] - denominators[n]) - 1) / count / t;
+    });
+    for (const i of negatives) {
+      parts.logProbabilities[i] = scaled[i] - mean;
+      parts.gradient[i] = denominators.reduce((sum, value) => sum + Math.exp(scaled[i] - value), 0) / count / t;
+    }
+  },
+  // The positive is not part of the denominator.
+  ratio(parts, positives, negatives, t) {
+    const bottom = logSumExp(parts.scaled, negatives);
+    for (const i of [...positives, ...negatives]) parts.logProbabilities[i] = parts.scaled[i] - bottom;
+    for (const i of positives) {
+      parts.contribution[i] = -parts.logProbabilities[i];
+      parts.gradient[i] = -1 / t;
+    }
+    for (const i of negatives) parts.gradient[i] = (positives.length * Math.exp(parts.logProbabilities[i])) / t;
+  },
+  nce(parts, positives, negatives, t) {
+    for (const i of positives) {
+      parts.logProbabilities[i] = logSigmoid(parts.scaled[i]);
+      parts.gradient[i] = -Math.exp(logSigmoid(-parts.scaled[i])) / t;
+    }
+    for (const i of negatives) {
+      parts.logProbabilities[i] = logSigmoid(-parts.scaled[i]);
+      parts.gradient[i] = Math.exp(logSigmoid(parts.scaled[i])) / t;
+    }
+    for (const i of [...positives, ...negatives]) parts.contribution[i] = -parts.logProbabilities[i];
+  },
+  cosine(parts, positives) {
+    for (const i of positives) {
+      parts.logProbabilities[i] = 0;
+      parts.contribution[i] = -parts.scaled[i];
+      parts.gradient[i] = -1;
+    }
+  },
+};
+
+/**
+ * A row whose probabilities are a softmax over positives and negatives.
+ *
+ * @param {Anatomy} parts
+ * @param {number[]} positives
+ * @param {number[]} negatives
+ * @param {number} t
+ * @param {(cell: number) => [number, number]} ofPositive its part of the row's loss, and its part of the row's pull
+ */
+function softmaxRow(parts, positives, negatives, t, ofPositive) {
+  const compared = [...positives, ...negatives];
+  const bottom = logSumExp(parts.scaled, compared);
+  for (const i of compared) parts.logProbabilities[i] = parts.scaled[i] - bottom;
+  if (!positives.length) return;
+  for (const i of compared) parts.gradient[i] = Math.exp(parts.logProbabilities[i]) / t;
+  for (const i of positives) {
+    const [contribution, pull] = ofPositive(i);
+    parts.contribution[i] = contribution;
+    parts.gradient[i] -= pull / t;
+  }
+}
+
+/**
+ * A row whose positives are added up inside the logarithm.
+ *
+ * @param {Anatomy} parts
+ * @param {number[]} positives
+ * @param {number[]} negatives
+ * @param {number} t
+ * @param {number} logCount log of the number by which the sum is divided
+ */
+function insideLogRow(parts, positives, negatives, t, logCount) {
+  /** @type {number | null} */
+  let top = null;
+  softmaxRow(parts, positives, negatives, t, (i) => {
+    top ??= logSumExp(parts.logProbabilities, positives);
+    const part = Math.exp(parts.logProbabilities[i] - top);
+    return [(logCount - top) * part, part];
+  });
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { anatomy, comparedCells } from "./anatomy.js";
+
+/** @import { Form, FormKind, Table } from "../types.js" */
+
+const KINDS = /** @type {FormKind[]} */ (["out", "in", "in-sum", "views", "ratio", "nce", "cosine"]);
+
+/** Four views of two images, two classes, and one anchor without a positive. @returns {Table} */
+function table() {
+  const cosines = Float64Array.from({ length: 16 }, (_, i) => Math.cos(1.7 * i * i + 0.3));
+  const positive = Uint8Array.of(0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0);
+  const negative = Uint8Array.of(0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0);
+  return { rows: 4, columns: 4, cosines, positive, negative };
+}
+
+/** @param {FormKind} kind @param {number} temperature @returns {Form} */
+const form = (kind, temperature) => ({ kind, temperature, log_z: kind === "nce" ? 1.5 : 0, log_kq: kind === "nce" ? -0.5 : 0 });
+
+test("cells of a row that are compared", () => {
+  assert.deepEqual(comparedCells(table(), 1), { positives: [7], negatives: [4, 6] });
+});
+
+for (const kind of KINDS) {
+  test(`${kind}: the gradient is the derivative of the row's term by the cosine`, () => {
+    for (const t of [0.05, 0.5, 2]) {
+      const base = table();
+      const parts = anatomy(base, form(kind, t));
+      const step = 1e-6;
+      for (let i = 0; i < 16; i++) {
+        const row = Math.floor(i / 4);
+        if (!comparedCells(base, row).positives.length) continue;
+        const terms = [-step, step].map((shift) => {
+          const cosines = Float64Array.from(base.cosines, (value, j) => value + (j === i ? shift : 0));
+          return anatomy({ ...base, cosines }, form(kind, t)).terms[row];
+        });
+        const slope = (terms[1] - terms[0]) / (2 * step);
+        assert.ok(Math.abs(slope - parts.gradient[i]) < 1e-4 * Math.max(1, Math.abs(slope)), `${kind} ${t} ${i}`);
+      }
+    }
+  });
+
+  test(`${kind}: contributions add up to the loss`, () => {
+    const parts = anatomy(table(), form(kind, 0.3));
+    const sum = parts.contribution.reduce((total, value) => total + value, 0);
+    assert.ok(Math.abs(sum - parts.loss) < 1e-12);
+    assert.equal(parts.anchors, 3);
+  });
+}
+
+test("softmax rows add up to 1, also at temperatures whose exponentials overflow", () => {
+  for (const kind of /** @type {FormKind[]} */ (["out", "in", "in-sum"])) {
+    for (const t of [0.0001, 0.1, 10]) {
+      const parts = anatomy(table(), form(kind, t));
+      for (const row of [0, 1, 2]) {
+        const { positives, negatives } = comparedCells(table(), row);
+        const sum = [...positives, ...negatives].reduce((total, i) => total + Math.exp(parts.logProbabilities[i]), 0);
+        assert.ok(Math.abs(sum - 1) < 1e-12);
+      }
+      assert.ok(Number.isFinite(parts.loss));
+    }
+  }
+});
+
+test("one positive: mean outside and inside the logarithm are the same loss", () => {
+  const one = { ...table(), rows: 1, positive: Uint8Array.of(0, 0, 1, 0), negative: Uint8Array.of(1, 1, 0, 1) };
+  const losses = /** @type {FormKind[]} */ (["out", "in", "in-sum", "views"]).map((kind) => anatomy(one, form(kind, 0.2)).loss);
+  for (const loss of losses) assert.ok(Math.abs(loss - losses[0]) < 1e-12);
+});
+
+test("a table without anchors has the loss 0", () => {
+  const none = { ...table(), positive: new Uint8Array(16) };
+  for (const kind of KINDS.filter((each) => each !== "nce")) assert.equal(anatomy(none, form(kind, 1)).loss, 0);
+});

@@ -1,0 +1,36 @@
+import { Answers } from "./page.js";
+import { Scope } from "./scope.js";
+
+/** @import { Context, Mounted } from "../types.js" */
+
+/**
+ * Mount a component: `setup` builds its elements once and returns the function that draws a value. The component draws the
+ * values that Python sends, and ends when its element leaves the document.
+ *
+ * @template Value
+ * @template Extra
+ * @param {Context<Value, Extra>} context as Gradio gives it
+ * @param {(root: HTMLElement, scope: Scope) => (value: Value) => void} setup
+ * @returns {Mounted<Value>}
+ */
+export function mountComponent({ element, props, watch }, setup) {
+  const root = element.querySelector(".cl-root");
+  if (!(root instanceof HTMLElement)) throw new Error("a component needs an element with the class cl-root");
+  const scope = new Scope();
+  // The module was loaded meanwhile: the element may be gone.
+  if (!element.isConnected) scope.end();
+  else scope.onDisconnect(element, () => scope.end());
+  const update = scope.ended ? () => {} : setup(root, scope);
+  scope.onEnd(() => root.replaceChildren());
+  const answers = new Answers();
+  const take = () => {
+    const { value } = props;
+    if (scope.ended) return;
+    if (answers.accept(value)) update(/** @type {Value} */ (value));
+    const view = element.closest(".block")?.id;
+    if (value?.turn && view) globalThis.contrastiveLink?.finish(view, value.turn);
+  };
+  watch("value", take);
+  take();
+  return { update, destroy: () => scope.end() };
+}

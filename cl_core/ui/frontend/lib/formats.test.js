@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { fill, formatExponential, formatNumber, formatPercent, parseEmphasis, parseScripts } from "./formats.js";
+
+test("placeholders are filled, unknown ones stay", () => {
+  assert.equal(fill("{a} of {b}, {c}", { a: 1, b: "two" }), "1 of two, {c}");
+  assert.equal(fill("no values", {}), "no values");
+});
+
+test("numbers have at most four digits", () => {
+  const expected = [
+    [0, "0"],
+    [0.12345, "0.123"],
+    [-3.14159, "−3.142"],
+    [12.345, "12.3"],
+    [456.7, "457"],
+    [123456, "1.2e5"],
+    [0.00012, "1.2e−4"],
+    [Infinity, "∞"],
+    [-Infinity, "−∞"],
+    [NaN, "–"],
+  ];
+  for (const [value, text] of expected) assert.equal(formatNumber(Number(value)), text);
+});
+
+test("percent and exponentials", () => {
+  assert.equal(formatPercent(0.1234), "12.3 %");
+  assert.equal(formatExponential(100), "10^43.4");
+  assert.equal(formatExponential(1), "2.718");
+});
+
+test("emphasis is parsed paragraph by paragraph", () => {
+  assert.deepEqual(parseEmphasis("plain **bold** and *soft*\n\n2 * 3"), [
+    [
+      { tag: "", text: "plain " },
+      { tag: "strong", text: "bold" },
+      { tag: "", text: " and " },
+      { tag: "em", text: "soft" },
+    ],
+    [{ tag: "", text: "2 * 3" }],
+  ]);
+});
+
+test("sub- and superscripts are parsed", () => {
+  assert.deepEqual(parseScripts("e^{x}+s_{ij}"), [
+    { tag: "", text: "e" },
+    { tag: "sup", text: "x" },
+    { tag: "", text: "+s" },
+    { tag: "sub", text: "ij" },
+  ]);
+});

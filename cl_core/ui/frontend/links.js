@@ -1,0 +1,156 @@
+// The page's language, and the state of its controls in its address. A classic script in the page's head: it runs before
+// Gradio starts. `RENAMED` and `RENAMED_VALUES` come before it, from `links.py`.
+
+(() => {
+  /** @type {{ names: Record<string, string>; values: Record<string, Record<string, string>> }} */
+  // @ts-ignore: declared by the lines that Python puts before this script
+  const renamed = { names: RENAMED, values: RENAMED_VALUES };
+  const LANGUAGE_KEY = "contrastive-explorer-language";
+  const OTHER_LANGUAGES = ["zh"]; // pages below the root, by code
+  const WRITE_DELAY_MS = 200; // browsers allow few changes of the address a second
+  const TAB_TRIES = 100;
+  const TAB_RETRY_MS = 100;
+
+  // --- language ---------------------------------------------------------------------------------------------------------
+
+  const path = location.pathname.replace(/\/+$/, "");
+  const last = path.slice(path.lastIndexOf("/") + 1);
+  const language = OTHER_LANGUAGES.includes(last) ? last : "en";
+  const base = language === "en" ? path : path.slice(0, -last.length - 1);
+
+  function storedLanguage() {
+    try {
+      return localStorage.getItem(LANGUAGE_KEY);
+    } catch {
+      return null; // a frame may have no storage
+    }
+  }
+
+  function pageAddress(/** @type {string} */ code) {
+    return `${base}/${code === "en" ? "" : code}${location.search}${location.hash}`;
+  }
+
+  // The root answers in the reader's language; a link to another page answers in that page's.
+  const preferred = storedLanguage() || (OTHER_LANGUAGES.find((code) => navigator.language.startsWith(code)) ?? "en");
+  if (language === "en" && OTHER_LANGUAGES.includes(preferred)) location.replace(pageAddress(preferred));
+  document.documentElement.lang = language === "zh" ? "zh-CN" : language;
+
+  globalThis.contrastiveLanguage = (code) => {
+    try {
+      localStorage.setItem(LANGUAGE_KEY, code);
+    } catch {
+      // The choice holds for this page only.
+    }
+    writeAddress();
+    location.assign(pageAddress(code));
+  };
+
+  // --- controls ---------------------------------------------------------------------------------------------------------
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
+  let restored = false; // until then the address is the link that was opened, which the server has yet to read
+  const state = new URLSearchParams();
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    const present = renamed.names[name] ?? name;
+    state.set(present, renamed.values[present]?.[value] ?? value);
+  }
+
+  function writeAddress() {
+    clearTimeout(waiting);
+    waiting = undefined;
+    const query = state.toString();
+    history.replaceState(history.state, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
+    // On a Space the app is a frame: the address that people see and copy is the outer page's.
+    if (window.parent !== window) {
+      const outer = new URLSearchParams([...state].filter(([name]) => !name.startsWith("__")));
+      window.parent.postMessage({ queryString: outer.toString(), hash: location.hash }, "*");
+    }
+  }
+
+  function set(/** @type {string} */ name, /** @type {unknown} */ value, /** @type {unknown} */ fallback) {
+    if (!restored) return;
+    const text = value === null || value === undefined ? "" : String(value);
+    if (JSON.stringify(value) === JSON.stringify(fallback) || text === "") state.delete(name);
+    else state.set(name, text);
+    waiting ??= setTimeout(writeAddress, WRITE_DELAY_MS);
+  }
+
+  // --- tabs -------------------------------------------------------------------------------------------------------------
+
+  const linkedTabs = [state.get("tab"), state.get("words")]; // before the first tabs report that they are open
+  /** @type {Record<string, string>} */
+  let titles = {}; // of the tabs, by id
+
+  // The controls have the link's values: open the tabs that it names.
+  function restore(/** @type {Record<string, string>} */ names) {
+    titles = names;
+    restored = true;
+    linkedTabs.forEach(goTo);
+    if (linkedTabs[0] === null || !Object.hasOwn(titles, linkedTabs[0])) set("tab", null, null);
+  }
+
+  // Open a tab as soon as it exists. On a narrow page it may be a button of a menu, which has no id.
+  function goTo(/** @type {string | null} */ tab) {
+    if (tab === null || !Object.hasOwn(titles, tab)) return;
+    let tries = TAB_TRIES;
+    const timer = setInterval(() => {
+      const button = document.querySelector(`[role="tab"][data-tab-id="${tab}"]`);
+      const items = [...document.querySelectorAll(".overflow-dropdown button")];
+      const item = button ?? items.find((each) => each.textContent === titles[tab]);
+      tries -= 1;
+      if (button?.getAttribute("aria-selected") === "true" || tries < 0) clearInterval(timer);
+      else if (item instanceof HTMLElement) item.click();
+    }, TAB_RETRY_MS);
+  }
+
+  // --- calls ------------------------------------------------------------------------------------------------------------
+
+  let turn = 0;
+  const nextTurn = () => (turn += 1);
+  /** @type {Map<string, number>} */
+  const lastCalls = new Map(); // by view
+
+  // A view that waits for an answer is marked busy until its last call is answered; label: what it shows meanwhile.
+  function start(/** @type {string} */ view, /** @type {string} */ label) {
+    const element = document.getElementById(view);
+    element?.setAttribute("aria-busy", "true");
+    if (element) element.dataset.waiting = label;
+    lastCalls.set(view, nextTurn());
+    return turn;
+  }
+
+  function finish(/** @type {string} */ view, /** @type {number} */ call) {
+    if (call === lastCalls.get(view)) document.getElementById(view)?.removeAttribute("aria-busy");
+  }
+
+  // A view is drawn when its tab opens, and when what all views have in common (model, batch) changes while it is open; its
+  // number then changes.
+  /** @type {string | null} */
+  let openTab = null;
+  /** @type {string | null} */
+  let common = null;
+
+  function tabOpened(/** @type {string} */ name, /** @type {string} */ first) {
+    openTab = name;
+    set("tab", name, first);
+    return nextTurn();
+  }
+
+  function sharedChanged(/** @type {unknown[]} */ values, /** @type {string[]} */ names, /** @type {number[]} */ due) {
+    const present = JSON.stringify(values);
+    if (present === common) return due; // Gradio reports a change more than once
+    common = present;
+    return due.map((number, i) => (names[i] === openTab ? nextTurn() : number));
+  }
+
+  // The address of a file of this app, which a proxy may serve under a prefix: Gradio's configuration has it.
+  function url(/** @type {string} */ file) {
+    if (!file.startsWith("/")) return file;
+    const root = new URL(globalThis.gradio_config?.root || "/", location.href).pathname.replace(/\/$/, "");
+    return root + file;
+  }
+
+  const get = (/** @type {string} */ name) => state.get(name);
+  globalThis.contrastiveLink = { get, set, url, start, finish, goTo, restore, tabOpened, sharedChanged };
+})();

@@ -1,0 +1,106 @@
+/** @import { Scope } from "../lib/scope.js" */
+
+const CLICK_DISTANCE = 4; // CSS pixels that the pointer may move during a click
+
+/**
+ * What pointer, wheel and keys do on a map. Places are CSS pixels in the frame.
+ *
+ * @typedef {object} MapHandlers
+ * @property {(x: number, y: number) => void} hover
+ * @property {() => void} leave
+ * @property {(x: number, y: number) => void} click
+ * @property {(dx: number, dy: number) => void} pan
+ * @property {(factor: number, x?: number, y?: number) => void} zoom around the middle, where no place is given
+ * @property {() => boolean} lassoing whether dragging draws a lasso
+ * @property {(path: number[][] | null) => void} lasso the path so far; null when it ends
+ * @property {(path: number[][]) => void} select
+ * @property {(direction: [number, number]) => void} step to the next point
+ * @property {(key: "Enter" | "Space" | "Escape" | "0") => boolean} key whether it was of use
+ */
+
+/** @type {Record<string, [number, number]>} */
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/**
+ * @param {Scope} scope
+ * @param {HTMLElement} frame
+ * @param {MapHandlers} handlers
+ */
+export function handleGestures(scope, frame, handlers) {
+  /** @type {Map<number, [number, number]>} */
+  const fingers = new Map();
+  /** @type {{ from: [number, number]; moved: boolean } | null} */
+  let drag = null;
+  /** @type {number[][] | null} */
+  let path = null;
+
+  /** @param {MouseEvent} event @returns {[number, number]} */
+  const placeOf = (event) => {
+    const box = frame.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const distance = (/** @type {number[]} */ a, /** @type {number[]} */ b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+
+  scope.listen(
+    frame,
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      handlers.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0016)), ...placeOf(event));
+    },
+    { passive: false },
+  );
+  scope.listen(frame, "pointerdown", (event) => {
+    frame.setPointerCapture(event.pointerId);
+    const place = placeOf(event);
+    fingers.set(event.pointerId, place);
+    drag = { from: place, moved: false };
+    if (handlers.lassoing() || event.shiftKey) path = [place];
+  });
+  scope.listen(frame, "pointermove", (event) => {
+    const place = placeOf(event);
+    const before = fingers.get(event.pointerId);
+    if (!before || !drag) {
+      handlers.hover(...place);
+      return;
+    }
+    if (fingers.size === 2) {
+      const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1] ?? place;
+      handlers.zoom(distance(place, other) / Math.max(1, distance(before, other)), ...other);
+      drag.moved = true;
+    } else if (path) {
+      path.push(place);
+      handlers.lasso(path);
+    } else {
+      if (distance(place, drag.from) > CLICK_DISTANCE) drag.moved = true;
+      handlers.pan(place[0] - before[0], place[1] - before[1]);
+    }
+    fingers.set(event.pointerId, place);
+  });
+  const lift = (/** @type {PointerEvent} */ event) => {
+    if (!fingers.delete(event.pointerId)) return;
+    if (path) {
+      if (path.length > 3) handlers.select(path);
+      path = null;
+      handlers.lasso(null);
+    } else if (drag && !drag.moved && fingers.size === 0) handlers.click(...placeOf(event));
+    drag = null;
+  };
+  scope.listen(frame, "pointerup", lift);
+  scope.listen(frame, "pointercancel", lift);
+  scope.listen(frame, "pointerleave", () => {
+    if (!fingers.size) handlers.leave();
+  });
+  scope.listen(frame, "keydown", (event) => {
+    const direction = DIRECTIONS[event.key];
+    if (direction && event.shiftKey) handlers.pan(-60 * direction[0], -60 * direction[1]);
+    else if (direction) handlers.step(direction);
+    else if (event.key === "+" || event.key === "=") handlers.zoom(1.3);
+    else if (event.key === "-") handlers.zoom(1 / 1.3);
+    else if (event.key === " ") {
+      if (!handlers.key("Space")) return;
+    } else if (event.key === "Enter" || event.key === "Escape" || event.key === "0") handlers.key(event.key);
+    else return;
+    event.preventDefault();
+  });
+}

@@ -1,0 +1,94 @@
+import { build } from "../render/dom.js";
+import { MatrixDrawing } from "../render/matrix.js";
+
+/** @import { Scope } from "../lib/scope.js" */
+/** @import { CellImages } from "../types.js" */
+
+/** @type {Record<string, [number, number]>} */
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/**
+ * A matrix that the pointer and the arrow keys explore.
+ */
+export class MatrixPanel {
+  node = build("section", "cl-matrix");
+  #drawing = new MatrixDrawing();
+  #frame = build("div", "cl-frame");
+  #rowBand = build("div", "cl-band");
+  #columnBand = build("div", "cl-band");
+  #cursor = build("div", "cl-cursor");
+  #width = 0; // asking for it while drawing would lay the page out anew
+
+  /**
+   * @param {Scope} scope
+   * @param {{ title: string; label: string; hint: string }} strings
+   * @param {object} cells
+   * @param {(row: number, column: number) => void} cells.onPoint the pointer is over a cell
+   * @param {(row: number, column: number) => void} cells.onPick a click or a key chose a cell
+   * @param {() => [row: number, column: number]} cells.current
+   */
+  constructor(scope, { title, label, hint }, { onPoint, onPick, current }) {
+    const frame = this.#frame;
+    frame.tabIndex = 0;
+    frame.setAttribute("role", "application");
+    frame.setAttribute("aria-label", label);
+    for (const mark of [this.#rowBand, this.#columnBand, this.#cursor]) mark.hidden = true;
+    frame.append(this.#drawing.canvas, this.#rowBand, this.#columnBand, this.#cursor);
+    this.node.append(build("h3", "cl-title", title), frame, build("p", "cl-keys", hint));
+    scope.onResize(frame, () => (this.#width = frame.clientWidth));
+    scope.listen(frame, "pointermove", (event) => this.#withCell(event, onPoint));
+    scope.listen(frame, "pointerdown", (event) => this.#withCell(event, onPick));
+    scope.listen(frame, "keydown", (event) => {
+      const step = STEPS[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const [row, column] = current();
+      const clip = (/** @type {number} */ value, /** @type {number} */ count) => Math.min(count - 1, Math.max(0, value));
+      onPick(clip(row + step[0], this.#drawing.rows), clip(column + step[1], this.#drawing.columns));
+    });
+  }
+
+  get canvas() {
+    return this.#drawing.canvas;
+  }
+
+  /** @param {MouseEvent} event @param {(row: number, column: number) => void} handler */
+  #withCell(event, handler) {
+    const box = this.#frame.getBoundingClientRect();
+    const cell = this.#drawing.cellAt(event.clientX - box.left, event.clientY - box.top);
+    if (cell) handler(...cell);
+  }
+
+  /**
+   * @param {number} rows
+   * @param {number} columns
+   * @param {Uint8ClampedArray<ArrayBuffer>} pixels RGBA of every cell, row by row
+   * @param {ArrayLike<number>} positive which cells are framed
+   * @param {CellImages | null} images
+   */
+  draw(rows, columns, pixels, positive, images) {
+    this.#width ||= this.#frame.clientWidth;
+    if (this.#width) this.#drawing.draw(this.#width, rows, columns, pixels, positive, images);
+  }
+
+  /** Highlight a cell with its row and column. @param {number} row @param {number} column */
+  mark(row, column) {
+    const { cell, side, rows, columns } = this.#drawing;
+    const [x, y] = [side + column * cell, side + row * cell];
+    place(this.#rowBand, 0, y, side + columns * cell, cell);
+    place(this.#columnBand, x, 0, cell, side + rows * cell);
+    place(this.#cursor, x, y, cell, cell);
+  }
+}
+
+/**
+ * @param {HTMLElement} mark
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {number} height
+ */
+function place(mark, x, y, width, height) {
+  mark.hidden = false;
+  mark.style.cssText = `transform:translate(${x}px,${y}px);width:${width}px;height:${height}px`;
+}

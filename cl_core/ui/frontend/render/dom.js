@@ -1,0 +1,103 @@
+// Elements. Text reaches the page by `textContent`: names from outside cannot become markup.
+
+import { parseEmphasis, parseScripts } from "../lib/formats.js";
+import { escapeXml, svgText } from "../lib/svg.js";
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} [className]
+ * @param {string} [text]
+ */
+export function build(tag, className = "", text = "") {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text) node.textContent = text;
+  return node;
+}
+
+/**
+ * @param {string} className
+ * @param {string} text
+ * @param {string} [label] for screen readers and the pointer, where the text is a sign
+ */
+export function buildButton(className, text, label) {
+  const button = build("button", className, text);
+  button.type = "button";
+  if (label) {
+    button.title = label;
+    button.setAttribute("aria-label", label);
+  }
+  return button;
+}
+
+/**
+ * @param {Partial<HTMLInputElement>} properties
+ * @param {string} [label] for screen readers
+ */
+export function buildInput(properties, label) {
+  const input = Object.assign(document.createElement("input"), properties);
+  if (label) input.setAttribute("aria-label", label);
+  return input;
+}
+
+/**
+ * A name for a group of radio buttons that no other group on the page has.
+ *
+ * @param {string} prefix
+ */
+export function uniqueName(prefix) {
+  return `${prefix}-${Math.random().toString(36).slice(2)}`;
+}
+
+/**
+ * Paragraphs of a text with **strong** and *emphasized* parts.
+ *
+ * @param {string} text
+ */
+export function paragraphs(text) {
+  return parseEmphasis(text).map((parts) => {
+    const node = build("p", "cl-paragraph");
+    node.append(...parts.map((part) => (part.tag ? build(part.tag, "", part.text) : part.text)));
+    return node;
+  });
+}
+
+/**
+ * A text such as "s_{ij}/t" or "e^{x}".
+ *
+ * @param {string} text
+ */
+export function withScripts(text) {
+  const node = build("span");
+  node.append(...parseScripts(text).map((part) => (part.tag ? build(part.tag, "", part.text) : part.text)));
+  return node;
+}
+
+/**
+ * A drawing as an element of the page; the arguments are those of `svgText`.
+ *
+ * @param {number} width
+ * @param {number} height
+ * @param {string[]} shapes
+ * @param {string} [label]
+ */
+export function buildSvg(width, height, shapes, label) {
+  const text = svgText(width, height, shapes, label);
+  return document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+}
+
+/** The page's background color. */
+export function paperColor() {
+  return getComputedStyle(document.body).getPropertyValue("--background-fill-primary").trim() || "#ffffff";
+}
+
+/** The page's background as a shape, for a drawing that is saved. */
+export function paperShape() {
+  return `<rect width="100%" height="100%" fill="${escapeXml(paperColor())}"/>`;
+}
+
+/** Whether the reader asks for less motion. */
+export function prefersStillness() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}

@@ -1,0 +1,314 @@
+// Shapes of what Python sends, and of what the modules hand to each other. Arrays in base64 are little-endian, row by row.
+
+import type { Sheet } from "./render/sheet.js";
+
+/** Texts by key, in the page's language; {placeholders} are filled in by the browser. */
+export type Strings = Record<string, string>;
+
+// --- components ------------------------------------------------------------------------------------------------------
+
+/** What Gradio gives to a component. */
+export interface Context<Value, Extra = object> {
+  element: HTMLElement;
+  /** What Python sends; `value` is null before the first answer. */
+  props: Extra & { readonly value: (Value & Numbered) | Numbered | null; readonly save: Strings };
+  /** Fire an event that Python handles. */
+  trigger: (event: string, data: object) => void;
+  /** Call back when Python changes a prop. */
+  watch: (names: string | string[], callback: () => void) => void;
+}
+
+/** An answer carries the number of the call that asked for it; one that failed carries nothing else. */
+export interface Numbered {
+  turn?: number;
+}
+
+export interface Mounted<Value> {
+  update: (value: Value) => void;
+  destroy: () => void;
+}
+
+/** What `links.js` puts on the page. */
+export interface PageLink {
+  get(name: string): string | null;
+  set(name: string, value: unknown, fallback: unknown): void;
+  url(path: string): string;
+  start(view: string, label: string): number;
+  finish(view: string, turn: number): void;
+  goTo(tab: string): void;
+  restore(titles: Strings): void;
+  tabOpened(name: string, first: string): number;
+  sharedChanged(values: unknown[], names: string[], due: number[]): number[];
+}
+
+declare global {
+  var contrastiveLink: PageLink | undefined;
+  var contrastiveLanguage: ((language: string) => void) | undefined;
+  var gradio_config: { root?: string } | undefined;
+}
+
+// --- images ----------------------------------------------------------------------------------------------------------
+
+/** A sheet of equally large square images, row by row. */
+export interface Sprites {
+  url: string;
+  columns: number;
+  count: number;
+}
+
+export interface ImageValue {
+  src: string;
+  caption: string;
+}
+
+export interface PairValue {
+  original: ImageValue;
+  views: (ImageValue & { color: string; box: number[]; lines: string[] })[];
+}
+
+export interface RowsValue {
+  rows: { title: string; hint?: string; items: (ImageValue & { note?: string; id?: number | string | null })[] }[];
+  /** The sentence where there are no rows. */
+  empty?: string;
+}
+
+// --- figures ---------------------------------------------------------------------------------------------------------
+
+export interface Trace {
+  name?: string;
+  x?: unknown;
+  y?: unknown;
+}
+
+export interface Figure {
+  data: Trace[];
+  layout: { height?: number } & Record<string, unknown>;
+}
+
+export interface FiguresValue {
+  figures: Figure[];
+  label: string;
+  /** "words": the card under the pointer shows `names` and `lines`, by a point's customdata. */
+  card: string;
+  names: string[];
+  lines: string[];
+}
+
+export interface FigurePoint {
+  x: unknown;
+  y: unknown;
+  customdata?: unknown;
+}
+
+export interface CardContent {
+  title: string;
+  lines: string[];
+}
+
+// --- losses ----------------------------------------------------------------------------------------------------------
+
+export type FormKind = "out" | "in" | "in-sum" | "views" | "ratio" | "nce" | "cosine";
+
+/** Which loss; `Form` in Python. */
+export interface Form {
+  kind: FormKind;
+  temperature: number;
+  log_z: number;
+  log_kq: number;
+}
+
+/** A similarity matrix, flat, and which of its cells a loss compares. */
+export interface Table {
+  rows: number;
+  columns: number;
+  cosines: Float32Array | Float64Array;
+  positive: Uint8Array;
+  negative: Uint8Array;
+}
+
+/** A loss taken apart: flat matrices, a term for each row. */
+export interface Anatomy {
+  scaled: Float64Array;
+  logProbabilities: Float64Array;
+  /** Adds up to the loss. */
+  contribution: Float64Array;
+  /** Derivative of the row's term by the cosine. */
+  gradient: Float64Array;
+  terms: Float64Array;
+  /** Rows with a positive. */
+  anchors: number;
+  loss: number;
+}
+
+/** Means over the anchors. */
+export interface Overview {
+  loss: number;
+  probability: number;
+  effective: number;
+  hardest: number;
+  pull: number;
+}
+
+export type Stage = "cosine" | "scaled" | "mask" | "probability" | "log" | "mean" | "gradient";
+
+export type FormulaNode =
+  | { kind: "sign" | "number" | "rest" | "note" | "result"; text: string }
+  | { kind: "term"; text: string; column: number; positive: boolean; hint: string }
+  | { kind: "fraction"; top: FormulaNode[]; bottom: FormulaNode[] }
+  | { kind: "stop"; hint: string }
+  | { kind: "break" };
+
+export interface Column {
+  /** Its image in the sheet, or -1. */
+  sprite: number;
+  caption: string;
+  /** Equal keys are the same candidate. */
+  key: string;
+}
+
+/** One matrix as Python sends it. */
+export interface PanelValue {
+  name: string;
+  rows: number;
+  rowNames: string[];
+  columns: Column[];
+  /** float32 (R, C). */
+  cosines: string;
+  /** uint8 (R, C), positions in `roles`. */
+  roles: string;
+  form: Form;
+  chance: number | null;
+}
+
+export interface MicroscopeValue {
+  panels: PanelValue[];
+  roles: string[];
+  roleNames: Strings;
+  /** The sheet begins with the rows' images. */
+  sprites: Sprites | null;
+  measure: "cosine" | "dot" | "logit";
+  summary: string;
+}
+
+/** A run in the plane of uniformity and tolerance. */
+export interface Place {
+  name: string;
+  label: string;
+  here: boolean;
+  uniformity: number | null;
+  tolerance: number | null;
+}
+
+export interface LabValue extends MicroscopeValue {
+  places: Place[];
+}
+
+/** One matrix, ready to compute with. */
+export interface Panel {
+  name: string;
+  rowNames: string[];
+  columns: Column[];
+  form: Form;
+  chance: number | null;
+  codes: Uint8Array;
+  table: Table;
+  /** The largest similarity that the loss looks at. */
+  largest: number;
+  rowSprites: number[];
+  columnSprites: number[];
+  pixels: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** Images at the sides of a matrix: a sprite's number for each row and column. */
+export interface CellImages {
+  sheet: Sheet;
+  rows: number[];
+  columns: number[];
+}
+
+// --- maps ------------------------------------------------------------------------------------------------------------
+
+export interface Points {
+  xs: Float32Array;
+  ys: Float32Array;
+}
+
+export interface PointColors {
+  /** 0xAABBGGRR each. */
+  colors: Uint32Array;
+  groups: Uint8Array | null;
+  score: Float32Array | null;
+  /** The ends of the scale of scores. */
+  low: number;
+  high: number;
+}
+
+interface Colored {
+  /** uint8 (N,), or null where a score colors the points. */
+  groups: string | null;
+  groupNames: string[];
+}
+
+export interface MapValue extends Colored {
+  /** The model, the space and the projection. */
+  name: string;
+  label: string;
+  count: number;
+  /** int16 (N, 2). */
+  points: string;
+  sprites: Sprites;
+  /** Address of a JSON list. */
+  names: string;
+  /** Points to mark. */
+  batch: number[];
+  snapshots: SnapshotsValue | null;
+  /** values: float32 (N,). */
+  score: { values: string; about: string } | null;
+}
+
+export interface SnapshotsValue extends Colored {
+  count: number;
+  epochs: number[];
+  sprites: Sprites;
+  names: string[];
+  /** int16 (S, N, 2). */
+  points: string;
+  /** Points in the matrix of cosines. */
+  cells: number[];
+  /** int8 (S, M, M), in 127ths. */
+  cosines: string;
+  /** [epoch, value] each; the level is that of a model that has learned nothing. */
+  loss: number[][];
+  chance: number | null;
+  std: number[][];
+  even: number | null;
+}
+
+/** The neighbors of a point of the map, nearest first. */
+export interface NeighborLines {
+  from: number;
+  to: number[];
+  cosines: number[];
+}
+
+export interface TwinMapsValue {
+  maps: { name: string; points: string }[];
+  count: number;
+  groups: string;
+  groupNames: string[];
+  sprites: Sprites;
+  names: string;
+  /** Why there are no maps. */
+  why?: string;
+}
+
+/** What is on the plane of a map now. */
+export interface Scene extends PointColors {
+  points: Points;
+  /** The points at each snapshot. */
+  layouts: Points[];
+  extent: { across: number; down: number };
+  groupNames: string[];
+  /** What the score is. */
+  about: string;
+}
