@@ -21,8 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from cl_core.ui.images import to_image
 from cl_core.explore.model_store import ModelStore
+from cl_core.ui.images import to_image
 from cl_core.ui.tabs import search
 from tests.browser.conftest import FLAGS, free_port
 from tests.browser.install import find_browser

@@ -27,9 +27,9 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import hardware
+from cl_core.explore.model_store import ModelStore
 from cl_core.system.files import write_json
 from cl_core.ui.build import TABS
-from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import map
 from cl_core.ui.tabs.map import packed
 from tests.browser.conftest import FLAGS, free_port, running_app

@@ -46,7 +46,9 @@ def agreements(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, 
         space = WordSpace.of(corpus.vocabulary, vectors, contexts)
         for file in JUDGEMENTS:
             result = agreement(space, read_ratings(folder / file), file)
-            found[f"{file.split('.')[0]}{' +contexts' if contexts else ''} ({result.in_vocabulary}/{result.pairs})"] = result.spearman
+            found[f"{file.split('.')[0]}{' +contexts' if contexts else ''} ({result.in_vocabulary}/{result.pairs})"] = (
+                result.spearman
+            )
     return found
 
 

@@ -55,7 +55,16 @@ def test_every_form_of_an_image_gives_the_same(model: cl_core.Model, tmp_path: P
     image = Image.fromarray(array)
     image.save(tmp_path / "seven.png")
     expected = run_features(load_run(NAME), tensor[None]).numpy()
-    forms = [tensor, tensor[None], tensor.float() / 255, array, array[None], image, tmp_path / "seven.png", str(tmp_path / "seven.png")]
+    forms = [
+        tensor,
+        tensor[None],
+        tensor.float() / 255,
+        array,
+        array[None],
+        image,
+        tmp_path / "seven.png",
+        str(tmp_path / "seven.png"),
+    ]
     for form in [*forms, [image], forms[:1]]:
         np.testing.assert_allclose(model.embed(form), expected, atol=1e-5)
     several = model.embed(forms)

@@ -13,10 +13,10 @@ from cl_core.runs.store import find_run, load_run, run_features, shipped_runs, u
 from cl_core.system.paths import CHECKPOINTS
 from cl_core.ui.tabs import ablations
 from cl_core.words.evaluation import log_partition_over_contexts
+from cl_core.words.folder import open_words, shipped_words
 from cl_core.words.maps import MAP_WORDS
 from cl_core.words.maps import map_key as word_key
 from cl_core.words.similarity import WordSpace
-from cl_core.words.folder import open_words, shipped_words
 
 SHIPPED = [folder.name for folder in shipped_runs()]
 COLLAPSED = ["emoji-simsiam-no-predictor", "emoji-simsiam-no-stop-gradient"]

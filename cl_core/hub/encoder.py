@@ -22,7 +22,7 @@ from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.timm import TimmName, trained_timm
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import compute_features, features_of, cached_rows
+from cl_core.runs.feature_cache import cached_rows, compute_features, features_of
 from cl_core.runs.folder import RunFolder, RunRecord, Snapshots, round_floats
 from cl_core.runs.hub_cache import snapshot_folders
 from cl_core.runs.hub_names import NEWEST, HubName, hub_name

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from cl_core.explore.projection import Projector
 from cl_core.system.memo import Memo
+from cl_core.words.folder import WordFolder, WordRun, find_words, open_words, shipped_words
 from cl_core.words.maps import Clusters, clusters, word_map
 from cl_core.words.similarity import WordSpace
-from cl_core.words.folder import WordFolder, WordRun, find_words, open_words, shipped_words
 
 
 class WordModel:

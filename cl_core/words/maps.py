@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cl_core.explore import projection
 from cl_core.explore.projection import PROJECTORS, Projector
-from cl_core.words.similarity import WordSpace
 from cl_core.words.folder import WordRun
+from cl_core.words.similarity import WordSpace
 
 MAP_WORDS = 2000
 CLUSTERS = 10

@@ -22,7 +22,7 @@ from cl_core.training.optimizers import Plateau
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus
-from cl_core.words.model import init_vectors, gradients, scores
+from cl_core.words.model import gradients, init_vectors, scores
 from cl_core.words.noise import AliasTable, draw_noise
 from cl_core.words.optimizers import build_word_optimizer, clip
 from cl_core.words.pairs import Pairs, Stream, count_pairs, pairs, read_epoch

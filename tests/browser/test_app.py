@@ -9,13 +9,13 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from cl_core.data.registry import load_dataset
+from cl_core.explore.model_store import checkpoint_names
 from cl_core.runs.store import find_run
 from cl_core.text import text
 from cl_core.ui.images import to_image
-from cl_core.explore.model_store import checkpoint_names
 from cl_core.words.anatomy import step_anatomy
-from cl_core.words.similarity import WordSpace
 from cl_core.words.folder import find_words, open_words
+from cl_core.words.similarity import WordSpace
 from tests.browser.conftest import open_tab, screenshot
 
 WORDS = open_words(find_words("words-wordnet"))

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from cl_core.explore.batch import compare, draw_batch
-from cl_core.losses.anatomy import Anatomy
 from cl_core.explore.model_store import ModelStore
+from cl_core.losses.anatomy import Anatomy
 from cl_core.ui.tabs.loss import Loss, compare_by, example_anatomy
 from tests.browser.conftest import open_tab, screenshot
 

@@ -9,9 +9,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cl_core.explore.batch import chosen_batch
+from cl_core.explore.model_store import ModelStore
 from cl_core.losses.anatomy import Anatomy
 from cl_core.losses.temperature import effective_negatives, hardest_contribution, overflow_temperature, positive_pull
-from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs.loss import Loss, compare_by
 from cl_core.ui.tabs.temperature import PAIRS
 from tests.browser.conftest import open_tab, screenshot

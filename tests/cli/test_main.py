@@ -79,7 +79,7 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     done = command("search", tmp_path / "moving.gif", "--checkpoint", small_run)
     assert done.returncode == 0
-    assert "moving.gif is animated: its first frame is searched for." in done.stderr
+    assert "moving.gif is animated: its first frame is the query." in done.stderr
 
 
 @pytest.mark.parametrize(

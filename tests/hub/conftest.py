@@ -19,7 +19,7 @@ from tests.hub.server import WRITER, Hub, serving
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """An empty Hub; the client has a token that may write, and nothing pulled yet."""
     monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
-    for module in ("hub.pulled", "paths", "feature_cache", "retrieval", "projection"):
+    for module in ("runs.hub_cache", "system.paths", "runs.feature_cache", "explore.gallery", "explore.projection"):
         monkeypatch.setattr(f"cl_core.{module}.cache_dir", lambda: tmp_path / "cache")
     monkeypatch.setenv("HF_TOKEN", WRITER)
     with serving() as server:

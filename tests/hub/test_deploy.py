@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cl_core.errors import UserError
-from cl_core.hub.deploy import LARGEST, deploy, space_files, space_page, write_space
+from cl_core.hub.deploy import LARGEST, deploy, space_files, space_readme, write_space
 from tests.conftest import ROOT
 from tests.hub.server import Hub
 
@@ -19,11 +19,9 @@ SMALL = ["emoji-simclr-small"]
 
 def test_it_holds_what_it_needs_and_no_more() -> None:
     files = space_files()
-    size = sum(file.stat().st_size for file in files.values()) + len(space_page())
+    size = sum(file.stat().st_size for file in files.values()) + len(space_readme())
     assert size < LARGEST
-    assert {"app.py", "requirements.txt", "cl_core/ui/build.py", "cl_core/ui/links.js", "cl_core/ui/locales/zh.json"} <= set(
-        files
-    )
+    assert {"app.py", "requirements.txt", "cl_core/ui/build.py", "cl_core/ui/links.js", "cl_core/text/zh.json"} <= set(files)
     assert {"checkpoints/emoji-simclr/model.safetensors", "checkpoints/words-wordnet/run.json"} <= set(files)
     assert not [name for name in files if name.startswith(("tests/", "benchmarks/", "assets/screenshots"))]
     assert not [name for name in files if "__pycache__" in name or name.endswith((".py~", ".pyc", "resume.safetensors"))]
@@ -40,7 +38,7 @@ def test_every_data_set_comes_with_its_license() -> None:
 
 def test_the_page_pins_what_was_tested() -> None:
     pinned = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line)
-    page = space_page()
+    page = space_readme()
     assert page.startswith("---\ntitle: Contrastive Explorer\n")
     assert f"sdk_version: {pinned['gradio[mcp]']}\n" in page
     assert "](assets/" not in page, "an image that is not sent"

@@ -19,7 +19,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.explore.gallery import run_gallery
 from cl_core.explore.maps import map_points
-from cl_core.hub.encoder import ENCODER, look, wrap
+from cl_core.hub.encoder import ENCODER, encode_dataset, fetch_encoder
 from cl_core.hub.fetch import fetch
 from cl_core.hub.pull import pull
 from cl_core.hub.push import push
@@ -49,7 +49,7 @@ def timm_features(folder: Path, images: list[Image.Image]) -> torch.Tensor:
 def test_features_are_those_of_timm(kind: str, hub: Hub, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(kind)
     hub.add(RESNET, published(folder))
-    run = open_run(wrap(f"hf-hub:{RESNET}", "digits"))
+    run = open_run(fetch_encoder(f"hf-hub:{RESNET}", "digits"))
     assert run.size == 40, "32 / 0.8: the middle is cut out"
     assert run.record.config.method == "pretrained"
     grid = torch.linspace(0, 3, 40)
@@ -65,9 +65,9 @@ def test_features_are_those_of_timm(kind: str, hub: Hub, request: pytest.Fixture
 
 def test_every_use_of_a_run(hub: Hub, vit: Path) -> None:
     hub.add(VIT, published(vit))
-    folder = wrap(VIT, "digits")
+    folder = fetch_encoder(VIT, "digits")
     assert folder.name == "vit_toy.own-digits"
-    shares = list(look(folder))
+    shares = list(encode_dataset(folder))
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     run, data = load_run(folder.name), load_dataset("digits")
@@ -112,7 +112,7 @@ def test_from_the_command_line(
 
 def test_stopped_looking_goes_on(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(VIT, published(vit))
-    run, data = open_run(wrap(VIT, "digits")), load_dataset("digits")
+    run, data = open_run(fetch_encoder(VIT, "digits")), load_dataset("digits")
     looking = compute_features(run, data)
     shares = [next(looking) for _ in range(4)]
     looking.close()
@@ -126,26 +126,28 @@ def test_stopped_looking_goes_on(hub: Hub, vit: Path, monkeypatch: pytest.Monkey
 
 def test_wrapped_once_it_needs_no_hub(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(VIT, published(vit))
-    first = wrap(VIT, "digits").read_record().metrics["source"]["commit"]
+    first = fetch_encoder(VIT, "digits").read_record().metrics["source"]["commit"]
     hub.add(VIT, {**published(vit), "README.md": b"newer"})
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert wrap(VIT, "digits").read_record().metrics["source"]["commit"] == first
-    assert wrap(VIT, "mnist").read_record().metrics["source"]["commit"] == first, "on other images, from what was fetched"
+    assert fetch_encoder(VIT, "digits").read_record().metrics["source"]["commit"] == first
+    assert fetch_encoder(VIT, "mnist").read_record().metrics["source"]["commit"] == first, (
+        "on other images, from what was fetched"
+    )
     assert find_run("vit_toy.own-mnist").read_record().config.dataset == "mnist"
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
-        wrap(RESNET, "digits")
+        fetch_encoder(RESNET, "digits")
     with pytest.raises(UserError, match=f"on the Hub already, as {VIT}"):
         push(find_run("vit_toy.own-mnist"), "someone/else")
 
 
 def test_another_size(hub: Hub, vit: Path) -> None:
     hub.add(VIT, published(vit))
-    run = open_run(wrap(VIT, "digits", image_size=48))
+    run = open_run(fetch_encoder(VIT, "digits", image_size=48))
     assert run.folder.name == "vit_toy.own-digits-48"
     assert run.record.config.encoder == "timm/test_vit/48/token"
     assert run.size == 60
     with pytest.raises(UserError, match="choose a side up to 448"):
-        wrap(VIT, "digits", image_size=496)
+        fetch_encoder(VIT, "digits", image_size=496)
 
 
 def changed(folder: Path, **fields: Any) -> dict[str, bytes]:
@@ -174,21 +176,21 @@ def test_what_is_refused(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> 
         "a/run": r"is not an encoder of timm's: it has no config\.json",
     }.items():
         with pytest.raises(UserError, match=words):
-            wrap(name, "digits")
+            fetch_encoder(name, "digits")
         with pytest.raises(UserError, match="no checkpoint or run folder"):
             find_run(f"{name.replace('/', '.')}-digits")
     hub.add(RESNET, files)
     with pytest.raises(UserError, match="at most 1 MB are fetched"):
-        wrap(RESNET, "digits", largest=1_000_000)
+        fetch_encoder(RESNET, "digits", largest=1_000_000)
 
 
 def test_a_name_means_what_came_first(hub: Hub, resnet: Path) -> None:
     hub.add("timm/some.one", published(resnet))
     hub.add("some/one", {**published(resnet), "README.md": b"another"})
-    first = wrap("timm/some.one", "digits")
+    first = fetch_encoder("timm/some.one", "digits")
     with pytest.raises(UserError, match=r"some\.one-digits is the name of timm/some\.one here, so some/one cannot have it"):
-        wrap("some/one", "digits")
-    assert wrap("timm/some.one", "digits").read_record() == first.read_record()
+        fetch_encoder("some/one", "digits")
+    assert fetch_encoder("timm/some.one", "digits").read_record() == first.read_record()
 
 
 def test_none_is_built_that_memory_could_not_hold(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> None:
@@ -196,9 +198,9 @@ def test_none_is_built_that_memory_could_not_hold(hub: Hub, resnet: Path, vit: P
     hub.add("a/huge", changed(resnet, architecture="vit_7b_patch16_dinov3"))
     hub.add("a/deep", {**published(resnet), "config.json": b"[" * 100_000})
     with pytest.raises(UserError, match=r"vit_7b_patch16_dinov3 holds 6,7.. million numbers; networks of up to 500 million"):
-        wrap("a/huge", "digits")
+        fetch_encoder("a/huge", "digits")
     with pytest.raises(UserError, match="does not describe an encoder of timm's"):
-        wrap("a/deep", "digits")
+        fetch_encoder("a/deep", "digits")
     record = RunFolder(small_run).read_record()
     config = record.config.model_copy(update={"method": "infonce-bank", "projection_dim": 4096})
     files = {name: (small_run / name).read_bytes() for name in ("run.json", "model.safetensors")}
@@ -213,13 +215,13 @@ def test_where_its_weights_come_from_is_not_for_the_description_to_say(hub: Hub,
     config = json.loads((resnet / "config.json").read_text())
     config["pretrained_cfg"] |= {"url": f"{hub.endpoint}/evil", "file": "/etc/passwd", "hf_hub_id": "a/b", "custom_load": True}
     hub.add(RESNET, {**published(resnet), "config.json": json.dumps(config).encode()})
-    assert isinstance(wrap(RESNET, "digits"), RunFolder)
+    assert isinstance(fetch_encoder(RESNET, "digits"), RunFolder)
     assert not [path for _, path in hub.requests if "evil" in path or "a/b" in path]
 
 
 def test_a_run_with_another_architecture_does_not_open(hub: Hub, vit: Path) -> None:
     hub.add(VIT, published(vit))
-    folder = wrap(VIT, "digits")
+    folder = fetch_encoder(VIT, "digits")
     record = folder.read_record()
     for encoder, words in {
         "timm/resnet18/32": "does not fit the settings",

@@ -9,14 +9,14 @@ import gradio as gr
 import pytest
 
 from cl_core.errors import UserError
-from cl_core.hub.encoder import look, wrap
+from cl_core.explore.model_store import ModelStore
+from cl_core.hub.encoder import encode_dataset, fetch_encoder
 from cl_core.hub.pull import pull
 from cl_core.system.host import Host
 from cl_core.ui import api, visitors
 from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
 from cl_core.ui.links import Kept, restore
-from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import curves, map, models, search, temperature
 from cl_core.ui.tabs import loss as loss_tab
 from tests.conftest import ROOT
@@ -69,10 +69,10 @@ def test_a_damaged_one_is_left_out(hub: Hub) -> None:
 
 def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     hub.add(ENCODER, published(vit))
-    folder = wrap(ENCODER, "digits")
+    folder = fetch_encoder(ENCODER, "digits")
     name = folder.name
     assert name not in STORE.names(), "before it has looked at the images"
-    list(look(folder))
+    list(encode_dataset(folder))
     assert name in STORE.names()
     assert [row["title"] for row in search.show(STORE.get(name), None, "digit 3")["rows"]] == ["Trained", "Raw pixels"]
     assert map.show(STORE.get(name), "pca", "embedding", "class", "")["count"] == 1797
@@ -134,20 +134,20 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
     for _ in range(2):
         with pytest.raises(UserError, match="has looked for 0 minutes, and others wait: what it has seen is kept"):
             steps(models.bring_encoder, Access(), "", ENCODER, "digits")
-        kept.append(next(look(wrap(ENCODER, "digits"))))
+        kept.append(next(encode_dataset(fetch_encoder(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1
     monkeypatch.setattr(visitors, "TURN_S", 60.0)
     assert "is here and chosen" in steps(models.bring_encoder, Access(), "", ENCODER, "digits")[-1][0]
 
 
 def test_the_line_at_the_foot() -> None:
-    own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", lent=False, space=False), Access())
+    own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", zero_gpu=False, space=False), Access())
     assert own.startswith("This page runs on 8 processor cores with 32 GB, and a GPU (NVIDIA T4).")
     assert "Off on a Space" not in own
     assert "takes minutes" not in own
-    lent = host_line(Host(cores=4, memory_gb=0, gpu="ZeroGPU", lent=True, space=True), Access(Options(host="0.0.0.0")))
+    lent = host_line(Host(cores=4, memory_gb=0, gpu="ZeroGPU", zero_gpu=True, space=True), Access(Options(host="0.0.0.0")))
     assert lent.startswith("This page runs on 4 processor cores, and a GPU lent call by call (ZeroGPU)")
     assert "pulling and publishing are off" in lent
     assert "Off on a Space: private repositories" in lent
-    looking = host_line(Host(cores=1, memory_gb=1, gpu="", lent=False, space=False), Access(Options(read_only=True)))
+    looking = host_line(Host(cores=1, memory_gb=1, gpu="", zero_gpu=False, space=False), Access(Options(read_only=True)))
     assert "Open for looking only" in looking

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from cl_core.hub.encoder import wrap
+from cl_core.hub.encoder import fetch_encoder
 from cl_core.runs.folder import RunFolder
 from cl_core.system import zero_gpu
 from tests.conftest import ROOT, SMALL
@@ -93,7 +93,7 @@ def on_zero_gpu(program: str, home: Path, lender: Lender, *arguments: object) ->
 
 def test_only_the_decorated_calls_have_the_gpu(hub: Hub, vit: Path, tmp_path: Path) -> None:
     hub.add("timm/vit_toy.own", published(vit))
-    folder = wrap("timm/vit_toy.own", "digits")
+    folder = fetch_encoder("timm/vit_toy.own", "digits")
     with lending() as lender:
         said = on_zero_gpu(PROGRAM, tmp_path, lender, folder.path)
     assert said["device"] == "cpu", "between the calls"

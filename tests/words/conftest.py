@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cl_core.words.recorder import start
 from cl_core.words.folder import WordFolder, WordRun, open_words
+from cl_core.words.recorder import start
 
 # Two topics whose words never meet; within a topic all words are used alike.
 TOPICS = (["cat", "dog", "horse", "sheep"], ["red", "blue", "green", "white"])

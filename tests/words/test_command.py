@@ -52,7 +52,7 @@ def test_killed_and_stopped_runs_end_like_the_uninterrupted_one(tmp_path: Path, 
         process.send_signal(sent)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == code, errors
-    assert "the same command goes on from there" in errors
+    assert "the same command resumes from there" in errors
     assert WordFolder(parts).read_record().state == "stopped"
     last = begin(parts, text)
     assert last.communicate(timeout=120) and last.returncode == 0
@@ -75,7 +75,7 @@ def test_pasted_text_and_questions(command: Command, tmp_path: Path) -> None:
     (tmp_path / "pairs.tsv").write_text("cat\tdog\t9\ncat\tred\t1\nblue\tred\t8\nblue\tsheep\t2\n")
     done = command("words", "evaluate", "--checkpoint", "run", "--pairs", "pairs.tsv", "--json")
     found = json.loads(done.stdout)
-    assert found["agreement"][0]["known"] == 4
+    assert found["agreement"][0]["in_vocabulary"] == 4
     assert found["agreement"][0]["spearman"] > 0.7
     done = command("list", "--json", "--runs", ".")
     listing = json.loads(done.stdout)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cl_core.errors import UserError
-from cl_core.words.corpus import build_corpus, read_text, split_words, synthetic, wordnet, zipf_probabilities
+from cl_core.words.corpus import build_corpus, read_text, split_sentences, synthetic, wordnet, zipf_probabilities
 from cl_core.words.vocabulary import keep_probability, noise_distribution
 
 
@@ -27,7 +27,7 @@ def test_synthetic_words_follow_their_probabilities() -> None:
 
 
 def test_words_of_a_text() -> None:
-    assert split_words("The dog's well-known; 3 Cats!\nNo end\nhere. Ça va?\n\nNew") == [
+    assert split_sentences("The dog's well-known; 3 Cats!\nNo end\nhere. Ça va?\n\nNew") == [
         ["the", "dog's", "well-known", "cats"],
         ["no", "end", "here"],
         ["ça", "va"],
@@ -36,12 +36,12 @@ def test_words_of_a_text() -> None:
 
 
 def test_chinese_text_needs_no_spaces() -> None:
-    assert split_words("对比学习。学word") == [["对", "比", "学", "习"], ["学", "word"]]
+    assert split_sentences("对比学习。学word") == [["对", "比", "学", "习"], ["学", "word"]]
 
 
 def test_marks_belong_to_their_letters() -> None:
-    assert split_words("हिन्दी भाषा") == [["हिन्दी", "भाषा"]]
-    assert split_words("re\u0301sume\u0301 résumé") == [["résumé", "résumé"]]
+    assert split_sentences("हिन्दी भाषा") == [["हिन्दी", "भाषा"]]
+    assert split_sentences("re\u0301sume\u0301 résumé") == [["résumé", "résumé"]]
 
 
 def test_rare_words_are_left_out_before_windows_are_laid() -> None:
@@ -76,7 +76,7 @@ def test_wordnet() -> None:
 )
 def test_texts_of_no_use(text: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence.split(":")[0]) as error:
-        build_corpus(split_words(text), min_count=2, vocabulary_size=10, max_words=100)
+        build_corpus(split_sentences(text), min_count=2, vocabulary_size=10, max_words=100)
     assert sentence in str(error.value)
 
 

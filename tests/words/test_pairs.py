@@ -27,7 +27,7 @@ def naive(stream: Stream) -> list[tuple[int, int]]:
     found = []
     for i in range(len(stream)):
         for j in range(len(stream)):
-            if i != j and abs(i - j) <= int(stream.reach[i]) and stream.sentence[i] == stream.sentence[j]:
+            if i != j and abs(i - j) <= int(stream.windows[i]) and stream.sentence[i] == stream.sentence[j]:
                 found.append((int(stream.ids[i]), int(stream.ids[j])))
     return found
 
@@ -88,6 +88,6 @@ def test_where_positives_are_all_words_hits_do_not_count() -> None:
     batch = Pairs(torch.tensor([0]), torch.tensor([2]), torch.tensor([0, 1]))
     noise, left_out = draw_noise(AliasTable(q), batch, 5, torch.Generator().manual_seed(0))
     assert left_out.tolist() == [(noise[0] == 0).tolist(), (noise[0] == 1).tolist()]
-    alone, left_out = draw_noise(AliasTable(q), batch.alone(), 5, torch.Generator().manual_seed(0))
+    alone, left_out = draw_noise(AliasTable(q), batch.ungrouped(), 5, torch.Generator().manual_seed(0))
     assert alone.tolist() == [[1] * 5, [0] * 5]
     assert not left_out.any()

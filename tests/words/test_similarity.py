@@ -10,11 +10,11 @@ import torch
 from cl_core.errors import UserError
 from cl_core.words.anatomy import one_pair, step_anatomy
 from cl_core.words.cost import measure_cost
-from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_judgments
+from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_ratings
+from cl_core.words.folder import WordRun
 from cl_core.words.maps import clusters
 from cl_core.words.model import WordVectors, scores
 from cl_core.words.similarity import WordSpace, parse_analogy
-from cl_core.words.folder import WordRun
 from cl_core.words.training import log_kq
 from cl_core.words.vocabulary import Vocabulary
 
@@ -71,15 +71,15 @@ def test_log_z_against_a_loop() -> None:
 def test_agreement_with_people(space: WordSpace, tmp_path: Path) -> None:
     file = tmp_path / "pairs.tsv"
     file.write_text("Word 1\tWord 2\tHuman\n# note\nking\tman\t9\nking\tqueen\t6\nking\tapple\t1\nking\tknave\t5\n")
-    found = agreement(space, read_judgments(file), "small")
-    assert (found.known, found.pairs) == (3, 4)
+    found = agreement(space, read_ratings(file), "small")
+    assert (found.in_vocabulary, found.pairs) == (3, 4)
     assert found.spearman == pytest.approx(1.0)
     file.write_text("king,man,9\nking queen\n")
     with pytest.raises(UserError, match="line 2: a line needs two words and a number"):
-        read_judgments(file)
+        read_ratings(file)
     file.write_text("nothing\n")
     with pytest.raises(UserError, match="has no line of two words and a number"):
-        read_judgments(file)
+        read_ratings(file)
 
 
 def test_a_step_taken_apart(topic_run: WordRun) -> None:

@@ -13,12 +13,12 @@ from cl_core.errors import UserError
 from cl_core.losses import nce, nce_chance_level, negative_sampling
 from cl_core.runs.events import DivergedError, StepDone
 from cl_core.words.config import PRESETS, WordConfig
-from cl_core.words.corpus import build_corpus, split_words
-from cl_core.words.model import WordVectors, fresh_vectors, gradients, scores
+from cl_core.words.corpus import build_corpus, split_sentences
+from cl_core.words.folder import WordFolder, WordRun, open_words
+from cl_core.words.model import WordVectors, gradients, init_vectors, scores
 from cl_core.words.optimizers import RowAdam, RowSGD, clip
 from cl_core.words.pairs import Pairs
 from cl_core.words.recorder import start
-from cl_core.words.folder import WordFolder, WordRun, open_words
 from cl_core.words.training import WordsLogged, WordTraining, log_kq
 from cl_core.words.vocabulary import Vocabulary
 from tests.words.conftest import SETTINGS, TOPICS, two_topics
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 def training(**changes: Any) -> WordTraining:
     config = WordConfig.model_validate(SETTINGS | changes)
-    return WordTraining(config, build_corpus(split_words(two_topics()), 1, 100, 10_000), CPU)
+    return WordTraining(config, build_corpus(split_sentences(two_topics()), 1, 100, 10_000), CPU)
 
 
 def random_vectors(count: int = 9, dim: int = 5) -> WordVectors:
@@ -123,7 +123,7 @@ def test_topics_are_learned(loss: str, optimizer: str, shared: bool) -> None:
 def test_the_loss_is_the_functions() -> None:
     run = training(loss="nce", shared_noise=False, epochs=1, batch_size=1_000_000)
     config, counts = run.config, run.corpus.vocabulary.counts
-    fresh = fresh_vectors(config, counts, CPU)
+    fresh = init_vectors(config, counts, CPU)
     assert run.total == 1
     (line,) = [event for event in run.events() if isinstance(event, WordsLogged)]
     # With contexts at 0 a score is the bias, so the expected loss is a sum over the vocabulary.
@@ -216,7 +216,7 @@ def test_a_refused_start_leaves_a_folder_that_can_be_used(tmp_path: Path) -> Non
         start(tmp_path / "run", SETTINGS | {"noise_words": 1}, CPU, pasted="cat. dog. cow.")
     folder = WordFolder(tmp_path / "run")
     folder.path.mkdir(exist_ok=True)
-    folder.write_corpus(build_corpus(split_words("cat dog"), 1, 10, 10))  # as a kill before the first save leaves it
+    folder.write_corpus(build_corpus(split_sentences("cat dog"), 1, 10, 10))  # as a kill before the first save leaves it
     session = start(tmp_path / "run", SETTINGS, CPU, pasted=two_topics())
     assert session is not None
     assert folder.read_corpus().total == 2400
@@ -227,7 +227,7 @@ def test_a_refused_start_leaves_a_folder_that_can_be_used(tmp_path: Path) -> Non
 
 
 def test_a_text_that_thinning_out_empties() -> None:
-    corpus = build_corpus(split_words("the cat sat on the mat and the dog sat on the log"), 1, 100, 100)
+    corpus = build_corpus(split_sentences("the cat sat on the mat and the dog sat on the log"), 1, 100, 100)
     with pytest.raises(UserError, match=r"stand in one sentence once frequent words are thinned out: .* or subsample 0"):
         WordTraining(WordConfig.model_validate(SETTINGS | {"subsample": 1e-9}), corpus, CPU)
 
