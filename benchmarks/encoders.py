@@ -39,7 +39,7 @@ def main() -> None:
     print(f"{found['processor']}; GPU: {found['gpu']}; torch {torch.__version__}, timm {timm.__version__}")
     for each in RECOMMENDED:
         print(
-            f"{each.repository:<58}{a_second(each.repository.split('/')[1].split('.')[0]):>7.0f} a second, listed {each.images_per_s}"
+            f"{each.repository:<58}{a_second(each.repository.split('/')[1].split('.')[0]):>7.0f}/s, listed: {each.images_per_s}"
         )
 
 

@@ -31,7 +31,7 @@ def files() -> dict[str, str]:
     """The content of both files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     head = "# Generated from pyproject.toml by `make pins`: the versions the tests ran with.\n"
-    dev = [each for each in project["optional-dependencies"]["dev"]]
+    dev = project["optional-dependencies"]["dev"]
     return {
         "requirements.txt": head + "".join(f"{pinned(each)}\n" for each in project["dependencies"]),
         "requirements-test.txt": head + "-r requirements.txt\n" + "".join(f"{pinned(each)}\n" for each in dev),

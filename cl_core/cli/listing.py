@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     parser = add_command(commands, "list", show_list, "List data sets, methods, encoders, checkpoints and runs.")
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder to search for runs (default: runs)"
-    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of runs (default: runs)")
     add_json(parser)
 
 

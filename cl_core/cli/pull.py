@@ -9,9 +9,7 @@ from cl_core.cli.options import Commands, add_command, program
 
 def add_parser(commands: Commands) -> None:
     parser = add_command(commands, "pull", pull, "Download a run from the Hugging Face Hub, for use without network.")
-    parser.add_argument(
-        "repository", metavar="OWNER/NAME[@REVISION]", help="revision: a branch, a tag or a commit (default: main)"
-    )
+    parser.add_argument("repository", metavar="OWNER/NAME[@REVISION]", help="revision: branch, tag or commit (default: main)")
 
 
 def pull(arguments: argparse.Namespace) -> int:
