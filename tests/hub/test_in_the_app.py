@@ -79,7 +79,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     with pytest.raises(UserError, match="before its training is not known"):
         map.show(STORE.get(name), "pca", "untrained", "class", "")
     with pytest.raises(UserError, match="by a loss that is not known"):
-        map.colored(name, "feature", "loss")
+        map.colored(STORE.get(name), "feature", "loss")
     assert "A public encoder" in loss_tab.show(STORE.get(name), "own", 4, 1)["summary"]
     assert "was trained elsewhere" in temperature.show(STORE, STORE.get(name), 1)["summary"]
     assert [place["name"] for place in temperature.places(STORE, STORE.get(name))] == [name]
@@ -104,13 +104,13 @@ def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None
 
 def test_pulling_in_the_app(hub: Hub) -> None:
     commit = hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
-    first, *_, last = steps(models.pull_run, Access(), f" {RUN} ")
+    first, *_, last = steps(models.pull_run, Access(), STORE, f" {RUN} ")
     assert f"Fetching {RUN}: 0 MB so far" in first[0]
     assert last[1]["value"] == f"{RUN}@{commit[:8]}"
     assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
     with pytest.raises(UserError, match=r"is here, but not the images it learned from \(cifar10\)"):
-        steps(models.pull_run, Access(), "someone/cifar")
+        steps(models.pull_run, Access(), STORE, "someone/cifar")
 
 
 def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,12 +118,12 @@ def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
     monkeypatch.setattr(visitors, "LARGEST_MODEL", 1000)
     with pytest.raises(UserError, match="at most 0 MB"):
-        steps(models.pull_run, Access(), RUN)
+        steps(models.pull_run, Access(), STORE, RUN)
     monkeypatch.setattr(visitors, "LARGEST_MODEL", 10**8)
-    steps(models.pull_run, Access(), RUN)
+    steps(models.pull_run, Access(), STORE, RUN)
     monkeypatch.setattr(visitors, "ALL_MODELS", 1000)
     with pytest.raises(UserError, match="have filled the room for them"):
-        steps(models.pull_run, Access(), RUN)
+        steps(models.pull_run, Access(), STORE, RUN)
 
 
 def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,11 +133,11 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
     kept = []
     for _ in range(2):
         with pytest.raises(UserError, match="has looked for 0 minutes, and others wait: what it has seen is kept"):
-            steps(models.bring_encoder, Access(), "", ENCODER, "digits")
+            steps(models.import_encoder, Access(), STORE, "", ENCODER, "digits")
         kept.append(next(encode_dataset(fetch_encoder(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1
     monkeypatch.setattr(visitors, "TURN_S", 60.0)
-    assert "is here and chosen" in steps(models.bring_encoder, Access(), "", ENCODER, "digits")[-1][0]
+    assert "is here and chosen" in steps(models.import_encoder, Access(), STORE, "", ENCODER, "digits")[-1][0]
 
 
 def test_the_line_at_the_foot() -> None:
