@@ -88,7 +88,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     assert "license mit" in said
     assert "kNN **" in said
     with pytest.raises(UserError, match="space must be one of trained, pixels"):
-        api.search(name, "digit 3", space="untrained")
+        api.Api(STORE).search(name, "digit 3", space="untrained")
     assert any(each["name"] == name and each["method"] == "pretrained" for each in api.list_models())
 
 
