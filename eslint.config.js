@@ -9,17 +9,21 @@ const BROWSER = [
 ];
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
 
+const noMarkup = {
+  selector: "AssignmentExpression[left.property.name=/^(inner|outer)HTML$/]",
+  message: "Text reaches the page by textContent: names from outside cannot become markup.",
+};
+const noState = [
+  "Program > VariableDeclaration[kind='let']",
+  "Program > VariableDeclaration NewExpression[callee.name=/^(Map|Set|WeakMap|WeakSet)$/]",
+].map((selector) => ({ selector, message: "Modules hold no state: two instances of a component live on one page." }));
+
 const rules = {
   "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
   "prefer-const": "error",
   "no-var": "error",
   eqeqeq: "error",
   "no-implicit-globals": "error",
-  "no-restricted-properties": [
-    "error",
-    { property: "innerHTML", message: "Text reaches the page by textContent: names from outside cannot become markup." },
-    { property: "outerHTML", message: "Text reaches the page by textContent: names from outside cannot become markup." },
-  ],
 };
 
 export default [
@@ -27,17 +31,10 @@ export default [
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   { files: ["**/*.js"], rules },
   {
-    // Modules hold no state: two instances of a component live on one page.
     files: [`${FRONTEND}/{lib,render,parts,components}/**/*.js`],
     ignores: ["**/*.test.js"],
     languageOptions: { globals: readonly(BROWSER) },
-    rules: {
-      "no-restricted-syntax": [
-        "error",
-        { selector: "Program > VariableDeclaration[kind='let']", message: "Modules hold no state." },
-        { selector: "Program > VariableDeclaration NewExpression[callee.name=/^(Map|Set|WeakMap|WeakSet)$/]", message: "Modules hold no state." },
-      ],
-    },
+    rules: { "no-restricted-syntax": ["error", noMarkup, ...noState] },
   },
   {
     files: [`${FRONTEND}/**/*.test.js`],

@@ -91,7 +91,7 @@ class FigureView {
 
   #addCell() {
     const cell = build("div", "cl-cell");
-    const plot = /** @type {Plot} */ (build("div", "cl-plot"));
+    const plot = /** @type {Plot} */ (/** @type {HTMLElement} */ (build("div", "cl-plot")));
     plot.setAttribute("role", "figure");
     cell.append(plot);
     this.#grid.append(cell);

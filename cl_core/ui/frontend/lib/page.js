@@ -1,5 +1,7 @@
 // What the page's head script (`links.js`) offers to components.
 
+/** @import { Numbered } from "../types.js" */
+
 /**
  * What the page's address holds for a control that only the browser sets; null where it says nothing.
  *
@@ -39,7 +41,7 @@ export class Answers {
   /**
    * Whether to draw a value; only the numbers of earlier values count.
    *
-   * @param {{ turn?: number } | null | undefined} value
+   * @param {Numbered | null | undefined} value
    */
   accept(value) {
     if (!value || (value.turn ?? 0) < this.#latest) return false;

@@ -26,7 +26,7 @@ export class TemperatureControl {
     this.#scale = scale;
     const label = build("label", "cl-name", strings.label);
     const limits = { min: String(scale.low), max: String(scale.high) };
-    this.#number = buildInput({ type: "number", ...limits, step: "any", className: "cl-number" });
+    this.#number = buildInput({ type: "number", ...limits, step: "any", class: "cl-number" });
     this.#own = buildButton("cl-own", strings.own);
     this.#range = buildInput({ type: "range", min: "0", max: String(STEPS), step: "1" }, strings.label);
     label.append(this.#number);

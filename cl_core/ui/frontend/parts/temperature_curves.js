@@ -11,7 +11,7 @@ import { build, buildSvg, paperShape } from "../render/dom.js";
 /** @typedef {keyof Overview} Kind */
 
 const KINDS = /** @type {Kind[]} */ (["loss", "probability", "effective", "hardest", "pull"]);
-const FRACTIONS = new Set(["probability", "hardest"]);
+const FRACTIONS = /** @type {Kind[]} */ (["probability", "hardest"]);
 const STEPS = 48;
 const STEPS_A_FRAME = 6;
 
@@ -20,7 +20,6 @@ const STEPS_A_FRAME = 6;
  */
 export class TemperatureCurves {
   node = build("div", "cl-curves");
-  #scope;
   #strings;
   #scale;
   #temperatures;
@@ -37,7 +36,6 @@ export class TemperatureCurves {
    * @param {{ onMove: (temperature: number) => void; onDraw: () => void }} handlers
    */
   constructor(scope, strings, scale, { onMove, onDraw }) {
-    this.#scope = scope;
     this.#strings = strings;
     this.#scale = scale;
     this.#temperatures = scale.steps(STEPS);
@@ -94,7 +92,7 @@ export class TemperatureCurves {
     const level = kind === "loss" && panel.chance !== null ? { value: panel.chance, name: strings["fact.chance"] } : null;
     const axis = {
       logarithmic: kind === "pull",
-      isFraction: FRACTIONS.has(kind),
+      isFraction: FRACTIONS.includes(kind),
       level,
       overflow: panel.largest * HALF_LIMIT,
     };
@@ -123,7 +121,7 @@ export class TemperatureCurves {
       const kind = /** @type {Kind} */ (figure.dataset.kind);
       const number = figure.querySelector("strong");
       if (!number) continue;
-      number.textContent = FRACTIONS.has(kind) ? formatPercent(means[kind]) : formatNumber(means[kind]);
+      number.textContent = FRACTIONS.includes(kind) ? formatPercent(means[kind]) : formatNumber(means[kind]);
       number.title = String(means[kind]);
     }
   }

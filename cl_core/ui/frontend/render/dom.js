@@ -32,11 +32,12 @@ export function buildButton(className, text, label) {
 }
 
 /**
- * @param {Partial<HTMLInputElement>} properties
+ * @param {Record<string, string>} attributes
  * @param {string} [label] for screen readers
  */
-export function buildInput(properties, label) {
-  const input = Object.assign(document.createElement("input"), properties);
+export function buildInput(attributes, label) {
+  const input = document.createElement("input");
+  for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
   if (label) input.setAttribute("aria-label", label);
   return input;
 }

@@ -6,7 +6,7 @@ import { discOffsets, splat } from "./splat.js";
 test("a disc is symmetric and as wide as its radius says", () => {
   for (const radius of [1, 2, 5, 7]) {
     const offsets = [...discOffsets(radius, 1000)];
-    assert.deepEqual(offsets.map((offset) => -offset).sort((a, b) => a - b), [...offsets].sort((a, b) => a - b));
+    assert.ok(offsets.every((offset) => offsets.includes(-offset)));
     assert.ok(offsets.includes(radius) && !offsets.includes(radius + 1));
   }
 });
