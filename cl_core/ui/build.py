@@ -24,6 +24,7 @@ from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.host_line import host_line
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, picked_reader, restore, script
+from cl_core.ui.modules import modules_folder, preloads
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
 from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, temperature, train, views, words
@@ -47,6 +48,7 @@ TABS = {
 UPLOADS_KEPT_S = 3600
 PLACES = 16  # calls of one event that are worked on at once; they wait for each other where they share an encoder
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
+SWITCH_THEME = "() => { document.body.classList.toggle('dark'); }"
 
 
 def build_app(access: Access | None = None, store: ModelStore | None = None, words: WordStore | None = None) -> gr.Blocks:
@@ -59,7 +61,7 @@ def build_app(access: Access | None = None, store: ModelStore | None = None, wor
     names = store.names()
     if not names:
         raise UserError("app.no_models")
-    gr.set_static_paths([plotly_script(), sprite_folder()])
+    gr.set_static_paths([plotly_script(), sprite_folder(), modules_folder()])
     kept_s, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
     with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
         _lay_out(app, names, FIRST, jobs, access, store, word_store)
@@ -105,7 +107,7 @@ def _lay_out(
                 tab.select(None, None, number, js=_opened(name), api_visibility="private")
                 view.build(page, number.change)
     gr.Markdown(host_line(host(), access), elem_classes="host")
-    theme_switch.click(None, js=(HERE / "theme_switch.js").read_text(encoding="utf-8"), api_visibility="private")
+    theme_switch.click(None, js=SWITCH_THEME, api_visibility="private")
 
     def opened(request: gr.Request) -> list[Any]:
         return restore(page.kept, request.query_params)
@@ -115,7 +117,7 @@ def _lay_out(
     inner = {words.tab_id(name): text(f"words.tabs.{name}") for name in words.VIEWS}
     titles = json.dumps({name: text(f"tabs.{name}") for name in TABS} | inner)
     # Only then: a view that is drawn when its tab opens asks with the values the link gave.
-    restored.then(None, js=f"() => {{ window.contrastiveLink.openTab({titles}); return []; }}", api_visibility="private")
+    restored.then(None, js=f"() => {{ window.contrastiveLink.restore({titles}); return []; }}", api_visibility="private")
 
 
 def _read_tab(raw: str, _: Mapping[str, Any]) -> str:
@@ -137,7 +139,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "max_file_size": MAX_BYTES,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
         "footer_links": [],
-        "head": f"<script>{script()}</script>",
+        "head": f"<script>{script()}</script>{preloads()}",
         "favicon_path": ASSETS / "favicon.svg",
         "show_error": True,
         "mcp_server": not server.access.options.auth,  # it answers those, too, who did not log in

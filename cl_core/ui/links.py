@@ -9,7 +9,6 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,10 +17,11 @@ from gradio.blocks import Block
 from cl_core.explore.batch import picked_rows
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text
+from cl_core.ui.modules import FRONTEND
 
 LONGEST = 200  # characters of a value; no control needs more
 # Links made by earlier versions keep opening: names and values as they were -> as they are.
-RENAMED = {"picture": "image", "pictures": "images", "colour": "color", "grey": "gray", "centre": "center"}
+RENAMED = {"picture": "image", "pictures": "images", "colour": "color", "grey": "gray", "centre": "center", "moment": "snapshot"}
 RENAMED_VALUES = {
     "tab": {"pairs": "views", "matrix": "loss", "broken": "ablations"},
     "points": {"pictures": "images"},
@@ -63,7 +63,7 @@ class Kept:
         if self.component is None:
             return
         default = json.dumps(self.component.value)
-        script = f"(value) => {{ window.contrastiveLink.keep({json.dumps(self.name)}, value, {default}); return []; }}"
+        script = f"(value) => {{ window.contrastiveLink.set({json.dumps(self.name)}, value, {default}); return []; }}"
         getattr(self.component, self.event)(None, self.component, None, js=script, api_visibility="private")
 
 
@@ -151,4 +151,4 @@ def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
 def script() -> str:
     """What the page's head runs before Gradio starts."""
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
-    return tables + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    return tables + (FRONTEND / "links.js").read_text(encoding="utf-8")

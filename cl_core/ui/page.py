@@ -26,7 +26,7 @@ Event = Callable[..., Any]
 
 NOTICE_S = 12.0
 # The browser numbers what it asks for; the number comes after all other inputs.
-ASK = "(...given) => [...given.slice(0, -1), window.contrastiveLink.asked({view}, {words})]"
+ASK = "(...given) => [...given.slice(0, -1), window.contrastiveLink.start({view}, {label})]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Page:
                 _notice(error)
                 return {"turn": given[-1]}  # an answer, with nothing to draw
 
-        ask = ASK.format(view=json.dumps(view.elem_id), words=json.dumps(text("common.waiting")))
+        ask = ASK.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
         gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=ask, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:

@@ -22,6 +22,7 @@ from cl_core.ui.assets import QUERIED, Assets
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.gate import Gate
 from cl_core.ui.images import sprite_folder
+from cl_core.ui.modules import modules_folder
 from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
 from cl_core.ui.uploads import sweep, uploads_dir
 
@@ -66,7 +67,9 @@ class Server:
         inner = app.middleware_stack
         # Where one must log in, Gradio decides who gets what but for its own scripts.
         free = not self.access.options.auth
-        assets = Assets(inner, [sprite_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
+        assets = (
+            Assets(inner, [sprite_folder(), modules_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
+        )
         self._gate = app.middleware_stack = Gate(inner, self.access, parameters(), assets)
         sweeping = asyncio.create_task(_sweep_on(Unread(queue)))
         try:

@@ -55,9 +55,8 @@ def test_features_are_those_of_timm(kind: str, hub: Hub, request: pytest.Fixture
     grid = torch.linspace(0, 3, 40)
     smooth = torch.stack([(grid[:, None] * k + grid[None] * (3 - k)).sin() for k in range(3)])
     images = torch.stack([(127 + 120 * smooth.roll(k, 0)).byte() for k in range(3)])
-    images = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in images]
     ours = embed(run.method, images, run.size, torch.device("cpu"))
-    theirs = timm_features(folder, images)
+    theirs = timm_features(folder, [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in images])
     # Our weights are kept in half precision.
     assert (ours * theirs).sum(1).min() > 0.9999
     assert (ours[0] @ ours[1]) < 0.9999, "and images differ"
@@ -167,11 +166,11 @@ def test_what_is_refused(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> 
     hub.add("a/run", {name: (small_run / name).read_bytes() for name in ("run.json", "model.safetensors")})
     for name, words in {
         "a/pickle": r"pytorch_model\.bin, which can run code .* only config\.json and safetensors",
-        "a/other-weights": "does not hold the weights of a resnet10t",
+        "a/other-weights": "does not hold the weights of resnet10t",
         "a/cut": "is cut off or does not hold the weights",
         "a/unknown": "has no architecture 'evil_net'",
         "a/path": "does not describe an encoder",
-        "a/options": r"settings of its architecture that are not known here \(block_fns\)",
+        "a/options": r"settings of its architecture that are not supported here \(block_fns\)",
         "a/text": "does not describe an encoder of timm's",
         "a/run": r"is not an encoder of timm's: it has no config\.json",
     }.items():

@@ -89,7 +89,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     assert "kNN **" in said
     with pytest.raises(UserError, match="space must be one of trained, pixels"):
         api.Api(STORE).search(name, "digit 3", space="untrained")
-    assert any(each["name"] == name and each["method"] == "pretrained" for each in api.list_models())
+    assert any(each["name"] == name and each["method"] == "pretrained" for each in api.Api(STORE).list_models())
 
 
 def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None:

@@ -65,7 +65,7 @@ def test_anything_else_leaves_the_default_and_is_named(kept: list[Kept], said: l
 def test_every_control_is_kept_in_the_link() -> None:
     """But for uploads, which no link can hold, the hidden ones of the page itself, and where a run is published."""
     app = build_app()
-    kept = {target for fn in app.fns.values() if "contrastiveLink.keep" in str(fn.js) for target, _ in fn.targets}
+    kept = {target for fn in app.fns.values() if "contrastiveLink.set" in str(fn.js) for target, _ in fn.targets}
     kinds = (gr.Slider, gr.Radio, gr.Dropdown, gr.CheckboxGroup, gr.Checkbox, gr.Textbox)
     controls = [block for block in app.blocks.values() if isinstance(block, kinds) and block.visible]
     assert len(controls) > 40

@@ -46,7 +46,7 @@ def test_every_checkpoint_is_shown(model: str) -> None:
         assert [".positive" in role for role in named] == parts.positive.flatten().tolist()
         assert [".negative" in role for role in named] == parts.negative.flatten().tolist()
         assert panel["form"]["kind"] == parts.form.kind
-        assert set(named) <= set(value["roleWords"])
+        assert set(named) <= set(value["roleNames"])
         assert all(-1 <= column["sprite"] < value["sprites"]["count"] for column in panel["columns"])
     chance = float(summary.rsplit(" ", 1)[1].rstrip("."))
     before, after = (float(part.split("**")[0]) for part in summary.split("Loss over this batch: **")[1].split(", **"))

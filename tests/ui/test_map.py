@@ -1,4 +1,4 @@
-"""What the map sends: coordinates, colors, moments; and what it takes from the page, which could send anything."""
+"""What the map sends: coordinates, colors, snapshots; and what it takes from the page, which could send anything."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_points_are_the_map_within_a_step() -> None:
     assert torch.allclose(sent / map.WHOLE, (points - middle) / half, atol=2 / map.WHOLE)
     assert numbers(value["groups"], np.uint8).tolist() == data.families[data.shown].tolist()
     assert [int(data.shown[i]) for i in value["batch"]] == [5, 9, 70]
-    wire = json.dumps({key: each for key, each in value.items() if key != "moments"})
+    wire = json.dumps({key: each for key, each in value.items() if key != "snapshots"})
     assert len(wire) < 20 * value["count"]  # 200 kB for 10,000
 
 
-def test_moments_are_the_snapshots() -> None:
-    sent = map.moments_value(STORE.get(MODEL))
+def test_snapshots_are_those_of_the_run() -> None:
+    sent = map.snapshots_value(STORE.get(MODEL))
     snapshots = find_run(MODEL).read_snapshots()
     assert sent is not None
     assert snapshots is not None

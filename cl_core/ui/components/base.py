@@ -1,7 +1,8 @@
-"""What the components share: their script and style lie beside them."""
+"""What the components share: each is an ES module of the browser side and a style."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,28 +10,41 @@ from typing import Any
 import gradio as gr
 
 from cl_core.text import texts
+from cl_core.ui.modules import module_url
+
+HERE = Path(__file__).parent
+# Gradio runs this as the body of a function, where only dynamic imports work.
+MOUNT = (
+    "const url = globalThis.contrastiveLink?.url(props.module) ?? props.module;"
+    "import(url).then((module) => module.mount({ element, props, trigger, watch }));"
+)
 
 
-def _script(module: Path) -> str:
-    return module.with_suffix(".js").read_text(encoding="utf-8")
-
-
-def file_component(module: str, value: Any, parts: Sequence[str] = (), **props: Any) -> gr.HTML:
-    """A `gr.HTML` whose JavaScript and CSS are the files beside `module`, drawn into an empty element.
-
-    The script comes after what all share, `base.js`, and after `parts`, the files of functions it needs.
+def module_component(
+    name: str, value: Any = None, *, events: Sequence[str] = (), styles: Sequence[str] = (), **props: Any
+) -> gr.HTML:
+    """A `gr.HTML` drawn by the ES module `name` into an empty element; see `mount` there.
 
     The template never changes and text reaches the page by `textContent`: names from outside cannot
     become markup. A function rather than a subclass, because Gradio writes a .pyi file beside the
     source of every subclass, and the checkout may be read only.
+
+    Args:
+        name: of the module in `frontend/components`, and of the .css file here.
+        events: that the module fires.
+        styles: .css files that it shares with others, besides `base`.
+        props: what the module reads besides the value, and arguments of `gr.HTML`.
     """
-    source = Path(module)
+    css = "".join((HERE / f"{each}.css").read_text(encoding="utf-8") for each in ("base", *styles, name))
+    # Gradio finds the names of events by looking for them in the script.
+    listed = f"// {', '.join(map(json.dumps, events))}\n" if events else ""
     return gr.HTML(
         value=value,
         html_template='<div class="cl-root"></div>',
-        css_template=source.with_suffix(".css").read_text(encoding="utf-8"),
-        js_on_load="".join(map(_script, [Path(__file__), *map(source.with_name, parts), source])),
+        css_template=css,
+        js_on_load=listed + MOUNT,
         apply_default_css=False,
+        module=module_url(name),
         save=texts("save"),
         **props,
     )

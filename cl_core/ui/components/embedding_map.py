@@ -6,19 +6,19 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.ui.components.base import file_component
+from cl_core.ui.components.base import module_component
 
-PARTS = ("save.js", "matrix.js", "splat.js", "player.js")
+EVENTS = ("point_click", "use_batch", "use_search")
 
 
-def embedding_map(words: dict[str, str], **props: Any) -> gr.HTML:
+def embedding_map(strings: dict[str, str], **props: Any) -> gr.HTML:
     """Draws images as points, or as themselves; zoom, pan, lasso, true neighbors as lines, and the training's snapshots.
 
     value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint8) with `groupNames`, or `score` ({values: float32,
-        about}); `sprites` and `names` (an address), by point; `batch`, points to mark; `moments` or none: the same over
+        about}); `sprites` and `names` (an address), by point; `batch`, points to mark; `snapshots` or none: the same over
         time (`epochs`, `points` (S, count, 2), `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`);
         `label`, `name`.
     lines: {from, to, cosines}, the neighbors of a point, sent after `point_click`.
     Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}.
     """
-    return file_component(__file__, None, parts=PARTS, words=words, lines=None, **props)
+    return module_component("embedding_map", events=EVENTS, strings=strings, lines=None, **props)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.ui.components.base import file_component
+from cl_core.ui.components.base import module_component
 
 
 def plotly_script() -> Path:
@@ -23,7 +23,8 @@ def figure_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
 
     Event `point_click`: `{"id": customdata, "x": ..., "y": ...}` of the point that was clicked.
     """
-    return file_component(__file__, value, parts=("save.js",), plotly_url=f"/gradio_api/file={plotly_script()}", **props)
+    url = f"/gradio_api/file={plotly_script()}"
+    return module_component("figure_view", value, events=("point_click",), plotly_url=url, **props)
 
 
 def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> dict[str, Any]:
@@ -32,10 +33,8 @@ def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> 
     Args:
         figures: `plotly.graph_objects.Figure`, drawn side by side.
         label: what a screen reader says.
-        card: what is shown under the pointer. `matrix`: `names`, `cosines` (one matrix a name), `words`.
-            `row`: `anchor`, `items` of {sprite, lines, role}, `words`. `map`: `names`, by customdata. These
-            with `sprites`, the sheet that tiles are cut from; without, the last one serves on. `words`: `names`
-            and `lines`, by customdata. Empty: Plotly's own hover.
+        card: `words` shows `names` and `lines`, by a point's customdata, in a card under the pointer; empty is Plotly's
+            own hover.
     """
     drawn = [json.loads(figure.to_json()) for figure in figures]
     plain = [{"data": figure["data"], "layout": _without_template(figure["layout"])} for figure in drawn]

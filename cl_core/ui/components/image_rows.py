@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.ui.components.base import file_component
+from cl_core.ui.components.base import module_component
 
 
 def image_rows(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
@@ -16,4 +16,4 @@ def image_rows(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
         sentence shown where there are no rows.
     Event `image_click`: `{"row": r, "item": i, "id": item.id}`.
     """
-    return file_component(__file__, value, **props)
+    return module_component("image_rows", value, events=("image_click",), **props)

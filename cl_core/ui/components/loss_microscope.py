@@ -11,24 +11,24 @@ import numpy as np
 from torch import Tensor
 
 from cl_core.losses.anatomy import Anatomy
-from cl_core.ui.components.base import file_component
+from cl_core.ui.components.base import module_component
 
 STAGES = ("cosine", "scaled", "mask", "probability", "log", "mean", "gradient")
 TEMPERATURES = (0.01, 10.0)
-PARTS = ("anatomy.js", "save.js", "matrix.js", "formula.js")
 
 
-def loss_microscope(words: dict[str, str], kept: bool = True, **props: Any) -> gr.HTML:
+def loss_microscope(strings: dict[str, str], linked: bool = True, **props: Any) -> gr.HTML:
     """Draws matrices side by side; numbers follow the pointer and the temperature without the server.
 
     Args:
-        words: its texts. kept: whether its state is in the page's link.
+        strings: its texts. linked: whether the page's link holds its state.
 
-    value: `panels`, each made by `panel_value`; `roles`, the names that the panels' codes stand for; `roleWords`, what
+    value: `panels`, each made by `panel_value`; `roles`, the names that the panels' codes stand for; `roleNames`, what
         they mean; `measure`: `cosine`, `dot` or `logit`; `sprites`, a sheet that begins with the rows' images, or none;
         `summary`, with **strong** parts.
     """
-    return file_component(__file__, None, parts=PARTS, words=words, kept=kept, stages=STAGES, temperatures=TEMPERATURES, **props)
+    given: dict[str, Any] = {"strings": strings, "linked": linked, "stages": STAGES, "temperatures": TEMPERATURES}
+    return module_component("loss_microscope", styles=("matrix",), **given, **props)
 
 
 def panel_value(

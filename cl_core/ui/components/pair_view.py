@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.ui.components.base import file_component
+from cl_core.ui.components.base import module_component
 
 
 def pair_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
@@ -15,4 +15,4 @@ def pair_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
     value: `original` {src, caption}; `views`, a list of {src, caption, color, box, lines}, where `box`
         is left, top, width, height in percent of the original and `lines` say what was done.
     """
-    return file_component(__file__, value, **props)
+    return module_component("pair_view", value, **props)

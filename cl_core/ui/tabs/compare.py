@@ -152,7 +152,7 @@ def build(page: Page, shown: Event) -> None:
     maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
     found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
     gr.Markdown(text("compare.batch_about"), elem_classes="about")
-    batch = loss_microscope(texts("loss_microscope"), kept=False, elem_id="compare-batch")
+    batch = loss_microscope(texts("loss_microscope"), linked=False, elem_id="compare-batch")
     page.resolve(others, lambda names: [store.get(name) for name in names])
     page.keep("others", others, choices=store.names)
     page.keep("plane", projector)

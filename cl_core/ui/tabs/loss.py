@@ -183,8 +183,8 @@ def value_of(
     panels: list[dict[str, Any]], sprites: dict[str, object] | None, summary: str, measure: str = "cosine"
 ) -> dict[str, Any]:
     """What a `loss_microscope` or a `temperature_lab` shows."""
-    words = texts("roles")
-    shown = {"panels": panels, "roles": list(words), "roleWords": words}
+    roles = texts("roles")
+    shown = {"panels": panels, "roles": list(roles), "roleNames": roles}
     return shown | {"sprites": sprites, "measure": measure, "summary": summary}
 
 

@@ -48,7 +48,7 @@ def show(model: Model, projector: Projector, layer: MapLayer, color: Color, pick
         "sprites": images.dataset_sprites(data),
         "names": names_file(model),
         "batch": [place[row] for row in picked_rows(picked, data) if row in place],
-        "moments": moments_value(model),
+        "snapshots": snapshots_value(model),
         **colored(model, layer, color),
     }
 
@@ -91,7 +91,7 @@ def names_file(model: Model) -> str:
     return f"/gradio_api/file={file}"
 
 
-def moments_value(model: Model) -> dict[str, Any] | None:
+def snapshots_value(model: Model) -> dict[str, Any] | None:
     """The kept images at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
     folder, data = model.folder, model.dataset
     snapshots = folder.read_snapshots()
@@ -209,7 +209,7 @@ def build(page: Page, shown: Event) -> None:
     for name, control in (("projector", projector), ("layer", layer), ("color", color)):
         page.keep(name, control)
     page.keep("points", read=lambda raw, _: one_of(raw, ["images"]))
-    page.keep("moment", read=lambda raw, _: number(raw, 0, 1000))
+    page.keep("snapshot", read=lambda raw, _: number(raw, 0, 1000))
     page.keep("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
     page.keep("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
     page.keep("trails", read=lambda raw, _: one_of(raw, ["true"]))

@@ -36,4 +36,4 @@ def tab_id(name: str) -> str:
 
 def _remember(name: str) -> str:
     first = tab_id(next(iter(VIEWS)))
-    return f"() => window.contrastiveLink.keep('words', '{tab_id(name)}', '{first}')"
+    return f"() => window.contrastiveLink.set('words', '{tab_id(name)}', '{first}')"

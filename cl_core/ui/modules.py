@@ -1,0 +1,67 @@
+"""The browser side's ES modules, served from a folder that is named by their content.
+
+Browsers keep such files for ever: another version of the app has another folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from cl_core.system.paths import cache_dir
+
+FRONTEND = Path(__file__).with_name("frontend")
+PARTS = ("components", "lib", "parts", "render")  # folders of modules
+
+
+def module_files(source: Path = FRONTEND) -> list[Path]:
+    """Files of all modules below `source`, without their tests, in a fixed order; paths are relative to it."""
+    found = (file for part in PARTS for file in (source / part).glob("*.js") if not file.name.endswith(".test.js"))
+    return sorted(file.relative_to(source) for file in found)
+
+
+@cache
+def modules_folder() -> Path:
+    """The folder that the app serves: a copy of the modules in the cache, or the modules themselves where that is full."""
+    files = module_files()
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.as_posix().encode() + b"\0" + (FRONTEND / file).read_bytes() + b"\0")
+    folder = cache_dir() / f"frontend-{digest.hexdigest()[:16]}"
+    try:
+        return folder if folder.is_dir() else _copied(files, folder)
+    except OSError:
+        return FRONTEND
+
+
+def _copied(files: list[Path], folder: Path) -> Path:
+    """`folder` with copies of `files`; it appears with all of them or not at all."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        copy = Path(temporary) / folder.name
+        for file in files:
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(FRONTEND / file, copy / file)
+        try:
+            copy.replace(folder)
+        except OSError:
+            if not folder.is_dir():  # another process was not faster either
+                raise
+    return folder
+
+
+def module_url(component: str) -> str:
+    """Address of the module of a component, from the app's root."""
+    return _url(modules_folder() / "components" / f"{component}.js")
+
+
+def preloads() -> str:
+    """Tags for the page's head that fetch all modules at once, instead of each after the module that imports it."""
+    folder = modules_folder()
+    return "".join(f'<link rel="modulepreload" href="{_url(folder / file)}">' for file in module_files(folder))
+
+
+def _url(file: Path) -> str:
+    return f"/gradio_api/file={file}"

@@ -1,3 +1,0 @@
-() => {
-  document.body.classList.toggle("dark");
-}
