@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, Page
 
 from cl_core.losses import anatomy
 from cl_core.losses.anatomy import Anatomy
-from cl_core.system.paths import ROOT
+from cl_core.ui.modules import FRONTEND
 from tests.losses.test_anatomy import TEMPERATURES, pairs_of
 
-SCRIPT = ROOT / "cl_core" / "ui" / "components" / "anatomy.js"
+SCRIPT = FRONTEND / "lib" / "anatomy.js"
 CALL = """({table, form}) => {
   const plain = (values) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
   const parts = anatomy(table, form);
@@ -27,7 +27,7 @@ CALL = """({table, form}) => {
 @pytest.fixture(scope="module")
 def script(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
-    page.add_script_tag(content=SCRIPT.read_text())
+    page.add_script_tag(content=f"{SCRIPT.read_text()}\nglobalThis.anatomy = anatomy;", type="module")
     yield page
     page.close()
 

@@ -30,7 +30,7 @@ def test_two_runs_side_by_side(page: Page) -> None:
     frame.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#compare-maps .cl-found")).to_contain_text("the same image in every map")
+    expect(page.locator("#compare-maps .cl-pointed")).to_contain_text("the same image in every map")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("asked=1"))
     expect(page.locator("#compare-neighbors .cl-caption").first).not_to_have_text("grinning face")

@@ -147,7 +147,7 @@ def test_wheel_and_drag_move_the_plane(page: Page) -> None:
 def test_the_time_of_the_training(page: Page) -> None:
     opened(page)
     page.get_by_role("radio", name="Over time").check(force=True)
-    said = page.locator("#map-view .cl-moment")
+    said = page.locator("#map-view .cl-epoch")
     expect(said).to_have_text("epoch 300")
     cursor = page.locator("#map-view .cl-side .cl-now").first
     end = float(cursor.get_attribute("x1") or 0)
@@ -167,10 +167,10 @@ def test_the_time_of_the_training(page: Page) -> None:
     assert said.inner_text() == stopped
     screenshot(page, "map-time")
     scrubber.fill("3")
-    expect(page).to_have_url(re.compile("moment=3"))
+    expect(page).to_have_url(re.compile("snapshot=3"))
     shown = said.inner_text()
     page.reload()
-    expect(page.locator("#map-view .cl-moment")).to_have_text(shown)
+    expect(page.locator("#map-view .cl-epoch")).to_have_text(shown)
 
 
 def test_what_colors_the_points(page: Page) -> None:

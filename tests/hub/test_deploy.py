@@ -21,7 +21,9 @@ def test_it_holds_what_it_needs_and_no_more() -> None:
     files = space_files()
     size = sum(file.stat().st_size for file in files.values()) + len(space_readme())
     assert size < LARGEST
-    assert {"app.py", "requirements.txt", "cl_core/ui/build.py", "cl_core/ui/frontend/links.js", "cl_core/text/zh.json"} <= set(files)
+    assert {"app.py", "requirements.txt", "cl_core/ui/build.py", "cl_core/ui/frontend/links.js", "cl_core/text/zh.json"} <= set(
+        files
+    )
     assert {"checkpoints/emoji-simclr/model.safetensors", "checkpoints/words-wordnet/run.json"} <= set(files)
     assert not [name for name in files if name.startswith(("tests/", "benchmarks/", "assets/screenshots"))]
     assert not [name for name in files if "__pycache__" in name or name.endswith((".py~", ".pyc", "resume.safetensors"))]

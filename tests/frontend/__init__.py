@@ -1,0 +1,1 @@
+"""The browser side: its modules, served and tested."""
