@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cl_core.errors import SENTENCES
-from cl_core.text import FIRST, LANGUAGES
+from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "cl_core"
@@ -154,7 +154,7 @@ def test_sentences_for_people_lie_in_the_locale_files(name: str) -> None:
 def test_every_language_says_everything() -> None:
     locales = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (PACKAGE / "text").glob("*.json")}
     assert set(locales) == set(LANGUAGES)
-    first = locales[FIRST]
+    first = locales[DEFAULT_LANGUAGE]
     for language, texts in locales.items():
         assert list(texts) == list(first), language
         for key, text in texts.items():

@@ -1,4 +1,4 @@
-"""Text for people, by key, from `locales/`, in the language of the page it is for."""
+"""Text for people, by key, in the language in effect."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from functools import cache
 from pathlib import Path
 
 LOCALES = Path(__file__).parent
-# The first is the one at the root of the site; the others live under their code.
+# The first is at the root of the site, the others under their code.
 LANGUAGES = {"en": "English", "zh": "中文"}
-FIRST = next(iter(LANGUAGES))
-_spoken: ContextVar[str] = ContextVar("language", default=FIRST)
+DEFAULT_LANGUAGE = next(iter(LANGUAGES))
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Let `text` answer in `language` while a page is laid out or one of its events is handled."""
-    token = _spoken.set(language)
+def using_language(language: str) -> Iterator[None]:
+    """Let `text` answer in `language`, while a page is laid out or one of its events is handled."""
+    token = _language.set(language)
     try:
         yield
     finally:
-        _spoken.reset(token)
+        _language.reset(token)
 
 
 @cache
@@ -32,15 +32,15 @@ def _locale(language: str) -> dict[str, str]:
 
 
 def text(key: str, **values: object) -> str:
-    """The text called `key`, its {placeholders} filled in.
+    """The text of `key`, its {placeholders} filled in.
 
     Raises:
         KeyError: there is no such text.
     """
-    return _locale(_spoken.get())[key].format(**values)
+    return _locale(_language.get())[key].format(**values)
 
 
 def texts(prefix: str) -> dict[str, str]:
     """All texts whose keys begin with `prefix` and a dot, without it."""
     start = prefix + "."
-    return {key.removeprefix(start): value for key, value in _locale(_spoken.get()).items() if key.startswith(start)}
+    return {key.removeprefix(start): value for key, value in _locale(_language.get()).items() if key.startswith(start)}

@@ -254,7 +254,7 @@ class Jobs:
         """Folder of the run that is being trained, or None."""
         return self._last.path if self._last and self._last.running else None
 
-    def begin(self, path: Path, settings: dict[str, Any], seconds: float | None = None) -> Job | None:
+    def start(self, path: Path, settings: dict[str, Any], seconds: float | None = None) -> Job | None:
         """Train the run in `path`, new or unfinished; None while another one is being trained."""
         with self._lock:
             if self.running:

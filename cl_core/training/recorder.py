@@ -23,7 +23,7 @@ from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.runs.folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots, round_floats
 from cl_core.system.version import __version__
-from cl_core.text import FIRST, speaking
+from cl_core.text import DEFAULT_LANGUAGE, using_language
 from cl_core.training.distributed import World
 from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
 
@@ -128,7 +128,7 @@ class Recorder(ABC, Generic[E, R]):
             self.save("stopped")
             raise
         except DivergedError as error:
-            with speaking(FIRST):
+            with using_language(DEFAULT_LANGUAGE):
                 self.record.metrics["health"] = {"verdict": "diverged", "sentence": str(error)}
             self.save("diverged")
             raise
@@ -189,7 +189,7 @@ class ImageRecorder(Recorder[Event, RunRecord]):
             self._store(event)
 
     def _store(self, snapshot: Snapshot) -> None:
-        with speaking(FIRST):  # run.json is in English
+        with using_language(DEFAULT_LANGUAGE):  # run.json is in English
             health = {"verdict": snapshot.verdict, "sentence": snapshot.sentence}
         measured: dict[str, Any] = {"geometry": dataclasses.asdict(snapshot.geometry), "health": health}
         if snapshot.knn:
@@ -206,7 +206,7 @@ class ImageRecorder(Recorder[Event, RunRecord]):
     def _take_metrics(self, point: dict[str, Any]) -> None:
         """Set the metrics of the run to those of a snapshot, which is a line of `metrics.jsonl`."""
         measured: dict[str, Any] = {key: point[key] for key in ("knn", "geometry", "health") if key in point}
-        with speaking(FIRST):
+        with using_language(DEFAULT_LANGUAGE):
             measured["geometry_protocol"] = Geometry(**point["geometry"]).protocol()
             if "knn" in point:
                 measured["protocol"] = KnnResult(**point["knn"]).protocol()

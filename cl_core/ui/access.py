@@ -1,7 +1,7 @@
-"""Who may do what: how the app is offered, who a visitor is, and what belongs to whom.
+"""Permissions: the options of the app, the identity of visitors, and the owners of runs.
 
-A page gets a signed cookie when it is opened. Whatever writes, trains, pulls or publishes asks `Access` first, so a request
-that comes from no page of this app is refused, whichever event it names.
+A page gets a signed cookie when it opens. Every action that writes, trains, pulls or publishes is checked by `Access` first, so
+a request from elsewhere is refused, whichever event it names.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Action = Literal["train", "hub", "fetch"]
 
 
 class Options(BaseModel):
-    """How the app is offered to others; each option of the command line has a variable of the environment beside it."""
+    """How others can use the app; each option of the command line has an environment variable too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +45,7 @@ class Options(BaseModel):
     @field_validator("auth", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:
-        """NAME:PASSWORD, several of them apart by commas or as a list."""
+        """NAME:PASSWORD, several separated by commas or as a list."""
         given = value.split(",") if isinstance(value, str) else value
         pairs = [each.partition(":")[::2] if isinstance(each, str) else each for each in given if each]
         if any(not all(pair) for pair in pairs):
@@ -60,7 +60,7 @@ class Options(BaseModel):
 
     @property
     def local(self) -> bool:
-        """Whether only this machine's own programs can reach the app; a further name is a proxy's, which others come through."""
+        """Whether only programs of this machine can reach the app. A further host name means a proxy, so others can."""
         return is_loopback(self.host) and not self.hosts and not on_space()
 
 
@@ -81,8 +81,10 @@ def is_address(host: str) -> bool:
 
 
 def secret_key() -> bytes:
-    """What visitors' cookies are signed with: made at the first start and kept where only this user reads it, so that runs
-    stay their owners' after a restart. Where nothing can be kept, one a start."""
+    """The key that signs visitors' cookies, stored readable by this user only, so that visitors keep their runs after a restart.
+
+    Without a writable cache it is new at each start.
+    """
     file = cache_dir() / "visitors.key"
     with contextlib.suppress(OSError):
         key = file.read_bytes()
@@ -95,7 +97,7 @@ def secret_key() -> bytes:
 
 
 class Access:
-    """What this app allows, and to whom."""
+    """What visitors of this app may do."""
 
     def __init__(self, options: Options | None = None, key: bytes | None = None) -> None:
         self.options = options or Options()
@@ -115,7 +117,7 @@ class Access:
 
     @property
     def strangers(self) -> bool:
-        """Whether visitors must be kept apart: others can reach the app, and nobody said that they trust each other."""
+        """Whether visitors are separated: others can reach the app and `--shared` is not given."""
         return not self.options.local and not self.options.shared
 
     @property
@@ -138,12 +140,12 @@ class Access:
         return is_address(host) and (not self.options.local or is_loopback(host))
 
     def new_cookie(self) -> str:
-        """A visitor that did not exist before, signed."""
+        """A new visitor, signed."""
         visitor = secrets.token_hex(12)
         return f"{visitor}.{self._sign(visitor)}"
 
     def visitor_of(self, cookie: str) -> str | None:
-        """Who a cookie belongs to; None where this app did not sign it."""
+        """The visitor of a cookie; None if this app did not sign it."""
         visitor, _, signature = cookie.partition(".")
         return visitor if visitor and hmac.compare_digest(signature.encode(), self._sign(visitor).encode()) else None
 
@@ -151,7 +153,7 @@ class Access:
         return hmac.new(self._key, visitor.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
     def visitor(self, request: gr.Request | None) -> str:
-        """Who asks, by the cookie of the page or the name they logged in with.
+        """The visitor, by the cookie of the page or the login.
 
         Raises:
             UserError: the request comes from no page of this app.
@@ -163,7 +165,7 @@ class Access:
         return f"user {request.username}" if request.username else found
 
     def check(self, action: Action, request: gr.Request | None) -> str:
-        """Let the visitor of a page do something that costs, or refuse it; gives the visitor.
+        """Check that a visitor may do an action; returns the visitor.
 
         Raises:
             UserError: the request comes from no page of this app, or this app does not offer it.
@@ -176,7 +178,7 @@ class Access:
         return visitor
 
     def own(self, folder: Path, request: gr.Request | None) -> str:
-        """Let a visitor stop, resume or take a run that is theirs; gives the visitor.
+        """Check that a run is the visitor's, to stop, resume or download it; returns the visitor.
 
         Raises:
             UserError: it is another visitor's, or the request comes from no page of this app.
@@ -187,7 +189,7 @@ class Access:
         return visitor
 
     def owns(self, folder: Path, request: gr.Request | None) -> bool:
-        """Whether `own` would let this visitor pass."""
+        """Whether a run is the visitor's."""
         try:
             self.own(folder, request)
         except UserError:

@@ -1,7 +1,7 @@
-"""Files and pages that are the same for everybody, compressed once and answered from memory.
+"""Files and pages that are the same for everybody, compressed once and served from memory.
 
-Gradio reads and compresses each of a page's 85 files at every request, and builds the page itself anew for every visitor;
-with forty of them that is what they wait for.
+Gradio reads and compresses each of the 85 files of a page at every request and builds the page itself for every visitor; with
+forty visitors that dominates the response time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUALITY = 6  # of brotli: a tenth of a second for the largest script, once
 SMALLEST = 400  # bytes worth compressing
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
 FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
-QUERIED = ("/config", "/gradio_api/info")  # answer what their query asks; a page's query is for the browser
+QUERIED = ("/config", "/gradio_api/info")  # depend on their query; the query of a page is for the browser
 # On every answer.
 SECURITY = [
     (b"x-content-type-options", b"nosniff"),
@@ -37,14 +37,14 @@ TYPES = {".js": "application/javascript", ".mjs": "application/javascript", ".cs
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
+class CachedAnswer:
     """An answer: its body plain and, where that is shorter, by brotli."""
 
     kind: str
     plain: bytes
     short: bytes | None
     tag: str
-    lasts: str
+    cache_control: str
 
     @property
     def size(self) -> int:
@@ -52,7 +52,7 @@ class Kept:
 
     def messages(self, brotli_taken: bool) -> tuple[Message, Message]:
         """The answer as ASGI sends it, without `SECURITY`. brotli_taken: whether who asks takes it compressed."""
-        sent = [(b"etag", self.tag.encode()), (b"cache-control", self.lasts.encode()), (b"vary", b"accept-encoding")]
+        sent = [(b"etag", self.tag.encode()), (b"cache-control", self.cache_control.encode()), (b"vary", b"accept-encoding")]
         body = self.plain
         if self.short is not None and brotli_taken:
             body = self.short
@@ -61,38 +61,38 @@ class Kept:
         return {"type": "http.response.start", "status": 200, "headers": sent}, {"type": "http.response.body", "body": body}
 
 
-def keep(body: bytes, kind: str, lasts: str) -> Kept:
-    """`body` made ready to be answered often."""
+def prepare(body: bytes, kind: str, cache_control: str) -> CachedAnswer:
+    """Prepare `body` for many answers."""
     small = len(body) < SMALLEST or not kind.startswith(COMPRESSIBLE)
     short = None if small else brotli.compress(body, quality=QUALITY)
-    return Kept(kind, body, short, f'"{hashlib.sha256(body).hexdigest()[:24]}"', lasts)
+    return CachedAnswer(kind, body, short, f'"{hashlib.sha256(body).hexdigest()[:24]}"', cache_control)
 
 
 class Assets:
-    """folders: those whose files may be fetched by their path; their names change with their content. files: others.
+    """folders: whose files may be fetched by their path; file names change with their content. files: further files.
 
-    pages: paths of the pages that everybody gets alike; none where one must log in.
+    pages: paths of the pages that are the same for everybody; none with a login.
     """
 
     def __init__(self, app: ASGIApp, folders: Iterable[Path], files: Iterable[Path], pages: Iterable[str]) -> None:
         self._app, self._pages = app, frozenset(pages)
         self._folders, self._files = [each.resolve() for each in folders], {each.resolve() for each in files}
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._cache: OrderedDict[str, CachedAnswer] = OrderedDict()
         self._ready: dict[tuple[str, bool], tuple[Message, Message]] = {}  # of what is kept
         self._size, self._making = 0, asyncio.Lock()
 
     def ready(self, path: str, brotli_taken: bool) -> tuple[Message, Message] | None:
-        """The whole answer for one of Gradio's own files that was asked for before: a page fetches 80 of them at once."""
+        """The whole answer for one of Gradio's own files after its first request: a page fetches 80 of them at once."""
         if not path.startswith("/assets/"):
             return None
         found = self._ready.get((path, brotli_taken))
-        if found is None and path in self._kept:
-            start, body = self._kept[path].messages(brotli_taken)
+        if found is None and path in self._cache:
+            start, body = self._cache[path].messages(brotli_taken)
             found = self._ready[path, brotli_taken] = {**start, "headers": [*start["headers"], *SECURITY]}, body
         return found
 
     async def answer(self, scope: Scope, headers: Headers, send: Send) -> bool:
-        """Answer from memory; False where the request asks for something else."""
+        """Answer from memory; False for other requests."""
         if scope["method"] not in ("GET", "HEAD") or "range" in headers:
             return False
         path = scope["path"]
@@ -100,43 +100,43 @@ class Assets:
         if is_page and scope["query_string"] and path in QUERIED:
             return False
         key = _page_key(scope, headers) if is_page else path
-        found = self._kept.get(key)
+        found = self._cache.get(key)
         if found is None:
             if not is_page and self._place(path)[0] is None:
                 return False
-            async with self._making:  # of many who ask at first, one waits for the disk
-                found = self._kept.get(key) or (await self._page(scope) if is_page else await self._file(path))
+            async with self._making:  # of many first requests only one reads the disk
+                found = self._cache.get(key) or (await self._page(scope) if is_page else await self._file(path))
                 if found is None:
                     return False
                 self._remember(key, found)
         else:
-            self._kept.move_to_end(key)
+            self._cache.move_to_end(key)
         await _send(found, scope, headers, send)
         return True
 
-    def _remember(self, key: str, value: Kept) -> None:
-        if value.size > MOST_BYTES // 4 or key in self._kept:
+    def _remember(self, key: str, value: CachedAnswer) -> None:
+        if value.size > MOST_BYTES // 4 or key in self._cache:
             return
-        self._kept[key] = value
+        self._cache[key] = value
         self._size += value.size
         while self._size > MOST_BYTES:
-            path, old = self._kept.popitem(last=False)
+            path, old = self._cache.popitem(last=False)
             self._size -= old.size
             for brotli_taken in (True, False):
                 self._ready.pop((path, brotli_taken), None)
 
-    async def _file(self, path: str) -> Kept | None:
-        file, lasts = self._place(path)
+    async def _file(self, path: str) -> CachedAnswer | None:
+        file, cache_control = self._place(path)
         if file is None:
             return None
         kind = TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         try:
-            return await anyio.to_thread.run_sync(lambda: keep(file.read_bytes(), kind, lasts))
+            return await anyio.to_thread.run_sync(lambda: prepare(file.read_bytes(), kind, cache_control))
         except OSError:
             return None
 
     def _place(self, path: str) -> tuple[Path | None, str]:
-        """The file at a path of the site, if it is one of those that everybody may have, and how long it stays the same."""
+        """The file at a path of the site, if it is public, and its cache control."""
         if path.startswith("/assets/"):
             file = (FRONTEND / path[1:]).resolve()
             return (file, FOREVER) if FRONTEND in file.parents and file.is_file() else (None, "")
@@ -148,8 +148,8 @@ class Assets:
                 return file, FOREVER
         return None, ""
 
-    async def _page(self, scope: Scope) -> Kept | None:
-        """The page as Gradio makes it, once for all who open it by this address."""
+    async def _page(self, scope: Scope) -> CachedAnswer | None:
+        """The page as Gradio builds it, once for all visitors of an address."""
         status, kind, body = 0, "", b""
 
         async def receive() -> Message:
@@ -164,16 +164,16 @@ class Assets:
 
         headers = [(name, value) for name, value in scope["headers"] if name not in (b"cookie", b"accept-encoding")]
         await self._app({**scope, "method": "GET", "query_string": b"", "headers": headers}, receive, collect)
-        return await anyio.to_thread.run_sync(keep, body, kind, "no-cache") if status == 200 else None
+        return await anyio.to_thread.run_sync(prepare, body, kind, "no-cache") if status == 200 else None
 
 
 def _page_key(scope: Scope, headers: Headers) -> str:
-    """A page names the address it was opened by, which a proxy tells in headers of its own."""
+    """A page contains the address it was opened by, which a proxy sends in its own headers."""
     secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
     return f"{secure} {headers.get('host')} {headers.get('x-forwarded-host')} {scope['path']}"
 
 
-async def _send(found: Kept, scope: Scope, headers: Headers, send: Send) -> None:
+async def _send(found: CachedAnswer, scope: Scope, headers: Headers, send: Send) -> None:
     start, body = found.messages("br" in headers.get("accept-encoding", ""))
     if found.tag in headers.get("if-none-match", ""):
         start = {"type": "http.response.start", "status": 304, "headers": start["headers"][:3]}

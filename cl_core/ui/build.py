@@ -1,4 +1,4 @@
-"""Build the app: header, model, one tab a view."""
+"""Build the app: header, model menu, tabs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
 from cl_core.system.host import host
 from cl_core.system.paths import ASSETS
-from cl_core.text import FIRST, LANGUAGES, speaking, text
+from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.training.jobs import Jobs
 from cl_core.ui import api
 from cl_core.ui import missing_images as missing_images
@@ -46,13 +46,13 @@ TABS = {
     "models": models,
 }
 UPLOADS_KEPT_S = 3600
-PLACES = 16  # calls of one event that are worked on at once; they wait for each other where they share an encoder
+PLACES = 16  # concurrent calls of one event
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
 SWITCH_THEME = "() => { document.body.classList.toggle('dark'); }"
 
 
 def build_app(access: Access | None = None, store: ModelStore | None = None, words: WordStore | None = None) -> gr.Blocks:
-    """The whole page, on the shipped checkpoints, for those whom `access` lets use it; by default this machine's own user.
+    """The whole app on the models of `store`; `access` is by default for the user of this machine.
 
     Raises:
         UserError: there is no checkpoint to show.
@@ -62,14 +62,17 @@ def build_app(access: Access | None = None, store: ModelStore | None = None, wor
     if not names:
         raise UserError("app.no_models")
     gr.set_static_paths([plotly_script(), sprite_folder(), modules_folder()])
-    kept_s, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
-    with speaking(FIRST), gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=kept_s) as app:
-        _lay_out(app, names, FIRST, jobs, access, store, word_store)
+    delete_cache, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
+    with (
+        using_language(DEFAULT_LANGUAGE),
+        gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=delete_cache) as app,
+    ):
+        _lay_out(app, names, DEFAULT_LANGUAGE, jobs, access, store, word_store)
         api.offer(store)
     app.queue(default_concurrency_limit=PLACES)
     for language, name in LANGUAGES.items():
-        if language != FIRST:
-            with speaking(language), app.route(name, f"/{language}", show_in_navbar=False):
+        if language != DEFAULT_LANGUAGE:
+            with using_language(language), app.route(name, f"/{language}", show_in_navbar=False):
                 _lay_out(app, names, language, jobs, access, store, word_store)
     return app
 
@@ -94,10 +97,10 @@ def _lay_out(
                     to_other = gr.Button(name, size="sm", elem_classes="language-switch")
                     to_other.click(None, js=f"() => window.contrastiveLanguage('{other}')", api_visibility="private")
             theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="theme-switch")
-    page.keep("model", model, choices=store.names)
-    page.keep("tab", read=_read_tab)
-    page.keep("batch", page.seed)
-    page.keep("images", page.picked, read=picked_reader(store))
+    page.link("model", model, choices=store.names)
+    page.link("tab", read=_read_tab)
+    page.link("batch", page.seed)
+    page.link("images", page.picked, read=picked_reader(store))
     due = [gr.Number(0, visible=False) for _ in TABS]
     shared: list[Any] = [model, page.seed, page.picked]
     gr.on([each.change for each in shared], None, [*shared, *due], due, js=SHARED_CHANGED, api_visibility="private")
@@ -110,13 +113,13 @@ def _lay_out(
     theme_switch.click(None, js=SWITCH_THEME, api_visibility="private")
 
     def opened(request: gr.Request) -> list[Any]:
-        return restore(page.kept, request.query_params)
+        return restore(page.linked, request.query_params)
 
-    controls = [kept.component for kept in page.kept if kept.component is not None]
+    controls = [linked.component for linked in page.linked if linked.component is not None]
     restored = app.load(page.handles(opened), None, controls, show_progress="hidden", api_visibility="private")
     inner = {words.tab_id(name): text(f"words.tabs.{name}") for name in words.VIEWS}
     titles = json.dumps({name: text(f"tabs.{name}") for name in TABS} | inner)
-    # Only then: a view that is drawn when its tab opens asks with the values the link gave.
+    # Only then: a view that is drawn when its tab opens uses the values of the link.
     restored.then(None, js=f"() => {{ window.contrastiveLink.restore({titles}); return []; }}", api_visibility="private")
 
 
@@ -129,7 +132,7 @@ def _opened(name: str) -> str:
 
 
 def launch_options(server: Server | None = None) -> dict[str, Any]:
-    """Arguments of `launch` that make the page what it is, on any host."""
+    """Arguments of `launch`, the same on any host."""
     server = server or Server(Access())
     return {
         "app_kwargs": {"lifespan": server.lifespan},
@@ -142,5 +145,5 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "head": f"<script>{script()}</script>{preloads()}",
         "favicon_path": ASSETS / "favicon.svg",
         "show_error": True,
-        "mcp_server": not server.access.options.auth,  # it answers those, too, who did not log in
+        "mcp_server": not server.access.options.auth,  # it would answer without a login
     }

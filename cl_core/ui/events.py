@@ -1,10 +1,10 @@
-"""How events that follow a person's hand are wired."""
+"""Options of events that follow the pointer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Past the queue and without a veil over the view; of many moves the last one counts.
+# Not queued, without an overlay; of many events the last one counts.
 QUICK: dict[str, Any] = {
     "show_progress": "hidden",
     "trigger_mode": "always_last",

@@ -1,7 +1,7 @@
-"""The outermost layer of the server: every request passes here before Gradio sees it.
+"""The outermost layer of the server: every request passes here before Gradio gets it.
 
-It refuses what comes by a name this app does not have (DNS rebinding), from another site's page, to a route the page does not
-need, too large or too often; it gives pages their visitor's cookie and every answer its security headers.
+It refuses requests for another host name (DNS rebinding), from another site's page, to routes the page does not need, and those
+that are too large or too frequent. It sets the visitor's cookie and the security headers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cl_core.data.decoding import MAX_BYTES
 from cl_core.system.host import on_space
-from cl_core.text import FIRST, LANGUAGES, speaking, text
+from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.ui.access import COOKIE, Access
 from cl_core.ui.assets import SECURITY, Assets
 from cl_core.ui.limits import Limiter
@@ -31,7 +31,7 @@ MOST_UPLOAD = MAX_BYTES + 100_000  # bytes of an upload: the image and what surr
 MOST_HOSTS = 100  # ways to name this app that are remembered
 UNUSUAL = frozenset({b"origin", b"range", b"if-none-match", b"x-forwarded-host"})  # headers that decide about an answer
 SLOWEST_S = 30.0  # between two parts of a body
-KEPT_S = 30 * 24 * 3600
+COOKIE_S = 30 * 24 * 3600
 GET_ROUTES = re.compile(
     r"/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login_check|logout)?/?"
     r"|/(assets|static|svelte)/.+"
@@ -59,7 +59,7 @@ class TooLarge(Exception):
 
 
 class Body:
-    """What a request sends, counted: `receive` raises `TooLarge` beyond `most` bytes, `ClientDisconnect` where nothing comes."""
+    """The body of a request, counted: `receive` raises `TooLarge` beyond `most` bytes and `ClientDisconnect` after a timeout."""
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive, self._most, self._taken, self._over = receive, most, 0, False
@@ -96,7 +96,7 @@ class Body:
 
 
 class Answer:
-    """What Gradio answers; what it says of half a body is not for who sent it. started: whether something was sent."""
+    """Gradio's answer, dropped where the body was too large. started: whether anything was sent."""
 
     def __init__(self, send: Send, body: Body) -> None:
         self._send, self._body = send, body
@@ -109,7 +109,7 @@ class Answer:
 
 
 class Gate:
-    """`app` behind the checks. public: the functions that anyone may call, by name, with the names of what they take.
+    """`app` behind the checks. public: the functions that anyone may call, by name, with the names of their parameters.
 
     busy: calls that are being answered; closed: whether new ones are refused, because the server ends.
     """
@@ -135,18 +135,18 @@ class Gate:
                 await send(message)
             return None
         headers = Headers(scope=scope)
-        with speaking(_language(scope)):
+        with using_language(_language(scope)):
             refused, too_often = self._refused(scope, headers), text("access.too_often")
         if refused:
-            return await _say(scope, send, *refused)
+            return await _send_error(scope, send, *refused)
         visitor, sent = self._visitor(scope, headers)
         address = (scope.get("client") or ("",))[0]
         if self._limiter and not self._limiter.allows(visitor, address, scope["method"], scope["path"]):
-            return await _say(scope, send, 429, too_often)
+            return await _send_error(scope, send, 429, too_often)
         answer = self._with_headers(scope, send, sent)
         if await self._assets.answer(scope, headers, answer):
             return None
-        return await self._pass(scope, headers, receive, answer)
+        return await self._forward(scope, headers, receive, answer)
 
     def _ready(self, scope: Scope) -> tuple[Message, Message] | None:
         """The answer to a plain request for one of the page's scripts, which most requests are; None to look closer."""
@@ -163,9 +163,9 @@ class Gate:
         return self._assets.ready(scope["path"], brotli_taken) if host in self._hosts else None
 
     def _refused(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Status and sentence for a request that goes no further."""
+        """Status and message of a refused request; None to let it pass."""
         host = _host_name(headers.get("host", ""))
-        # What a proxy says it was called by ends up in the page's own links.
+        # The page builds its links from a proxy's X-Forwarded-Host.
         named = [host, *(_host_name(each) for each in headers.getlist("x-forwarded-host"))]
         for name in named:
             if not self._access.knows_host(name):
@@ -188,18 +188,18 @@ class Gate:
         return 404, text("access.no_route", path=path[:80])
 
     def _same_site(self, headers: Headers) -> bool:
-        """Whether no other site's page asked; programs and a person's own navigation send no such header."""
+        """Whether the request is not from another site's page; programs and a person's own navigation send no Origin."""
         origin = headers.get("origin")
         if origin is None:
             return headers.get("sec-fetch-site") != "cross-site" or headers.get("sec-fetch-mode") == "navigate"
-        asked = urllib.parse.urlsplit(origin)
-        if asked.netloc and asked.netloc.lower() == headers.get("host", "").lower():
+        source = urllib.parse.urlsplit(origin)
+        if source.netloc and source.netloc.lower() == headers.get("host", "").lower():
             return True
-        # Behind a proxy the page's own name is not the one that reaches this server.
-        return (asked.hostname or "") in self._access.options.hosts
+        # Behind a proxy the page has another host name than this server gets.
+        return (source.hostname or "") in self._access.options.hosts
 
     def _visitor(self, scope: Scope, headers: Headers) -> tuple[str | None, str | None]:
-        """Who asks, and the cookie to send: a page's first, or a new one where another key signed the old."""
+        """The visitor, and the cookie to set: at the first page, or after the key has changed."""
         cookies: SimpleCookie = SimpleCookie()
         with contextlib.suppress(CookieError):
             cookies.load(headers.get("cookie", ""))
@@ -209,7 +209,7 @@ class Gate:
         secure = on_space() or "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
         # On a Space the page is a frame in another site's.
         where = "SameSite=None; Secure; Partitioned" if secure and on_space() else "SameSite=Lax" + "; Secure" * secure
-        return None, f"{COOKIE}={self._access.new_cookie()}; Path=/; Max-Age={KEPT_S}; HttpOnly; {where}"
+        return None, f"{COOKIE}={self._access.new_cookie()}; Path=/; Max-Age={COOKIE_S}; HttpOnly; {where}"
 
     def _with_headers(self, scope: Scope, send: Send, cookie: str | None) -> Send:
         async def answer(message: Message) -> None:
@@ -229,14 +229,14 @@ class Gate:
 
         return answer
 
-    async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        """On to Gradio, its body counted."""
+    async def _forward(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """Forward a request to Gradio and count its body."""
         most = MOST_UPLOAD if scope["path"].startswith(f"{API}/upload") else MOST_JSON
         declared = headers.get("content-length", "")
-        with speaking(_language(scope)):
+        with using_language(_language(scope)):
             sentence = text("access.too_large", most=f"{most / 1e6:.0f}")
         if declared.isdigit() and int(declared) > most:
-            return await _say(scope, send, 413, sentence)
+            return await _send_error(scope, send, 413, sentence)
         body = Body(receive, most)
         answer = Answer(send, body)
         counts, task = scope["method"] == "POST", asyncio.current_task()
@@ -248,7 +248,7 @@ class Gate:
         except TooLarge:
             pass
         except ClientDisconnect:
-            return None  # whoever asked has left in the middle of it
+            return None  # the client closed the connection
         except asyncio.CancelledError:
             if not self.closed:
                 raise
@@ -257,23 +257,23 @@ class Gate:
             if task:
                 self._streams.discard(task)
         if body.exceeded and not answer.started:
-            await _say(scope, send, 413, sentence)
+            await _send_error(scope, send, 413, sentence)
         return None
 
     async def _checked(self, scope: Scope, body: Body, answer: Answer) -> None:
-        """A call by name with as many values as the function takes; other calls as they are."""
+        """Forward a call by name if it has as many values as the function has parameters; forward other calls unchanged."""
         call = SIMPLE_CALL.fullmatch(scope["path"])
         if call is None:
             return await self._app(scope, body.receive, answer.send)
         content = await body.whole()
-        with speaking(_language(scope)):
+        with using_language(_language(scope)):
             wrong = _wrong_count(call[1], self._public[call[1]], content)
         if wrong:
-            return await _say(scope, answer.send, 422, wrong)
+            return await _send_error(scope, answer.send, 422, wrong)
         return await self._app(scope, _again(content, body.receive), answer.send)
 
     def end_streams(self) -> None:
-        """Stop the work on answers that open pages listened to, once their connections are cut; on the server's loop."""
+        """Cancel the streams of open pages after their connections are closed; call it on the server's loop."""
         for task in self._streams:
             task.cancel()
 
@@ -289,7 +289,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _wrong_count(name: str, parameters: Sequence[str], body: bytes) -> str:
-    """What is wrong with the number of values in a call; empty where it is right, or the body is no call at all."""
+    """The error for a wrong number of values in a call; empty if the number is right or the body is not a call."""
     try:
         given = json.loads(body)["data"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -306,13 +306,13 @@ def _host_name(host: str) -> str:
 
 
 def _language(scope: Scope) -> str:
-    """That of the page which the request names, else the first."""
+    """The language of the page in the path, else the default."""
     language = scope["path"].strip("/")
-    return language if language in LANGUAGES else FIRST
+    return language if language in LANGUAGES else DEFAULT_LANGUAGE
 
 
-async def _say(scope: Scope, send: Send, status: int, sentence: str) -> None:
-    """Answer with one sentence, as JSON, which Gradio's page and clients show."""
+async def _send_error(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    """Answer with a message as JSON, which Gradio's page and clients show."""
     body = json.dumps({"detail": sentence, "error": sentence}, ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     headers += [(b"x-content-type-options", b"nosniff")]

@@ -1,4 +1,4 @@
-"""The line at the foot of the page: what it runs on, and what is off because of that."""
+"""The line at the foot of the page: the hardware, and what is disabled here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images as the browser takes them: data URLs for a few, sheets for many."""
+"""Images for the browser: data URLs for a few, sheets for many."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
 
 def sprite_folder() -> Path:
-    """Where sheets are kept; the app serves this folder and nothing else of the cache."""
+    """Folder of the sheets; the app serves it and nothing else of the cache but the browser modules."""
     folder = cache_dir() / "sprites"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -46,7 +46,7 @@ def data_url(image: Image.Image) -> str:
 
 
 def thumbnail(dataset: Dataset, row: int) -> str:
-    """A data set's image inside the page, exact and a third smaller than as a PNG; those shown most recently are kept."""
+    """An image of a data set inside the page, lossless and a third smaller than a PNG; recent ones are cached."""
     return _thumbnails.get((dataset.name, dataset.digest, row), lambda: _small(to_image(dataset.images[row])))
 
 
@@ -77,12 +77,12 @@ def sprites(images: Tensor) -> dict[str, object]:
 
 
 def dataset_sprites(dataset: Dataset) -> dict[str, object]:
-    """All shown images of a data set as one small sheet, made once and served as a file."""
-    return kept_sprites(dataset, dataset.shown)
+    """All images of a data set on the map as one sheet, made once and served as a file."""
+    return cached_sprites(dataset, dataset.shown)
 
 
-def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
-    """Images (P,) of a data set as one small sheet, made once and served as a file."""
+def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
+    """Images (P,) of a data set as one sheet, made once and served as a file."""
     count = len(rows)
     columns = math.ceil(math.sqrt(count))
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
@@ -101,7 +101,7 @@ def kept_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a WebP file is as long as it says."""
+    """Whether a WebP file is complete."""
     try:
         with file.open("rb") as opened:
             head = opened.read(12)

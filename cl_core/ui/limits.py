@@ -1,4 +1,4 @@
-"""How often one visitor may ask, where others share the machine."""
+"""Rate limits for visitors of a shared machine."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Bucket:
 
 
 class Limiter:
-    """Remembers the last `MOST_REMEMBERED` visitors; who came before them starts anew."""
+    """Counts the requests of the last `MOST_REMEMBERED` visitors."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
 
     def allows(self, visitor: str | None, address: str, method: str, path: str, now: float | None = None) -> bool:
-        """Whether a visitor, or who comes without a page's cookie, may make this request now.
+        """Whether a visitor may make this request now.
 
-        address: where it comes from, whose visitors together have a limit, too. now: in seconds, of a clock that only rises.
+        visitor: None without a cookie. address: of the client; all its visitors share a limit too. now: seconds, monotonic.
         """
         now = time.monotonic() if now is None else now
         if path.startswith("/gradio_api/upload") and method == "POST":

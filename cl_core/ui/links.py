@@ -1,6 +1,7 @@
-"""The state of a page's controls in its address: written by the browser as they move, read when the page opens.
+"""The state of a page's controls in its address: written by the browser, read when the page opens.
 
-A link is untrusted: every value passes the reader of its control, and what does not pass is said and left at its default.
+A link is untrusted: every value passes the reader of its control; a notice names those that do not, and they keep their
+defaults.
 """
 
 from __future__ import annotations
@@ -20,8 +21,16 @@ from cl_core.text import text
 from cl_core.ui.modules import FRONTEND
 
 LONGEST = 200  # characters of a value; no control needs more
-# Links made by earlier versions keep opening: names and values as they were -> as they are.
-RENAMED = {"picture": "image", "pictures": "images", "colour": "color", "grey": "gray", "centre": "center", "moment": "snapshot"}
+# Links of earlier versions keep opening: old names and values -> present ones.
+RENAMED = {
+    "picture": "image",
+    "pictures": "images",
+    "colour": "color",
+    "grey": "gray",
+    "centre": "center",
+    "moment": "snapshot",
+    "looks-at": "encoder-dataset",
+}
 RENAMED_VALUES = {
     "tab": {"pairs": "views", "matrix": "loss", "broken": "ablations"},
     "points": {"pictures": "images"},
@@ -32,12 +41,12 @@ Reader = Callable[[str, Mapping[str, Any]], Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """A control whose state the link keeps.
+class LinkedControl:
+    """A control whose state is in the link.
 
-    name: in the link. component: none where the browser alone sets it, and what the link says is only checked here.
-    event: of the control, when it moved. read: what the link may say; by default what the control itself offers.
-    choices: what a menu offers when the page is opened, where that is more than when it was laid out.
+    name: in the link. component: None for state of the browser, which is only validated here. event: of the control, when its
+    value changes. read: parses a value; by default any value that the control offers. choices: of a menu when the page opens, if
+    they can differ from those at the layout.
     """
 
     name: str
@@ -47,10 +56,10 @@ class Kept:
     choices: Callable[[], list[str]] | None = None
 
     def value(self, raw: str, before: Mapping[str, Any]) -> Any:
-        """The value that `raw` stands for.
+        """The value of the text `raw`.
 
         Raises:
-            ValueError: it stands for none.
+            ValueError: it is not valid.
         """
         if len(raw) > LONGEST:
             raise ValueError
@@ -59,7 +68,7 @@ class Kept:
         return _offered(self.component, raw, self.choices() if self.choices else None)
 
     def wire(self) -> None:
-        """Let the browser write the link when the control moves."""
+        """Let the browser write the link when the control changes."""
         if self.component is None:
             return
         default = json.dumps(self.component.value)
@@ -123,17 +132,17 @@ def picked_reader(store: ModelStore) -> Reader:
 
 
 def renamed(query: Mapping[str, str]) -> dict[str, str]:
-    """What a link says, by the present names."""
+    """A link with present names and values."""
     named = {RENAMED.get(name, name): value for name, value in query.items()}
     return {name: RENAMED_VALUES.get(name, {}).get(value, value) for name, value in named.items()}
 
 
-def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
-    """What to set the controls to, one each, for a link that says `query`; other names in it are passed over."""
-    values: dict[str, Any] = {each.name: getattr(each.component, "value", None) for each in kept}
+def restore(controls: Sequence[LinkedControl], query: Mapping[str, str]) -> list[Any]:
+    """Updates of the controls, one each, for the link `query`; unknown names are ignored."""
+    values: dict[str, Any] = {each.name: getattr(each.component, "value", None) for each in controls}
     updates, refused = [], []
     query = renamed(query)
-    for each in kept:
+    for each in controls:
         update = gr.update(choices=each.choices()) if each.choices else gr.skip()
         if each.name in query:
             try:
@@ -149,6 +158,6 @@ def restore(kept: Sequence[Kept], query: Mapping[str, str]) -> list[Any]:
 
 
 def script() -> str:
-    """What the page's head runs before Gradio starts."""
+    """Script of the page's head: it runs before Gradio starts."""
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
     return tables + (FRONTEND / "links.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What stands where checkpoints wait for images that do not come with the app: which, and a button to fetch them."""
+"""A note on checkpoints whose data set is not downloaded, with a button to download it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from cl_core.ui.page import Page
 
 
 def build(dataset: str, waiting: list[str], page: Page) -> None:
-    """A line and a button; once the images are here the model menu gets the checkpoints and both go away.
-
-    A page that is opened after someone else fetched them shows neither.
-    """
+    """A line and a button. After the download the model menu gets the checkpoints, and both disappear."""
     download = DOWNLOADS[dataset]
     with gr.Column(elem_classes="missing-images") as note:
         gr.Markdown(text("missing.about", count=len(waiting), data=download.title))

@@ -1,4 +1,4 @@
-"""What a view needs of the page it is on."""
+"""What a tab needs of its page."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ import gradio as gr
 
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
-from cl_core.text import speaking, text
+from cl_core.text import text, using_language
 from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access, Action
 from cl_core.ui.events import QUICK
-from cl_core.ui.links import Kept
+from cl_core.ui.links import LinkedControl
 from cl_core.words.explore import WordStore
 
-# What fires: `button.click`, or a view's `shown`, when it must be drawn (its tab opened, or model or batch changed under it).
+# What fires: `button.click`, or a tab's `opened`: its tab was opened, or model or batch changed while it is open.
 Event = Callable[..., Any]
 
 NOTICE_S = 12.0
-# The browser numbers what it asks for; the number comes after all other inputs.
-ASK = "(...given) => [...given.slice(0, -1), window.contrastiveLink.start({view}, {label})]"
+# The browser numbers its calls; the number comes after all other inputs.
+START = "(...given) => [...given.slice(0, -1), window.contrastiveLink.start({view}, {label})]"
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """One language's page: its model menu, the app it belongs to, and the controls whose state its link keeps.
+    """One language's page: its model menu, its app, and the controls whose state the link holds.
 
-    turn: a hidden input that numbers what views ask for.
-    seed, picked: hidden inputs that several views share, which batch they show: drawn with `seed`, or the images
-        that `picked` names (`batch.picked_rows`).
-    wanted: a hidden input, the name of the image that another view wants searched for.
-    jobs: the app's trainings. access: what visitors may do.
+    turn: hidden input with the number of a call.
+    seed, picked: hidden inputs for the batch that several tabs show: drawn with `seed`, or the images in `picked`
+        (`batch.picked_rows`).
+    wanted: hidden input, the name of an image that another tab sends to the search.
+    jobs: the app's training runs. access: what visitors may do.
     """
 
     language: str
@@ -47,7 +47,7 @@ class Page:
     seed: gr.Number
     picked: gr.Textbox
     wanted: gr.Textbox
-    kept: list[Kept]
+    linked: list[LinkedControl]
     jobs: Jobs
     access: Access
     store: ModelStore
@@ -58,11 +58,11 @@ class Page:
         self.resolve(self.model, self.store.get)
 
     def resolve(self, menu: Any, find: Callable[[Any], Any]) -> None:
-        """Let handlers receive what `find` returns for the value of `menu`, such as the model instead of its name."""
+        """Pass handlers the result of `find` for the value of `menu`, such as the model instead of its name."""
         self.resolvers[menu._id] = find
 
     def _resolved(self, given: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-        """Arguments of a handler, names replaced; what Gradio adds (request, event, progress) has no input."""
+        """Arguments of a handler, names resolved; what Gradio adds (request, event, progress) has no input."""
         waiting, values = iter(inputs), []
         for value in given:
             if not isinstance(value, (gr.Request, gr.EventData, gr.Progress)):
@@ -74,7 +74,7 @@ class Page:
     def handles(self, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
         """`handler` for an event of this page: texts are in the page's language, and a `UserError` becomes a notice.
 
-        After a notice nothing on the screen changes.
+        After a notice the page stays as it is.
 
         Args:
             inputs: of the event, if the handler takes models instead of their names.
@@ -85,7 +85,7 @@ class Page:
 
         @functools.wraps(handler)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with speaking(self.language):
+            with using_language(self.language):
                 try:
                     return handler(*self._resolved(args, inputs), **kwargs)
                 except UserError as error:
@@ -94,7 +94,7 @@ class Page:
         return wrapped
 
     def allows(self, action: Action, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
-        """`handles` for what writes, trains, pulls or publishes: first asks `access` whether this visitor may."""
+        """`handles` for what writes, trains, pulls or publishes: checks first that `access` allows it."""
 
         def steps(request: gr.Request, *given: Any) -> Iterator[Any]:
             self.access.check(action, request)
@@ -111,8 +111,8 @@ class Page:
         def wrapped(*args: Any, **kwargs: Any) -> Iterator[Any]:
             steps: Iterator[Any] | None = None
             while True:
-                # Gradio takes every step in a context of its own, so the language is set for each.
-                with speaking(self.language):
+                # Gradio runs every step in its own context, so the language is set for each.
+                with using_language(self.language):
                     try:
                         steps = steps or handler(*self._resolved(args, inputs), **kwargs)
                         step = next(steps)
@@ -133,10 +133,10 @@ class Page:
         view: gr.HTML,
         **how: Any,
     ) -> None:
-        """Give `view` what `handler` answers to `inputs` whenever one of `triggers` fires.
+        """Set `view` to the result of `handler` for `inputs` whenever one of `triggers` fires.
 
-        Triggers that fire together are asked for together, and answers may cross: the view keeps the one asked for last.
-        how: of the events, where they differ from `QUICK`.
+        Answers may arrive out of order: the view shows that of the last call.
+        how: options of the events that differ from `QUICK`.
         """
 
         def numbered(*given: Any) -> dict[str, Any]:
@@ -146,21 +146,21 @@ class Page:
                 _notice(error)
                 return {"turn": given[-1]}  # an answer, with nothing to draw
 
-        ask = ASK.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
-        gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=ask, **(QUICK | how))
+        start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
+        gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=start, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
-        """Let `button` draw other images for all views that show a batch."""
+        """Let `button` draw another batch for all tabs that show one."""
         outputs = [self.seed, self.picked]
         button.click(None, self.seed, outputs, js="(seed) => [seed + 1, '']", api_visibility="private")
 
-    def keep(self, name: str, component: Any = None, **how: Any) -> None:
-        """Keep a control's state in the link under `name`; see `Kept`.
+    def link(self, name: str, component: Any = None, **how: Any) -> None:
+        """Keep a control's state in the link under `name`; see `LinkedControl`.
 
-        Before the control's other events: Gradio answers them one after the other.
+        Call it before wiring other events of the control: Gradio runs them in that order.
         """
-        self.kept.append(Kept(name, component, **how))
-        self.kept[-1].wire()
+        self.linked.append(LinkedControl(name, component, **how))
+        self.linked[-1].wire()
 
 
 def _notice(error: UserError) -> Any:

@@ -1,4 +1,4 @@
-"""The server around the app: the gate before it, small sessions, what is cleaned up as it runs, and an orderly end."""
+"""The server around the app: gate, small sessions, cleaning, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.server_messages import CloseStreamMessage
 
 from cl_core.system.host import return_memory
-from cl_core.text import FIRST, LANGUAGES
+from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES
 from cl_core.ui.access import Access
 from cl_core.ui.api import parameters
 from cl_core.ui.assets import QUERIED, Assets
@@ -26,7 +26,7 @@ from cl_core.ui.modules import modules_folder
 from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
 from cl_core.ui.uploads import sweep, uploads_dir
 
-SWITCH_S = 0.0002  # how long a thread keeps Python to itself: the encoder's hundred small steps wait as long for the pages'
+SWITCH_S = 0.0002  # of the interpreter lock: the encoder's hundred small steps wait that long for threads that serve pages
 HOT = (
     "/queue/join",
     "/queue/data",
@@ -38,13 +38,13 @@ HOT = (
 )
 SWEEP_S = 2.0
 UPLOADS_EVERY = 15  # sweeps
-DRAIN_S = 10.0  # what is being answered may take so long when the server is to end
-FETCHED_S = 2.0  # who waits for an answer fetches it within so long
-DELIVERY_S = 0.5  # until it has left
+DRAIN_S = 10.0  # for calls in progress when the server ends
+FETCHED_S = 2.0  # for clients to fetch their answers
+DELIVERY_S = 0.5  # until the last answers are sent
 
 
 class Server:
-    """One app as it is served, to whom `access` allows it."""
+    """The server of one app."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -54,18 +54,18 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
-        """For Gradio's `launch`: put the gate before the app once that is built, and clean up while it runs."""
+        """For Gradio's `launch`: put the gate before the app and clean up while it runs."""
         self._blocks, self._loop = app.get_blocks(), asyncio.get_running_loop()
         blocks = self._blocks
         app.state_holder = LightStates()
         app.state_holder.set_blocks(blocks)
         queue = blocks._queue
-        # Statistics that only Gradio's monitoring page shows, over 10,000 events, after each of them.
+        # After each event Gradio computes statistics over 10,000, only for its monitoring page.
         queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = EVENTS_REMEMBERED, sys.maxsize
         _hot_routes_first(app)
-        pages = ["/", *(f"/{language}" for language in LANGUAGES if language != FIRST), *QUERIED]
+        pages = ["/", *(f"/{language}" for language in LANGUAGES if language != DEFAULT_LANGUAGE), *QUERIED]
         inner = app.middleware_stack
-        # Where one must log in, Gradio decides who gets what but for its own scripts.
+        # With a login, Gradio checks who may fetch a file.
         free = not self.access.options.auth
         assets = (
             Assets(inner, [sprite_folder(), modules_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
@@ -80,7 +80,7 @@ class Server:
                 await sweeping
 
     def run(self, ended: threading.Event) -> None:
-        """Serve until `ended` is set or Ctrl-C is pressed; what is being answered by then is still answered."""
+        """Serve until `ended` is set or Ctrl-C is pressed; calls in progress are finished."""
         sys.setswitchinterval(SWITCH_S)
         with contextlib.suppress(KeyboardInterrupt):
             while not ended.wait(0.5):
@@ -89,7 +89,7 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """End the server, and with it what open pages listen to."""
+        """End the server and the streams of open pages."""
         if self._gate is None or self._blocks is None or self._loop is None:
             return
         self._gate.closed = True
@@ -97,14 +97,14 @@ class Server:
         self._blocks.close(verbose=False)
 
     def _end_streams(self) -> None:
-        """Cut what is still open."""
+        """Close the remaining connections."""
         assert self._gate and self._blocks
         for connection in list(self._blocks.server.server_state.connections):
             connection.transport.abort()
         self._gate.end_streams()
 
     def drain(self, seconds: float = DRAIN_S) -> bool:
-        """Take no new calls and wait until those that are being answered are; False if some are not by then."""
+        """Refuse new calls and wait until those in progress are finished; False after `seconds`."""
         if self._gate is None or self._blocks is None:
             return True
         self._gate.closed = True
@@ -117,19 +117,19 @@ class Server:
         while time.monotonic() < until and any(not each.empty() for each in list(queue.pending_messages_per_session.values())):
             time.sleep(0.05)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._say_goodbye)
+            self._loop.call_soon_threadsafe(self._close_streams)
         time.sleep(DELIVERY_S)
         return True
 
-    def _say_goodbye(self) -> None:
-        """Tell open pages that their stream ends: one that is cut instead is never opened again by Gradio's client."""
+    def _close_streams(self) -> None:
+        """Close the streams of open pages: Gradio's client never reopens one that breaks."""
         assert self._blocks
         for messages in list(self._blocks._queue.pending_messages_per_session.values()):
             messages.put_nowait(CloseStreamMessage())
 
 
 def _hot_routes_first(app: Any) -> None:
-    """Gradio's server tries its 90 routes one after the other for each request: a quarter of its time under load."""
+    """Put the hottest routes first: Gradio tries 90 routes for each request, a quarter of its time under load."""
 
     def rank(route: Any) -> int:
         path = str(getattr(route, "path", ""))

@@ -1,8 +1,8 @@
-"""What Gradio keeps of each visit, kept small.
+"""Small sessions.
 
-Gradio holds a copy of every component's settings for each session (0.8 MB here), the last input and output of each of them,
-and answers that nobody fetches. Nothing in this app depends on that: values travel with each request, and an open page
-outlives a restart of the server. So a session here holds what an event changed, and no more than that.
+Gradio stores a copy of every component's settings for each session (0.8 MB here), the last input and output of each, and
+answers that nobody fetches. This app does not need them: values travel with each request, and an open page works after a restart
+of the server. So a session here stores only what an event changed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from gradio.components import State
 from gradio.queueing import Queue
 from gradio.state_holder import SessionState, StateHolder
 
-MOST_SESSIONS = 200  # that an event changed; the longest unused is forgotten first
-MOST_UNREAD = 8  # answers that wait for longer than `FETCHED_S`; the largest is 15 MB
-FETCHED_S = 5.0  # a page or client that is there fetches an answer at once
-UNREAD_S = 60.0  # how long an answer waits at most
+MOST_SESSIONS = 200  # changed ones; the least recently used is dropped first
+MOST_UNREAD = 8  # answers older than `FETCHED_S`; the largest is 15 MB
+FETCHED_S = 5.0  # a connected page or client fetches an answer at once
+UNREAD_S = 60.0  # longest time an answer is stored
 EVENTS_REMEMBERED = 16  # by Gradio's own statistics, which it computes anew after every event
 
 
@@ -51,7 +51,7 @@ class LightState(SessionState):
 
 
 class LightStates(StateHolder):
-    """Sessions by name; one that no event changed is not kept."""
+    """Sessions by name; unchanged ones are not stored."""
 
     def set_blocks(self, blocks: Blocks) -> None:
         super().set_blocks(blocks)
@@ -73,19 +73,19 @@ class LightStates(StateHolder):
 
 
 class Unread:
-    """Forgets answers that nobody fetches; `sweep` is to be called every few seconds."""
+    """Drops answers that nobody fetches; call `sweep` every few seconds."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue, self._since = queue, dict[str, float]()
 
     def sweep(self, now: float) -> int:
-        """Forget what has waited for `UNREAD_S`, and the oldest of what has waited for `FETCHED_S` beyond `MOST_UNREAD`.
+        """Drop answers older than `UNREAD_S`, and the oldest of those older than `FETCHED_S` beyond `MOST_UNREAD`.
 
         Args:
             now: in seconds, of any clock that only rises.
 
         Returns:
-            How many were forgotten.
+            Number of dropped answers.
         """
         queue = self._queue
         at_work = {event.session_hash for job in queue.active_jobs if job for event in job}

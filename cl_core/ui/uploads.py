@@ -1,4 +1,4 @@
-"""Files of visitors: a folder of the app's own, emptied when it ends, and the one check that an event's file lies in it."""
+"""Uploaded files: a folder that is removed when the app ends, and the check that a file of an event lies in it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from gradio.utils import get_upload_folder
 from cl_core.errors import UserError
 from cl_core.system.paths import cache_dir
 
-CUT_OFF_S = 60.0  # since a file was last written to: nobody sends it any more
-MOST_BYTES = 1_000_000_000  # of all uploads; the oldest go first
+CUT_OFF_S = 60.0  # since the last write: the upload was cut off
+MOST_BYTES = 1_000_000_000  # of all uploads; the oldest are removed first
 
 
 def uploads_dir() -> Path:
-    """Where Gradio puts what visitors send."""
+    """Folder of Gradio's uploads."""
     return Path(get_upload_folder()).resolve()
 
 
 def received(path: str) -> Path:
-    """The file that an event names, if a visitor sent it to this app.
+    """The file of an event, if a visitor uploaded it to this app.
 
     Raises:
-        UserError: it lies elsewhere or is gone. Which of them is not told, nor what lies there.
+        UserError: it lies elsewhere or is gone; the message does not tell which.
     """
     folder = uploads_dir()
     try:
@@ -39,10 +39,10 @@ def received(path: str) -> Path:
 
 
 class Workspace:
-    """A folder for the files of one start of the app; what starts that were killed left is removed.
+    """A folder for the files of this process; removes the folders of processes that were killed.
 
     Raises:
-        OSError: none can be made.
+        OSError: it cannot be made.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Workspace:
 
 
 def remove_abandoned(root: Path) -> None:
-    """Remove the folders below `root` whose app is gone: whoever holds the lock beside one is still there."""
+    """Remove the folders below `root` of processes that have ended: nobody holds the lock beside them."""
     for folder in [each for each in root.iterdir() if each.is_dir()]:
         lock = FileLock(root / f"{folder.name}.lock")
         try:
@@ -80,7 +80,7 @@ def remove_abandoned(root: Path) -> None:
 
 
 def sweep(folder: Path, now: float) -> int:
-    """Remove uploads that were cut off, and the oldest ones beyond `MOST_BYTES`; gives how many. now: time of the clock, in s.
+    """Remove uploads that were cut off, and the oldest beyond `MOST_BYTES`; returns their number. now: Unix time in seconds.
 
     Gradio writes an upload into `folder` itself and moves it into a folder of its own when it is whole.
     """

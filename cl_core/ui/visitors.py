@@ -1,4 +1,4 @@
-"""What visitors may ask of a machine that is not theirs: its disk, memory and time belong to all of them."""
+"""Limits of disk, memory and time for visitors of a shared machine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cl_core.runs.hub_cache import pulled_dir
 from cl_core.system.paths import encoder_runs_dir, trained_dir
 from cl_core.ui.access import Access, owner_of
 
-LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes that one brought model and all models together may take
+LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
 MOST_RUNS = 10  # of one visitor
-TURN_S = 900.0  # then another visitor's may begin
-# Of a training; its memory is bounded wherever it runs.
+TURN_S = 900.0  # then another visitor's run may start
+# Of a run; its memory is bounded everywhere.
 MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
 
 
 def turn_s(access: Access) -> float | None:
-    """Seconds that one visitor's work may take; None where visitors are no strangers."""
+    """Seconds of work for one visitor; None without a limit."""
     return TURN_S if access.strangers else None
 
 
@@ -27,7 +27,7 @@ def check_room(access: Access) -> int:
     """Bytes that may be fetched.
 
     Raises:
-        UserError: strangers visit this app, and brought enough already.
+        UserError: strangers use this app, and the models take too much space.
     """
     if not access.strangers:
         return LARGEST
@@ -40,20 +40,20 @@ def check_room(access: Access) -> int:
 
 
 def check_runs(access: Access, visitor: str) -> None:
-    """Whether a visitor may begin another run.
+    """Check that a visitor may start another run.
 
     Raises:
-        UserError: strangers visit this app, and this one has enough runs.
+        UserError: strangers use this app, and this visitor has too many runs.
     """
     if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MOST_RUNS:
         raise UserError("access.many_runs", most=MOST_RUNS)
 
 
 def check_training(access: Access, config: RunConfig) -> None:
-    """Whether a visitor may train with these settings.
+    """Check that a visitor may train with these settings.
 
     Raises:
-        UserError: strangers visit this app, and they would take too much of it.
+        UserError: strangers use this app, and the run would take too much of the machine.
     """
     if not access.strangers:
         return

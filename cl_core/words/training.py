@@ -1,7 +1,7 @@
 """Training of word vectors: a generator of events, like the images' loop.
 
 Everything random in epoch e is drawn from a generator seeded with (seed, e), everything in step s from
-one seeded with (seed, s): a resumed run goes on bit for bit (on the same kind of device).
+one seeded with (seed, s): a resumed run continues bit for bit (on the same kind of device).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from benchmarks.fuzz_images import GOOD, mutated, outcome, sound_files
 from cl_core.data import decoding
 from cl_core.data.decoding import MAX_SIDE, decode_image, find_images, is_animated, to_tensor
 from cl_core.errors import UserError
-from cl_core.text import speaking
+from cl_core.text import using_language
 
 
 def saved(image: Image.Image, format: str, **options: object) -> bytes:
@@ -114,7 +114,7 @@ def test_missing_file_raises_user_error(tmp_path: Path) -> None:
 def test_messages_are_in_the_language_in_effect() -> None:
     """Although they are made in the decoder thread."""
     cut = saved(Image.effect_noise((64, 64), 80), "PNG")[:900]
-    with speaking("zh"):
+    with using_language("zh"):
         with pytest.raises(UserError) as empty:
             decode_image(b"")
         with pytest.raises(UserError) as damaged:

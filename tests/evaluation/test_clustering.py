@@ -23,7 +23,7 @@ from cl_core.evaluation.clustering import (
     mixture_steps,
 )
 from cl_core.evaluation.pca import pca
-from cl_core.text import speaking
+from cl_core.text import using_language
 from tests.evaluation.conftest import Small
 
 
@@ -123,7 +123,7 @@ def test_the_evaluation_equals_the_steps(small: Small) -> None:
 
 def test_protocols_in_chinese(small: Small) -> None:
     kmeans, mixture = evaluate_clustering(small.features, load_dataset("digits"))
-    with speaking("zh"):
+    with using_language("zh"):
         assert "10 个簇" in kmeans.protocol()
         assert "高斯混合模型" in mixture.protocol()
         assert "标签“数字”" in mixture.protocol()

@@ -12,7 +12,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import Geometry, alignment, effective_rank, output_std, tolerance, uniformity
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run
-from cl_core.text import speaking
+from cl_core.text import using_language
 from cl_core.training.loop import monitor_geometry
 from tests.evaluation.conftest import Small
 
@@ -62,7 +62,7 @@ def test_geometry_of_a_run(small: Small) -> None:
     stored = Geometry.from_metrics(recorded)
     assert stored is not None
     assert stored.protocol() == run.record.metrics["geometry_protocol"]
-    with speaking("zh"):
+    with using_language("zh"):
         assert "256 张图片的嵌入" in stored.protocol()
 
 

@@ -14,7 +14,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn, knn_predict
 from cl_core.runs.store import shipped_runs
-from cl_core.text import speaking
+from cl_core.text import using_language
 
 
 @pytest.mark.parametrize(("k", "temperature"), [(1, 0.1), (5, 0.07), (20, 1.0), (500, 0.01)])
@@ -73,7 +73,7 @@ def test_stored_results_have_their_protocol_in_both_languages() -> None:
         "Digits, 8 x 8: top-1 of 359 queries against 1,438 images, label: digit (10 classes), cosine, k = 10, "
         "votes weighted exp(cosine / 0.1), test images against training images"
     )
-    with speaking("zh"):
+    with using_language("zh"):
         assert "359 张查询图片" in stored.protocol()
         assert stored.protocol().endswith("测试图片对训练图片")
 

@@ -11,7 +11,7 @@ from cl_core.evaluation.linear import STRENGTHS, _standardize, evaluate_linear, 
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run, run_features
 from cl_core.system.files import fingerprint
-from cl_core.text import speaking
+from cl_core.text import using_language
 from tests.evaluation.conftest import Small
 
 
@@ -70,7 +70,7 @@ def test_without_a_test_part_groups_are_held_out() -> None:
     result = evaluate_linear(torch.randn(len(data), 4), data)
     assert result.rule == "held-out"
     assert "labels no training saw" in result.protocol()
-    with speaking("zh"):
+    with using_language("zh"):
         assert "从未见过标签" in result.protocol()
     assert result.queries + result.train == 1911
     assert 300 < result.queries < 400

@@ -16,7 +16,7 @@ from cl_core.system.host import Host
 from cl_core.ui import api, visitors
 from cl_core.ui.access import Access, Options
 from cl_core.ui.host_line import host_line
-from cl_core.ui.links import Kept, restore
+from cl_core.ui.links import LinkedControl, restore
 from cl_core.ui.tabs import curves, map, models, search, temperature
 from cl_core.ui.tabs import loss as loss_tab
 from tests.conftest import ROOT
@@ -94,7 +94,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
 
 def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None:
     with gr.Blocks():
-        kept = [Kept("model", gr.Dropdown(["a"], value="a"), choices=lambda: ["a", "b"])]
+        kept = [LinkedControl("model", gr.Dropdown(["a"], value="a"), choices=lambda: ["a", "b"])]
     (update,) = restore(kept, {"model": "b"})
     assert (update["value"], update["choices"]) == ("b", ["a", "b"])
     (update,) = restore(kept, {})

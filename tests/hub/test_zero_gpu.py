@@ -55,13 +55,13 @@ from cl_core.training.jobs import Jobs
 from cl_core.runs.folder import RunFolder
 pieces.LENT_GPU_S = 0.3
 jobs, path = Jobs(), Path(sys.argv[1])
-job = jobs.begin(path, json.loads(sys.argv[2]))
+job = jobs.start(path, json.loads(sys.argv[2]))
 job.wait()
 said = {"state": RunFolder(path).read_record().state, "problem": job.problem}
-bad = jobs.begin(path.with_name("bad"), {"lr": -1})
+bad = jobs.start(path.with_name("bad"), {"lr": -1})
 bad.wait()
 httpx.post(os.environ["SPACES_ZERO_DEVICE_API_URL"] + "/none-left")
-late = jobs.begin(path.with_name("late"), {})
+late = jobs.start(path.with_name("late"), {})
 late.wait()
 print(json.dumps(said | {"bad": bad.problem, "late": late.problem}))
 """

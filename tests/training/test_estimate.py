@@ -12,7 +12,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
-from cl_core.text import speaking
+from cl_core.text import using_language
 from cl_core.training import estimate as module
 from cl_core.training.estimate import MOST_STEP_S, check_affordable, estimate
 from cl_core.training.loop import Training, build_method
@@ -40,7 +40,7 @@ def test_a_run_that_is_too_large_is_an_error_at_once(encoder: str) -> None:
     ) as raised:
         check_affordable(config, load_dataset("emoji"), CPU)
     assert time.monotonic() - began < 2.0
-    with speaking("zh"):
+    with using_language("zh"):
         assert str(raised.value).endswith("请选择更小的 batch_size 或 image_size，或更小的编码器。")
     assert str(raised.value).endswith("choose a smaller batch_size or image_size, or a smaller encoder.")
 

@@ -11,7 +11,7 @@ import torch
 
 from cl_core.evaluation.geometry import Geometry
 from cl_core.runs.folder import RunFolder
-from cl_core.text import speaking
+from cl_core.text import using_language
 from cl_core.training.health import judge, sentence
 from cl_core.training.recorder import start
 from tests.conftest import SMALL
@@ -47,7 +47,7 @@ def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geomet
     verdict = judge(step, loss, chance, geometry)
     assert verdict == expected
     assert sentence(verdict, loss, chance, geometry).startswith("not trained yet" if expected == "untrained" else expected)
-    with speaking("zh"):
+    with using_language("zh"):
         chinese = sentence(verdict, loss, chance, geometry)
     names = {
         "untrained": "尚未训练",

@@ -20,7 +20,7 @@ from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
-from cl_core.text import speaking
+from cl_core.text import using_language
 from cl_core.training import job_process, recorder
 from cl_core.training import jobs as jobs_module
 from cl_core.training.job_process import error_from_json, error_to_json
@@ -65,7 +65,7 @@ PROGRAM = """
 import json, sys, time
 from pathlib import Path
 from cl_core.training.jobs import Jobs
-Jobs().begin(Path(sys.argv[1]), json.loads(sys.argv[2]))
+Jobs().start(Path(sys.argv[1]), json.loads(sys.argv[2]))
 time.sleep(300)
 """
 
@@ -88,10 +88,10 @@ def test_a_job_resumes_however_it_ended(tmp_path: Path) -> None:
     assert first.step >= folder.read_metrics()[-1]["step"] > 0
 
     jobs = Jobs()
-    job = jobs.begin(path, {}, seconds=3600.0)
+    job = jobs.start(path, {}, seconds=3600.0)
     assert job is not None
     assert jobs.running == path
-    assert jobs.begin(tmp_path / "other", LONG) is None, "one at a time"
+    assert jobs.start(tmp_path / "other", LONG) is None, "one at a time"
     wait_for(path, len(folder.read_metrics()) + 2)
     job._until = time.monotonic()
     job.wait(120)
@@ -100,14 +100,14 @@ def test_a_job_resumes_however_it_ended(tmp_path: Path) -> None:
     assert second.step >= folder.read_metrics()[-1]["step"] > first.step
     assert jobs.running is None
 
-    job = jobs.begin(path, {})
+    job = jobs.start(path, {})
     assert job is not None
     wait_for(path, len(folder.read_metrics()) + 2)
     os.kill(training_process(), signal.SIGKILL)
     job.wait(60)
     killed = "The training process was killed (signal 9): press Resume to continue from what was saved."
     assert jobs.problem(path) == killed
-    with speaking("zh"):
+    with using_language("zh"):
         assert jobs.problem(path) == "训练进程被终止（信号 9）：请按“继续”从已保存的状态恢复。"
     assert jobs.problem(tmp_path / "other") == ""
     assert folder.read_record().step == second.step, "it resumes from the last save"
@@ -142,11 +142,11 @@ def test_errors_of_the_process_are_reported(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     jobs = Jobs()
-    job = jobs.begin(tmp_path / "run", settings)
+    job = jobs.start(tmp_path / "run", settings)
     assert job is not None
     job.wait(120)
     assert message in jobs.problem(tmp_path / "run")
-    with speaking("zh"):
+    with using_language("zh"):
         assert chinese in jobs.problem(tmp_path / "run")
     assert "Traceback" not in job.problem
     assert jobs.problem(tmp_path / "other") == ""
@@ -175,7 +175,7 @@ def test_a_long_step_is_aborted_with_the_program(tmp_path: Path) -> None:
 
 def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     jobs = Jobs()
-    job = jobs.begin(tmp_path / "run", LONG)
+    job = jobs.start(tmp_path / "run", LONG)
     assert job is not None
     process = training_process()
     os.kill(process, signal.SIGSTOP)
@@ -255,7 +255,7 @@ def test_the_reason_of_the_end_is_reported(
     events.write_text("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n", encoding="ascii")
     monkeypatch.setattr(jobs_module, "oom_counters", lambda: [events])
     jobs = Jobs()
-    job = jobs.begin(tmp_path / "run", LONG)
+    job = jobs.start(tmp_path / "run", LONG)
     assert job is not None
     process = training_process()
     events.write_text(f"oom 4\noom_kill {2 + more_oom_kills}\n", encoding="ascii")
@@ -268,7 +268,7 @@ def test_errors_cross_the_pipe_as_json() -> None:
     error = UserError("training.too_much_memory", needed="9 GB", offered="2 GB", advice=UserError("training.advice.batch"))
     received = error_from_json(json.loads(json.dumps(error_to_json(error))))
     assert str(received) == str(error)
-    with speaking("zh"):
+    with using_language("zh"):
         assert str(received) == str(error)
         assert "更小的 batch_size" in str(received)
 

@@ -54,18 +54,18 @@ def test_runs_on_the_same_images_are_offered_first() -> None:
 def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
     found = ablations.outcome(STORE, which)
     if which in ("no_stop_gradient", "no_predictor"):
-        assert found["changed"] < 10 < found["untrained"] < found["usual"]
+        assert found["changed"] < 10 < found["untrained"] < found["baseline"]
     elif which == "no_false_negatives":
-        assert abs(found["changed"] - found["usual"]) < 2.7  # one standard error with 339 queries
+        assert abs(found["changed"] - found["baseline"]) < 2.7  # one standard error with 339 queries
     else:
-        assert found["changed"] < found["usual"] - 1
+        assert found["changed"] < found["baseline"] - 1
     metrics = {
         role: [point["loss"] for point in find_run(name).read_metrics() if point["kind"] == "loss"][-1]
-        for role, name in (("usual", ablations.EXPERIMENTS[which].usual), ("changed", ablations.EXPERIMENTS[which].changed))
+        for role, name in (("baseline", ablations.EXPERIMENTS[which].usual), ("changed", ablations.EXPERIMENTS[which].changed))
     }
     if which in ("no_crop", "no_jitter"):
-        assert metrics["changed"] < 0.6 * metrics["usual"]
-    said, curves, near = ablations.see(STORE, which, 50)
+        assert metrics["changed"] < 0.6 * metrics["baseline"]
+    said, curves, near = ablations.show_answer(STORE, which, 50)
     assert f"**{found['changed']:.1f} %**" in said
     assert len(curves["figures"]) == len(near["rows"]) == 2
 

@@ -106,7 +106,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[Hub]:
         yield server
 
 
-COSTLY = ("train-begin", "train-stop", "train-resume", "models-publish", "models-pull", "models-bring")
+COSTLY = ("train-start", "train-stop", "train-resume", "models-publish", "models-pull", "models-import")
 
 
 def test_who_opened_no_page_trains_pulls_and_publishes_nothing(
@@ -131,8 +131,8 @@ def test_who_opened_no_page_trains_pulls_and_publishes_nothing(
 def test_where_others_come_the_hub_is_off(open_app: tuple[str, Any], app: tuple[str, Any]) -> None:
     _, blocks = open_app
     ids = {getattr(each, "elem_id", None) for each in blocks.blocks.values()}
-    assert not ids & {"models-publish", "models-pull", "models-bring"}
-    assert {"models-publish", "models-pull", "models-bring"} <= {
+    assert not ids & {"models-publish", "models-pull", "models-import"}
+    assert {"models-publish", "models-pull", "models-import"} <= {
         getattr(each, "elem_id", None) for each in app[1].blocks.values()
     }
     with served(host="0.0.0.0", shared=True) as (_, shared):
@@ -145,7 +145,7 @@ def test_a_run_is_its_visitors(open_app: tuple[str, Any], tmp_path: Path, monkey
     url, blocks = open_app
     monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
     own, other = visit(url), visit(url)
-    begin, stop, resume = (event_of(blocks, name) for name in ("train-begin", "train-stop", "train-resume"))
+    begin, stop, resume = (event_of(blocks, name) for name in ("train-start", "train-stop", "train-resume"))
     data = ["digits", "simclr", "mlp", 500, 64, 0.2, 0.002, "--image-size 16 --snapshots 0"]
     assert "digits-simclr-1" in event(url, begin._id, data, own)
     run = tmp_path / "digits-simclr-1"

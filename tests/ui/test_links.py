@@ -9,7 +9,7 @@ import pytest
 
 from cl_core.ui import links
 from cl_core.ui.build import build_app
-from cl_core.ui.links import Kept, restore
+from cl_core.ui.links import LinkedControl, restore
 
 
 @pytest.fixture
@@ -21,15 +21,15 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def kept() -> list[Kept]:
+def kept() -> list[LinkedControl]:
     with gr.Blocks():
         return [
-            Kept("share", gr.Slider(0, 1, 0.5)),
-            Kept("seed", gr.Number(1)),
-            Kept("space", gr.Radio([("Trained", "trained"), ("Pixels", "pixels")], value="trained")),
-            Kept("runs", gr.CheckboxGroup(["a", "b"])),
-            Kept("word", gr.Textbox("dog")),
-            Kept("on", gr.Checkbox(True)),
+            LinkedControl("share", gr.Slider(0, 1, 0.5)),
+            LinkedControl("seed", gr.Number(1)),
+            LinkedControl("space", gr.Radio([("Trained", "trained"), ("Pixels", "pixels")], value="trained")),
+            LinkedControl("runs", gr.CheckboxGroup(["a", "b"])),
+            LinkedControl("word", gr.Textbox("dog")),
+            LinkedControl("on", gr.Checkbox(True)),
         ]
 
 
@@ -37,7 +37,7 @@ def values(updates: list[Any]) -> list[Any]:
     return [update.get("value", "kept") if isinstance(update, dict) else "kept" for update in updates]
 
 
-def test_what_controls_offer_is_taken(kept: list[Kept], said: list[str]) -> None:
+def test_what_controls_offer_is_taken(kept: list[LinkedControl], said: list[str]) -> None:
     query = {"share": "0.25", "seed": "7", "space": "pixels", "runs": "b,a", "word": "红 <b>", "on": "false", "__theme": "x"}
     assert values(restore(kept, query)) == [0.25, 7, "pixels", ["b", "a"], "红 <b>", False]
     assert said == []
@@ -51,7 +51,7 @@ def test_what_controls_offer_is_taken(kept: list[Kept], said: list[str]) -> None
         ("word", "x" * 201), ("word", "x" * 10**6),
     ],
 )  # fmt: skip
-def test_anything_else_leaves_the_default_and_is_named(kept: list[Kept], said: list[str], name: str, raw: str) -> None:
+def test_anything_else_leaves_the_default_and_is_named(kept: list[LinkedControl], said: list[str], name: str, raw: str) -> None:
     query = {"seed": "3", name: raw} if name != "seed" else {name: raw}
     updates = dict(zip([each.name for each in kept], values(restore(kept, query)), strict=True))
     assert updates[name] == "kept"
@@ -75,7 +75,10 @@ def test_every_control_is_kept_in_the_link() -> None:
 
 def test_links_of_earlier_versions_say_the_same(said: list[str]) -> None:
     with gr.Blocks():
-        controls = [Kept("tab", read=lambda raw, _: links.one_of(raw, ["views", "loss"])), Kept("gray", gr.Slider(0, 1, 0.2))]
+        controls = [
+            LinkedControl("tab", read=lambda raw, _: links.one_of(raw, ["views", "loss"])),
+            LinkedControl("gray", gr.Slider(0, 1, 0.2)),
+        ]
     assert values(restore(controls, {"tab": "pairs", "grey": "0.5"})) == [0.5]
     assert links.renamed({"tab": "broken", "points": "pictures", "centre": "dog"}) == {
         "tab": "ablations",

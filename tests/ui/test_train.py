@@ -119,15 +119,15 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert set(train.names(Jobs())) == {"small", "cut", "paused", "emoji-simclr"}
 
     jobs = Jobs()
-    finished = train.status(train.look(jobs, "small"))
+    finished = train.status(train.read_status(jobs, "small"))
     assert "small is finished: 3 epochs in" in finished
     assert f"kNN {record.metrics['knn']['accuracy']:.1%}" in finished
     assert "It has learned:" in finished
     assert "python -m cl_core train --run runs/small --dataset digits" in finished
-    assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(train.look(jobs, "cut"))
-    assert "paused is stopped at epoch 0.6 of 3" in train.status(train.look(jobs, "paused"))
-    assert "There is no run gone here" in train.status(train.look(jobs, "gone"))
-    assert "Nothing was trained here yet" in train.status(train.look(jobs, ""))
+    assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(train.read_status(jobs, "cut"))
+    assert "paused is stopped at epoch 0.6 of 3" in train.status(train.read_status(jobs, "paused"))
+    assert "There is no run gone here" in train.status(train.read_status(jobs, "gone"))
+    assert "Nothing was trained here yet" in train.status(train.read_status(jobs, ""))
     buttons = {
         name: [each["interactive"] for each in train.watch(jobs, STORE, name, "")[1:5]]
         for name in ("small", "cut", "paused", "emoji-simclr")
@@ -159,7 +159,7 @@ def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
 
 
 def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
-    seen = train.look(Jobs(), "small")
+    seen = train.read_status(Jobs(), "small")
     value, drawn_from = train.drawn(seen, "")
     assert len(value["figures"]) == 2
     assert train.drawn(seen, drawn_from)[0] != value
@@ -182,6 +182,6 @@ def test_a_giant_is_refused_before_anything_is_made(runs: Path) -> None:
     giant = RunConfig(dataset="emoji", encoder="resnet50", image_size=512, batch_size=65_536)
     jobs = Jobs()
     with pytest.raises(UserError, match=r"need about .* GB of memory and this machine offers .* choose a smaller batch_size"):
-        train.begin(Access(), jobs, giant, "me")
+        train.start(Access(), jobs, giant, "me")
     assert sorted(runs.iterdir()) == before
     assert jobs.running is None

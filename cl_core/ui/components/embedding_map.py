@@ -1,4 +1,4 @@
-"""The embedding map: ten thousand images and more on one canvas, and their way there."""
+"""The embedding map: ten thousand images and more on one canvas, and their snapshots during training."""
 
 from __future__ import annotations
 

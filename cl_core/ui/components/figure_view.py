@@ -32,7 +32,7 @@ def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> 
 
     Args:
         figures: `plotly.graph_objects.Figure`, drawn side by side.
-        label: what a screen reader says.
+        label: for screen readers.
         card: `words` shows `names` and `lines`, by a point's customdata, in a card under the pointer; empty is Plotly's
             own hover.
     """

@@ -1,4 +1,4 @@
-"""An upload that leaves the judging of a file to `data.decoding`."""
+"""An upload whose file is validated by `data.decoding`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cl_core.ui.uploads import received
 
 
 def image_upload(label: str, **props: Any) -> gr.Image:
-    """An image from a file, the clipboard or the camera, handed over as the path of the file itself, an upload to this app.
+    """An image from a file, the clipboard or the camera, passed on as the path of the uploaded file.
 
     Gradio would open the file first: it turns transparent pixels black, and a file that is no image
     ends in a traceback instead of a sentence. Give it values only: `gr.update` and `gr.skip` make Gradio build it anew,

@@ -22,9 +22,9 @@ _Menu: type[gr.Dropdown] = ABCMeta.__new__(
 
 
 def menu(choices: list[str], **props: Any) -> gr.Dropdown:
-    """A dropdown that hands over what was chosen without looking it up among its choices.
+    """A dropdown that passes the choice on without looking it up among its choices.
 
-    Gradio keeps changed choices with the visit, and a restart of the server forgets visits: an open page would then be
-    refused whatever it asks. So who handles the value checks it, as `library` does with the names of models.
+    Gradio stores changed choices in the session, which a restart of the server loses: it would then refuse every value of an
+    open page. So the handler validates the value, as the model store does.
     """
     return _Menu(choices, **props)

@@ -1,4 +1,4 @@
-"""Two views of an image beside the original, with the crops drawn on it and what was done in words."""
+"""Two views of an image beside the original, with their crops and a list of their augmentations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def pair_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
     """Draws one image and its views.
 
     value: `original` {src, caption}; `views`, a list of {src, caption, color, box, lines}, where `box`
-        is left, top, width, height in percent of the original and `lines` say what was done.
+        is left, top, width, height in percent of the original and `lines` list the augmentations.
     """
     return module_component("pair_view", value, **props)

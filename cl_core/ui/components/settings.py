@@ -10,13 +10,13 @@ from pydantic import BaseModel, TypeAdapter
 
 
 def number_setting(model: type[BaseModel], name: str, **props: Any) -> gr.Number:
-    """A field for a number; what is out of bounds is for the model to refuse, in words."""
+    """A field for a number; the pydantic model validates its bounds."""
     field = model.model_fields[name]
     return gr.Number(**({"value": field.default, "precision": 0 if field.annotation is int else None} | props))
 
 
 def setting_reader(model: type[BaseModel], name: str) -> Callable[[str, Mapping[str, Any]], Any]:
-    """What a link may say of a setting; see `links.Kept`."""
+    """Parses a setting from a link; see `links.LinkedControl`."""
     field = model.model_fields[name]
     adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])
     return lambda raw, _: adapter.validate_python(raw)

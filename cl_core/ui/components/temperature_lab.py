@@ -1,4 +1,4 @@
-"""The temperature lab: a batch's probabilities, their curves over the temperature, and what each run became."""
+"""The temperature lab: a batch's probabilities, their curves over the temperature, and the runs compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps of the same images side by side: what the pointer finds in one lights up in all."""
+"""Maps of the same images side by side: the image under the pointer is marked in all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Break it: small runs with one thing changed. Guess what that does, then see."""
+"""Ablations: small runs with one setting changed. Guess the effect, then see it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ NO_ROWS: dict[str, Any] = {"rows": [], "empty": ""}
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """usual: a run; changed: the same but for one setting; quantity: what is guessed, in percent."""
+    """baseline: a run; changed: the same but for one setting; quantity: what the reader guesses, in percent."""
 
-    usual: str
+    baseline: str
     changed: str
     quantity: Quantity = "knn"
 
@@ -47,10 +47,10 @@ EXPERIMENTS = {
 
 
 def percent(model: Model, layer: MapLayer, quantity: Quantity, labels_seen: bool) -> float:
-    """kNN accuracy of a run's features, or the spread of its embeddings as a share of an even one, in percent."""
+    """kNN accuracy of a run's features, or the spread of its embeddings relative to an even one, in percent."""
     folder = model.folder
     if quantity == "knn":
-        if uses_labels(model.config) == labels_seen:  # as it was measured then
+        if uses_labels(model.config) == labels_seen:  # measured by the same protocol
             measured = [point for point in folder.read_metrics() if point["kind"] == "snapshot"]
             return 100 * measured[0 if layer == "untrained" else -1]["knn"]["accuracy"]
         features = model.map_features(layer)
@@ -62,36 +62,38 @@ def percent(model: Model, layer: MapLayer, quantity: Quantity, labels_seen: bool
 
 
 def outcome(store: ModelStore, which: str) -> dict[str, float]:
-    """What the changed run came to, beside its healthy twin and the beginning of both, by one protocol."""
+    """The quantity for the changed run, its baseline, and the untrained network, by one protocol."""
     experiment = EXPERIMENTS[which]
-    usual, changed = store.get(experiment.usual), store.get(experiment.changed)
-    labels_seen = any(uses_labels(model.config) for model in (usual, changed))
+    baseline, changed = store.get(experiment.baseline), store.get(experiment.changed)
+    labels_seen = any(uses_labels(model.config) for model in (baseline, changed))
     measure = partial(percent, quantity=experiment.quantity, labels_seen=labels_seen)
     return {
-        "usual": measure(usual, "feature"),
+        "baseline": measure(baseline, "feature"),
         "changed": measure(changed, "feature"),
-        "untrained": measure(usual, "untrained"),
+        "untrained": measure(baseline, "untrained"),
     }
 
 
-def ask(store: ModelStore, which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
-    """The question, and nothing yet of the answer."""
+def show_question(store: ModelStore, which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
+    """The question; the answer is cleared."""
     quantity = EXPERIMENTS[which].quantity
     found = outcome(store, which)
-    known = text(f"ablations.known.{quantity}", usual=f"{found['usual']:.1f}", untrained=f"{found['untrained']:.1f}")
+    reference = text(
+        f"ablations.reference.{quantity}", baseline=f"{found['baseline']:.1f}", untrained=f"{found['untrained']:.1f}"
+    )
     slider = gr.update(label=text(f"ablations.guess.{quantity}"))
     question = text(f"ablations.ask.{which}")
-    return f"{question} {known}", slider, "", NO_FIGURES, NO_ROWS
+    return f"{question} {reference}", slider, "", NO_FIGURES, NO_ROWS
 
 
-def see(store: ModelStore, which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """What happened, beside what was guessed."""
+def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The result beside the guess."""
     from cl_core.figures.curves import loss_figure, quality_figure
 
     experiment, found = EXPERIMENTS[which], outcome(store, which)
     numbers = {key: f"{value:.1f}" for key, value in found.items()}
-    said = text("ablations.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
-    models = [store.get(name) for name in (experiment.usual, experiment.changed)]
+    result = text("ablations.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
+    models = [store.get(name) for name in (experiment.baseline, experiment.changed)]
     metrics = {model.name: model.folder.read_metrics() for model in models}
     floors = {model.name: LOWEST for model in models if model.config.method == "simsiam"}
     words = texts("curves.figure")
@@ -99,14 +101,14 @@ def see(store: ModelStore, which: str, guess: float) -> tuple[str, dict[str, Any
     curves = figures_value(*figures, label=text("ablations.curves_label"))
     near = show_query(models[0], models[1:], 0)
     why = text(f"ablations.why.{which}")
-    return f"{said}\n\n{why}", curves, near
+    return f"{result}\n\n{why}", curves, near
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; the question is there when its tab opens, the answer on demand."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; the question is drawn when the tab opens, the answer on demand."""
     gr.Markdown(text("ablations.about"), elem_classes="about")
     here = page.store.names()
-    names = [name for name, experiment in EXPERIMENTS.items() if {experiment.usual, experiment.changed} <= set(here)]
+    names = [name for name, experiment in EXPERIMENTS.items() if {experiment.baseline, experiment.changed} <= set(here)]
     if not names:
         gr.Markdown(text("ablations.none"))
         return
@@ -115,10 +117,18 @@ def build(page: Page, shown: Event) -> None:
     with gr.Row(elem_classes="tools"):
         guess = gr.Slider(0, 100, 50, step=1, label=text("ablations.guess.knn"), info=text("ablations.guess_hint"), scale=3)
         button = gr.Button(text("ablations.see"), variant="primary", scale=1)
-    said = gr.Markdown(elem_classes="summary", elem_id="ablations-said")
+    result = gr.Markdown(elem_classes="summary", elem_id="ablations-result")
     curves = figure_view(elem_id="ablations-curves")
     near = image_rows(None, elem_id="ablations-neighbors")
-    page.keep("experiment", which)
-    page.keep("guess", guess)
-    gr.on([shown, which.change], page.handles(partial(ask, page.store)), which, [question, guess, said, curves, near], **QUICK)
-    button.click(page.handles(partial(see, page.store)), [which, guess], [said, curves, near], **(QUICK | {"queue": True}))
+    page.link("experiment", which)
+    page.link("guess", guess)
+    gr.on(
+        [opened, which.change],
+        page.handles(partial(show_question, page.store)),
+        which,
+        [question, guess, result, curves, near],
+        **QUICK,
+    )
+    button.click(
+        page.handles(partial(show_answer, page.store)), [which, guess], [result, curves, near], **(QUICK | {"queue": True})
+    )

@@ -1,4 +1,4 @@
-"""Two or three runs side by side: their curves, and the same batch, map and query seen by each."""
+"""Two or three runs side by side: their curves, and the same batch, map and query for each."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ TEMPERATURE = 0.1
 
 
 def chosen_models(model: Model, others: list[Model]) -> list[Model]:
-    """The page's model and the ones it is held against, at most `MOST`."""
+    """The page's model and the models compared with it, at most `MOST`."""
     return [model, *(other for other in others if other.name != model.name)][:MOST]
 
 
 def offered(store: ModelStore, name: str) -> list[str]:
-    """What a model can be held against: runs on the same images first."""
+    """Models to compare with: runs on the same images first."""
     own = store.config(name).dataset
     return sorted((other for other in store.names() if other != name), key=lambda other: store.config(other).dataset != own)
 
@@ -51,7 +51,7 @@ def _on_same_images(models: list[Model]) -> list[Model]:
 
 
 def show_curves(model: Model, others: list[Model]) -> dict[str, Any]:
-    """Loss, quality and the way through the plane of alignment and uniformity."""
+    """Loss, quality, and the path through the plane of alignment and uniformity."""
     from cl_core.figures.curves import loss_figure, path_figure, quality_figure
 
     models = chosen_models(model, others)
@@ -80,7 +80,7 @@ def show_batch(model: Model, others: list[Model], seed: float, picked: str) -> d
 
 
 def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[str, Any]:
-    """The same images by every run, turned to lie as the first run has them."""
+    """Maps of the same images by every run, rotated to match the first."""
     models = _on_same_images(chosen_models(model, others))
     data = model.dataset
     points = [each.map_points(projector) for each in models]
@@ -126,8 +126,8 @@ def _choices(store: ModelStore, name: str, others: list[str]) -> Any:
     return gr.update(choices=names, value=chosen or names[:1])
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("compare.about"), elem_classes="about")
     store = page.store
     first = offered(store, store.names()[0])
@@ -143,8 +143,8 @@ def build(page: Page, shown: Event) -> None:
         )
         projector = gr.Radio(PROJECTIONS, value="tsne", label=text("map.projector"), scale=2)
         again = gr.Button(text("loss.again"), variant="primary", scale=1)
-    # A menu with several choices says at every answer that it changed; a text does when it did.
-    held = gr.Textbox(",".join(first[:1]), visible=False)
+    # A multiselect menu fires a change at every update; a textbox only if its text changes.
+    compared = gr.Textbox(",".join(first[:1]), visible=False)
     point = gr.Number(0, visible=False, precision=0)
     gr.Markdown(text("compare.curves_about"), elem_classes="about")
     curves = figure_view(elem_id="compare-curves")
@@ -154,13 +154,13 @@ def build(page: Page, shown: Event) -> None:
     gr.Markdown(text("compare.batch_about"), elem_classes="about")
     batch = loss_microscope(texts("loss_microscope"), linked=False, elem_id="compare-batch")
     page.resolve(others, lambda names: [store.get(name) for name in names])
-    page.keep("others", others, choices=store.names)
-    page.keep("plane", projector)
-    page.keep("asked", point)
-    shown(page.handles(partial(_choices, store)), [page.model, others], others, **QUICK)
-    others.change(None, others, held, js="(names) => names.join()", api_visibility="private")
+    page.link("others", others, choices=store.names)
+    page.link("plane", projector)
+    page.link("asked", point)
+    opened(page.handles(partial(_choices, store)), [page.model, others], others, **QUICK)
+    others.change(None, others, compared, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
-    redrawn = [shown, held.change]
+    redrawn = [opened, compared.change]
     page.draws(redrawn, show_curves, both, curves, queue=True)
     page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)

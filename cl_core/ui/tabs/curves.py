@@ -1,4 +1,4 @@
-"""How training went: loss, chance line, kNN, learning rate."""
+"""Training curves: loss, chance level, kNN accuracy, learning rate."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
 
 
 def health_of(point: dict[str, Any], finished: bool = True) -> str:
-    """How a training goes, of a run's final metrics or of a snapshot, as Markdown."""
+    """The verdict on a run, from its final metrics or a snapshot, as Markdown."""
     geometry, verdict = point["geometry"], point["health"]["verdict"].replace(" ", "_")
     even = f"{geometry['dim'] ** -0.5:.3f}"
     spread = {"std": f"{geometry['std']:.3f}", "even": even, "rank": f"{geometry['effective_rank']:.0f}"}
@@ -65,10 +65,10 @@ def health_of(point: dict[str, Any], finished: bool = True) -> str:
 
 
 def trained_elsewhere(model: Model) -> str:
-    """What is known of a public encoder: no curves, but where it comes from and how well its features do here."""
+    """A public encoder has no curves: where it comes from, and the accuracy of its features."""
     record, final = model.record, model.metrics
     source = final.get("source", {})
-    said = text(
+    description = text(
         "curves.elsewhere",
         model=model.name,
         repository=source.get("repository", model.name),
@@ -78,14 +78,14 @@ def trained_elsewhere(model: Model) -> str:
         size=record.image_size,
     )
     if "knn" not in final:
-        return said
+        return description
     accuracies = {key: f"{final[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
-    return said + " " + text("curves.elsewhere_knn", **accuracies, protocol=final["protocol"])
+    return description + " " + text("curves.elsewhere_knn", **accuracies, protocol=final["protocol"])
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("curves.about"), elem_classes="about")
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="curves-view")
-    shown(page.handles(show, page.model), page.model, [view, summary], **QUICK)
+    opened(page.handles(show, page.model), page.model, [view, summary], **QUICK)

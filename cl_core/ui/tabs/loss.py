@@ -29,11 +29,11 @@ from cl_core.ui.page import Event, Page
 Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", "example-in", "example-in-sum"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
-KEPT_WITH_KEYS = ("bank", "queue")
+STORED_KINDS = ("bank", "queue")
 
 
 def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
-    """What another loss than the model's own sees in embeddings z (2N, D) of N images with labels (N,)."""
+    """Another loss than the model's own, on embeddings z (2N, D) of N images with labels (N,)."""
     if loss in ("nt-xent", "ratio"):
         first, second = z.chunk(2)
         take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
@@ -98,13 +98,13 @@ def _columns(comparison: Comparison, views: list[str], stored: dict[int, str], c
     return columns
 
 
-def _codes(roles: list[list[str]], known: list[str]) -> Tensor:
-    code = {role: i for i, role in enumerate(known)}
+def _codes(roles: list[list[str]], names: list[str]) -> Tensor:
+    code = {role: i for i, role in enumerate(names)}
     return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
 
 def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") -> dict[str, Any]:
-    """The matrices as a loss sees them, and the losses they mean."""
+    """The similarity matrices under a loss, and its values."""
     if loss.startswith("example-"):
         return show_example(_form(loss))
     run, data = model.run, model.dataset
@@ -120,21 +120,21 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
         before, after = (compare_by(loss, z, batch.labels, config.temperature) for z in (batch.untrained, batch.trained))
         pair = before, after
     first_images = instance_rows(data, uses_labels(config))
-    keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in KEPT_WITH_KEYS and n >= 0})
+    keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in STORED_KINDS and n >= 0})
     stored = {key: data.names[int(first_images[key])] for key in keys}
     panels = [
         image_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_images], stored)
         for space, comparison in zip(("untrained", "trained"), pair, strict=True)
     ]
-    shown = [batch.views]
+    sheet = [batch.views]
     if keys:
-        shown.append(plain_views(key_images(model, torch.tensor(keys)), run.size))
+        sheet.append(plain_views(key_images(model, torch.tensor(keys)), run.size))
     measure = "logit" if pair[0].kinds[0] == "class" else "cosine"
     losses = [f"{c.anatomy.loss:.2f}" for c in pair]
     t = f"{config.temperature:g}"
-    said = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
-    summary = text("loss.summary", method=said, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
-    return value_of(panels, images.sprites(torch.cat(shown)), " ".join([summary, *notes]), measure)
+    description = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
+    summary = text("loss.summary", method=description, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
+    return value_of(panels, images.sprites(torch.cat(sheet)), " ".join([summary, *notes]), measure)
 
 
 def image_panel(
@@ -162,7 +162,7 @@ def example_anatomy(form: SupConForm) -> Anatomy:
 
 def show_example(form: SupConForm) -> dict[str, Any]:
     """The worked example, with its own numbers."""
-    anatomy, known = example_anatomy(form), list(texts("roles"))
+    anatomy, names = example_anatomy(form), list(texts("roles"))
     names = [text("loss.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
     roles = [
         [
@@ -172,7 +172,7 @@ def show_example(form: SupConForm) -> dict[str, Any]:
         for i in range(len(names))
     ]
     columns = [{"sprite": -1, "caption": name, "key": f"view {i}"} for i, name in enumerate(names)]
-    panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, known), names, columns, None)
+    panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, names), names, columns, None)
     values_of = {"denominators": anatomy.denominators, "terms": anatomy.terms, "contributions": anatomy.contribution.sum(1)}
     listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in values_of.items()}
     summary = text("loss.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
@@ -184,12 +184,12 @@ def value_of(
 ) -> dict[str, Any]:
     """What a `loss_microscope` or a `temperature_lab` shows."""
     roles = texts("roles")
-    shown = {"panels": panels, "roles": list(roles), "roleNames": roles}
-    return shown | {"sprites": sprites, "measure": measure, "summary": summary}
+    value = {"panels": panels, "roles": list(roles), "roleNames": roles}
+    return value | {"sprites": sprites, "measure": measure, "summary": summary}
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("loss.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         loss = gr.Dropdown(
@@ -204,11 +204,11 @@ def build(page: Page, shown: Event) -> None:
         again = gr.Button(text("loss.again"), variant="primary", scale=1)
     view = loss_microscope(texts("loss_microscope"), elem_id="loss-view")
     for name, control in (("loss", loss), ("count", count)):
-        page.keep(name, control)
-    page.keep("stage", read=lambda raw, _: one_of(raw, STAGES))
-    page.keep("t", read=lambda raw, _: number(raw, *TEMPERATURES))
-    page.keep("cell", read=lambda raw, _: _cell(raw))
-    page.draws([shown, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
+        page.link(name, control)
+    page.link("stage", read=lambda raw, _: one_of(raw, STAGES))
+    page.link("t", read=lambda raw, _: number(raw, *TEMPERATURES))
+    page.link("cell", read=lambda raw, _: _cell(raw))
+    page.draws([opened, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
     page.draws_new_batch(again)
 
 

@@ -1,4 +1,4 @@
-"""The embedding map: images where they lie, their true neighbors as lines, and the same over the time of the training."""
+"""The embedding map: images as points, their nearest neighbors as lines, and snapshots of the training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHOLE = 32767
 
 
 def show(model: Model, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
-    """The data set's shown images as points, and the kept ones at each snapshot."""
+    """The images of the data set as points, and the monitor images at each snapshot."""
     data = model.dataset
     points = model.map_points(projector, layer)
     place = {row: i for i, row in enumerate(data.shown.tolist())}
@@ -69,7 +69,7 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
 
 
 def whole_numbers(points: Tensor) -> Tensor:
-    """Coordinates (..., 2) as whole numbers around the middle: a screen has fewer steps than 16 bits."""
+    """Coordinates (..., 2) as integers around the center: a screen has fewer pixels than 16 bits have values."""
     flat = points.reshape(-1, 2)
     low, high = flat.amin(0), flat.amax(0)
     half = float((high - low).max()) / 2
@@ -82,7 +82,7 @@ def packed(values: Tensor, kind: type[np.generic]) -> str:
 
 
 def names_file(model: Model) -> str:
-    """Address of the shown images' names: they come after the first drawing."""
+    """Address of the names of the images: they load after the first drawing."""
     data = model.dataset
     names = json.dumps([data.names[row] for row in data.shown.tolist()], ensure_ascii=False).encode()
     file = images.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
@@ -92,7 +92,7 @@ def names_file(model: Model) -> str:
 
 
 def snapshots_value(model: Model) -> dict[str, Any] | None:
-    """The kept images at each snapshot: points in one basis, a matrix of some of them, loss and spread up to there."""
+    """The monitor images at each snapshot: points in one basis, a similarity matrix of some, loss and spread."""
     folder, data = model.folder, model.dataset
     snapshots = folder.read_snapshots()
     if snapshots is None or len(snapshots.steps) < 2:
@@ -104,7 +104,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
     return {
         "count": len(snapshots.rows),
         "epochs": [step * per_step for step in snapshots.steps],
-        "sprites": images.kept_sprites(data, snapshots.rows),
+        "sprites": images.cached_sprites(data, snapshots.rows),
         "names": [data.names[row] for row in snapshots.rows.tolist()],
         "groups": packed(data.families[snapshots.rows], np.uint8),
         "groupNames": data.family_names,
@@ -116,7 +116,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
 
 
 def _moving_matrix(snapshots: Snapshots, families: Tensor) -> tuple[Tensor, Tensor]:
-    """Some of the kept images, those of a family together: positions (M,), cosines (S, M, M)."""
+    """Some of the monitor images, grouped by family: positions (M,), cosines (S, M, M)."""
     chosen = torch.linspace(0, len(families) - 1, min(CELLS, len(families))).long()
     chosen = families.argsort(stable=True)[chosen]
     z = snapshots.embeddings[:, chosen].float()
@@ -151,10 +151,10 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
 
 
 def _points(given: Any, most: int, count: int) -> list[int]:
-    """Positions that the page sent, checked: it could send anything.
+    """Positions from the page, validated.
 
     Raises:
-        UserError: they are none.
+        UserError: they are not positions.
     """
     listed = given if isinstance(given, list) else [given]
     if not listed or not all(type(each) is int and 0 <= each < count for each in listed):
@@ -163,7 +163,7 @@ def _points(given: Any, most: int, count: int) -> list[int]:
 
 
 def use_as_batch(model: Model, event: gr.EventData) -> str:
-    """The selected images as the batch that the other views show."""
+    """The selected images as the batch of the other tabs."""
     data = model.dataset
     points = _points(event._data.get("ids"), LARGEST, len(data.shown))
     if len(points) < 2:
@@ -172,7 +172,7 @@ def use_as_batch(model: Model, event: gr.EventData) -> str:
 
 
 def search_for(model: Model, event: gr.EventData) -> str:
-    """The image to search for, by the name the search view has for it."""
+    """The image to search for, by its name in the search tab."""
     data = model.dataset
     row = int(data.shown[_points(event._data.get("id"), 1, len(data.shown))[0]])
     same_group = {int(data.groups[r]): name for name, r in model.choices.items()}
@@ -182,8 +182,8 @@ def search_for(model: Model, event: gr.EventData) -> str:
     return name
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("map.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         projector = gr.Radio(
@@ -207,14 +207,14 @@ def build(page: Page, shown: Event) -> None:
     view = embedding_map(texts("map.view"), elem_id="map-view")
     found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbors")
     for name, control in (("projector", projector), ("layer", layer), ("color", color)):
-        page.keep(name, control)
-    page.keep("points", read=lambda raw, _: one_of(raw, ["images"]))
-    page.keep("snapshot", read=lambda raw, _: number(raw, 0, 1000))
-    page.keep("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
-    page.keep("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
-    page.keep("trails", read=lambda raw, _: one_of(raw, ["true"]))
-    page.keep("point", read=lambda raw, _: number(raw, 0, 10**7))
-    triggers = [shown, projector.change, layer.change, color.change]
+        page.link(name, control)
+    page.link("points", read=lambda raw, _: one_of(raw, ["images"]))
+    page.link("snapshot", read=lambda raw, _: number(raw, 0, 1000))
+    page.link("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
+    page.link("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
+    page.link("trails", read=lambda raw, _: one_of(raw, ["true"]))
+    page.link("point", read=lambda raw, _: number(raw, 0, 10**7))
+    triggers = [opened, projector.change, layer.change, color.change]
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
     # Notices travel through the queue.
     how = QUICK | {"queue": True}

@@ -1,4 +1,4 @@
-"""The models of this page: which there are, and how others come from the Hub or go to it."""
+"""The models of this page: a table, and forms that pull from the Hub, import encoders and publish."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
-from cl_core.ui.progress import bar, done, time_left
+from cl_core.ui.progress import progress_bar, result, time_left
 
-SAY_EVERY_S = 0.5
+REPORT_EVERY_S = 0.5
 # One of all these at a time: two would each take twice as long.
 LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "hub"}
 F = TypeVar("F")
@@ -66,84 +66,84 @@ def table(store: ModelStore) -> str:
     return f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'>{filled}</div>"
 
 
-def _begin(bring: Callable[[], F]) -> Future[F]:
-    """Let `bring` fetch in a thread of its own. Where the page stops listening it goes on, and is there sooner next time."""
+def _start(fetch: Callable[[], F]) -> Future[F]:
+    """Call `fetch` in a thread. It continues when the page closes, so that the next call takes less."""
     pool = ThreadPoolExecutor(1)
-    future = pool.submit(bring)
+    future = pool.submit(fetch)
     pool.shutdown(wait=False)
     return future
 
 
 def _fetching(name: HubName, future: Future[Any]) -> Iterator[str]:
-    """Say how much has arrived until `future` is done."""
+    """The progress of a download, until `future` is done."""
     while True:
-        yield bar(None, text("models.fetching", name=name, mb=f"{downloaded_bytes(name) / 1e6:.0f}"))
-        if wait([future], SAY_EVERY_S).done:
+        yield progress_bar(None, text("models.fetching", name=name, mb=f"{downloaded_bytes(name) / 1e6:.0f}"))
+        if wait([future], REPORT_EVERY_S).done:
             return
 
 
 def pull_run(access: Access, store: ModelStore, name: str) -> Iterator[tuple[Any, ...]]:
-    """Bring a run; gives status, model menu, table."""
+    """Pull a run; yields status, model menu, table."""
     from cl_core.hub.pull import pull
 
     largest, repository = visitors.check_room(access), hub_name(name.strip())
-    future = _begin(lambda: pull(str(repository), largest))
-    for said in _fetching(repository, future):
-        yield said, gr.skip(), gr.skip()
+    future = _start(lambda: pull(str(repository), largest))
+    for status in _fetching(repository, future):
+        yield status, gr.skip(), gr.skip()
     try:
         folder = future.result()
     except UserError:
         yield "", gr.skip(), gr.skip()
         raise
-    brought = f"{folder.hub_name.repository}@{folder.commit[:SHORT_COMMIT]}"
+    pulled = f"{folder.hub_name.repository}@{folder.commit[:SHORT_COMMIT]}"
     names = store.names()
-    if brought not in names:
+    if pulled not in names:
         yield "", gr.skip(), table(store)
-        raise UserError("models.no_images", name=brought, dataset=folder.read_record().config.dataset)
-    yield _done(brought), gr.update(choices=names, value=brought), table(store)
+        raise UserError("models.no_images", name=pulled, dataset=folder.read_record().config.dataset)
+    yield _ready(pulled), gr.update(choices=names, value=pulled), table(store)
 
 
 def import_encoder(access: Access, store: ModelStore, recommended: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
-    """Wrap a public encoder and let it look at the images; gives status, stop button, model menu, table."""
+    """Import a public encoder and compute features of the images; yields status, stop button, model menu, table."""
     from cl_core.hub.encoder import PREFIX, fetch_encoder
 
     largest, repository = visitors.check_room(access), hub_name((other.strip() or recommended).removeprefix(PREFIX))
-    future = _begin(lambda: fetch_encoder(str(repository), dataset, largest=largest))
-    for said in _fetching(repository, future):
-        yield said, gr.update(interactive=True), gr.skip(), gr.skip()
+    future = _start(lambda: fetch_encoder(str(repository), dataset, largest=largest))
+    for status in _fetching(repository, future):
+        yield status, gr.update(interactive=True), gr.skip(), gr.skip()
     try:
         folder = future.result()
-        for said in _watch(folder, visitors.turn_s(access)):
-            yield said, gr.skip(), gr.skip(), gr.skip()
+        for status in _encode_images(folder, visitors.turn_s(access)):
+            yield status, gr.skip(), gr.skip(), gr.skip()
     except UserError:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
         raise
     chosen = gr.update(choices=store.names(), value=folder.name)
-    yield _done(folder.name), gr.update(interactive=False), chosen, table(store)
+    yield _ready(folder.name), gr.update(interactive=False), chosen, table(store)
 
 
-def _watch(folder: RunFolder, turn: float | None) -> Iterator[str]:
-    """Let a wrapped encoder look at its images, and say how far it is.
+def _encode_images(folder: RunFolder, turn: float | None) -> Iterator[str]:
+    """Compute the features of an imported encoder; yields the progress.
 
     Raises:
-        UserError: it took the visitor's turn, of so many seconds.
+        UserError: it takes longer than `turn` seconds.
     """
     from cl_core.hub.encoder import encode_dataset
 
     count = len(cached_rows(load_dataset(folder.read_record().config.dataset)))
-    started, first, said = time.monotonic(), None, 0.0
-    with contextlib.closing(encode_dataset(folder)) as shares:
-        for share in shares:
-            first = share if first is None else first
+    started, first, reported = time.monotonic(), None, 0.0
+    with contextlib.closing(encode_dataset(folder)) as fractions:
+        for fraction in fractions:
+            first = fraction if first is None else first
             now = time.monotonic()
-            if share == 1:
-                yield bar(None, text("models.measuring"))
-            elif turn is not None and share > first and now - started > turn:
+            if fraction == 1:
+                yield progress_bar(None, text("models.measuring"))
+            elif turn is not None and fraction > first and now - started > turn:
                 raise UserError("models.turn_over", name=folder.name, minutes=f"{turn / 60:.0f}")
-            elif now - said > SAY_EVERY_S:
-                said = now
-                left = (now - started) * (1 - share) / (share - first) if share > first else None
-                yield bar(share, _looking(count, share, left))
+            elif now - reported > REPORT_EVERY_S:
+                reported = now
+                left = (now - started) * (1 - fraction) / (fraction - first) if fraction > first else None
+                yield progress_bar(fraction, _encoding(count, fraction, left))
 
 
 def _offer(each: Recommended) -> str:
@@ -151,36 +151,36 @@ def _offer(each: Recommended) -> str:
     return f"{each.title} · {learned} · {each.year} · {each.license} · {each.megabytes} MB"
 
 
-def _looking(count: int, share: float, left_s: float | None) -> str:
-    said = text("models.looking", count=f"{count:,}", share=f"{share:.0%}")
-    return said if left_s is None else said + time_left(left_s)
+def _encoding(count: int, fraction: float, left_s: float | None) -> str:
+    message = text("models.encoding", count=f"{count:,}", fraction=f"{fraction:.0%}")
+    return message if left_s is None else message + time_left(left_s)
 
 
-def _done(name: str) -> str:
-    return done(text("models.done", name=name))
+def _ready(name: str) -> str:
+    return result(text("models.done", name=name))
 
 
 def publish(model: Model, name: str, private: bool) -> Iterator[str]:
-    """Push the page's model; gives the status."""
+    """Push the page's model; yields the status."""
     from cl_core.hub.push import push
 
-    yield bar(None, text("models.publishing", model=model.name))
+    yield progress_bar(None, text("models.publishing", model=model.name))
     try:
         address = html.escape(push(model.folder, name.strip(), private), quote=True)
     except UserError:
         yield ""
         raise
-    said = html.escape(text("models.published", model=model.name))
-    yield f"<p class='work-done' role='status'>{said} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
+    message = html.escape(text("models.published", model=model.name))
+    yield f"<p class='work-done' role='status'>{message} <a href='{address}' target='_blank' rel='noopener'>{address}</a></p>"
 
 
 def stopped() -> tuple[str, Any]:
-    """What the page shows once something was stopped."""
-    return done(text("models.stopped")), gr.update(interactive=False)
+    """The status after a stop, and the stop button."""
+    return result(text("models.stopped")), gr.update(interactive=False)
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; its table is filled when its tab opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; its table is filled when its tab opens."""
     if page.access.hub:
         gr.Markdown(text("models.about"), elem_classes="about")
     listed = gr.HTML("", elem_id="models-list", render=False)
@@ -196,7 +196,7 @@ def build(page: Page, shown: Event) -> None:
             why = text("access.read_only") if page.access.options.read_only else text("models.hub_off")
             gr.Markdown(why, elem_classes="small", elem_id="models-off")
     listed.render()
-    shown(page.handles(partial(table, page.store)), None, listed, **QUICK)
+    opened(page.handles(partial(table, page.store)), None, listed, **QUICK)
 
 
 def _encoder_form(page: Page, listed: gr.HTML) -> None:
@@ -213,14 +213,14 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
     other = gr.Textbox("", label=text("models.other"), placeholder="hf-hub:timm/…", max_lines=1, elem_id="models-other")
     dataset = menu(names, value=names[0], label=text("models.dataset"), info=text("models.dataset_hint"), filterable=False)
     with gr.Row():
-        bring = gr.Button(text("models.bring"), variant="primary", elem_id="models-bring")
+        start = gr.Button(text("models.import"), variant="primary", elem_id="models-import")
         stop = gr.Button(text("models.stop"), interactive=False, elem_id="models-stop")
     status = gr.HTML("", elem_id="models-status")
-    page.keep("encoder", recommended)
-    page.keep("other-encoder", other)
-    page.keep("looks-at", dataset, choices=dataset_names)
+    page.link("encoder", recommended)
+    page.link("other-encoder", other)
+    page.link("encoder-dataset", dataset, choices=dataset_names)
     outputs = [status, stop, page.model, listed]
-    running = bring.click(
+    running = start.click(
         page.allows("hub", partial(import_encoder, page.access, page.store)),
         [recommended, other, dataset],
         outputs,
@@ -228,7 +228,7 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
         **LONG,
     )
     stop.click(None, cancels=[running], api_visibility="private")
-    # Only once it has stopped, or its last word would come after ours. Gradio counts what was cancelled as failed.
+    # Only after the stop, or its last status would come after ours. Gradio counts what was cancelled as failed.
     running.failure(page.handles(stopped), None, [status, stop], show_progress="hidden", api_visibility="private")
 
 
@@ -244,13 +244,13 @@ def _pull_form(page: Page, listed: gr.HTML) -> None:
     )
     pull = gr.Button(text("models.pull"), elem_id="models-pull")
     status = gr.HTML("", elem_id="models-pull-status")
-    page.keep("pull", name)
+    page.link("pull", name)
     pulls = page.allows("hub", partial(pull_run, page.access, page.store))
     gr.on([pull.click, name.submit], pulls, name, [status, page.model, listed], **LONG)
 
 
 def _publish_form(page: Page) -> None:
-    # Not in the link: where something is published is for whoever presses the button to say.
+    # Not in the link: only the person at the page chooses where to publish.
     gr.Markdown(text("models.publish_about"), elem_classes="small")
     name = gr.Textbox("", label=text("models.publish_name"), placeholder="OWNER/NAME", max_lines=1, elem_id="models-publish-name")
     private = gr.Checkbox(False, label=text("models.private"))

@@ -40,8 +40,8 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
     return {"rows": rows_shown}
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it answers when there is something to search for."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it searches when a query is chosen or uploaded."""
     gr.Markdown(text("search.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
@@ -51,16 +51,16 @@ def build(page: Page, shown: Event) -> None:
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"))
         with gr.Column(scale=3, min_width=320):
             found = image_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
-    page.keep("query", choice, event="input", read=image_reader(page.store))
+    page.link("query", choice, event="input", read=image_reader(page.store))
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
-    shown(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
-    triggers = [shown, upload.change, choice.change]
+    opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
+    triggers = [opened, upload.change, choice.change]
     page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
 
 
 def choices(model: Model, chosen: str | None, wanted: str) -> tuple[Any, str]:
-    """The images to pick from; the one chosen stays if it is among them, unless another view wants one searched for."""
+    """The images to choose from. The choice stays if it is among them, unless another tab asks for one (`wanted`)."""
     names = list(model.choices)
     chosen = wanted if wanted in names else chosen
     return gr.update(choices=names, value=chosen if chosen in names else None), ""

@@ -1,4 +1,4 @@
-"""The temperature lab: what the temperature does to a batch, and what it did to the runs trained with it."""
+"""The temperature lab: the effect of the temperature on a batch, and on the runs trained with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEIGHTS = ("trained", "untrained")
 
 
 def show(store: ModelStore, model: Model, seed: float, picked: str = "") -> dict[str, Any]:
-    """A batch as the model's loss sees it, or NT-Xent where that has no temperature; and where all runs ended."""
+    """A batch under the model's loss, or under NT-Xent if that has no temperature; and uniformity and tolerance of all runs."""
     loss: Loss = "own" if model.has_temperature and model.trained_here else "nt-xent"
     value = loss_tab.show(model, loss, PAIRS, seed, picked)
     if not model.trained_here:
@@ -58,14 +58,14 @@ def _place(model: Model, label: str, snapshot: int, here: bool) -> dict[str, Any
     return {"name": model.name, "label": label, "here": here, "uniformity": uniformity(z), "tolerance": tolerance(z, labels)}
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens, and then follows the hand without the server."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens. The slider needs no server."""
     gr.Markdown(text("temperature.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         again = gr.Button(text("loss.again"), variant="primary", scale=0, min_width=160)
     view = temperature_lab(texts("temperature_lab"), elem_id="temperature-view")
-    page.keep("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))
-    page.keep("network", read=lambda raw, _: one_of(raw, WEIGHTS))
-    page.keep("anchor", read=lambda raw, _: number(raw, 1, 2 * PAIRS))
-    page.draws([shown], partial(show, page.store), [page.model, page.seed, page.picked], view)
+    page.link("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))
+    page.link("network", read=lambda raw, _: one_of(raw, WEIGHTS))
+    page.link("anchor", read=lambda raw, _: number(raw, 1, 2 * PAIRS))
+    page.draws([opened], partial(show, page.store), [page.model, page.seed, page.picked], view)
     page.draws_new_batch(again)

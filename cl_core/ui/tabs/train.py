@@ -1,4 +1,4 @@
-"""Train: a run of one's own, watched as it learns, then seen in every view."""
+"""Train: start a run, follow it, and open it in every tab."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
-from cl_core.ui.progress import bar, done, time_left
+from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.tabs.curves import figures_of, health_of
 from cl_core.ui.uploads import uploads_dir
 
-EPOCHS = 10  # to begin with: a minute or two on two cores
+EPOCHS = 10  # default of the form: a minute or two on two cores
 SNAPSHOTS = 6  # each takes seconds
 FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
 POLL_S = 1.5
 LONGEST_OTHER = 2_000  # characters of further settings
-PRESSED = QUICK | {"queue": True}  # notices come by the queue
+PRESSED = QUICK | {"queue": True}  # notices travel through the queue
 
 
 def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
-    """The settings of the form with those of its line of options on top.
+    """Settings from the form, overridden by its line of options.
 
     Raises:
-        UserError: one of them is none, out of bounds, or they do not go with the images.
+        UserError: an unknown or invalid setting, or one that does not fit the data set.
     """
     if len(other) > LONGEST_OTHER:
         raise UserError("train.other_long", most=f"{LONGEST_OTHER:,}")
@@ -66,10 +66,10 @@ def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
 
 
 def new_folder(config: RunConfig) -> RunFolder:
-    """An empty folder for a run, by what it learns from and how.
+    """A new folder for a run, named by its data set and method.
 
     Raises:
-        UserError: none can be made.
+        UserError: the folder cannot be made.
     """
     number, root = 0, trained_dir()
     while True:
@@ -85,10 +85,10 @@ def new_folder(config: RunConfig) -> RunFolder:
 
 
 def folder_of(name: str) -> RunFolder:
-    """Where the run `name` of this page is, or was.
+    """Folder of the run `name` of this app.
 
     Raises:
-        UserError: it cannot be one.
+        UserError: `name` is not a name of a run.
     """
     if name in ("", "..") or Path(name).name != name:
         raise UserError("train.gone", name=name)
@@ -96,7 +96,7 @@ def folder_of(name: str) -> RunFolder:
 
 
 def names(jobs: Jobs) -> list[str]:
-    """The runs that were begun here, that of now first, then the newest."""
+    """Names of the runs started here: the one in progress first, then the newest."""
     folders = {name: folder_of(name) for name in trained_records()}
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
     now = [jobs.running.name] if jobs.running else []
@@ -104,77 +104,81 @@ def names(jobs: Jobs) -> list[str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """What there was of a run at one moment, read once for all that is shown of it.
+class RunStatus:
+    """The state of a run at one moment, read once.
 
-    ours: whether the page trains it now; trained: whether anybody does, the command line too. problem: what ended it.
+    here: this app trains it now. trained: some program trains it, such as the command line. problem: the error that ended it.
     """
 
     name: str
     record: RunRecord | None = None
     metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    ours: bool = False
+    here: bool = False
     trained: bool = False
     stopping: bool = False
     problem: str = ""
 
 
-def look(jobs: Jobs, name: str) -> Look:
-    """At the run `name`, or at none where that is empty.
+def read_status(jobs: Jobs, name: str) -> RunStatus:
+    """Read the run `name`; an empty name is no run.
 
     Raises: as `folder_of`.
     """
     if not name:
-        return Look("")
+        return RunStatus("")
     folder = folder_of(name)
-    # Before the files: what ends in between is looked at once more.
-    ours = jobs.trains(folder.path)
-    trained = ours or folder.is_claimed()
+    # Before the files: a run that ends in between is read again.
+    here = jobs.trains(folder.path)
+    trained = here or folder.is_claimed()
     record = folder.read_record() if folder.exists() else None
     metrics = folder.read_metrics() if record else []
-    return Look(name, record, metrics, ours, trained, ours and jobs.stopping, jobs.problem(folder.path))
+    return RunStatus(name, record, metrics, here, trained, here and jobs.stopping, jobs.problem(folder.path))
 
 
-def status(seen: Look) -> str:
-    """How far a run is and how it does, as HTML."""
-    name, record = seen.name, seen.record
+def status(run: RunStatus) -> str:
+    """Progress and health of a run, as HTML."""
+    name, record = run.name, run.record
     if not name:
-        return done(text("train.none"))
-    if seen.problem:
-        return done(seen.problem)
-    if seen.trained:
-        return _going(seen)
+        return result(text("train.none"))
+    if run.problem:
+        return result(run.problem)
+    if run.trained:
+        return _running(run)
     if record is None:
-        return done(text("train.gone", name=name))
+        return result(text("train.gone", name=name))
     minutes = f"{record.seconds / 60:.1f}"
     epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
     key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
-    said = text(f"train.state.{key}", name=name, epoch=epoch, epochs=record.config.epochs, minutes=minutes)
+    message = text(f"train.state.{key}", name=name, epoch=epoch, epochs=record.config.epochs, minutes=minutes)
     if record.state == "finished" and {"knn", "pixels"} <= record.metrics.keys():
         accuracies = {key: f"{record.metrics[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
-        said += " " + text("train.knn", **accuracies)
-    return done(said) + _judged(seen.metrics, record.state == "finished") + _command(name, record.config)
+        message += " " + text("train.knn", **accuracies)
+    return result(message) + _health(run.metrics, record.state == "finished") + _command(name, record.config)
 
 
-def _going(seen: Look) -> str:
-    if seen.stopping:
-        return bar(None, text("train.stopping"))
-    record, losses = seen.record, [point for point in seen.metrics if point["kind"] == "loss"]
+def _running(run: RunStatus) -> str:
+    if run.stopping:
+        return progress_bar(None, text("train.stopping"))
+    record, losses = run.record, [point for point in run.metrics if point["kind"] == "loss"]
     if record is None or not losses:
-        return bar(None, text("train.starting"))
+        return progress_bar(None, text("train.starting"))
     last, batch = losses[-1], min(record.config.batch_size, record.instances)
     left = (record.total_steps - last["step"]) * batch / max(last["images_per_s"], 1e-9)
     numbers = {key: f"{last[key]:.2f}" for key in ("loss", "chance")}
-    said = text("train.going", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
-    return bar(last["step"] / max(1, record.total_steps), said) + _judged(seen.metrics) + _command(seen.name, record.config)
+    message = text("train.running", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
+    return (
+        progress_bar(last["step"] / max(1, record.total_steps), message)
+        + _health(run.metrics)
+        + _command(run.name, record.config)
+    )
 
 
-def _judged(metrics: list[dict[str, Any]], finished: bool = False) -> str:
+def _health(metrics: list[dict[str, Any]], finished: bool = False) -> str:
     snapshots = [point for point in metrics if point["kind"] == "snapshot"]
-    if not snapshots or not snapshots[-1]["step"]:  # of the start there is nothing to say
+    if not snapshots or not snapshots[-1]["step"]:  # the first snapshot is before training
         return ""
     words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(health_of(snapshots[-1], finished)))
-    return f"<p class='work-judged'>{words}</p>"
+    return f"<p class='work-health'>{words}</p>"
 
 
 def _command(name: str, config: RunConfig) -> str:
@@ -183,65 +187,65 @@ def _command(name: str, config: RunConfig) -> str:
     return f"<details class='work-command'><summary>{label}</summary><code>{html.escape(command)}</code></details>"
 
 
-def drawn(seen: Look, before: str) -> tuple[Any, str]:
-    """The curves of a run, and what they are drawn from: nothing new where that is as `before`."""
-    if seen.record is None:
+def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
+    """The curves of a run, and a key of their content; skipped where the key is `before`."""
+    if run.record is None:
         return figures_value(label=text("curves.label")), ""
-    drawn_from = f"{seen.name} {len(seen.metrics)} {seen.record.state}"
+    drawn_from = f"{run.name} {len(run.metrics)} {run.record.state}"
     if drawn_from == before:
         return gr.skip(), before
-    return figures_of(seen.name, seen.metrics, seen.record), drawn_from
+    return figures_of(run.name, run.metrics, run.record), drawn_from
 
 
-def watch(jobs: Jobs, store: ModelStore, name: str, before: str, mine: bool = True) -> tuple[Any, ...]:
-    """What the page shows of a run: status, buttons to stop, go on, use and take it, the clock, curves, what those show.
+def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool = True) -> tuple[Any, ...]:
+    """Outputs for a run: status, buttons to stop, resume, open and download it, the clock, curves and their key.
 
-    mine: whether this visitor may stop, resume and take it.
+    allowed: whether this visitor may stop, resume and download it.
     """
-    seen = look(jobs, name)
+    run = read_status(jobs, name)
     usable, archive = name in store.own_names(), None
-    if usable and mine:
-        with contextlib.suppress(UserError):  # damaged: the views say so
+    if usable and allowed:
+        with contextlib.suppress(UserError):  # damaged: the tabs show the error
             archive = store.archive(name, uploads_dir())
-    free = mine and not (seen.trained or jobs.running)
-    can_resume = free and seen.record is not None and seen.record.state in ("running", "stopped")
+    free = allowed and not (run.trained or jobs.running)
+    can_resume = free and run.record is not None and run.record.state in ("running", "stopped")
     return (
-        status(seen),
-        gr.update(interactive=mine and seen.ours and not seen.stopping),
+        status(run),
+        gr.update(interactive=allowed and run.here and not run.stopping),
         gr.update(interactive=can_resume),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
-        gr.update(active=seen.trained),
-        *drawn(seen, before),
+        gr.update(active=run.trained),
+        *draw_curves(run, before),
     )
 
 
-def begin(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
-    """Start a training, which is the visitor's; gives its name.
+def start(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
+    """Start a run that belongs to the visitor; returns its name.
 
     Raises:
-        UserError: another one is under way, the visitor has enough of them, or this one is too large for the machine.
+        UserError: another run is in progress, the visitor has too many runs, or this one is too large for the machine.
     """
     _check_free(jobs)
     visitors.check_runs(access, visitor)
     check_affordable(config, load_dataset(config.dataset))
     folder = new_folder(config)
     write_bytes(folder.path / OWNER, visitor.encode())
-    if not jobs.begin(folder.path, config.model_dump(), visitors.turn_s(access)):
+    if not jobs.start(folder.path, config.model_dump(), visitors.turn_s(access)):
         shutil.rmtree(folder.path, ignore_errors=True)
         _check_free(jobs)
     return folder.name
 
 
 def resume(access: Access, jobs: Jobs, name: str) -> None:
-    """Go on with a run that was stopped or cut off.
+    """Resume a run that was stopped or interrupted.
 
     Raises:
-        UserError: another one is under way.
+        UserError: another run is in progress.
     """
     _check_free(jobs)
     visitors.check_training(access, folder_of(name).read_record().config)
-    jobs.begin(folder_of(name).path, {}, visitors.turn_s(access))
+    jobs.start(folder_of(name).path, {}, visitors.turn_s(access))
 
 
 def _check_free(jobs: Jobs) -> None:
@@ -250,13 +254,13 @@ def _check_free(jobs: Jobs) -> None:
 
 
 def temperature_counts(method: str) -> Any:
-    """The field of the temperature, off where the method has none."""
+    """The temperature field, disabled for methods without one."""
     has = method in METHODS and METHODS[method].has_temperature
     return gr.update(interactive=has)
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; its runs are listed when its tab opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; its runs are listed when its tab opens."""
     jobs, access = page.jobs, page.access
     about = text("train.about")
     if not access.training:
@@ -268,25 +272,25 @@ def build(page: Page, shown: Event) -> None:
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
             form, other = _form(page)
-            train = gr.Button(text("train.train"), variant="primary", elem_id="train-begin")
+            train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
-            said = gr.HTML("", elem_id="train-status")
+            message = gr.HTML("", elem_id="train-status")
             with gr.Row():
                 stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop")
                 resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume")
                 use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
-                take = gr.DownloadButton(text("train.take"), interactive=False, elem_id="train-take")
+                download = gr.DownloadButton(text("train.download"), interactive=False, elem_id="train-download")
             view = figure_view(elem_id="train-curves")
     drawn_from = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
-    page.keep("run", runs, choices=lambda: names(jobs))
-    watched = [said, stop, resume_button, use, take, clock, view, drawn_from]
+    page.link("run", runs, choices=lambda: names(jobs))
+    watched = [message, stop, resume_button, use, download, clock, view, drawn_from]
 
     def train_pressed(request: gr.Request, *given: Any) -> Any:
         visitor = access.check("train", request)
         values = dict(zip(FORM, given[:-1], strict=True))
-        name = begin(access, jobs, settings_of(access, values, given[-1]), visitor)
+        name = start(access, jobs, settings_of(access, values, given[-1]), visitor)
         return gr.update(choices=names(jobs), value=name)
 
     def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
@@ -311,33 +315,33 @@ def build(page: Page, shown: Event) -> None:
         return *watched_by(request, name, before), here
 
     def listed(request: gr.Request, name: str | None) -> tuple[Any, ...]:
-        known = names(jobs)
-        name = name or (known[0] if known else "")
-        return gr.update(choices=known, value=name or None), *watched_by(request, name, "")
+        found = names(jobs)
+        name = name or (found[0] if found else "")
+        return gr.update(choices=found, value=name or None), *watched_by(request, name, "")
 
     def used(name: str) -> tuple[Any, str]:
         page.store.config(name)
-        return gr.update(choices=page.store.names(), value=name), done(text("models.done", name=name))
+        return gr.update(choices=page.store.names(), value=name), result(text("models.done", name=name))
 
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
-    use.click(page.handles(used), runs, [page.model, said], **PRESSED)
-    shown(page.handles(listed), runs, [runs, *watched], **QUICK)
+    use.click(page.handles(used), runs, [page.model, message], **PRESSED)
+    opened(page.handles(listed), runs, [runs, *watched], **QUICK)
 
 
 def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
     def choice(name: str, choices: Callable[[], list[str]]) -> gr.Dropdown:
         offered, usual = choices(), RunConfig.model_fields[name].default
         control = menu(offered, value=usual if usual in offered else offered[0], **labels(name), filterable=False)
-        page.keep(f"train-{name}", control, choices=choices)
+        page.link(f"train-{name}", control, choices=choices)
         return control
 
     def number(name: str, **props: Any) -> gr.Number:
         control = number_setting(RunConfig, name, **(labels(name) | props))
-        page.keep(f"train-{name.replace('_', '-')}", control, read=setting_reader(RunConfig, name))
+        page.link(f"train-{name.replace('_', '-')}", control, read=setting_reader(RunConfig, name))
         return control
 
     def labels(name: str) -> dict[str, str]:
@@ -362,6 +366,6 @@ def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
         max_length=LONGEST_OTHER,
         elem_id="train-other",
     )
-    page.keep("train-other", other)
+    page.link("train-other", other)
     method.change(page.handles(temperature_counts), method, temperature, **QUICK)
     return [dataset, method, encoder, epochs, batch, temperature, lr], other

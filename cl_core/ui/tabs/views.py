@@ -1,4 +1,4 @@
-"""Augmented pairs: two views of one image, and what was done to make them."""
+"""Augmented pairs: two views of one image and their augmentations."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SEED_LIMIT = 2**31
 
 
 def describe(record: ViewRecord, row: int, height: int, width: int) -> list[str]:
-    """What was done to one view, in words, in the order it was done."""
+    """The augmentations of one view, in their order."""
     h, w = record.box[row, 2:].tolist()
-    lines = [text("views.did.crop", share=f"{h * w / (height * width):.0%}", ratio=f"{w / h:.2f}")]
+    lines = [text("views.did.crop", fraction=f"{h * w / (height * width):.0%}", ratio=f"{w / h:.2f}")]
     if record.flipped[row]:
         lines.append(text("views.did.flip"))
     factors = record.factors[row].tolist()
@@ -50,10 +50,10 @@ def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) 
     height, width = int(image.shape[2]), int(image.shape[3])
     record = sample_record(2, height, width, config, torch.Generator().manual_seed(seed))
     views = apply_record(image.expand(2, -1, -1, -1), record, SHOWN_SIZE)
-    shown = []
+    drawn = []
     for i, color in enumerate(COLORS):
         top, left, h, w = record.box[i].tolist()
-        shown.append(
+        drawn.append(
             {
                 "src": images.data_url(images.to_image(views[i])),
                 "caption": text("views.view", number=i + 1),
@@ -62,7 +62,7 @@ def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) 
                 "lines": describe(record, i, height, width),
             }
         )
-    return {"original": {"src": images.data_url(images.to_image(image[0])), "caption": name}, "views": shown}
+    return {"original": {"src": images.data_url(images.to_image(image[0])), "caption": name}, "views": drawn}
 
 
 def show(
@@ -96,8 +96,8 @@ def choices(model: Model, chosen: str | None) -> dict[str, Any]:
     return gr.update(choices=names, value=chosen if chosen in names else names[0])
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the view; it is drawn when the page opens."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; it is drawn when the page opens."""
     gr.Markdown(text("views.about"), elem_classes="about")
     with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
@@ -115,13 +115,13 @@ def build(page: Page, shown: Event) -> None:
         with gr.Column(scale=3, min_width=320):
             view = pair_view(elem_id="views-view")
     seed = gr.Number(1, visible=False, precision=0)
-    page.keep("image", choice, event="input", read=image_reader(page.store))
+    page.link("image", choice, event="input", read=image_reader(page.store))
     for name, control in (("crop", crop), ("jitter", jitter), ("flip", flip), ("gray", gray), ("blur", blur), ("pair", seed)):
-        page.keep(name, control)
-    shown(page.handles(choices, page.model), [page.model, choice], choice, **QUICK)
+        page.link(name, control)
+    opened(page.handles(choices, page.model), [page.model, choice], choice, **QUICK)
     inputs = [page.model, choice, upload, seed, crop, flip, jitter, gray, blur]
     page.draws([control.change for control in (seed, crop, flip, jitter, gray, blur)], show, inputs, view)
     # Notices travel through the queue, which sliders go past to be quick.
-    page.draws([shown, choice.change, upload.change], show, inputs, view, queue=True)
+    page.draws([opened, choice.change, upload.change], show, inputs, view, queue=True)
     choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place
     again.click(lambda value: int(value) % SEED_LIMIT + 1, seed, seed, **QUICK)

@@ -112,7 +112,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, che
             expect(page.get_by_text("The Hub could not be reached")).to_be_visible()
         else:  # views without their models say so
             expect(page.locator("#models-off")).to_contain_text("Pulling and publishing are off here")
-            expect(page.locator("#models-publish, #models-pull, #models-bring")).to_have_count(0)
+            expect(page.locator("#models-publish, #models-pull, #models-import")).to_have_count(0)
             page.goto(
                 url
                 + "?tab=train&train-dataset=digits&train-encoder=mlp&train-epochs=1&train-other=--image-size 16 --snapshots 0"
@@ -120,7 +120,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, che
             )
             expect(page.get_by_text("Visitors take turns of 15 minutes")).to_be_visible()
             expect(page.locator("#train-status")).to_contain_text("Nothing was trained here yet")
-            page.click("#train-begin")
+            page.click("#train-start")
             expect(page.locator("#train-status")).to_contain_text("digits-simclr-1 is finished", timeout=3 * PATIENCE_MS)
             open_tab(page, "Break it")
             expect(page.get_by_text("The runs of these experiments are not among the models here.")).to_be_visible()

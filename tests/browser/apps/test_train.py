@@ -31,10 +31,10 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(status).to_contain_text("Nothing was trained here yet")
     expect(page.locator("#train-stop")).to_be_disabled()
     page.get_by_label("Learning rate").first.fill("-1")
-    page.click("#train-begin")
+    page.click("#train-start")
     expect(page.get_by_text("lr: input should be greater than 0, but it was -1")).to_be_visible()
     page.get_by_label("Learning rate").first.fill("0.002")
-    page.click("#train-begin")
+    page.click("#train-start")
     expect(status).to_contain_text("of 6 ·")
     expect(page.locator("#train-curves .js-plotly-plot").first).to_be_visible()
     page.click("#train-stop")
@@ -48,7 +48,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(other.get_by_label("温度").first).to_be_disabled()  # SimSiam has none
     page.click("#train-resume")
     expect(page.locator("#train-stop")).to_be_enabled()
-    other.click("#train-begin")
+    other.click("#train-start")
     expect(other.get_by_text(f"正在训练 {NAME}")).to_be_visible()
     other.close()
 
@@ -57,7 +57,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(status).to_contain_text(f"{NAME} is finished: 6 epochs", timeout=2 * PATIENCE_MS)
     screenshot(page, "train")
     with page.expect_download() as download:
-        page.click("#train-take")
+        page.click("#train-download")
     assert zipfile.is_zipfile(download.value.path())
     page.click("#train-use")
     expect(page.get_by_label("Model").first).to_have_value(NAME)

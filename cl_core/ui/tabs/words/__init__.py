@@ -1,4 +1,4 @@
-"""Words: NCE where it began, in five views of one model."""
+"""Words: NCE for word embeddings, in five tabs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cl_core.ui.tabs.words import ask, cost, curves, noise, step
 VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cost}
 
 
-def build(page: Page, shown: Event) -> None:
-    """Lay out the views; each is drawn when its tab opens. The page's model, one of images, has no say here."""
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tabs; each is drawn when its tab opens. The model menu of the page, for images, does not apply."""
     gr.Markdown(text("words.about"), elem_classes="about")
     names = page.words.names
     if not names:
@@ -21,16 +21,16 @@ def build(page: Page, shown: Event) -> None:
         return
     which = gr.Dropdown(names, value=names[0], label=text("words.model"), visible=len(names) > 1)
     page.resolve(which, page.words.get)
-    page.keep("words", read=lambda raw, _: one_of(raw, [tab_id(name) for name in VIEWS]))
+    page.link("words", read=lambda raw, _: one_of(raw, [tab_id(name) for name in VIEWS]))
     with gr.Tabs(elem_id="words-views"):
         for position, (name, view) in enumerate(VIEWS.items()):
             with gr.Tab(text(f"words.tabs.{name}"), id=tab_id(name)) as inner:
                 inner.select(None, js=_remember(name), api_visibility="private")
-                view.build(page, which, shown if position == 0 else inner.select)
+                view.build(page, which, opened if position == 0 else inner.select)
 
 
 def tab_id(name: str) -> str:
-    """What the link calls a view."""
+    """Name of a tab in the link."""
     return f"words-{name}"
 
 

@@ -24,8 +24,8 @@ ON_CARD = 5
 EXAMPLES = ["dog", "red", "violin", "dog cat", "king - man + woman"]
 
 
-def question(model: WordModel, asked: str) -> tuple[str, list[str], list[Answer]]:
-    """What was asked, in words; the words asked with; and the answers.
+def answer_query(model: WordModel, query: str) -> tuple[str, list[str], list[Answer]]:
+    """The question in words, its words, and the answers.
 
     `a` asks for the words like a, `a b` (or `a, b`) how alike two are, `a - b + c` for an analogy.
 
@@ -33,40 +33,40 @@ def question(model: WordModel, asked: str) -> tuple[str, list[str], list[Answer]
         UserError: a word is not known, or it is none of the three.
     """
     space = model.space
-    terms = asked.replace(",", " ").split()
+    terms = query.replace(",", " ").split()
     if len(terms) == 1:
         found = space.similar(terms[0], NEIGHBORS)
         return text("words.answer.similar", word=terms[0].lower()), terms, found
     if len(terms) == 2 and not set(terms) & {"+", "-"}:
         cosine = space.cosine(*terms)
-        said = text("words.answer.cosine", first=terms[0].lower(), second=terms[1].lower(), cosine=f"{cosine:+.3f}")
-        return said, terms, space.similar(terms[0], NEIGHBORS)
+        summary = text("words.answer.cosine", first=terms[0].lower(), second=terms[1].lower(), cosine=f"{cosine:+.3f}")
+        return summary, terms, space.similar(terms[0], NEIGHBORS)
     plus, minus = parse_analogy(terms)
     found = space.analogy(plus, minus, NEIGHBORS)
     return text("words.answer.analogy", terms=" ".join(terms), word=found[0].word), [*plus, *minus], found
 
 
-def answer(model: WordModel, asked: str | None) -> tuple[dict[str, Any], str]:
-    """The neighborhood of what was asked, and the answer in words."""
+def answer(model: WordModel, query: str | None) -> tuple[dict[str, Any], str]:
+    """A figure of the neighborhood of the query, and the answer in words."""
     from cl_core.figures.words import around_figure, cosine_figure
 
-    asked = asked if asked and asked.strip() else EXAMPLES[0]
+    query = query if query and query.strip() else EXAMPLES[0]
     space = model.space
-    said, terms, found = question(model, asked)
+    summary, terms, found = answer_query(model, query)
     rare = [term.lower() for term in terms if space.vocabulary.number(term) >= MAP_WORDS]
     if rare:
-        said += " " + text("words.answer.rare", words=", ".join(rare), count=f"{MAP_WORDS:,}")
-    shown = [space.vocabulary.words[space.vocabulary.number(terms[0])], *(each.word for each in found)]
-    vectors = space.unit[[space.vocabulary.number(word) for word in shown]]
+        summary += " " + text("words.answer.rare", words=", ".join(rare), count=f"{MAP_WORDS:,}")
+    drawn = [space.vocabulary.words[space.vocabulary.number(terms[0])], *(each.word for each in found)]
+    vectors = space.unit[[space.vocabulary.number(word) for word in drawn]]
     points = pca(vectors)
     points = points - points[0]
-    around = around_figure(points, shown, text("words.neighborhood.around"))
-    bars = cosine_figure(shown[1:], [each.cosine for each in found], text("words.neighborhood.cosine"))
-    return figures_value(around, bars, label=said), said
+    around = around_figure(points, drawn, text("words.neighborhood.around"))
+    bars = cosine_figure(drawn[1:], [each.cosine for each in found], text("words.neighborhood.cosine"))
+    return figures_value(around, bars, label=summary), summary
 
 
-def show_map(model: WordModel, projector: Projector, asked: str | None) -> dict[str, Any]:
-    """The most frequent words as points, with what was asked for marked."""
+def show_map(model: WordModel, projector: Projector, query: str | None) -> dict[str, Any]:
+    """The most frequent words as points, the query marked."""
     from cl_core.figures.scatter import map_figure
     from cl_core.figures.words import mark_words
 
@@ -74,12 +74,12 @@ def show_map(model: WordModel, projector: Projector, asked: str | None) -> dict[
     points, groups = model.map(projector), model.clusters
     figure = map_figure(points, groups.members, groups.names)
     marked, count = list[int](), 0
-    if asked and asked.strip():
-        _, terms, found = question(model, asked)
-        asked_for = dict.fromkeys(space.vocabulary.number(word) for word in terms)
+    if query and query.strip():
+        _, terms, found = answer_query(model, query)
+        queried = dict.fromkeys(space.vocabulary.number(word) for word in terms)
         others = dict.fromkeys(space.vocabulary.number(each.word) for each in found)
-        count = sum(number < len(points) for number in asked_for)
-        marked = [number for number in (asked_for | others) if number < len(points)]
+        count = sum(number < len(points) for number in queried)
+        marked = [number for number in (queried | others) if number < len(points)]
     mark_words(figure, points[marked], [space.vocabulary.words[number] for number in marked], marked, count)
     words = space.vocabulary.words[: len(points)]
     return figures_value(figure, label=text("words.map.label"), card="words", lines=_cards(model), names=words)
@@ -102,10 +102,10 @@ def clicked(model: WordModel, event: gr.EventData) -> str:
     return words[point] if isinstance(point, int) and 0 <= point < len(words) else EXAMPLES[0]
 
 
-def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     with gr.Row(elem_classes="tools"):
-        asked = gr.Textbox(
+        query = gr.Textbox(
             EXAMPLES[0],
             label=text("words.ask"),
             info=text("words.ask_hint"),
@@ -122,24 +122,24 @@ def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
         )
     with gr.Row(elem_classes="chips"):
         examples = [gr.Button(example, size="sm", variant="secondary", min_width=80) for example in EXAMPLES]
-    page.keep("word", asked)
-    page.keep("wordmap", projector)
-    said = gr.Markdown(elem_classes="summary")
+    page.link("word", query)
+    page.link("wordmap", projector)
+    summary = gr.Markdown(elem_classes="summary")
     neighborhood = figure_view(elem_id="words-neighborhood")
     gr.Markdown(text("words.map.about"), elem_classes="about")
     view = figure_view(elem_id="words-map")
     # Notices travel through the queue.
     options = QUICK | {"queue": True}
-    question_asked: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, asked], [neighborhood, said])
-    gr.on([shown, which.change, asked.submit], *question_asked, **options)
+    answering: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, query], [neighborhood, summary])
+    gr.on([opened, which.change, query.submit], *answering, **options)
     gr.on(
-        [shown, which.change, projector.change, said.change],
+        [opened, which.change, projector.change, summary.change],
         page.handles(show_map, [which]),
-        [which, projector, asked],
+        [which, projector, query],
         view,
         **options,
     )
     for button, example in zip(examples, EXAMPLES, strict=True):
-        button.click(partial(str, example), None, asked, **QUICK).then(*question_asked, **options)
-    picked = view.point_click(page.handles(clicked, which), which, asked, show_progress="hidden", api_visibility="private")
-    picked.then(*question_asked, **options)
+        button.click(partial(str, example), None, query, **QUICK).then(*answering, **options)
+    chosen = view.point_click(page.handles(clicked, which), which, query, show_progress="hidden", api_visibility="private")
+    chosen.then(*answering, **options)

@@ -1,4 +1,4 @@
-"""What a softmax over all words would cost, measured while one looks."""
+"""Cost of a softmax over all words against NCE, measured on this machine."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def measure(noise_words: float) -> Iterator[tuple[dict[str, Any], str]]:
         yield figures_value(figure, label=text("words.cost.label")), summary
 
 
-def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
-    """Lay out the view; it is measured when its tab opens, and again on demand."""
+def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
+    """Lay out the tab; it is measured when its tab opens, and again on demand."""
     gr.Markdown(text("words.cost.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         noise_words = gr.Slider(1, 50, 5, step=1, label=text("words.cost.k"), info=text("words.cost.k_hint"))
         again = gr.Button(text("words.cost.again"), variant="primary")
-    page.keep("k", noise_words)
+    page.link("k", noise_words)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-cost")
     gr.on(
-        [shown, again.click],
+        [opened, again.click],
         page.handles(measure),
         noise_words,
         [view, summary],

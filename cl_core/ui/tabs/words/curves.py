@@ -1,4 +1,4 @@
-"""How the training of the words went."""
+"""Training curves of the word model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cl_core.words.explore import WordModel
 
 
 def show(model: WordModel) -> tuple[dict[str, Any], str]:
-    """The curves, and the run in words."""
+    """The curves and a summary of the run."""
     from cl_core.figures.words import word_curves
 
     run = model.run
@@ -42,9 +42,9 @@ def show(model: WordModel) -> tuple[dict[str, Any], str]:
     return value, summary
 
 
-def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("words.curves.about"), elem_classes="about")
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-curves")
-    gr.on([shown, which.change], page.handles(show, which), which, [view, summary], **(QUICK | {"queue": True}))
+    gr.on([opened, which.change], page.handles(show, which), which, [view, summary], **(QUICK | {"queue": True}))

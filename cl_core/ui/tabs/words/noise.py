@@ -1,4 +1,4 @@
-"""The noise distribution as its power moves from uniform to the text's own frequencies."""
+"""The noise distribution for powers from 0 (uniform) to 1 (word frequencies)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _ranks(count: int) -> list[int]:
 
 
 def show(model: WordModel, power: float) -> tuple[dict[str, Any], str]:
-    """Both distributions over the rank, and what the power does, in words."""
+    """Both distributions over the rank, and a summary."""
     from cl_core.figures.words import noise_figure
 
     vocabulary = model.run.vocabulary
@@ -49,11 +49,11 @@ def show(model: WordModel, power: float) -> tuple[dict[str, Any], str]:
     return figures_value(figure, label=text("words.noise.label")), summary
 
 
-def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("words.noise.about"), elem_classes="about")
     power = gr.Slider(0, 1, 0.75, step=0.05, label=text("words.noise.power"), info=text("words.noise.power_hint"))
-    page.keep("power", power)
+    page.link("power", power)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-noise")
-    gr.on([shown, which.change, power.change], page.handles(show, [which]), [which, power], [view, summary], **QUICK)
+    gr.on([opened, which.change, power.change], page.handles(show, [which]), [which, power], [view, summary], **QUICK)

@@ -18,7 +18,7 @@ CENTER, CONTEXT = "dog", "cat"
 
 
 def show(model: WordModel, center: str, context: str, seed: float) -> tuple[dict[str, Any], str]:
-    """The k + 1 questions of a pair, and the step in words."""
+    """The k + 1 binary classifications of a pair, and a summary."""
     from cl_core.figures.words import step_figure
 
     run = model.run
@@ -44,20 +44,20 @@ def show(model: WordModel, center: str, context: str, seed: float) -> tuple[dict
     return figures_value(*figures, label=text("words.step.label")), summary
 
 
-def build(page: Page, which: gr.Dropdown, shown: Event) -> None:
-    """Lay out the view; it is drawn when its tab opens."""
+def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
+    """Lay out the tab; it is drawn when its tab opens."""
     gr.Markdown(text("words.step.about"), elem_classes="about")
     with gr.Row(elem_classes="tools"):
         center = gr.Textbox(CENTER, label=text("words.step.center"), info=text("words.step.center_hint"))
         context = gr.Textbox(CONTEXT, label=text("words.step.context"), info=text("words.step.context_hint"))
         again = gr.Button(text("words.step.again"), variant="primary")
-    page.keep("center", center)
-    page.keep("context", context)
+    page.link("center", center)
+    page.link("context", context)
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-step")
     seed = gr.Number(1, visible=False, precision=0)
     draw = page.handles(show, [which])
     inputs, outputs = [which, center, context, seed], [view, summary]
     options = QUICK | {"queue": True}  # notices travel through the queue
-    gr.on([shown, which.change, center.submit, context.submit], draw, inputs, outputs, **options)
+    gr.on([opened, which.change, center.submit, context.submit], draw, inputs, outputs, **options)
     again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **options)
