@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import sys
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -97,6 +98,24 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     assert exact <= texts.keys(), exact - texts.keys()
     unused = {key for key in texts if key not in exact and not any(key.startswith(start) for start in starts)}
     assert not unused - {"settings.other"}
+
+
+def calls_with_a_key(file: Path) -> Iterator[tuple[str, set[str]]]:
+    """Key and names of values of every call that fills a text, where both stand in the code."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if re.fullmatch(SPEAKS, rf"{name}(") and all(each.arg for each in node.keywords):
+            yield str(node.args[0].value), {str(each.arg) for each in node.keywords}
+
+
+def test_every_call_fills_the_placeholders_of_its_text() -> None:
+    texts = json.loads((PACKAGE / "text" / "en.json").read_text(encoding="utf-8"))
+    calls = [call for file in MODULES.values() for call in calls_with_a_key(file)]
+    assert len(calls) > 300
+    for key, given in calls:
+        assert set(re.findall(r"\{(\w+)[^}]*\}", texts[key])) <= given, key
 
 
 # The command line prints in English; options are described where pydantic and argparse declare them.

@@ -110,8 +110,9 @@ class Page:
         @functools.wraps(handler)
         def wrapped(*args: Any, **kwargs: Any) -> Iterator[Any]:
             steps: Iterator[Any] | None = None
-            while True:
-                # Gradio runs every step in its own context, so the language is set for each.
+            failed = False
+            while not failed:
+                # Gradio runs every step in its own context, so the language is set for each and not across a yield.
                 with using_language(self.language):
                     try:
                         steps = steps or handler(*self._resolved(args, inputs), **kwargs)
@@ -119,8 +120,7 @@ class Page:
                     except StopIteration:
                         return
                     except UserError as error:
-                        yield _notice(error)
-                        return
+                        step, failed = _notice(error), True
                 yield step
 
         return wrapped

@@ -177,7 +177,7 @@ class WordTraining:
                 step=f"{at:,}",
                 lr=f"{lr:.3g}",
                 good=f"{self.step:,}",
-                usual=f"{self.config.lr:g}",
+                peak=f"{self.config.lr:g}",
             )
         self._sums.zero_()
         self._good = self._copy()

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from cl_core.data.registry import load_dataset
-from cl_core.explore.model_store import checkpoint_names
+from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.text import text
 from cl_core.ui.images import to_image
@@ -112,7 +112,7 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
     """Method by method, what it compares is said in words and drawn."""
     open_tab(page, "Loss")
     drawn(page, "loss-view")
-    one_a_method = {find_run(name).read_record().config.method: name for name in reversed(checkpoint_names()[1:])}
+    one_a_method = {find_run(name).read_record().config.method: name for name in reversed(ModelStore().names()[1:])}
     for model in one_a_method.values():
         before = page.locator("#loss-view .cl-root").get_attribute("data-drawn") or ""
         choose(page, model)
@@ -200,7 +200,7 @@ def test_words(page: Page) -> None:
     expect(page.get_by_text(f"king - man + woman ≈ {space.analogy(['king', 'woman'], ['man'], 1)[0].word}")).to_be_visible()
     page.get_by_label("Ask").fill("volin")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("This model does not know 'volin'; did you mean violin")).to_be_visible()
+    expect(page.get_by_text("'volin' is not in the vocabulary; did you mean violin")).to_be_visible()
     expect(page.get_by_text("king - man + woman ≈")).to_be_visible()
 
 
@@ -250,7 +250,7 @@ def test_noise_step_and_cost_of_words(page: Page) -> None:
     screenshot(page, "words-step")
     page.get_by_label("Context word").fill("qwertz")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("This model does not know 'qwertz'")).to_be_visible()
+    expect(page.get_by_text("'qwertz' is not in the vocabulary")).to_be_visible()
     open_tab(page, "Cost", "#words-views")
     expect(page.get_by_text("With 64,000 words, a pair takes")).to_be_visible()
     drawn(page, "words-cost")

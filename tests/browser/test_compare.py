@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from cl_core.ui.tabs.broken import outcome
 from playwright.sync_api import Page, expect
 
 from cl_core.explore.model_store import ModelStore
+from cl_core.ui.tabs.ablations import outcome
 from tests.browser.conftest import open_tab, screenshot
 
 STORE = ModelStore()
@@ -17,7 +17,7 @@ def test_two_runs_side_by_side(page: Page) -> None:
     open_tab(page, "Compare")
     page.wait_for_selector("#compare-maps .cl-root[data-drawn]")
     page.locator("#compare-maps .cl-frame").first.wait_for()
-    held = page.get_by_label("Hold against")
+    held = page.get_by_label("Compare with")
     held.click()
     page.get_by_role("option", name="emoji-supcon", exact=True).click()
     expect(page).to_have_url(re.compile("others=[^&]*emoji-supcon"))
@@ -42,7 +42,7 @@ def test_two_runs_side_by_side(page: Page) -> None:
 
 
 def test_guess_first_then_see(page: Page) -> None:
-    open_tab(page, "Break it")
+    open_tab(page, "Ablations")
     question = page.locator("#ablations-question")
     expect(question).to_contain_text("stop-gradient")
     page.get_by_label("number input for Your guess").fill("50")

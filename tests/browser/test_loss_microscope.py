@@ -1,4 +1,4 @@
-"""The loss loss_microscope, used as a person would: numbers on the page against Python's."""
+"""The loss microscope, used as a person would: numbers on the page against Python's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def frame(page: Page, panel: int = TRAINED) -> Locator:
 
 
 def geometry(page: Page, columns: int, panel: int = TRAINED) -> tuple[float, float]:
-    """Sides of a cell and of the images at the edge, by the rule of matrix.js."""
+    """Sides of a cell and of the images at the edge, by the rule of render/matrix.js."""
     box = frame(page, panel).bounding_box()
     assert box
     with_images = page.locator("#loss-view .cl-pair .cl-tile").count() > 0 and box["width"] / (columns + 1) >= SMALLEST_IMAGE
@@ -76,7 +76,7 @@ def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
     expect(details).to_contain_text("positive: two views of one image")
     expect(details.locator(".cl-tile")).to_have_count(2)
     batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
-    _, trained = compare("emoji-simclr", batch, 2 * COUNT)
+    _, trained = compare(STORE.get("emoji-simclr"), batch, 2 * COUNT)
     check(page, trained.anatomy, 0, COUNT)
     expect(details.locator(".cl-formula .cl-here")).to_have_count(2)  # above and below the line
     screenshot(page, "loss")

@@ -214,4 +214,4 @@ def test_types_are_checked_at_the_door(address: str) -> None:
     ):
         given = [*GOOD[name][:place], value, *GOOD[name][place + 1 :]]
         assert sentence in json.loads(called(address, name, json.dumps({"data": given}))[1].split("data: ")[1])["error"]
-    assert "search takes 4 values (model, image, top, space), but 1 came" in called(address, "search", '{"data": [1]}')[1]
+    assert "search takes 4 values (model, image, top, space), but got 1" in called(address, "search", '{"data": [1]}')[1]

@@ -61,7 +61,7 @@ def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
         assert found["changed"] < found["baseline"] - 1
     metrics = {
         role: [point["loss"] for point in find_run(name).read_metrics() if point["kind"] == "loss"][-1]
-        for role, name in (("baseline", ablations.EXPERIMENTS[which].usual), ("changed", ablations.EXPERIMENTS[which].changed))
+        for role, name in (("baseline", ablations.EXPERIMENTS[which].baseline), ("changed", ablations.EXPERIMENTS[which].changed))
     }
     if which in ("no_crop", "no_jitter"):
         assert metrics["changed"] < 0.6 * metrics["baseline"]
@@ -72,6 +72,6 @@ def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
 
 def test_an_experiment_changes_one_thing() -> None:
     for experiment in ablations.EXPERIMENTS.values():
-        usual, changed = (find_run(name).read_record().config.model_dump() for name in (experiment.usual, experiment.changed))
+        usual, changed = (find_run(name).read_record().config.model_dump() for name in (experiment.baseline, experiment.changed))
         different = {key for key in usual if usual[key] != changed[key]}
         assert len(different) == 1, different

@@ -174,7 +174,7 @@ def test_visitors_have_so_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         visitors.check_runs(strangers, "me")
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / OWNER).write_text("me")
-    with pytest.raises(UserError, match="as many as one visitor may keep"):
+    with pytest.raises(UserError, match="the limit for one visitor"):
         visitors.check_runs(strangers, "me")
     visitors.check_runs(strangers, "you")
     visitors.check_runs(trusted, "me")

@@ -14,7 +14,7 @@ from cl_core.explore.batch import compare, draw_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.training.loop import uses_labels
-from cl_core.ui.tabs.loss import cell_roles, show
+from cl_core.ui.tabs.loss import Loss, cell_roles, show
 
 STORE = ModelStore()
 
@@ -53,6 +53,16 @@ def test_every_checkpoint_is_shown(model: str) -> None:
     if "simsiam" not in model:
         assert after < before < chance + 2
     assert after < chance
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"), [("example-out", "2.4826"), ("example-in", "1.4402"), ("example-in-sum", "0.7470")]
+)
+def test_the_worked_example_is_shown(loss: Loss, expected: str) -> None:
+    value = show(STORE.get("emoji-simclr"), loss, COUNT, 1)
+    assert f"they add up to the loss, **{expected}**" in value["summary"]
+    assert value["measure"] == "dot"
+    assert value["sprites"] is None
 
 
 def test_simclr_has_one_positive_a_row_and_leaves_itself_out() -> None:

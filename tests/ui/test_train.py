@@ -98,7 +98,7 @@ def test_a_new_run_gets_a_name_of_its_own(runs: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path / "file" / "runs"))
-    with pytest.raises(UserError, match=r"No run can be kept in .*CL_RUNS_DIR"):
+    with pytest.raises(UserError, match=r"No run can be saved in .*CL_RUNS_DIR"):
         train.new_folder(RunConfig(dataset="digits"))
 
 
@@ -124,8 +124,8 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert f"kNN {record.metrics['knn']['accuracy']:.1%}" in finished
     assert "It has learned:" in finished
     assert "python -m cl_core train --run runs/small --dataset digits" in finished
-    assert "cut was cut off; what is saved reaches to epoch 0.6 of 3" in train.status(train.read_status(jobs, "cut"))
-    assert "paused is stopped at epoch 0.6 of 3" in train.status(train.read_status(jobs, "paused"))
+    assert "cut was interrupted; epoch 0.6 of 3 is saved" in train.status(train.read_status(jobs, "cut"))
+    assert "paused stopped at epoch 0.6 of 3" in train.status(train.read_status(jobs, "paused"))
     assert "There is no run gone here" in train.status(train.read_status(jobs, "gone"))
     assert "Nothing was trained here yet" in train.status(train.read_status(jobs, ""))
     buttons = {
@@ -153,17 +153,17 @@ def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
     assert clock["active"]
     lock.release()
     said, _, resume, *_, clock, _, _ = train.watch(Jobs(), STORE, "elsewhere", "")
-    assert "was cut off" in said
+    assert "was interrupted" in said
     assert resume["interactive"]
     assert not clock["active"]
 
 
 def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
     seen = train.read_status(Jobs(), "small")
-    value, drawn_from = train.drawn(seen, "")
+    value, drawn_from = train.draw_curves(seen, "")
     assert len(value["figures"]) == 2
-    assert train.drawn(seen, drawn_from)[0] != value
-    assert train.drawn(seen, drawn_from)[1] == drawn_from
+    assert train.draw_curves(seen, drawn_from)[0] != value
+    assert train.draw_curves(seen, drawn_from)[1] == drawn_from
 
 
 def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

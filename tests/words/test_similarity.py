@@ -39,9 +39,9 @@ def test_analogy(space: WordSpace) -> None:
 
 
 def test_unknown_words_get_near_spellings(space: WordSpace) -> None:
-    with pytest.raises(UserError, match="This model does not know 'qeen'; did you mean queen"):
+    with pytest.raises(UserError, match="'qeen' is not in the vocabulary; did you mean queen"):
         space.similar("qeen", 1)
-    with pytest.raises(UserError, match="This model does not know 'xyzzy'; try another word"):
+    with pytest.raises(UserError, match="'xyzzy' is not in the vocabulary; try another word"):
         space.cosine("king", "xyzzy")
 
 

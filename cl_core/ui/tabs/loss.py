@@ -98,8 +98,8 @@ def _columns(comparison: Comparison, views: list[str], stored: dict[int, str], c
     return columns
 
 
-def _codes(roles: list[list[str]], names: list[str]) -> Tensor:
-    code = {role: i for i, role in enumerate(names)}
+def _codes(roles: list[list[str]], role_names: list[str]) -> Tensor:
+    code = {role: i for i, role in enumerate(role_names)}
     return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
 
@@ -162,7 +162,7 @@ def example_anatomy(form: SupConForm) -> Anatomy:
 
 def show_example(form: SupConForm) -> dict[str, Any]:
     """The worked example, with its own numbers."""
-    anatomy, names = example_anatomy(form), list(texts("roles"))
+    anatomy, role_names = example_anatomy(form), list(texts("roles"))
     names = [text("loss.example_row", number=i + 1, label=label) for i, label in enumerate(EXAMPLE_LABELS)]
     roles = [
         [
@@ -172,7 +172,7 @@ def show_example(form: SupConForm) -> dict[str, Any]:
         for i in range(len(names))
     ]
     columns = [{"sprite": -1, "caption": name, "key": f"view {i}"} for i, name in enumerate(names)]
-    panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, names), names, columns, None)
+    panel = panel_value(text(f"losses.example-{form}"), anatomy, _codes(roles, role_names), names, columns, None)
     values_of = {"denominators": anatomy.denominators, "terms": anatomy.terms, "contributions": anatomy.contribution.sum(1)}
     listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in values_of.items()}
     summary = text("loss.example_summary", loss=f"{anatomy.loss:.4f}", **listed)

@@ -122,7 +122,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, che
             expect(page.locator("#train-status")).to_contain_text("Nothing was trained here yet")
             page.click("#train-start")
             expect(page.locator("#train-status")).to_contain_text("digits-simclr-1 is finished", timeout=3 * PATIENCE_MS)
-            open_tab(page, "Break it")
+            open_tab(page, "Ablations")
             expect(page.get_by_text("The runs of these experiments are not among the models here.")).to_be_visible()
             open_tab(page, "Words")
             expect(page.get_by_text("There is no model of words")).to_be_visible()

@@ -38,7 +38,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(status).to_contain_text("of 6 ·")
     expect(page.locator("#train-curves .js-plotly-plot").first).to_be_visible()
     page.click("#train-stop")
-    expect(status).to_contain_text(f"{NAME} is stopped at epoch")
+    expect(status).to_contain_text(f"{NAME} stopped at epoch")
     folder = RunFolder(runs / NAME)
     assert folder.read_record().state == "stopped"
 

@@ -27,7 +27,7 @@ def show(model: WordModel) -> tuple[dict[str, Any], str]:
         "words.curves.summary",
         model=model.name,
         total=f"{run.record.words:,}",
-        known=f"{len(run.vocabulary):,}",
+        vocabulary=f"{len(run.vocabulary):,}",
         loss=text(f"words.loss.{config.loss}"),
         k=config.noise_words,
         dim=config.dim,
