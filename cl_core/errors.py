@@ -41,10 +41,7 @@ class UserError(Exception):
         self.key, self.values = key, values
 
     def __str__(self) -> str:
-        try:
-            return text(self.key, **self.values)
-        except KeyError:
-            return self.key  # TRANSITION
+        return text(self.key, **self.values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.key, self.values)

@@ -20,7 +20,7 @@ from cl_core.words.similarity import WordSpace
 
 SHIPPED = [folder.name for folder in shipped_runs()]
 COLLAPSED = ["emoji-simsiam-no-predictor", "emoji-simsiam-no-stop-gradient"]
-EXPERIMENTS = [run for pair in ablations.EXPERIMENTS.values() for run in (pair.usual, pair.changed)]  # have tests of their own
+EXPERIMENTS = [run for pair in ablations.EXPERIMENTS.values() for run in (pair.baseline, pair.changed)]  # have tests of their own
 HEALTHY = [name for name in SHIPPED if name not in [*COLLAPSED, *EXPERIMENTS]]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
@@ -25,6 +26,7 @@ from cl_core.system.files import replace_file
 from cl_core.system.paths import cache_dir
 
 QUERY_BATCH = 256
+LONGEST_WAIT_S = 600.0  # for another process that computes the same gallery
 Embedder = Callable[[Tensor], Tensor]
 
 
@@ -129,18 +131,37 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
         return describe(method, images, run.size, device)
 
     if whitening is None or features is None:
-        if is_cached(run):
-            descriptors = features_of(run, dataset, rows)
-        else:
-            descriptors = describe(method, dataset.images[rows], run.size, device, progress)
-        # Fitted on one image of each group, as its variants would count several times.
-        whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
-        features = whitening(descriptors)
-        with contextlib.suppress(UserError):  # a full disk costs time, not the result
-            _store(folder / f"{name}.safetensors", whitening, features)
+        with _alone(folder / f"{name}.lock"):
+            whitening, features = _stored(folder / f"{name}.safetensors", len(rows))  # another process may have made it
+            if whitening is None or features is None:
+                if is_cached(run):
+                    descriptors = features_of(run, dataset, rows)
+                else:
+                    descriptors = describe(method, dataset.images[rows], run.size, device, progress)
+                # Fitted on one image of each group, as its variants would count several times.
+                whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
+                features = whitening(descriptors)
+                with contextlib.suppress(UserError):  # a full disk costs time, not the result
+                    _store(folder / f"{name}.safetensors", whitening, features)
     chosen = whitening
     index = build_index(features, folder / f"{name}.usearch")
     return Gallery(dataset, rows, index, lambda images: chosen(described(images)))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for other processes that compute the same gallery: several on the same cores would be slower together."""
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=LONGEST_WAIT_S)
+    except (Timeout, OSError):  # a read-only cache, or a process that hangs
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _store(file: Path, whitening: Whitening, features: Tensor) -> None:

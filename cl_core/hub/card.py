@@ -6,7 +6,10 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
+from cl_core.evaluation.geometry import Geometry
+from cl_core.evaluation.knn import KnnResult
 from cl_core.runs.folder import RunRecord
+from cl_core.text import DEFAULT_LANGUAGE, using_language
 
 CURVES_FILE = "curves.png"
 SPACE = "Contrastive Explorer"
@@ -78,9 +81,10 @@ def _metrics(record: RunRecord) -> str:
         if metrics.get("geometry", {}).get(key) is not None:
             rows.append((name, f"{metrics['geometry'][key]:.3f}"))
     table = _table(("", ""), rows) if rows else "No metrics were measured."
-    protocol = " ".join(
-        f"{metrics[key][0].upper()}{metrics[key][1:]}." for key in ("protocol", "geometry_protocol") if key in metrics
-    )
+    knn, geometry = KnnResult.from_metrics(metrics.get("knn")), Geometry.from_metrics(metrics.get("geometry"))
+    with using_language(DEFAULT_LANGUAGE):  # as all pages of the Hub
+        protocols = [each.protocol() for each in (knn, geometry) if each]
+    protocol = " ".join(f"{each[0].upper()}{each[1:]}." for each in protocols)
     seconds = f"Trained for {record.seconds / 60:,.0f} minutes on {record.device or 'an unknown device'}, {record.step:,} steps."
     return "\n\n".join(part for part in (table, protocol, seconds) if part)
 

@@ -109,7 +109,7 @@ def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: obj
 
 def test_every_view_takes_its_state_from_the_link(visit: object) -> None:
     page = visit("?tab=map&view=2_0.1_0&off=9&points=images&projector=tsne&color=cluster")  # type: ignore[operator]
-    expect(page.locator("#map-view .cl-root")).to_have_attribute("data-shown", re.compile(r"^2\.000 "))
+    expect(page.locator("#map-view .cl-root")).to_have_attribute("data-view", re.compile(r"^2\.000 "))
     expect(page.locator("#map-view .cl-legend button").nth(9)).to_have_attribute("aria-pressed", "false")
     expect(page.get_by_role("radio", name="Images")).to_be_checked()
     expect(page.get_by_role("radio", name="Cluster")).to_be_checked()
@@ -119,3 +119,10 @@ def test_every_view_takes_its_state_from_the_link(visit: object) -> None:
     page = visit("?tab=ablations&experiment=hot&guess=33")  # type: ignore[operator]
     expect(page.get_by_label("SimCLR at t 10")).to_be_checked()
     expect(page.get_by_label("number input for Your guess")).to_have_value("33")
+
+
+def test_addresses_of_files_follow_the_prefix_of_a_proxy(page: Page) -> None:
+    url = "(root) => { globalThis.gradio_config.root = root; return contrastiveLink.url('/gradio_api/file=/x.js'); }"
+    assert page.evaluate(url, "https://example.org/explorer/") == "/explorer/gradio_api/file=/x.js"
+    assert page.evaluate(url, "https://example.org") == "/gradio_api/file=/x.js"
+    assert page.evaluate("contrastiveLink.url('data:,x')") == "data:,x"

@@ -149,7 +149,7 @@ def test_every_method(page: Page, method: str) -> None:
     model = f"emoji-{method}"
     pick(page, "Model", model)
     batch = draw_batch(STORE.get(model), COUNT, 1)
-    parts = compare(model, batch, 2 * COUNT)[TRAINED].anatomy
+    parts = compare(STORE.get(model), batch, 2 * COUNT)[TRAINED].anatomy
     columns = parts.cosines.shape[1]
     row = 3
     column = int(parts.positive[row].int().argmax())

@@ -154,7 +154,7 @@ def test_the_time_of_the_training(page: Page) -> None:
     page.get_by_role("button", name="Previous snapshot").click()
     expect(said).not_to_have_text("epoch 300")
     assert float(cursor.get_attribute("x1") or 0) < end
-    scrubber = page.get_by_role("slider", name="Moment of the training")
+    scrubber = page.get_by_role("slider", name="Snapshot of the training")
     scrubber.fill("0")
     expect(said).to_have_text("epoch 0.0")
     page.get_by_label("Trails").check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from cl_core.data import dataset as dataset_module
 from cl_core.data.registry import load_dataset
+from cl_core.explore import gallery
 from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
 from cl_core.runs.store import load_run
 
@@ -58,6 +60,24 @@ def test_features_are_cached(small_run: Path, own_cache: Path) -> None:
     assert torch.equal(first.features, second.features)
     query = data.images[:3]
     assert torch.equal(first.embedder(query), second.embedder(query))
+
+
+def test_who_comes_second_waits_and_computes_nothing(small_run: Path, own_cache: Path) -> None:
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    calls: list[float] = []
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: run_gallery(run, data, calls.append), range(2))
+    assert calls.count(1.0) == 1
+    assert torch.equal(first.features, second.features)
+
+
+def test_a_gallery_is_made_without_a_lock_where_the_cache_is_a_file(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").write_text("", encoding="utf-8")
+    monkeypatch.setattr(gallery, "cache_dir", lambda: tmp_path / "full")
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    assert len(run_gallery(run, data).features) == len(data)
 
 
 def test_a_damaged_cache_is_computed_again(small_run: Path, own_cache: Path) -> None:

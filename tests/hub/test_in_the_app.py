@@ -53,7 +53,7 @@ def test_only_names_of_models_are_opened(hub: Hub, small_run: Path) -> None:
     """A page could send anything, a folder of this machine too."""
     for name in (str(small_run), "../runs/x", "nobody/nothing", ""):
         for look_up in (STORE.config, STORE.folder, STORE.get):
-            with pytest.raises(UserError, match="is not here, or no more"):
+            with pytest.raises(UserError, match="There is no model .* here"):
                 look_up(name)
 
 
@@ -76,9 +76,9 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     assert name in STORE.names()
     assert [row["title"] for row in search.show(STORE.get(name), None, "digit 3")["rows"]] == ["Trained", "Raw pixels"]
     assert map.show(STORE.get(name), "pca", "embedding", "class", "")["count"] == 1797
-    with pytest.raises(UserError, match="before its training is not known"):
+    with pytest.raises(UserError, match="The untrained network of"):
         map.show(STORE.get(name), "pca", "untrained", "class", "")
-    with pytest.raises(UserError, match="by a loss that is not known"):
+    with pytest.raises(UserError, match="by a loss that is not recorded"):
         map.colored(STORE.get(name), "feature", "loss")
     assert "A public encoder" in loss_tab.show(STORE.get(name), "own", 4, 1)["summary"]
     assert "was trained elsewhere" in temperature.show(STORE, STORE.get(name), 1)["summary"]
@@ -109,7 +109,7 @@ def test_pulling_in_the_app(hub: Hub) -> None:
     assert last[1]["value"] == f"{RUN}@{commit[:8]}"
     assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
-    with pytest.raises(UserError, match=r"is here, but not the images it learned from \(cifar10\)"):
+    with pytest.raises(UserError, match=r"is here, but its data set cifar10 is not"):
         steps(models.pull_run, Access(), STORE, "someone/cifar")
 
 
@@ -132,7 +132,7 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
     monkeypatch.setattr(visitors, "TURN_S", 0.0)
     kept = []
     for _ in range(2):
-        with pytest.raises(UserError, match="has looked for 0 minutes, and others wait: what it has seen is kept"):
+        with pytest.raises(UserError, match="has run for 0 minutes, and others wait: the features so far are saved"):
             steps(models.import_encoder, Access(), STORE, "", ENCODER, "digits")
         kept.append(next(encode_dataset(fetch_encoder(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.evaluation.knn import KnnResult
 from cl_core.explore.model import Model
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.runs.folder import RunRecord
@@ -37,7 +38,7 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
     )
     if "knn" in record.metrics:
         accuracy = f"{record.metrics['knn']['accuracy']:.1%}"
-        summary += " " + text("curves.knn", knn=accuracy, protocol=record.metrics["protocol"])
+        summary += " " + text("curves.knn", knn=accuracy, protocol=_protocol(record.metrics))
     if "health" in record.metrics:
         summary += "\n\n" + health_of(record.metrics)
     return value, summary
@@ -80,7 +81,13 @@ def trained_elsewhere(model: Model) -> str:
     if "knn" not in final:
         return description
     accuracies = {key: f"{final[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
-    return description + " " + text("curves.elsewhere_knn", **accuracies, protocol=final["protocol"])
+    return description + " " + text("curves.elsewhere_knn", **accuracies, protocol=_protocol(final))
+
+
+def _protocol(metrics: dict[str, Any]) -> str:
+    """The protocol of the kNN accuracy in the page's language; as it was stored where a value is missing."""
+    knn = KnnResult.from_metrics(metrics["knn"])
+    return knn.protocol() if knn else metrics.get("protocol", "")
 
 
 def build(page: Page, opened: Event) -> None:
