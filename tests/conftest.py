@@ -130,3 +130,18 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
         return subprocess.CompletedProcess(words, code, out.getvalue(), errors.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """A new cache with nothing in it but the features of what is shipped, which all tests share."""
+
+    def make() -> str:
+        shared = Path(os.environ["CL_CACHE_DIR"]) / "galleries"
+        shared.mkdir(parents=True, exist_ok=True)
+        folder = tmp_path_factory.mktemp("cache")
+        folder.chmod(0o777)  # some apps run as another user
+        (folder / "galleries").symlink_to(shared)
+        return str(folder)
+
+    return make

@@ -12,7 +12,7 @@ import time
 import urllib.request
 import venv
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,9 +46,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[dict[str, str]]:
+def empty(private_cache: Callable[[], str]) -> dict[str, str]:
     """The environment of a program that starts in an empty folder and knows nothing of the checkout."""
-    yield {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"CL_CACHE_DIR": str(tmp_path / "cache")}
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"CL_CACHE_DIR": private_cache()}
 
 
 def test_what_is_in_the_wheel(wheel: Path) -> None:
@@ -108,8 +108,7 @@ def test_the_app_opens_and_searches(installed: Path, empty: dict[str, str], tmp_
                 assert app.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
                 time.sleep(0.3)
         answer = urllib.request.urlopen(f"{url}/{event}").read().decode()
-        assert "event: complete" in answer
-        (found,) = json.loads(answer.partition("data: ")[2])
+        (found,) = json.loads(answer.partition("event: complete\ndata: ")[2])
         assert len(found) == 3 and found[0]["name"] == "dog face"
     finally:
         app.terminate()

@@ -23,14 +23,18 @@ def module_files(source: Path = FRONTEND) -> list[Path]:
     return sorted(file.relative_to(source) for file in found)
 
 
-@cache
 def modules_folder() -> Path:
     """The folder that the app serves: a copy of the modules in the cache, or the modules themselves where that is full."""
+    return _published(cache_dir())
+
+
+@cache
+def _published(cache_folder: Path) -> Path:
     files = module_files()
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.as_posix().encode() + b"\0" + (FRONTEND / file).read_bytes() + b"\0")
-    folder = cache_dir() / f"frontend-{digest.hexdigest()[:16]}"
+    folder = cache_folder / f"frontend-{digest.hexdigest()[:16]}"
     try:
         return folder if folder.is_dir() else _copied(files, folder)
     except OSError:

@@ -83,7 +83,7 @@ def test_a_change_gives_another_folder(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "lib" / "csv.js").write_text("// another version\n", encoding="utf-8")
     monkeypatch.setattr(modules, "FRONTEND", tmp_path)
     monkeypatch.setattr(modules, "module_files", lambda source=tmp_path: module_files(source))
-    changed = modules_folder.__wrapped__()
+    changed = modules._published.__wrapped__(cache_dir())
     assert changed != folder
     assert changed.parent == folder.parent == cache_dir()
     assert (changed / "lib" / "csv.js").read_text(encoding="utf-8") == "// another version\n"
@@ -92,4 +92,4 @@ def test_a_change_gives_another_folder(tmp_path: Path, monkeypatch: pytest.Monke
 def test_without_room_the_modules_are_served_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "full").write_text("", encoding="utf-8")
     monkeypatch.setattr(modules, "cache_dir", lambda: tmp_path / "full")
-    assert modules_folder.__wrapped__() == FRONTEND
+    assert modules_folder() == FRONTEND

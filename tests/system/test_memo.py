@@ -11,6 +11,7 @@ import torch
 
 from cl_core.errors import UserError
 from cl_core.system.memo import Memo, Together, bytes_of
+from cl_core.text import text
 
 
 def test_concurrent_requests_compute_once() -> None:
@@ -79,7 +80,7 @@ def test_error_reaches_its_batch_only() -> None:
     def work(questions: list[int]) -> list[int]:
         time.sleep(0.02)
         if any(each < 0 for each in questions):
-            raise UserError("negative")
+            raise UserError("map.too_few")
         return questions
 
     together = Together(work, 8)
@@ -92,5 +93,5 @@ def test_error_reaches_its_batch_only() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, [1, -1, 2, 3]))
-    assert answers[1] == "negative"
+    assert answers[1] == text("map.too_few")
     assert ask(5) == "5"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,11 @@ def test_what_a_killed_start_left_goes_at_the_next(own_cache: Path) -> None:
         running[1].wait()
 
 
-def test_it_ends_in_order(tmp_path: Path) -> None:
+def test_it_ends_in_order(tmp_path: Path, private_cache: Callable[[], str]) -> None:
     """SIGTERM: what is being answered is still answered; nothing stays behind. An upload that was cut off least of all."""
     port = _free()
-    environment = os.environ | {"CL_CACHE_DIR": str(tmp_path)}
+    cache = Path(private_cache())
+    environment = os.environ | {"CL_CACHE_DIR": str(cache)}
     with (tmp_path / "log").open("w") as log:
         app = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
@@ -98,7 +100,7 @@ def test_it_ends_in_order(tmp_path: Path) -> None:
         head = b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         cut = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + b"x" * 100_000
         stream.sendall(head + b"Content-Length: 10000000\r\n\r\n" + cut)
-        places = tmp_path / "starts"
+        places = cache / "starts"
         deadline = time.monotonic() + 20
         while not list(places.glob("*/uploads/tmp*")):
             assert time.monotonic() < deadline

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,9 +94,12 @@ def space(tmp_path: Path, checkpoints: list[str] | None, **variables: str) -> It
 
 
 @pytest.mark.parametrize("checkpoints", [None, ["fashion-simclr"]], ids=["all", "one"])
-def test_the_deployed_files_are_an_app(tmp_path: Path, wide: BrowserContext, checkpoints: list[str] | None) -> None:
+def test_the_deployed_files_are_an_app(
+    tmp_path: Path, wide: BrowserContext, private_cache: Callable[[], str], checkpoints: list[str] | None
+) -> None:
     problems: list[str] = []
-    with space(tmp_path, checkpoints, CL_SHARED="1" if checkpoints is None else "0") as url:
+    variables = {"CL_SHARED": "1", "CL_CACHE_DIR": private_cache()} if checkpoints is None else {}  # a disk of its own
+    with space(tmp_path, checkpoints, **variables) as url:
         page = wide.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
