@@ -53,6 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's first, for they take longest; then those that train and start programs, which end the alphabet."""
     items.sort(key=lambda item: item.nodeid.partition("::")[0], reverse=True)
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
+    for item in items:
+        if item.nodeid.startswith(BROWSER):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:

@@ -19,6 +19,8 @@ from cl_core.explore.inputs import as_images
 from cl_core.runs.store import load_run, run_features
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 NAME = "emoji-simclr"
 IMPORT_S = 0.15
 

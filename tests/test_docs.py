@@ -23,6 +23,8 @@ from PIL import Image
 from cl_core import __version__
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 DOCS = ROOT / "docs"
 TEXTS = {
     file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")

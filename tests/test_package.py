@@ -19,6 +19,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 LARGEST = 60_000_000  # bytes
 START_S = 120.0
 

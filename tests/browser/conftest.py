@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.install import find_browser
@@ -148,12 +150,16 @@ def open_tab(page: Page, name: str, within: str = "body") -> None:
         tabs.locator(".overflow-dropdown button", has_text=name).first.click()
 
 
+SHOWN = {"map", "loss", "temperature", "curves", "map-time", "compare", "ablations", "search", "words", "train", "models"}
+
+
 def screenshot(page: Page, name: str) -> None:
-    """Keep an image of the page where `CL_SCREENSHOTS` names a folder (see `make screenshots`)."""
+    """Save an image of the page if `CL_SCREENSHOTS` is a folder and the manual shows it (see `make screenshots`)."""
     folder = os.environ.get("CL_SCREENSHOTS")
-    if folder:
+    if folder and name in SHOWN:
         page.wait_for_timeout(700)  # animations
-        page.screenshot(path=Path(folder) / f"{name}.jpg", full_page=True, type="jpeg", quality=85)
+        with Image.open(io.BytesIO(page.screenshot(full_page=True))) as image:
+            image.convert("RGB").save(Path(folder) / f"{name}.webp", quality=80, method=6)
 
 
 # What is on the page once a view has been drawn.

@@ -27,6 +27,8 @@ from cl_core.system.memo import Memo
 from cl_core.ui import images as images
 from cl_core.words.explore import WordStore
 
+pytestmark = pytest.mark.slow
+
 STORE = ModelStore()
 
 

@@ -12,6 +12,8 @@ from cl_core.evaluation.pca import pca
 from cl_core.explore import projection
 from cl_core.explore.projection import PROJECTORS, align
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def blobs() -> torch.Tensor:

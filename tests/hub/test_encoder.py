@@ -34,6 +34,8 @@ from cl_core.runs.store import find_run, load_run, open_run, untrained_like
 from tests.hub.conftest import published
 from tests.hub.server import Hub
 
+pytestmark = pytest.mark.slow
+
 RESNET, VIT = "timm/resnet10t.toy", "timm/vit_toy.own"
 
 

@@ -23,6 +23,8 @@ from tests.conftest import ROOT
 from tests.hub.conftest import files_of, published
 from tests.hub.server import Hub
 
+pytestmark = pytest.mark.slow
+
 STORE = ModelStore()
 
 RUN, ENCODER = "someone/dresses", "timm/vit_toy.own"

@@ -24,6 +24,8 @@ from tests.conftest import ROOT
 from tests.hub.conftest import files_of
 from tests.hub.server import READER, Hub
 
+pytestmark = pytest.mark.slow
+
 NAME = "someone/small-digits"
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from cl_core.hub.encoder import fetch_encoder
@@ -22,6 +23,8 @@ from tests.conftest import ROOT, SMALL
 from tests.hub.conftest import published
 from tests.hub.lender import Lender, lending
 from tests.hub.server import Hub
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import cl_core.system.zero_gpu, json, os, spaces.zero.torch, sys, torch

@@ -21,6 +21,8 @@ from cl_core.training.distributed import CPUSyncBatchNorm, World, sync_batch_nor
 from tests.conftest import ROOT
 from tests.training.train_steps import STEPS, VARIANTS
 
+pytestmark = pytest.mark.slow
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 

@@ -20,6 +20,8 @@ from cl_core.runs.folder import RunFolder
 from tests.conftest import ROOT
 from tests.program import Program
 
+pytestmark = pytest.mark.slow
+
 TRAIN = ["train", "--dataset", "digits", "--image-size", "16", "--batch-size", "128"]
 TRAIN += ["--encoder", "cnn", "--epochs", "2", "--snapshots", "3", "--augment.flip-prob", "0", "--save-every", "0", "--run"]
 STEPS = 22

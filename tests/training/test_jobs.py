@@ -27,6 +27,8 @@ from cl_core.training.job_process import error_from_json, error_to_json
 from cl_core.training.jobs import Jobs, oom_counters, oom_kills
 from tests.conftest import ROOT, SMALL
 
+pytestmark = pytest.mark.slow
+
 LONG = SMALL | {"epochs": 3_000, "encoder": "mlp", "snapshots": 0}
 # A step takes 10 to 20 s on one core; it is the first one, so nothing is saved before it.
 LONG_STEP = LONG | {"encoder": "resnet18-32px", "image_size": 64, "batch_size": 48, "precision": "float32"}

@@ -21,6 +21,8 @@ from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_genera
 from cl_core.training.recorder import start
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -15,6 +15,8 @@ from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import StepDone
 from cl_core.training.sweep import plan, result, run_cell
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 SETTINGS = {"dataset": "digits", "image_size": 16, "encoder": "mlp", "epochs": 1, "snapshots": 2, "batch_size": 256}
 OPTIONS = ["--dataset", "digits", "--image-size", 16, "--encoder", "mlp", "--epochs", 1, "--snapshots", 2]

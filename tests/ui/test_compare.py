@@ -15,6 +15,8 @@ from cl_core.losses import nt_xent
 from cl_core.runs.store import find_run
 from cl_core.ui.tabs import ablations, compare
 
+pytestmark = pytest.mark.slow
+
 STORE = ModelStore()
 
 MODEL, OTHER = "emoji-simclr-small", "emoji-supcon"

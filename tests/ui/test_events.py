@@ -21,6 +21,8 @@ from tests.hub.conftest import files_of
 from tests.hub.server import WRITER, Hub, serving
 from tests.ui.raw import ask, event, served, visit
 
+pytestmark = pytest.mark.slow
+
 SECRET = (200, 30, 60)
 ROOT = Path(__file__).resolve().parents[2]
 

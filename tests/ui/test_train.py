@@ -20,6 +20,8 @@ from cl_core.ui.access import Access
 from cl_core.ui.tabs import train
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.slow
+
 STORE = ModelStore()
 
 GIVEN = {"dataset": "digits", "method": "simclr", "epochs": 3}

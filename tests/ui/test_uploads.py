@@ -18,6 +18,8 @@ from cl_core.ui import uploads
 from cl_core.ui.uploads import Workspace, received, sweep
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -19,6 +19,8 @@ from tests.conftest import ROOT
 from tests.program import Program
 from tests.words.conftest import two_topics
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 OPTIONS = ["--min-count", "1", "--dim", "8", "--noise-words", "3", "--epochs", "15", "--subsample", "0"]
 OPTIONS += ["--save-every", "0", "--device", "cpu"]

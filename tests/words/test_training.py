@@ -23,6 +23,8 @@ from cl_core.words.training import WordsLogged, WordTraining, log_kq
 from cl_core.words.vocabulary import Vocabulary
 from tests.words.conftest import SETTINGS, TOPICS, two_topics
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
