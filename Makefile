@@ -11,8 +11,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-# Two more than there are cores: tests wait for programs and pages.
-WORKERS := $(shell expr $(CORES) + 2)
+# One more than there are cores: tests wait for programs and pages.
+WORKERS := $(shell expr $(CORES) + 1)
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: app test test-fast check docs pins browser screenshots clean

@@ -61,10 +61,11 @@ def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
     items = page.locator("#map-neighbors .cl-caption")
     expect(items).to_have_count(9)
     assert [item.inner_text() for item in items.all()] == names
+    screenshot(page, "map")
     page.get_by_label("t-SNE").check()
     expect(page).to_have_url(re.compile("projector=tsne"))
+    expect(page.get_by_role("button", name="Use it and its neighbors as the batch")).to_be_visible()  # the lines came again
     page.wait_for_timeout(900)  # points glide to their new places
-    screenshot(page, "map")
     page.get_by_role("radio", name="Images").check(force=True)
     expect(page).to_have_url(re.compile("points=images"))
     screenshot(page, "map-images")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any, Literal
 
 import gradio as gr
@@ -147,7 +148,9 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
     title = text("map.neighbors", name=data.names[row], space=text(f"map.layers.{layer}"))
     items = neighbor_row(title, text("map.neighbors_hint"), data, [(int(data.shown[p]), c) for p, c in near], first=row)
-    return {"rows": [items]}, gr.update(lines={"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near]})
+    # Gradio reports a change only of a value that differs, so each answer has a number of its own.
+    lines = {"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near], "call": time.monotonic_ns()}
+    return {"rows": [items]}, gr.update(lines=lines)
 
 
 def _points(given: Any, most: int, count: int) -> list[int]:
