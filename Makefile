@@ -24,7 +24,7 @@ test: $(VENV)/.test-ready browser check
 	$(PYTEST) -n $(WORKERS) --maxprocesses 4
 
 test-fast: $(VENV)/.test-ready
-	$(PYTEST) -n $(CORES) -m "not slow"
+	$(PYTEST) -n $(CORES) -m "not slow" --ignore=tests/browser
 
 check: $(VENV)/.test-ready node_modules/.ready
 	$(BIN)/ruff check .

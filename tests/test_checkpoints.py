@@ -119,6 +119,7 @@ def test_a_collapse_shows_in_the_spread_and_not_in_the_loss(name: str) -> None:
     assert last < 0.5 * first
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_have_the_recorded_accuracy() -> None:
     run, data = load_run("emoji-simclr"), load_dataset("emoji")
     measured = evaluate_knn(run_features(run, data.images), data)

@@ -35,6 +35,7 @@ def test_list(command: Command, small_run: Path) -> None:
     assert listing["runs"][0]["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_evaluate(command: Command, small_run: Path) -> None:
     done = command("evaluate", "--checkpoint", small_run, "--json")
     assert done.returncode == 0, done.stderr

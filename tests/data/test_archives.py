@@ -269,6 +269,7 @@ for i, path in enumerate(sys.argv[1:]):
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured as Linux does")
+@pytest.mark.slow
 def test_no_archive_takes_much_memory(own_cache: Path, tmp_path: Path) -> None:
     """Kilobytes that stand for hundreds of megabytes: of files, of a name, of a file's holes, of one file in bzip2."""
     block = gzip.compress(member("a/bad.png", bytes(8_000_000)), 1)

@@ -240,6 +240,7 @@ print(json.dumps({"rises": rises, "child": os.waitstatus_to_exitcode(os.waitpid(
 """
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """Without bounds: 1.6 GB for 64 million pixels of 16 bits, 7.3 GB for five at once, 0.8 GB for 2 MB of overlapping tags.
 

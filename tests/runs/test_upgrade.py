@@ -46,6 +46,7 @@ def test_run_of_format_1_opens(old_run: Path) -> None:
     ).loss.isfinite()
 
 
+@pytest.mark.slow
 def test_run_of_format_1_resumes(old_run: Path, command: Command) -> None:
     before = RunFolder(old_run).read_metrics()
     done = command("train", "--run", old_run)

@@ -97,6 +97,7 @@ def test_loss_anatomy(client: Client) -> None:
     assert labeled["loss"] == pytest.approx(sup_con_anatomy(z, torch.tensor([1, 1, 2, 1, 1, 2]), 0.5).loss, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_search(client: Client) -> None:
     found = client.predict(MODEL, "grinning face", 5, "trained", api_name="/search")
     assert len(found) == 5
@@ -135,6 +136,7 @@ def test_mistakes_get_a_sentence(client: Client, name: str, given: list[object],
         client.predict(*given, api_name=f"/{name}")
 
 
+@pytest.mark.slow
 def test_by_plain_http(address: str) -> None:
     body = json.dumps({"data": [MODEL, "dog", 1, "trained"]}).encode()
     headers = {"Content-Type": "application/json"}

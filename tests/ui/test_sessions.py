@@ -29,6 +29,7 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
+@pytest.mark.slow
 def test_a_thousand_visits_cost_nothing(app: tuple[str, Any]) -> None:
     """0.83 MB each before: a copy of every component's settings."""
     url, blocks = app
@@ -57,6 +58,7 @@ def test_what_an_event_changed_stays_with_its_visit(app: tuple[str, Any]) -> Non
     assert len(holder.session_data) == sessions.MOST_SESSIONS
 
 
+@pytest.mark.slow
 def test_answers_that_nobody_fetches_are_forgotten(app: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A call with 256 rows kept 15 MB."""
     url, blocks = app
