@@ -142,29 +142,23 @@ def test_every_loss_at_every_temperature(page: Page) -> None:
             check(page, compare_by(loss, batch.trained, batch.labels, float(t)).anatomy, row, column)
 
 
-@pytest.mark.parametrize("method", ["nce-bank", "infonce-bank", "moco", "simsiam", "supcon", "cross-entropy"])
-def test_every_method(page: Page, method: str) -> None:
+def test_every_method(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
-    model = f"emoji-{method}"
-    pick(page, "Model", model)
-    batch = draw_batch(STORE.get(model), COUNT, 1)
-    parts = compare(STORE.get(model), batch, 2 * COUNT)[TRAINED].anatomy
-    columns = parts.cosines.shape[1]
-    row = 3
-    column = int(parts.positive[row].int().argmax())
-    point(page, row, column, columns)
-    check(page, parts, row, column)
-    expect(page.locator("#loss-view .cl-role")).to_contain_text("positive")
-    said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
-    expect(page.locator("#loss-view .cl-formula")).to_contain_text(said)
-    screenshot(page, f"loss-{method}")
-
-
-def test_the_queue_of_moco_stands_beside_the_keys(page: Page) -> None:
-    open_tab(page, "Loss")
-    drawn(page)
-    pick(page, "Model", "emoji-moco")
+    for method in ("nce-bank", "infonce-bank", "simsiam", "supcon", "cross-entropy", "moco"):
+        model = f"emoji-{method}"
+        pick(page, "Model", model)
+        batch = draw_batch(STORE.get(model), COUNT, 1)
+        parts = compare(STORE.get(model), batch, 2 * COUNT)[TRAINED].anatomy
+        columns = parts.cosines.shape[1]
+        row = 3
+        column = int(parts.positive[row].int().argmax())
+        point(page, row, column, columns)
+        check(page, parts, row, column)
+        expect(page.locator("#loss-view .cl-role")).to_contain_text("positive")
+        said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
+        expect(page.locator("#loss-view .cl-formula")).to_contain_text(said)
+    # The queue of MoCo is beside the keys.
     role = page.locator("#loss-view .cl-role")
     point(page, 0, 1, 48)
     expect(role).to_have_text("not compared by this method")

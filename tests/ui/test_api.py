@@ -146,6 +146,7 @@ def test_by_plain_http(address: str) -> None:
     assert json.loads(answer.split("data: ")[1])[0][0]["cosine"] > 0
 
 
+@pytest.mark.slow
 def test_by_an_mcp_client(address: str) -> None:
     async def ask() -> tuple[dict[str, str], str]:
         async with streamable_http_client(f"{address}gradio_api/mcp/") as (read, write, _), ClientSession(read, write) as session:

@@ -93,7 +93,7 @@ def space(tmp_path: Path, checkpoints: list[str] | None, **variables: str) -> It
     assert sorted(checkout.rglob("*")) == before
 
 
-@pytest.mark.parametrize("checkpoints", [None, ["fashion-simclr"]], ids=["all", "one"])
+@pytest.mark.parametrize("checkpoints", [None, ["emoji-simclr-small"]], ids=["all", "one"])
 def test_the_deployed_files_are_an_app(
     tmp_path: Path, wide: BrowserContext, private_cache: Callable[[], str], checkpoints: list[str] | None
 ) -> None:

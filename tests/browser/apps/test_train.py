@@ -14,7 +14,7 @@ from cl_core.runs.folder import RunFolder
 from tests.browser.conftest import PATIENCE_MS, open_tab, screenshot
 
 # A link says what to train.
-LINK = "?__theme=light&tab=train&train-dataset=digits&train-epochs=6&train-other=--image-size 16"
+LINK = "?__theme=light&tab=train&train-dataset=digits&train-epochs=24&train-encoder=cnn&train-other=--image-size 16"
 NAME = "digits-simclr-1"
 
 
@@ -35,7 +35,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(page.get_by_text("lr: input should be greater than 0, but it was -1")).to_be_visible()
     page.get_by_label("Learning rate").first.fill("0.002")
     page.click("#train-start")
-    expect(status).to_contain_text("of 6 ·")
+    expect(status).to_contain_text("of 24 ·")
     expect(page.locator("#train-curves .js-plotly-plot").first).to_be_visible()
     page.click("#train-stop")
     expect(status).to_contain_text(f"{NAME} stopped at epoch")
@@ -54,7 +54,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
 
     page.reload()  # it goes on without anybody watching
     expect(page.locator("#train-run input")).to_have_value(NAME)
-    expect(status).to_contain_text(f"{NAME} is finished: 6 epochs", timeout=2 * PATIENCE_MS)
+    expect(status).to_contain_text(f"{NAME} is finished: 24 epochs", timeout=2 * PATIENCE_MS)
     screenshot(page, "train")
     with page.expect_download() as download:
         page.click("#train-download")
