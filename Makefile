@@ -4,7 +4,7 @@
 # make check       formatting, types and lint, of Python and of the browser side
 # make docs        build the manual into build/docs
 # make pins        write requirements.txt and requirements-test.txt from pyproject.toml
-# make screenshots the pictures of README and manual
+# make screenshots the screenshots of the manual
 
 PORT ?= 7860
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

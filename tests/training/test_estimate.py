@@ -39,7 +39,7 @@ def test_a_run_that_is_too_large_is_an_error_at_once(encoder: str) -> None:
         UserError, match=r"^This training would need about \d{3} GB of memory and this machine offers 11 GB: "
     ) as raised:
         check_affordable(config, load_dataset("emoji"), CPU)
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0  # a step takes minutes
     with using_language("zh"):
         assert str(raised.value).endswith("请选择更小的 batch_size 或 image_size，或更小的编码器。")
     assert str(raised.value).endswith("choose a smaller batch_size or image_size, or a smaller encoder.")
