@@ -29,12 +29,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks import hardware
 from cl_core.explore.model_store import ModelStore
 from cl_core.system.files import write_json
-from cl_core.ui.build import TABS
 from cl_core.ui.tabs import map
 from cl_core.ui.tabs.map import packed
 from tests.browser.conftest import FLAGS, free_port, running_app
 from tests.browser.install import find_browser
-from tests.browser.test_accessibility import violations
+from tests.browser.test_accessibility import findings
 
 STORE = ModelStore()
 
@@ -255,19 +254,18 @@ def measure_map(browser: Browser, count: int) -> dict[str, Any]:
 
 
 def measure_wire() -> dict[str, int]:
-    """Bytes of the answer that fills a map, the training's moments included, without thumbnails and names, by checkpoint."""
+    """Bytes of the answer that fills a map, the snapshots included, without thumbnails and names, by checkpoint."""
     names = [name for name in ("emoji-simclr", "cifar10-simclr") if name in STORE.names()]
     return {name: len(json.dumps(map.show(STORE.get(name), "tsne", "feature", "class", ""))) for name in names}
 
 
 def measure_axe(browser: Browser, url: str) -> dict[str, int]:
     """Serious and critical findings on every view, in both languages and themes."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
     return {
-        f"{language or 'en'} {theme} {tab}": len(violations(context, f"{url}{language}?__theme={theme}&tab={tab}", tab))
+        f"{language or 'en'} {theme} {tab}": len(found)
         for language in ("", "zh")
         for theme in ("light", "dark")
-        for tab in TABS
+        for tab, found in findings(browser, url, language, theme).items()
     }
 
 

@@ -85,7 +85,7 @@ def test_no_pickle_is_read() -> None:
         assert not re.search(r"torch\.load\(|import pickle|allow_pickle=True", text), file
 
 
-SPEAKS = r"\b(?:text|refused|UserError|DivergedError|Unreachable|_refuse)\("  # what takes the key of a text
+SPEAKS = r"\b(?:text|refused|UserError|DivergedError|Unreachable|NotFiniteError|_refuse)\("  # what takes the key of a text
 
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:

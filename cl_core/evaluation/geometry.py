@@ -19,24 +19,32 @@ from cl_core.networks.methods import Method
 from cl_core.text import text
 
 
+def _unit(z: Tensor) -> Tensor:
+    """Rows of length 1, in float32 at least."""
+    return F.normalize(z if z.dtype == torch.float64 else z.float(), dim=1)
+
+
 def alignment(z1: Tensor, z2: Tensor) -> float:
     """Mean squared distance of positive pairs on the unit sphere (Wang and Isola 2020, eq. 1, alpha 2): 0 to 4.
 
     Args:
         z1, z2: (N, D), two views of N images.
     """
-    return float((F.normalize(z1, dim=1) - F.normalize(z2, dim=1)).square().sum(1).mean())
+    return float((_unit(z1) - _unit(z2)).square().sum(1).mean())
 
 
 def uniformity(z: Tensor) -> float:
     """log of the mean of exp(-2 squared distance) over pairs (Wang and Isola 2020, eq. 2, t 2).
 
-    0 where all points coincide; below about -2 where they spread over a sphere of many dimensions.
+    0 where all points coincide; below about -2 where they spread over a sphere of many dimensions. NaN for fewer than two
+    rows, which have no pair.
 
     Args:
-        z: (N, D), N >= 2.
+        z: (N, D).
     """
-    unit = F.normalize(z, dim=1)
+    if len(z) < 2:
+        return math.nan
+    unit = _unit(z)
     return float(torch.pdist(unit).square().mul(-2).logsumexp(0)) - math.log(len(z) * (len(z) - 1) / 2)
 
 
@@ -48,7 +56,7 @@ def tolerance(z: Tensor, labels: Tensor) -> float:
     Args:
         z: (N, D). labels: (N,) int64; -1 means unlabeled.
     """
-    unit = F.normalize(z, dim=1)
+    unit = _unit(z)
     same = (labels[:, None] == labels[None]) & (labels >= 0)[:, None]
     same.fill_diagonal_(False)
     return float((unit @ unit.T)[same].mean())
@@ -59,7 +67,7 @@ def output_std(z: Tensor) -> float:
 
     About 1 / sqrt(D) where they spread evenly over the sphere, 0 where they have collapsed to one point.
     """
-    return float(F.normalize(z, dim=1).std(0).mean())
+    return float(_unit(z).std(0).mean())
 
 
 def effective_rank(z: Tensor) -> float:
@@ -67,7 +75,7 @@ def effective_rank(z: Tensor) -> float:
 
     Of the normalized, then centered rows of z (N, D); 1 where all points coincide.
     """
-    unit = F.normalize(z, dim=1).double()
+    unit = _unit(z).double()
     values = torch.linalg.svdvals(unit - unit.mean(0))
     if float(values.sum()) < 1e-12:
         return 1.0

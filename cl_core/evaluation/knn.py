@@ -55,6 +55,9 @@ class KnnResult:
         )
 
 
+NO_NEIGHBOR = -1  # the prediction for a query without neighbors
+
+
 def knn_predict(
     queries: Tensor,
     gallery: Tensor,
@@ -72,7 +75,7 @@ def knn_predict(
         query_groups, gallery_groups: (Q,) and (G,) int64; images of the query's own group are no neighbors.
 
     Returns:
-        (Q,) int64.
+        (Q,) int64; -1 where a query has no neighbor, as all images are of its own group.
     """
     predictions = []
     for start in range(0, len(queries), QUERY_CHUNK):
@@ -83,8 +86,9 @@ def knn_predict(
         nearest, index = cosines.topk(min(k, len(gallery)), dim=1)
         votes = torch.zeros(len(cosines), classes)
         # Relative to the nearest, so that a small temperature cannot overflow.
-        votes.scatter_add_(1, labels[index], ((nearest - nearest[:, :1]) / temperature).exp())
-        predictions.append(votes.argmax(1))
+        relative = ((nearest - nearest[:, :1]) / temperature).masked_fill(nearest.isneginf(), -torch.inf)
+        votes.scatter_add_(1, labels[index], relative.exp())
+        predictions.append(votes.argmax(1).masked_fill(votes.amax(1) == 0, NO_NEIGHBOR))
     return torch.cat(predictions)
 
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.networks.embedding import checked_finite
 from cl_core.networks.methods import Method
 from cl_core.system.device import autocast
 
@@ -121,7 +122,7 @@ def describe(
         parts.append(features.view(len(TTA_VIEWS), len(part), -1).mean(0).cpu())
         if progress:
             progress(min(1.0, (start + BATCH) / len(images)))
-    return torch.cat(parts)
+    return checked_finite(torch.cat(parts))
 
 
 @dataclasses.dataclass(frozen=True)

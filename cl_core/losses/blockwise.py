@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 BLOCK_BYTES = {"cpu": 2**20}  # of one block of similarities: on the CPU it fits into the cache of a core
 LARGE_BLOCK_BYTES = 2**26  # on other devices it is large enough for full utilization
@@ -47,33 +46,50 @@ def _logits(z: Tensor, rows: slice, columns: slice, temperature: float, left_out
     return logits.masked_fill_(left_out(rows, columns), -torch.inf) if left_out else logits
 
 
+def _whole(z: Tensor, temperature: float, left_out: LeftOut | None) -> Tensor:
+    """`pair_logsumexp` with the matrix of all pairs, for autograd."""
+    everything = slice(0, len(z))
+    excluded = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    if left_out:
+        excluded = excluded | left_out(everything, everything)
+    # A row without pairs is -inf, and its gradient NaN: it is computed from zeros.
+    empty = excluded.all(1, keepdim=True)
+    logits = ((z / temperature) @ z.T).masked_fill(excluded & ~empty, -torch.inf).masked_fill(empty, 0)
+    return logits.logsumexp(1).masked_fill(empty[:, 0], -torch.inf)
+
+
 class _PairLogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, temperature: float, left_out: LeftOut | None) -> Tensor:
-        if 2 / temperature <= SAFE_EXPONENT:
-            # Cosines are at most 1, so 1 / t bounds the logits of rows and columns.
+    def forward(z: Tensor, temperature: float, bound: float, left_out: LeftOut | None) -> Tensor:
+        if 2 * bound <= SAFE_EXPONENT:
             sums = z.new_zeros(len(z))
             for rows, columns in _blocks(z):
-                terms = _logits(z, rows, columns, temperature, left_out).sub_(1 / temperature).exp_()
+                terms = _logits(z, rows, columns, temperature, left_out).sub_(bound).exp_()
                 sums[rows] += terms.sum(1)
                 if rows != columns:
                     sums[columns] += terms.sum(0)
-            result = sums.log() + 1 / temperature
-        else:
-            result = z.new_full((len(z),), -torch.inf)
-            for rows, columns in _blocks(z):
-                logits = _logits(z, rows, columns, temperature, left_out)
-                result[rows] = torch.logaddexp(result[rows], logits.logsumexp(1))
-                if rows != columns:
-                    result[columns] = torch.logaddexp(result[columns], logits.logsumexp(0))
-        ctx.save_for_backward(z, result)
-        ctx.temperature, ctx.left_out = temperature, left_out
+            return sums.log() + bound
+        result = z.new_full((len(z),), -torch.inf)
+        for rows, columns in _blocks(z):
+            logits = _logits(z, rows, columns, temperature, left_out)
+            result[rows] = torch.logaddexp(result[rows], logits.logsumexp(1))
+            if rows != columns:
+                result[columns] = torch.logaddexp(result[columns], logits.logsumexp(0))
         return result
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, float, LeftOut | None], output: Tensor) -> None:
+        z, ctx.temperature, _, ctx.left_out = inputs
+        ctx.save_for_backward(z, output)
+
+    @staticmethod
+    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, None, None, None]:
         z, result = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: the gradient is differentiated in turn
+            with torch.enable_grad():
+                whole = _whole(z, ctx.temperature, ctx.left_out)
+                (gradient,) = torch.autograd.grad(whole, z, weight, create_graph=True)
+            return gradient, None, None, None
         # A row without pairs is -inf; it has no probabilities, and its weight must be 0.
         result = result.masked_fill(result.isinf(), 0)
         gradient = torch.zeros_like(z)
@@ -86,17 +102,26 @@ class _PairLogSumExp(torch.autograd.Function):
                 gradient[rows] += pull @ z[columns]
             else:
                 gradient[rows] += (pull + pull.T) @ z[rows]
-        return gradient / ctx.temperature, None, None
+        return gradient / ctx.temperature, None, None, None
 
 
-def pair_logsumexp(z: Tensor, temperature: float, left_out: LeftOut | None = None) -> Tensor:
+def pair_logsumexp(z: Tensor, temperature: float | Tensor, left_out: LeftOut | None = None, normalized: bool = True) -> Tensor:
     """log of the sum over j of exp(z_i . z_j / temperature), over the pairs (i, j) that are not left out; j != i.
 
+    First derivatives by z and by a tensor `temperature` take the memory of one block, second derivatives
+    (`create_graph=True`) that of the whole matrix.
+
     Args:
-        z: (M, D) float32 or float64, rows of length 1.
-        temperature: > 0.
+        z: (M, D) float32 or float64.
+        temperature: > 0; as a tensor (), it gets its gradient.
+        normalized: whether the rows of z have length 1.
 
     Returns:
         (M,), -inf where a row has no pair.
     """
-    return _PairLogSumExp.apply(z, temperature, left_out)
+    if isinstance(temperature, Tensor):
+        # The gradient of the temperature comes through the embeddings: z_i . z_j / t is a product of scaled rows.
+        scaled = z * temperature.rsqrt()
+        return _PairLogSumExp.apply(scaled, 1.0, 1 / float(temperature) if normalized else torch.inf, left_out)
+    # Cosines are at most 1, so 1 / t bounds the logits of rows and columns.
+    return _PairLogSumExp.apply(z, temperature, 1 / temperature if normalized else torch.inf, left_out)

@@ -12,19 +12,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.losses.similarity import (
-    at_least_float32,
+    check_count,
     check_temperature,
     masked,
     same_shape,
     self_pairs,
     similarities,
+    unit_rows,
     without_autocast,
 )
 
 
 @without_autocast
 def info_nce(
-    query: Tensor, positive: Tensor, negatives: Tensor, temperature: float = 0.07, left_out: Tensor | None = None
+    query: Tensor, positive: Tensor, negatives: Tensor, temperature: float | Tensor = 0.07, left_out: Tensor | None = None
 ) -> Tensor:
     """-log softmax of the positive in [positive | negatives], with stored keys of a memory bank or queue as negatives.
 
@@ -33,7 +34,7 @@ def info_nce(
     Args:
         query: (N, D). positive: (N, D), the key of each query. negatives: (K, D), shared by all queries, K >= 0.
             Any floating dtype; rows need not be normalized.
-        temperature: > 0.
+        temperature: > 0; a tensor () is learned like a weight. The default is MoCo's.
         left_out: (N, K) bool, keys that are no negatives of a query, such as its own entry in a bank.
 
     Returns:
@@ -44,8 +45,7 @@ def info_nce(
     """
     check_temperature(temperature)
     same_shape(query, positive)
-    unit, key = F.normalize(at_least_float32(query), dim=1), F.normalize(at_least_float32(positive), dim=1)
-    own = (unit * key).sum(1, keepdim=True)
+    own = (unit_rows(query) * unit_rows(positive)).sum(1, keepdim=True)
     others = similarities(query, negatives)
     if left_out is not None:
         others = masked(others, left_out)
@@ -54,7 +54,7 @@ def info_nce(
 
 
 @without_autocast
-def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
+def info_nce_views(z: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
     """InfoNCE with V views of each image: each (anchor, positive) pair against the negatives.
 
     Negatives are the views of other images. An anchor's other positives are left out of the denominator, so no positive is
@@ -86,7 +86,7 @@ def info_nce_views(z: Tensor, temperature: float = 0.5) -> Tensor:
 
 
 @without_autocast
-def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
+def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
     """-log(positive / sum of negatives): NT-Xent with the positive left out of the denominator.
 
     The decoupled loss (Yeh et al. 2022, eq. 5). With a = exp(positive) and b the sum over the negatives it is log(b / a),
@@ -117,10 +117,12 @@ def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
 
 
 def bank_chance_level(negatives: int) -> float:
-    """`info_nce` of a model with equal similarities for all K + 1 keys: log(1 + K), in nats."""
+    """`info_nce` of a model with equal similarities for all K + 1 keys: log(1 + K), in nats; K >= 0."""
+    check_count(negatives, 0, "negatives")
     return math.log(1 + negatives)
 
 
 def ratio_chance_level(pairs: int) -> float:
-    """`info_nce_ratio` of a model with equal similarities for all views of N images: log(2N - 2), in nats."""
+    """`info_nce_ratio` of a model with equal similarities for all views of N images: log(2N - 2), in nats; N >= 2."""
+    check_count(pairs, 2, "pairs")
     return math.log(2 * pairs - 2)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.losses.similarity import at_least_float32, without_autocast
+from cl_core.losses.similarity import at_least_float32, check_count, without_autocast
 
 
 @without_autocast
@@ -61,7 +61,8 @@ def negative_sampling(data: Tensor, noise: Tensor, left_out: Tensor | None = Non
 
 
 def nce_chance_level(noise: int) -> float:
-    """`nce` of a model with the constant logit log(1 / K), the best constant: (K + 1) log(K + 1) - K log K, in nats."""
+    """`nce` of a model with the constant logit log(1 / K), the best constant: (K + 1) log(K + 1) - K log K, in nats; K >= 1."""
+    check_count(noise, 1, "noise")
     return (noise + 1) * math.log(noise + 1) - noise * math.log(noise)
 
 

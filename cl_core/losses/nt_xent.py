@@ -10,12 +10,13 @@ from torch import Tensor
 
 from cl_core.losses.blockwise import blockwise_pays, pair_logsumexp
 from cl_core.losses.similarity import (
-    at_least_float32,
+    check_count,
     check_temperature,
     masked,
     same_shape,
     self_pairs,
     similarities,
+    unit_rows,
     without_autocast,
 )
 
@@ -37,13 +38,14 @@ def false_negatives(labels: Tensor) -> Tensor:
 
 
 @without_autocast
-def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | None = None) -> Tensor:
+def nt_xent(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, labels: Tensor | None = None) -> Tensor:
     """Mean over all 2N views of -log softmax of the positive among the 2N - 1 other views.
 
     Args:
         z1, z2: embeddings of the first and second view of N images, (N, D), N >= 1; any floating
             dtype, rows need not be normalized.
-        temperature: > 0; the loss is finite at any value.
+        temperature: > 0; the loss is finite at any value. A tensor () is learned like a weight. The default is SimCLR's for
+            CIFAR-10 (appendix B.9).
         labels: (N,); where given, `false_negatives` are left out of the denominator.
 
     Returns:
@@ -64,9 +66,9 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5, labels: Tensor | N
     return F.cross_entropy(logits, positive_index(len(z1), z1.device))
 
 
-def _blockwise(z: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
+def _blockwise(z: Tensor, temperature: float | Tensor, labels: Tensor | None) -> Tensor:
     """`nt_xent` of views z (2N, D) without the matrix of their pairs."""
-    z = F.normalize(at_least_float32(z), dim=1)
+    z = unit_rows(z)
     pairs = len(z) // 2
     left_out = None
     if labels is not None:
@@ -80,5 +82,6 @@ def _blockwise(z: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
 
 
 def chance_level(pairs: int) -> float:
-    """The loss of a model with equal similarities for all views of N images: log(2N - 1), in nats."""
+    """The loss of a model with equal similarities for all views of N images: log(2N - 1), in nats; N >= 1."""
+    check_count(pairs, 1, "pairs")
     return math.log(2 * pairs - 1)

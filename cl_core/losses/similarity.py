@@ -7,7 +7,6 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 P = ParamSpec("P")
@@ -31,18 +30,37 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def check_temperature(temperature: float) -> None:
-    """Raise ValueError unless the temperature is above 0."""
+def check_temperature(temperature: float | Tensor) -> None:
+    """Raise ValueError unless the temperature is above 0; on an accelerator it is not read, as the host would wait for it."""
+    if isinstance(temperature, Tensor):
+        if temperature.numel() != 1:
+            raise ValueError(f"temperature must be one number, not a tensor of shape {tuple(temperature.shape)}")
+        if temperature.device.type != "cpu":
+            return
     if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, not {temperature}")
+        raise ValueError(f"temperature must be above 0, not {float(temperature)}")
+
+
+def check_count(count: int, least: int, what: str) -> None:
+    """Raise ValueError unless there are at least `least` of something."""
+    if count < least:
+        raise ValueError(f"{what} must be at least {least}, not {count}")
+
+
+def unit_rows(z: Tensor) -> Tensor:
+    """Rows of z (M, D) scaled to length 1, in float32 or float64; rows of zeros stay zeros, with a finite gradient.
+
+    `F.normalize` gives them a gradient of 1e12, which is infinite in half precision.
+    """
+    z = at_least_float32(z)
+    length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    return z / torch.where(length > 0, length, 1)
 
 
 def similarities(a: Tensor, b: Tensor, normalize: bool = True) -> Tensor:
     """Cosines, or dot products, of the rows of a (M, D) and b (C, D): (M, C), float32 or float64."""
-    a, b = at_least_float32(a), at_least_float32(b)
-    if normalize:
-        a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-    return a @ b.T
+    prepare = unit_rows if normalize else at_least_float32
+    return prepare(a) @ prepare(b).T
 
 
 def self_pairs(count: int, device: torch.device | None = None) -> Tensor:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.losses.blockwise import blockwise_pays, pair_logsumexp
-from cl_core.losses.similarity import at_least_float32, check_temperature, masked, self_pairs, similarities, without_autocast
+from cl_core.losses.similarity import (
+    at_least_float32,
+    check_temperature,
+    masked,
+    self_pairs,
+    similarities,
+    unit_rows,
+    without_autocast,
+)
 
 SupConForm = Literal["out", "in", "in-sum"]
 
@@ -25,7 +32,9 @@ def left_out_anchors(labels: Tensor) -> int:
 
 
 @without_autocast
-def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConForm = "out", normalize: bool = True) -> Tensor:
+def sup_con(
+    z: Tensor, labels: Tensor, temperature: float | Tensor = 0.1, form: SupConForm = "out", normalize: bool = True
+) -> Tensor:
     """Mean over the anchors that have a positive; `left_out_anchors` counts the others.
 
     There is no factor temperature / base temperature: identical embeddings give exactly log(M - 1); `in-sum` gives log |P|
@@ -33,28 +42,24 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, form: SupConFor
 
     Args:
         z: embeddings of all views, (M, D), any floating dtype. labels: (M,).
-        temperature: > 0.
+        temperature: > 0; a tensor () is learned like a weight. The default is the paper's.
         form: position of the mean over the positives P. `out`: outside the log, eq. 2, with better accuracy in the paper.
             `in`: -log(mean of the positives' probabilities), eq. 3. `in-sum`: -log(their sum), without 1 / |P|.
         normalize: compare by cosine; otherwise by dot product.
 
     Returns:
-        Scalar, float32 (float64 for float64 input).
+        Scalar, float32 (float64 for float64 input); NaN, the mean of nothing, where no anchor has a positive.
 
     Raises:
-        ValueError: no anchor has a positive, shapes do not agree, or the temperature is not above 0. On an accelerator the
-            first is not checked, as the host would wait for the result; the loss is NaN there.
+        ValueError: shapes do not agree, or the temperature is not above 0.
     """
     check_temperature(temperature)
     if z.dim() != 2 or labels.shape != z.shape[:1]:
         raise ValueError(f"embeddings need the shape (M, D) and labels (M,), not {tuple(z.shape)} and {tuple(labels.shape)}")
-    blockwise = normalize and blockwise_pays(len(z))
-    count = _positives(labels) if blockwise else positive_pairs(labels).sum(1)
-    if z.device.type == "cpu" and not bool(count.any()):
-        raise ValueError("no two views have the same label, so there is no positive pair; every class needs two views")
-    if blockwise:
-        return _blockwise(z, labels, count, temperature, form)
+    if blockwise_pays(len(z)):
+        return _blockwise(z, labels, temperature, form, normalize)
     positive = positive_pairs(labels)
+    count = positive.sum(1)
     logits = masked(similarities(z, z, normalize) / temperature, self_pairs(len(z), z.device))
     log_probability = logits - logits.logsumexp(1, keepdim=True)
     anchors, at_least_one = count > 0, count.clamp(min=1)
@@ -86,14 +91,14 @@ def _positives(labels: Tensor) -> Tensor:
     return torch.zeros_like(group).index_add_(0, group, torch.ones_like(group))[group] - 1
 
 
-def _blockwise(z: Tensor, labels: Tensor, count: Tensor, temperature: float, form: SupConForm) -> Tensor:
-    """`sup_con` of normalized z without the matrix of all pairs.
+def _blockwise(z: Tensor, labels: Tensor, temperature: float | Tensor, form: SupConForm, normalize: bool) -> Tensor:
+    """`sup_con` without the matrix of all pairs.
 
     Outside the log, the mean over the positives is linear in their embeddings, so each class needs only its sum.
     """
-    z = F.normalize(at_least_float32(z), dim=1)
+    z, count = unit_rows(z) if normalize else at_least_float32(z), _positives(labels)
     anchors, at_least_one = count > 0, count.clamp(min=1)
-    log_denominators = pair_logsumexp(z, temperature)
+    log_denominators = pair_logsumexp(z, temperature, normalized=normalize)
     if form == "out":
         group = _groups(labels)
         sums = torch.zeros_like(z).index_add(0, group, z)
@@ -103,7 +108,7 @@ def _blockwise(z: Tensor, labels: Tensor, count: Tensor, temperature: float, for
     def negative(rows: slice, columns: slice) -> Tensor:
         return labels[rows, None] != labels[None, columns]
 
-    terms = log_denominators - pair_logsumexp(z, temperature, negative)
+    terms = log_denominators - pair_logsumexp(z, temperature, negative, normalize)
     if form == "in":
         terms = terms + at_least_one.to(terms.dtype).log()
     return _mean_over(anchors, terms)

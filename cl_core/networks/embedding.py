@@ -10,12 +10,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.augment.views import plain_views
+from cl_core.errors import UserError
 from cl_core.networks.methods import Method
 from cl_core.system.device import Precision, autocast
 
 Layer = Literal["feature", "embedding"]
 
 BATCH = 500
+
+
+class NotFiniteError(UserError):
+    """A network gives features that are NaN or infinite."""
+
+
+def checked_finite(features: Tensor) -> Tensor:
+    """`features`, on the CPU.
+
+    Raises:
+        NotFiniteError: some are NaN or infinite.
+    """
+    if not features.isfinite().all():
+        raise NotFiniteError("models.not_finite")
+    return features
 
 
 @torch.no_grad()
@@ -28,6 +44,9 @@ def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precisi
 
     Returns:
         (N, D) float32 on the CPU. The mode of the method is restored.
+
+    Raises:
+        NotFiniteError: the network gives NaN or infinity.
     """
     was_training = method.training
     method.eval()
@@ -38,7 +57,7 @@ def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precisi
                 values = method.project(values)
     finally:
         method.train(was_training)
-    return F.normalize(values.float(), dim=1).cpu()
+    return checked_finite(F.normalize(values.float(), dim=1).cpu())
 
 
 def embed(

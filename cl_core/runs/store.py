@@ -103,6 +103,8 @@ def open_run(folder: RunFolder) -> Run:
         method.load_inference_state(folder.read_model())
     except RuntimeError:
         raise UserError("runs.model_mismatch", file=folder.model_file) from None
+    if not all(bool(value.isfinite().all()) for value in method.state_dict().values()):
+        raise UserError("runs.not_finite", file=folder.model_file)
     method.eval()
     return Run(folder, record, method, fingerprint(folder.model_file))
 

@@ -23,7 +23,7 @@ from cl_core.data.dataset import Dataset, instances, training_rows
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
-from cl_core.networks.embedding import embed
+from cl_core.networks.embedding import NotFiniteError, embed
 from cl_core.networks.encoders.base import Encoder, Statistics
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method, Shard
@@ -336,11 +336,13 @@ class Training:
     def _measure(self) -> Snapshot:
         # The last snapshot uses the precision with which a finished run is evaluated.
         precision = self.config.precision if self.step < self.total else "float32"
-        features = embed(self.method, self.dataset.images, self.size, self.device, precision=precision)
-        if not features.isfinite().all():
+        try:
+            features = embed(self.method, self.dataset.images, self.size, self.device, precision=precision)
+        except NotFiniteError:
             at = self.step
             lr, good = self._restore_good_state(at)
-            raise DivergedError("training.features_diverged", step=f"{at + 1:,}", lr=lr, good=good, peak=f"{self.config.lr:g}")
+            peak = f"{self.config.lr:g}"
+            raise DivergedError("training.features_diverged", step=f"{at + 1:,}", lr=lr, good=good, peak=peak) from None
         geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry)

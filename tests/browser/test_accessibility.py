@@ -19,6 +19,12 @@ RUN = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => fo
 @pytest.mark.parametrize(("language", "theme"), [("", "light"), ("zh", "dark")])
 def test_nothing_serious(browser: Browser, app_url: str, language: str, theme: str) -> None:
     """One language in one theme each: `benchmarks/explorer.py` goes through all four."""
+    found = findings(browser, app_url, language, theme)
+    assert not any(found.values()), found
+
+
+def findings(browser: Browser, app_url: str, language: str, theme: str) -> dict[str, list[str]]:
+    """`violations` of every tab."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{app_url}{language}?__theme={theme}")
@@ -26,7 +32,7 @@ def test_nothing_serious(browser: Browser, app_url: str, language: str, theme: s
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = {name: violations(page, name) for name in TABS}
     page.close()
-    assert not any(found.values()), found
+    return found
 
 
 def violations(page: Page, tab: str) -> list[str]:

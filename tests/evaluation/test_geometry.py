@@ -72,3 +72,13 @@ def test_tolerance_is_the_mean_cosine_within_classes() -> None:
     expected = sum(float(torch.cosine_similarity(z[i], z[j], dim=0)) for i, j in pairs) / len(pairs)
     assert tolerance(z, labels) == pytest.approx(expected, abs=1e-6)
     assert math.isnan(tolerance(z[:2], torch.tensor([0, 1])))
+
+
+def test_half_precision_and_too_few_rows() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(20, 8)
+    labels = torch.arange(20) % 3
+    for measure in (uniformity, output_std, effective_rank, lambda z: alignment(z, z.flip(0)), lambda z: tolerance(z, labels)):
+        assert measure(z.half()) == pytest.approx(measure(z), abs=2e-3)
+    assert math.isnan(uniformity(z[:1]))
+    assert math.isnan(uniformity(z[:0]))

@@ -95,3 +95,14 @@ def test_protocols_of_shipped_runs_can_be_rebuilt() -> None:
 def test_incomplete_stored_results_are_none(stored: object) -> None:
     assert KnnResult.from_metrics(stored) is None
     assert Geometry.from_metrics(stored) is None
+
+
+def test_a_query_without_neighbors_has_no_class() -> None:
+    gallery = F.normalize(torch.randn(4, 3), dim=1)
+    groups = torch.zeros(4, dtype=torch.long)
+    own, other = torch.zeros(2, dtype=torch.long), torch.ones(2, dtype=torch.long)
+    labels = torch.tensor([0, 0, 1, 1])
+    assert knn_predict(gallery[:2], gallery, labels, 2, 3, 0.1, own, groups).tolist() == [-1, -1]
+    assert (knn_predict(gallery[:2], gallery, labels, 2, 3, 0.1, other, groups) >= 0).all()
+    only_one = torch.tensor([0, 0, 0, 1])  # the other three are masked, and k is larger
+    assert knn_predict(gallery[:2], gallery, labels, 2, 4, 0.1, own, only_one).tolist() == [1, 1]

@@ -48,7 +48,7 @@ def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
 
     folder = RunFolder(runs / "mine")
     weights = folder.read_model().items()
-    folder.write_model({name: torch.randn_like(value) if value.is_floating_point() else value for name, value in weights})
+    folder.write_model({name: torch.rand_like(value) if value.is_floating_point() else value for name, value in weights})
     after = STORE.get("mine").run
     assert after.key != before.key
     assert not torch.equal(draw_batch(STORE.get("mine"), 4, 1).trained, batch.trained)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cl_core.losses import blockwise, nt_xent, sup_con
+from cl_core.losses import SupConForm, blockwise, nt_xent, sup_con
 from cl_core.losses.blockwise import BLOCKWISE_FROM, pair_logsumexp
 
 PAIRS = 125
@@ -81,9 +81,9 @@ def test_identical_features_give_the_chance_level_in_large_batches() -> None:
 def test_large_batches_are_blockwise(views: int, called: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
-    def counted(z: Tensor, *rest: object) -> Tensor:
+    def counted(z: Tensor, *rest: object, **named: object) -> Tensor:
         calls.append(len(z))
-        return pair_logsumexp(z, *rest)  # type: ignore[arg-type]
+        return pair_logsumexp(z, *rest, **named)  # type: ignore[arg-type]
 
     for module in ("cl_core.losses.nt_xent", "cl_core.losses.sup_con"):
         monkeypatch.setattr(sys.modules[module], "pair_logsumexp", counted)
@@ -93,10 +93,21 @@ def test_large_batches_are_blockwise(views: int, called: bool, monkeypatch: pyte
     assert calls == ([views, views] if called else [])
 
 
-def test_supcon_of_dot_products_uses_the_matrix() -> None:
-    """Dot products are unbounded, so sums of a block could overflow."""
-    z = 30 * torch.randn(BLOCKWISE_FROM, 4)
-    assert torch.isfinite(sup_con(z, torch.arange(len(z)) % 5, 0.1, normalize=False))
+@pytest.mark.parametrize("form", ["out", "in", "in-sum"])
+def test_supcon_of_dot_products_is_blockwise_too(form: SupConForm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dot products are unbounded, so a sum over a block could overflow."""
+    torch.manual_seed(0)
+    z, labels = 30 * torch.randn(2 * PAIRS, 4, dtype=torch.float64), torch.arange(2 * PAIRS) % 5
+
+    def loss(z: Tensor, t: float) -> Tensor:
+        return sup_con(z, labels, t, form, normalize=False)
+
+    value, gradient, block_value, block_gradient = both_ways(loss, z, 0.1, monkeypatch)
+    assert value.isfinite()
+    assert block_value.item() == pytest.approx(value.item(), rel=1e-12)
+    assert torch.allclose(gradient, block_gradient, rtol=1e-9, atol=1e-9)
+    large = sup_con((1000 * z).float(), labels, 0.1, form, normalize=False)
+    assert large.isfinite()
 
 
 SCRIPT = """
@@ -117,3 +128,77 @@ def test_memory_does_not_grow_with_the_square_of_the_batch() -> None:
     """6,144 pairs: their matrix has 151 million entries, 604 MB in float32 and several times that with autograd."""
     run = subprocess.run([sys.executable, "-c", SCRIPT.format(pairs=6144)], capture_output=True, text=True, check=True)
     assert 0 < int(run.stdout) < 60e6
+
+
+def difference(loss: Callable[[float], Tensor], t: float, step: float = 1e-5) -> float:
+    return (float(loss(t + step)) - float(loss(t - step))) / (2 * step)
+
+
+@pytest.mark.parametrize("views", [BLOCKWISE_FROM - 2, BLOCKWISE_FROM])
+@pytest.mark.parametrize("t", [0.02, 0.5])
+def test_a_temperature_that_is_learned_gets_its_gradient(views: int, t: float) -> None:
+    """Against finite differences, with the matrix and blockwise."""
+    torch.manual_seed(0)
+    z = torch.randn(views, 8, dtype=torch.float64)
+    half, labels = views // 2, torch.arange(views) % 7
+    losses: list[Callable[[float | Tensor], Tensor]] = [lambda t: nt_xent(z[:half], z[half:], t)]
+    losses += [lambda t: nt_xent(z[:half], z[half:], t, labels[:half])]
+    losses += [lambda t, form=form: sup_con(z, labels, t, form) for form in ("out", "in", "in-sum")]  # type: ignore[misc]
+    losses += [lambda t: sup_con(0.3 * z, labels, t, normalize=False)]
+    for loss in losses:
+        temperature = torch.tensor(t, dtype=torch.float64, requires_grad=True)
+        value = loss(temperature)
+        assert float(value) == pytest.approx(float(loss(t)), rel=1e-12)
+        value.backward()
+        assert float(temperature.grad) == pytest.approx(difference(loss, t), rel=1e-5)  # type: ignore[arg-type]
+
+
+def test_a_learned_temperature_takes_no_more_memory() -> None:
+    script = SCRIPT.replace("nt_xent(z1, z2, 0.1)", "nt_xent(z1, z2, torch.tensor(0.1, requires_grad=True))")
+    run = subprocess.run([sys.executable, "-c", script.format(pairs=6144)], capture_output=True, text=True, check=True)
+    assert 0 < int(run.stdout) < 60e6
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_second_derivatives_are_those_of_the_matrix(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    z, direction = torch.randn(2 * PAIRS, 6, dtype=torch.float64), torch.randn(2 * PAIRS, 6, dtype=torch.float64)
+    products = []
+    for threshold in (10**9, 1):
+        monkeypatch.setattr(blockwise, "BLOCKWISE_FROM", threshold)
+        leaf = z.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(LOSSES[name](leaf, 0.2), leaf, create_graph=True)
+        (product,) = torch.autograd.grad((gradient * direction).sum(), leaf)
+        products.append(product)
+    assert torch.allclose(*products, rtol=1e-9, atol=1e-12)
+
+
+def test_gradients_of_functional_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(3)
+    z = torch.randn(2 * PAIRS, 6, dtype=torch.float64)
+    expected, found = both_ways(LOSSES["nt-xent"], z, 0.2, monkeypatch)[1::2]
+    monkeypatch.setattr(blockwise, "BLOCKWISE_FROM", 1)
+    functional = torch.func.grad(lambda z: LOSSES["nt-xent"](z, 0.2))(z)
+    assert torch.allclose(functional, expected, rtol=1e-9, atol=1e-12)
+    assert torch.allclose(functional, found, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("views", [8, BLOCKWISE_FROM])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_rows_of_zeros_have_a_finite_gradient(views: int, dtype: torch.dtype) -> None:
+    z = torch.randn(views, 8).to(dtype)
+    z[::3] = 0
+    labels = torch.arange(views) % 4
+    for name in ("nt-xent", "supcon"):
+        leaf = z.clone().requires_grad_()
+        half = views // 2
+        value = nt_xent(leaf[:half], leaf[half:], 0.1) if name == "nt-xent" else sup_con(leaf, labels, 0.1)
+        value.backward()
+        assert leaf.grad is not None
+        assert leaf.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("views", [6, BLOCKWISE_FROM])
+def test_supcon_without_a_positive_is_nan_everywhere(views: int) -> None:
+    for form in ("out", "in", "in-sum"):
+        assert sup_con(torch.randn(views, 4), torch.arange(views), 0.1, form).isnan()  # type: ignore[arg-type]

@@ -9,7 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.losses import bank_chance_level, info_nce, info_nce_ratio, info_nce_views, nt_xent, ratio_chance_level
+from cl_core.losses import (
+    bank_chance_level,
+    chance_level,
+    info_nce,
+    info_nce_ratio,
+    info_nce_views,
+    nce_chance_level,
+    nt_xent,
+    ratio_chance_level,
+)
 
 TEMPERATURES = [0.01, 0.05, 0.1, 0.5, 1.0, 10.0]
 
@@ -152,3 +161,12 @@ def test_shapes_must_agree() -> None:
         info_nce_views(z[:1])
     with pytest.raises(ValueError, match="at least 2 images"):
         info_nce_ratio(z[0, :1], z[1, :1])
+
+
+def test_chance_levels_at_their_edges() -> None:
+    assert bank_chance_level(0) == 0
+    assert ratio_chance_level(2) == pytest.approx(math.log(2))
+    for level, least in ((bank_chance_level, 0), (ratio_chance_level, 2), (chance_level, 1), (nce_chance_level, 1)):
+        assert math.isfinite(level(least))
+        with pytest.raises(ValueError, match=f"must be at least {least}, not {least - 1}"):
+            level(least - 1)

@@ -81,11 +81,6 @@ def test_anchors_without_a_positive_are_left_out_and_counted() -> None:
     assert z.grad[3].abs().max() > 0  # still a negative of the others
 
 
-def test_without_any_positive_it_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no two views have the same label"):
-        sup_con(torch.randn(3, 4), torch.arange(3))
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("temperature", [0.01, 10.0])

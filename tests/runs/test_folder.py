@@ -6,10 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
+from PIL import Image
 
 from cl_core.errors import UserError
 from cl_core.runs.folder import RunFolder
@@ -152,3 +156,33 @@ def test_only_one_process_trains_a_run(tmp_path: Path) -> None:
     other.communicate()
     assert not folder.is_claimed()
     assert folder.is_new()
+
+
+def changed_weights(small_run: Path, folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
+    """A copy of a run whose largest weight of the encoder is changed."""
+    shutil.copytree(small_run, folder)
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    name = max((name for name in weights if name.startswith("encoder.")), key=lambda name: weights[name].numel())
+    safetensors.torch.save_file(weights | {name: change(weights[name])}, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(small_run: Path, tmp_path: Path, value: float) -> None:
+    folder = changed_weights(small_run, tmp_path / "run", lambda weight: torch.full_like(weight, value))
+    with pytest.raises(UserError, match="weights that are not finite numbers"):
+        open_run(RunFolder(folder))
+
+
+COMMANDS = [("evaluate", "--checkpoint"), ("search", "image.png", "--checkpoint"), ("project", "--checkpoint")]
+
+
+@pytest.mark.parametrize("command_line", COMMANDS)
+def test_features_that_are_no_numbers_are_refused(
+    small_run: Path, tmp_path: Path, command: Callable[..., Any], command_line: tuple[str, ...]
+) -> None:
+    folder = changed_weights(small_run, tmp_path / "run", lambda weight: torch.full_like(weight.float(), 3e38))
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "image.png")
+    done = command(*command_line, folder)
+    assert done.returncode == 2, done.stderr
+    assert "features of this model are not finite numbers" in done.stderr
