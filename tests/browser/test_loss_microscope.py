@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import torch
 from playwright.sync_api import Locator, Page, expect
 
 from cl_core.explore.batch import compare, draw_batch
@@ -139,7 +140,12 @@ def test_every_loss_at_every_temperature(page: Page) -> None:
         for t in TEMPERATURES:
             page.get_by_role("spinbutton", name="Temperature t").fill(t)
             expect(page).to_have_url(re.compile(rf"[?&]t={re.escape(t)}(&|$)"))
-            check(page, compare_by(loss, batch.trained, batch.labels, float(t)).anatomy, row, column)
+            trained = compare_by(loss, batch.trained, batch.labels, float(t)).anatomy
+            check(page, trained, row, column)
+            # The sentence above has the numbers of the matrices.
+            said = page.locator("#loss-view .cl-summary")
+            expect(said).to_contain_text(f"(temperature {t})")
+            expect(said).to_contain_text(f"{round(trained.loss, 2) + 0.0:.2f} trained".replace("-", "−"))
 
 
 def test_every_method(page: Page) -> None:
@@ -178,13 +184,24 @@ def test_a_false_negative_is_called_one(page: Page) -> None:
     assert data.classes
     point(page, row, column, 2 * COUNT)
     expect(page.locator("#loss-view .cl-flag")).to_contain_text("false negative")
+    parts = compare(STORE.get("emoji-simclr"), batch, 2 * COUNT)[TRAINED].anatomy
+    without = parts.negative.clone()
+    without[row, column] = False
+    compared = parts.scaled.masked_fill(~(parts.positive | without), -torch.inf)[row]
+    smaller = compared.logsumexp(0) - parts.scaled[row, parts.positive[row]]
+    assert number(page, "cost") == pytest.approx(float(parts.terms[row] - smaller), rel=1e-3, abs=1e-5)
+    expect(page.locator("#loss-view [data-fact=contribution]")).to_have_count(0)
 
 
 def test_the_worked_example_shows_its_figures(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page)
+    page.get_by_role("spinbutton", name="Temperature t").fill("5")
     pick(page, "Loss", "Worked example: SupCon, mean outside the log")
     expect(page.locator("#loss-view .cl-matrix")).to_have_count(1)
+    expect(page.get_by_role("spinbutton", name="Temperature t")).to_be_disabled()
+    expect(page.get_by_role("spinbutton", name="Temperature t")).to_have_value("1")
+    expect(page.get_by_role("button", name="New batch")).to_be_disabled()
     said = page.locator("#loss-view .cl-summary")
     for figure in ("11.4197, 7.2050, 4.0179, 9.5451", "0.5504, 0.0000, 1.0430, 0.8892", "2.4826"):
         expect(said).to_contain_text(figure)

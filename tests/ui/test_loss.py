@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from cl_core.explore.batch import compare, draw_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.training.loop import uses_labels
-from cl_core.ui.tabs.loss import Loss, cell_roles, show
+from cl_core.ui.tabs.loss import Loss, cell_roles, compare_by, show
 
 STORE = ModelStore()
 
@@ -49,7 +50,8 @@ def test_every_checkpoint_is_shown(model: str) -> None:
         assert set(named) <= set(value["roleNames"])
         assert all(-1 <= column["sprite"] < value["sprites"]["count"] for column in panel["columns"])
     chance = float(summary.rsplit(" ", 1)[1].rstrip("."))
-    before, after = (float(part.split("**")[0]) for part in summary.split("Loss over this batch: **")[1].split(", **"))
+    assert "Loss over this batch: **{loss0}** untrained, **{loss1}** trained" in summary
+    before, after = (comparison.anatomy.loss for comparison in pair)
     if "simsiam" not in model:
         assert after < before < chance + 2
     assert after < chance
@@ -63,6 +65,22 @@ def test_the_worked_example_is_shown(loss: Loss, expected: str) -> None:
     assert f"they add up to the loss, **{expected}**" in value["summary"]
     assert value["measure"] == "dot"
     assert value["sprites"] is None
+
+
+def test_each_loss_has_its_own_chance_level() -> None:
+    """That of equal embeddings, in closed form."""
+    labels = torch.tensor([0, 0, 1, 2, 2, 2])
+    z, views = torch.randn(12, 5), 12
+    positives = (labels.repeat(2)[:, None] == labels.repeat(2)[None]).sum(1) - 1
+    expected: dict[Loss, float] = {
+        "nt-xent": math.log(views - 1),
+        "ratio": math.log(views - 2),
+        "out": math.log(views - 1),
+        "in": math.log(views - 1),
+        "in-sum": math.log(views - 1) - float(positives.log().mean()),
+    }
+    for loss, chance in expected.items():
+        assert compare_by(loss, z, labels, 0.1).chance == pytest.approx(chance, abs=1e-5), loss
 
 
 def test_simclr_has_one_positive_a_row_and_leaves_itself_out() -> None:

@@ -187,7 +187,10 @@ export interface MicroscopeValue {
   /** The sheet begins with the rows' images. */
   sprites: Sprites | null;
   measure: "cosine" | "dot" | "logit";
+  /** {t} and {loss0}, {loss1} ... stand for the temperature and the loss of each matrix. */
   summary: string;
+  /** Whether the temperature is part of the example, and cannot be moved. */
+  fixed: boolean;
 }
 
 /** A run in the plane of uniformity and tolerance. */

@@ -67,15 +67,15 @@ def show_batch(model: Model, others: list[Model], seed: float, picked: str) -> d
     models = _on_same_images(chosen_models(model, others))
     data, batch = model.dataset, chosen_batch(model, picked, PAIRS, int(seed))
     augment = model.config.augment
-    panels, losses = [], []
+    panels, losses = list[dict[str, Any]](), list[str]()
     for each in models:
         # The same crops and colors for runs on images of another size.
         generator = torch.Generator().manual_seed(int(seed))
         pair = [make_views(data.images[batch.rows], augment, each.size, generator)[0] for _ in range(2)]
         comparison = compare_by(LOSS, embed_batch(each.run, torch.cat(pair)), batch.labels, TEMPERATURE)
         panels.append(image_panel(each.name, comparison, batch, data, data.labels, {}))
-        losses.append(f"{each.name} **{comparison.anatomy.loss:.2f}**")
-    summary = text("compare.batch_summary", t=f"{TEMPERATURE:g}", losses=", ".join(losses))
+        losses.append(f"{each.name} **{{loss{len(losses)}}}**")
+    summary = text("compare.batch_summary", t="{t}", losses=", ".join(losses))  # numbers follow the slider in the browser
     return value_of(panels, images.sprites(batch.views), summary)
 
 

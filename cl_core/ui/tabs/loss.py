@@ -13,7 +13,7 @@ from cl_core.augment.views import plain_views
 from cl_core.data.dataset import Dataset, instance_rows
 from cl_core.explore.batch import Batch, chosen_batch, compare, key_images, picked_rows
 from cl_core.explore.model import Model
-from cl_core.losses import SupConForm, chance_level
+from cl_core.losses import SupConForm
 from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
 from cl_core.networks.methods import Comparison
 from cl_core.networks.methods.base import view_columns
@@ -22,6 +22,7 @@ from cl_core.training.loop import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
+from cl_core.ui.events import QUICK
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
 
@@ -33,14 +34,20 @@ STORED_KINDS = ("bank", "queue")
 
 
 def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
-    """Another loss than the model's own, on embeddings z (2N, D) of N images with labels (N,)."""
+    """Another loss than the model's own, on embeddings z (2N, D) of N images with labels (N,).
+
+    Its chance level is the same loss of equal embeddings.
+    """
+    chance = _taken_apart(loss, torch.ones_like(z), labels, temperature).loss
+    return Comparison(_taken_apart(loss, z, labels, temperature), *view_columns(len(z)), chance=chance)
+
+
+def _taken_apart(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Anatomy:
     if loss in ("nt-xent", "ratio"):
         first, second = z.chunk(2)
         take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
-        anatomy = take_apart(first, second, temperature)
-    else:
-        anatomy = sup_con_anatomy(z, labels.repeat(2), temperature, _form(loss))
-    return Comparison(anatomy, *view_columns(len(z)), chance=chance_level(len(labels)))
+        return take_apart(first, second, temperature)
+    return sup_con_anatomy(z, labels.repeat(2), temperature, _form(loss))
 
 
 def _form(loss: Loss) -> SupConForm:
@@ -130,10 +137,10 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     if keys:
         sheet.append(plain_views(key_images(model, torch.tensor(keys)), run.size))
     measure = "logit" if pair[0].kinds[0] == "class" else "cosine"
-    losses = [f"{c.anatomy.loss:.2f}" for c in pair]
-    t = f"{config.temperature:g}"
-    description = text(f"methods.{config.method}", t=t) if loss == "own" else text(f"losses.{loss}.about", t=t)
-    summary = text("loss.summary", method=description, before=losses[0], after=losses[1], chance=f"{pair[1].chance:.2f}")
+    # The browser fills in the temperature and the losses, which follow its slider.
+    description = text(f"methods.{config.method}", t="{t}") if loss == "own" else text(f"losses.{loss}.about", t="{t}")
+    chance = f"{pair[1].chance:.2f}"
+    summary = text("loss.summary", method=description, before="{loss0}", after="{loss1}", chance=chance)
     return value_of(panels, images.sprites(torch.cat(sheet)), " ".join([summary, *notes]), measure)
 
 
@@ -176,16 +183,23 @@ def show_example(form: SupConForm) -> dict[str, Any]:
     values_of = {"denominators": anatomy.denominators, "terms": anatomy.terms, "contributions": anatomy.contribution.sum(1)}
     listed = {name: ", ".join(f"{value:.4f}" for value in values.tolist()) for name, values in values_of.items()}
     summary = text("loss.example_summary", loss=f"{anatomy.loss:.4f}", **listed)
-    return value_of([panel], None, summary, "dot")
+    return value_of([panel], None, summary, "dot", fixed=True)
 
 
 def value_of(
-    panels: list[dict[str, Any]], sprites: dict[str, object] | None, summary: str, measure: str = "cosine"
+    panels: list[dict[str, Any]],
+    sprites: dict[str, object] | None,
+    summary: str,
+    measure: str = "cosine",
+    fixed: bool = False,
 ) -> dict[str, Any]:
-    """What a `loss_microscope` or a `temperature_lab` shows."""
+    """What a `loss_microscope` or a `temperature_lab` shows.
+
+    summary: {t} and {loss0}, {loss1} ... are filled in by the browser. fixed: the temperature cannot be moved.
+    """
     roles = texts("roles")
     value = {"panels": panels, "roles": list(roles), "roleNames": roles}
-    return value | {"sprites": sprites, "measure": measure, "summary": summary}
+    return value | {"sprites": sprites, "measure": measure, "summary": summary, "fixed": fixed}
 
 
 def build(page: Page, opened: Event) -> None:
@@ -208,6 +222,13 @@ def build(page: Page, opened: Event) -> None:
     page.link("stage", read=lambda raw, _: one_of(raw, STAGES))
     page.link("t", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("cell", read=lambda raw, _: _cell(raw))
+    gr.on(
+        [opened, loss.change],
+        lambda loss: [gr.update(interactive=not loss.startswith("example-"))] * 2,
+        loss,
+        [count, again],
+        **QUICK,
+    )
     page.draws([opened, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
     page.draws_new_batch(again)
 

@@ -1,6 +1,6 @@
 // A batch's similarity matrices with the loss written out: point at a cell to see its term, and back.
 
-import { anatomy } from "../lib/anatomy.js";
+import { anatomy, termWithout } from "../lib/anatomy.js";
 import { mountComponent } from "../lib/component.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
 import { rowFormula, symbols } from "../lib/formula.js";
@@ -121,7 +121,6 @@ class LossMicroscope {
     const first = this.#value === null;
     this.#value = value;
     this.#sheet = sheet;
-    this.#summary.replaceChildren(...paragraphs(value.summary));
     const part = this.#panelPart();
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
     this.#matrices.style.setProperty("--cl-columns", String(this.#shown.length));
@@ -131,7 +130,9 @@ class LossMicroscope {
     this.#cell = this.#linkedCell() ?? pair;
     if (first) this.#setStage(/** @type {Stage} */ (this.#readLink("stage") ?? this.#stage));
     const temperature = first ? Number(this.#readLink("t")) : this.#temperature;
-    this.#setTemperature(temperature !== null && this.scale.has(temperature) ? temperature : null);
+    const kept = !value.fixed && temperature !== null && this.scale.has(temperature);
+    if (value.fixed) this.#writeLink("t", null);
+    this.#setTemperature(kept ? temperature : null);
     this.#repaint();
     this.root.dataset.drawn = String(opened);
   }
@@ -166,7 +167,7 @@ class LossMicroscope {
   #setTemperature(temperature) {
     this.#temperature = temperature;
     const { form } = this.#shown[this.#cell.panel].panel;
-    this.control.show(temperature, form.temperature, form.kind !== "cosine");
+    this.control.show(temperature, form.temperature, form.kind !== "cosine" && !this.#value?.fixed);
   }
 
   /** @param {number} panel @param {number} row @param {number} column */
@@ -204,8 +205,18 @@ class LossMicroscope {
 
   #repaint() {
     for (const shown of this.#shown) shown.parts = anatomy(shown.panel.table, this.#formOf(shown.panel));
+    this.#summarize();
     this.#paint();
     this.#describe();
+  }
+
+  /** The sentence above: its temperature and losses are those of the matrices. */
+  #summarize() {
+    const { temperature } = this.#formOf(this.#shown[this.#cell.panel].panel);
+    /** @type {Record<string, string>} */
+    const values = { t: String(Number(temperature.toPrecision(3))) };
+    this.#shown.forEach(({ parts }, i) => (values[`loss${i}`] = (Math.round(100 * parts.loss) / 100 || 0).toFixed(2).replace("-", "−")));
+    this.#summary.replaceChildren(...paragraphs(fill(this.#value?.summary ?? "", values)));
   }
 
   #paint() {
@@ -288,7 +299,8 @@ class LossMicroscope {
       if (form.kind !== "cosine") add("probability", probability, { name: form.kind === "nce" ? "sigmoid" : "probability" });
       const term = parts.terms[row];
       const contribution = parts.contribution[i] * Math.max(1, parts.anchors);
-      add("contribution", term ? contribution / term : 0, { percent: true });
+      if (table.positive[i] || form.kind === "nce") add("contribution", term ? contribution / term : 0, { percent: true });
+      else add("cost", term - termWithout(table, form, row, column));
       add("gradient", parts.gradient[i], { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
     }
     add("row", parts.terms[row]);

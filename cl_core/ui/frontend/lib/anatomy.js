@@ -57,6 +57,22 @@ export function comparedCells({ columns, positive, negative }, row) {
 }
 
 /**
+ * A row's loss without one of its candidates: what a negative costs is the difference.
+ *
+ * @param {Table} table
+ * @param {Form} form
+ * @param {number} row
+ * @param {number} column
+ */
+export function termWithout({ columns, cosines, positive, negative }, form, row, column) {
+  const [start, end] = [row * columns, (row + 1) * columns];
+  const others = negative.slice(start, end);
+  others[column] = 0;
+  const own = { rows: 1, columns, cosines: cosines.subarray(start, end), positive: positive.subarray(start, end) };
+  return anatomy({ ...own, negative: others }, form).terms[0];
+}
+
+/**
  * log of the sum of exp over some cells, without overflow.
  *
  * @param {Float64Array} values

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { anatomy, comparedCells } from "./anatomy.js";
+import { anatomy, comparedCells, termWithout } from "./anatomy.js";
 
 /** @import { Form, FormKind, Table } from "../types.js" */
 
@@ -48,6 +48,21 @@ for (const kind of KINDS) {
     assert.equal(parts.anchors, 3);
   });
 }
+
+test("a row without a negative has the loss of the smaller table, and the negative has cost something", () => {
+  const base = table();
+  for (const kind of KINDS.filter((each) => each !== "cosine")) {
+    const parts = anatomy(base, form(kind, 0.5));
+    const without = termWithout(base, form(kind, 0.5), 0, 1);
+    const smaller = { rows: 1, columns: 2, cosines: base.cosines.slice(2, 4), positive: Uint8Array.of(1, 1), negative: new Uint8Array(2) };
+    if (kind !== "ratio") assert.ok(Math.abs(without - anatomy(smaller, form(kind, 0.5)).terms[0]) < 1e-12, kind);
+    assert.ok(parts.terms[0] > without, kind);
+  }
+  // Of a softmax the cost is -log(1 - p).
+  const parts = anatomy(base, form("out", 0.5));
+  const cost = parts.terms[0] - termWithout(base, form("out", 0.5), 0, 1);
+  assert.ok(Math.abs(cost + Math.log1p(-Math.exp(parts.logProbabilities[1]))) < 1e-12);
+});
 
 test("softmax rows add up to 1, also at temperatures whose exponentials overflow", () => {
   for (const kind of /** @type {FormKind[]} */ (["out", "in", "in-sum"])) {
