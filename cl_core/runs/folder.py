@@ -23,13 +23,14 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cl_core.errors import UserError, from_validation, quoted
 from cl_core.runs.config import RunConfig, RunState
+from cl_core.runs.metrics import check_metrics, is_point
 from cl_core.runs.upgrade import upgrade_metrics, upgrade_record, upgrade_weight_name
 from cl_core.system.files import write_bytes, write_json
 
@@ -60,6 +61,11 @@ class Record(BaseModel):
     @classmethod
     def _upgrade(cls, values: Any) -> Any:
         return upgrade_record(values) if isinstance(values, dict) else values
+
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, metrics: dict[str, Any]) -> dict[str, Any]:
+        return check_metrics(metrics)
 
 
 class RunRecord(Record):
@@ -200,6 +206,9 @@ class Folder(Generic[R]):
             raise UserError("runs.claimed", folder=self.path) from None
         except OSError as error:
             raise UserError("runs.not_writable", folder=self.path, reason=error.strerror) from None
+        for file in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
+            with contextlib.suppress(OSError):
+                file.unlink()
         return lock
 
     def is_claimed(self) -> bool:
@@ -249,7 +258,10 @@ class Folder(Generic[R]):
                 if number == 0:
                     raise UserError("runs.damaged_metrics", file=self.metrics_file) from None
                 break
-            points.append(upgrade_metrics(point))
+            point = upgrade_metrics(point)
+            if not is_point(point):
+                raise UserError("runs.damaged_metrics", file=self.metrics_file)
+            points.append(point)
         return points
 
     def append_metrics(self, point: dict[str, Any]) -> None:

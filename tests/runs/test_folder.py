@@ -186,3 +186,45 @@ def test_features_that_are_no_numbers_are_refused(
     done = command(*command_line, folder)
     assert done.returncode == 2, done.stderr
     assert "features of this model are not finite numbers" in done.stderr
+
+
+ODD: list[tuple[str, object]] = [
+    ("knn", "x"),
+    ("knn", {"accuracy": "high"}),
+    ("knn", {"accuracy": 7}),
+    ("geometry", [1, 2]),
+    ("health", {}),
+    ("source", 3),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), ODD)
+def test_an_odd_metric_is_a_damaged_run_and_no_other_run_suffers(
+    copy: RunFolder, command: Callable[..., Any], name: str, value: object
+) -> None:
+    content = json.loads(copy.record_file.read_text())
+    copy.record_file.write_text(json.dumps(content | {"metrics": content["metrics"] | {name: value}}))
+    with pytest.raises(UserError, match=rf"damaged or was written by another program: .*{name}"):
+        copy.read_record()
+    done = command("list", "--json", "--runs", copy.path.parent)
+    assert done.returncode == 0, done.stderr
+    listing = json.loads(done.stdout)
+    assert [row["state"] for row in listing["runs"]] == ["damaged"]
+    assert all(row["state"] == "finished" for row in listing["checkpoints"])
+
+
+def test_an_odd_point_is_a_damaged_file(copy: RunFolder) -> None:
+    lines = copy.metrics_file.read_text().splitlines()
+    copy.metrics_file.write_text("\n".join([*lines, '{"step": 9, "kind": "snapshot", "knn": "x"}']))
+    with pytest.raises(UserError, match="does not hold the metrics of a run"):
+        copy.read_metrics()
+
+
+def test_what_a_killed_write_left_goes_when_the_run_is_trained_again(copy: RunFolder) -> None:
+    for name in (".resume.safetensors.123.tmp", ".model.safetensors.123.tmp"):
+        (copy.path / name).write_bytes(b"half")
+    lock = copy.claim()
+    assert lock is not None
+    lock.release()
+    assert not list(copy.path.glob(".*.tmp"))
+    assert copy.read_record().state == "finished"
