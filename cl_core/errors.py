@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from cl_core.text import text
 
 EXIT_USER_ERROR = 2
 LONGEST_QUOTE = 80  # characters of what somebody gave, in a sentence about it
+LONGEST_VALUE = 2_000
 UNFIT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, what stands for bytes that are not UTF-8, line ends
 
 
@@ -41,7 +43,7 @@ class UserError(Exception):
         self.key, self.values = key, values
 
     def __str__(self) -> str:
-        return text(self.key, **self.values)
+        return text(self.key, **{name: _shortened(value) for name, value in self.values.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.key, self.values)
@@ -87,6 +89,11 @@ def from_validation(error: ValidationError) -> UserError:
         return complaint
     name = quoted(".".join(str(part) for part in first["loc"]))
     return UserError("settings.refused", name=name, complaint=complaint, given=quoted(repr(first["input"])))
+
+
+def _shortened(value: object) -> object:
+    """A value of a sentence; a text that is longer than any list of choices is somebody's input, and quoted."""
+    return quoted(value) if isinstance(value, str | Path) and len(str(value)) > LONGEST_VALUE else value
 
 
 def _plain(value: object) -> object:

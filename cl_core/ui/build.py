@@ -48,7 +48,7 @@ TABS = {
 UPLOADS_KEPT_S = 3600
 PLACES = 16  # concurrent calls of one event
 SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
-SWITCH_THEME = "() => { document.body.classList.toggle('dark'); }"
+SWITCH_THEME = "() => window.contrastiveTheme()"
 
 
 def build_app(access: Access | None = None, store: ModelStore | None = None, words: WordStore | None = None) -> gr.Blocks:

@@ -89,7 +89,7 @@ class Page:
                 try:
                     return handler(*self._resolved(args, inputs), **kwargs)
                 except UserError as error:
-                    return _notice(error)
+                    return notice(error)
 
         return wrapped
 
@@ -120,7 +120,7 @@ class Page:
                     except StopIteration:
                         return
                     except UserError as error:
-                        step, failed = _notice(error), True
+                        step, failed = notice(error), True
                 yield step
 
         return wrapped
@@ -143,7 +143,7 @@ class Page:
             try:
                 return handler(*self._resolved(given[:-1], inputs)) | {"turn": given[-1]}
             except UserError as error:
-                _notice(error)
+                notice(error)
                 return {"turn": given[-1]}  # an answer, with nothing to draw
 
         start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
@@ -163,6 +163,7 @@ class Page:
         self.linked[-1].wire()
 
 
-def _notice(error: UserError) -> Any:
+def notice(error: UserError) -> Any:
+    """Show an error as a notice; gives what leaves the outputs of the event as they are."""
     gr.Warning(html.escape(str(error), quote=False), duration=NOTICE_S)
     return gr.skip()

@@ -157,6 +157,20 @@ def test_an_uploaded_emoji_finds_itself(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#search-view .cl-row").first.locator(".cl-caption").first).to_have_text("dog face")
 
 
+def test_a_text_called_jpg_clears_the_answers_and_says_why(page: Page, tmp_path: Path, drawing: Path) -> None:
+    text_as_jpg = tmp_path / "notes.jpg"
+    text_as_jpg.write_text("this is no image")
+    open_tab(page, "Search")
+    upload = page.locator("#search-upload input[type=file]")
+    upload.set_input_files(drawing)
+    expect(page.locator("#search-view .cl-row")).to_have_count(3)
+    page.locator("#search-upload").get_by_role("button", name="Remove Image").click()
+    upload.set_input_files(text_as_jpg)
+    expect(page.locator(".toast-body")).to_contain_text("not an image")
+    expect(page.locator("#search-view .cl-row")).to_have_count(0)
+    expect(page.locator("#search-view .cl-empty")).to_contain_text("not an image")
+
+
 def test_the_other_model(page: Page) -> None:
     page.get_by_label("Model").click()
     page.get_by_role("option", name="fashion-simclr").click()

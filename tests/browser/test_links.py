@@ -121,6 +121,21 @@ def test_every_view_takes_its_state_from_the_link(visit: object) -> None:
     expect(page.get_by_label("number input for Your guess")).to_have_value("33")
 
 
+def test_the_theme_outlives_a_reload_and_is_not_in_the_link(visit: object) -> None:
+    page = visit("?tab=loss")  # type: ignore[operator]
+    expect(page.locator("body")).not_to_have_class(re.compile("dark"))
+    page.get_by_role("button", name="Light / dark").click()
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    page.reload()
+    expect(page.locator("#loss-view [data-fact=loss] dd")).to_be_visible()
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    expect(page).not_to_have_url(re.compile("__theme"))
+    expect(page).to_have_url(re.compile("tab=loss"))
+    page.goto(page.url.partition("?")[0] + "?__theme=light&tab=loss")  # a link that names a theme has it
+    expect(page.locator("#loss-view [data-fact=loss] dd")).to_be_visible()
+    expect(page.locator("body")).not_to_have_class(re.compile("dark"))
+
+
 def test_addresses_of_files_follow_the_prefix_of_a_proxy(page: Page) -> None:
     url = "(root) => { globalThis.gradio_config.root = root; return contrastiveLink.url('/gradio_api/file=/x.js'); }"
     assert page.evaluate(url, "https://example.org/explorer/") == "/explorer/gradio_api/file=/x.js"

@@ -6,6 +6,7 @@
   // @ts-ignore: declared by the lines that Python puts before this script
   const renamed = { names: RENAMED, values: RENAMED_VALUES };
   const LANGUAGE_KEY = "contrastive-explorer-language";
+  const THEME_KEY = "contrastive-explorer-theme";
   const OTHER_LANGUAGES = ["zh"]; // pages below the root, by code
   const WRITE_DELAY_MS = 200; // browsers allow few changes of the address a second
   const TAB_TRIES = 100;
@@ -18,11 +19,19 @@
   const language = OTHER_LANGUAGES.includes(last) ? last : "en";
   const base = language === "en" ? path : path.slice(0, -last.length - 1);
 
-  function storedLanguage() {
+  function stored(/** @type {string} */ key) {
     try {
-      return localStorage.getItem(LANGUAGE_KEY);
+      return localStorage.getItem(key);
     } catch {
       return null; // a frame may have no storage
+    }
+  }
+
+  function store(/** @type {string} */ key, /** @type {string} */ value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // The choice holds for this page only.
     }
   }
 
@@ -31,16 +40,12 @@
   }
 
   // The root answers in the reader's language; a link to another page answers in that page's.
-  const preferred = storedLanguage() || (OTHER_LANGUAGES.find((code) => navigator.language.startsWith(code)) ?? "en");
+  const preferred = stored(LANGUAGE_KEY) || (OTHER_LANGUAGES.find((code) => navigator.language.startsWith(code)) ?? "en");
   if (language === "en" && OTHER_LANGUAGES.includes(preferred)) location.replace(pageAddress(preferred));
   document.documentElement.lang = language === "zh" ? "zh-CN" : language;
 
   globalThis.contrastiveLanguage = (code) => {
-    try {
-      localStorage.setItem(LANGUAGE_KEY, code);
-    } catch {
-      // The choice holds for this page only.
-    }
+    store(LANGUAGE_KEY, code);
     writeAddress();
     location.assign(pageAddress(code));
   };
@@ -55,6 +60,20 @@
     const present = renamed.names[name] ?? name;
     state.set(present, renamed.values[present]?.[value] ?? value);
   }
+
+  // The reader's theme, unless the link names one. Gradio sets the system's when it starts, so it is set again after that.
+  const theme = state.has("__theme") ? null : stored(THEME_KEY);
+  function applyTheme() {
+    if (theme) document.body.classList.toggle("dark", theme === "dark");
+  }
+  document.addEventListener("DOMContentLoaded", applyTheme);
+
+  globalThis.contrastiveTheme = () => {
+    const dark = document.body.classList.toggle("dark");
+    store(THEME_KEY, dark ? "dark" : "light");
+    state.delete("__theme");
+    writeAddress();
+  };
 
   function writeAddress() {
     clearTimeout(waiting);
@@ -86,6 +105,7 @@
   function restore(/** @type {Record<string, string>} */ names) {
     titles = names;
     restored = true;
+    applyTheme();
     linkedTabs.forEach(goTo);
     if (linkedTabs[0] === null || !Object.hasOwn(titles, linkedTabs[0])) set("tab", null, null);
   }

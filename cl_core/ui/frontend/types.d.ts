@@ -44,6 +44,7 @@ export interface PageLink {
 declare global {
   var contrastiveLink: PageLink | undefined;
   var contrastiveLanguage: ((language: string) => void) | undefined;
+  var contrastiveTheme: (() => void) | undefined;
   var gradio_config: { root?: string } | undefined;
 }
 

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
+from cl_core.errors import UserError
 from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui.components import image_rows, image_upload, menu
 from cl_core.ui.events import QUICK
 from cl_core.ui.links import image_reader
 from cl_core.ui.neighbors import neighbor_row
-from cl_core.ui.page import Event, Page
+from cl_core.ui.page import Event, Page, notice
 
 TOP = 8
 
@@ -25,7 +26,11 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
     without = None
     if upload:
         file = Path(upload)
-        query = to_tensor(decode_image(file, text("common.file")), size)
+        try:
+            query = to_tensor(decode_image(file, text("common.file")), size)
+        except UserError as error:  # earlier answers are not those of this file
+            notice(error)
+            return {"rows": [], "empty": str(error)}
         if is_animated(file):
             gr.Info(text("search.animated"))
     elif choice and choice in (rows := model.choices):
