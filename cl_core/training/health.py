@@ -8,18 +8,20 @@ from typing import Literal
 from cl_core.evaluation.geometry import Geometry
 from cl_core.text import text
 
-Verdict = Literal["untrained", "at chance", "learning", "collapsed", "diverged"]
+Verdict = Literal["untrained", "at chance", "learning", "collapsed", "diverged", "too early"]
 
 COLLAPSED_STD = 0.1  # of 1 / sqrt(D)
 COLLAPSED_RANK = 1.5  # less in few dimensions: points on a circle have rank 2
 CHANCE_MARGIN = 0.02  # of the chance level, at least in nats
+EARLY_EPOCHS = 1.0  # before that most runs look collapsed or at chance
 
 
-def judge(step: int, loss: float | None, chance: float, geometry: Geometry) -> Verdict:
+def judge(step: int, loss: float | None, chance: float, geometry: Geometry, epoch: float = math.inf) -> Verdict:
     """Verdict from the latest loss, its chance level and the spread of the embeddings.
 
     Args:
         loss: mean over the steps since the last logged line; None before the first.
+        epoch: epochs trained so far. In the first one, embeddings of healthy runs are still close together.
     """
     if step == 0 or loss is None:
         return "untrained"
@@ -28,9 +30,9 @@ def judge(step: int, loss: float | None, chance: float, geometry: Geometry) -> V
     if geometry.std < COLLAPSED_STD / math.sqrt(geometry.dim) or geometry.effective_rank < min(
         COLLAPSED_RANK, 1 + 0.1 * (geometry.dim - 1)
     ):
-        return "collapsed"
+        return "collapsed" if epoch >= EARLY_EPOCHS else "too early"
     if loss > chance - max(CHANCE_MARGIN, CHANCE_MARGIN * abs(chance)):
-        return "at chance"
+        return "at chance" if epoch >= EARLY_EPOCHS else "too early"
     return "learning"
 
 

@@ -345,7 +345,7 @@ class Training:
             raise DivergedError("training.features_diverged", step=f"{at + 1:,}", lr=lr, good=good, peak=peak) from None
         geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
-        verdict = judge(self.step, loss, chance, geometry)
+        verdict = judge(self.step, loss, chance, geometry, self.epoch if self.step < self.total else math.inf)
         knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labeled else None
         return Snapshot(self.step, self.epoch, knn, geometry, verdict, loss, chance, embeddings)
 

@@ -59,6 +59,15 @@ def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geomet
     assert chinese.startswith(names[expected])
 
 
+def test_in_the_first_epoch_it_is_too_early_to_tell() -> None:
+    chance = math.log(255)
+    assert judge(3, chance, chance, COLLAPSED, 0.4) == judge(3, chance, chance, HEALTHY, 0.4) == "too early"
+    assert judge(3, 3.0, chance, HEALTHY, 0.4) == "learning"
+    assert judge(3, math.nan, chance, HEALTHY, 0.4) == "diverged"
+    assert judge(9, chance, chance, COLLAPSED, 1.0) == "collapsed"
+    assert sentence("too early", chance, chance, HEALTHY).startswith("too early to tell: ")
+
+
 COLLAPSING = SMALL | {
     "method": "simsiam",
     "encoder": "cnn",

@@ -61,6 +61,7 @@ def test_what_is_written_is_read_again() -> None:
         ({"dataset": "nowhere"}, "", "nowhere"),
         ({"method": "pretrained"}, "", "pretrained is for encoders that others trained"),
         ({"epochs": None}, "", "epochs: input should be a valid integer"),
+        ({"epochs": 1.5}, "", "epochs: input should be a whole number"),
         ({}, "--lr 1 " * 1000, "more than 2,000 characters of settings"),
     ],
 )

@@ -10,9 +10,8 @@ from pydantic import BaseModel, TypeAdapter
 
 
 def number_setting(model: type[BaseModel], name: str, **props: Any) -> gr.Number:
-    """A field for a number; the pydantic model validates its bounds."""
-    field = model.model_fields[name]
-    return gr.Number(**({"value": field.default, "precision": 0 if field.annotation is int else None} | props))
+    """A field for a number; the pydantic model validates its bounds, and that it is whole where it must be."""
+    return gr.Number(**({"value": model.model_fields[name].default} | props))
 
 
 def setting_reader(model: type[BaseModel], name: str) -> Callable[[str, Mapping[str, Any]], Any]:

@@ -16,6 +16,8 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 
+SPREAD = 0.5  # of an even spread, from which embeddings are called spread out
+
 
 def show(model: Model) -> tuple[dict[str, Any], str]:
     """The curves of a run, and the protocol of the accuracy."""
@@ -60,6 +62,8 @@ def health_of(point: dict[str, Any], finished: bool = True) -> str:
     geometry, verdict = point["geometry"], point["health"]["verdict"].replace(" ", "_")
     even = f"{geometry['dim'] ** -0.5:.3f}"
     spread = {"std": f"{geometry['std']:.3f}", "even": even, "rank": f"{geometry['effective_rank']:.0f}"}
+    if verdict == "learning" and geometry["std"] < SPREAD * geometry["dim"] ** -0.5:
+        return text("curves.narrow", **spread)
     if verdict == "learning" and not finished:
         return text("curves.learning", **spread)
     return text(f"curves.health.{verdict}", **spread)
