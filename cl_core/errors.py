@@ -58,6 +58,12 @@ def refused(key: str, **values: object) -> PydanticCustomError:
     return PydanticCustomError(key, text(key, **values).replace("{", "{{"), values)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the CPU, for which torch has no class, or on an accelerator."""
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return known or "DefaultCPUAllocator" in str(error)
+
+
 def readable(text: str) -> str:
     """Replace what cannot be printed or kept as JSON, such as control characters and bytes that are not UTF-8, with U+FFFD."""
     if text.isprintable():

@@ -51,7 +51,7 @@ def show_list(arguments: argparse.Namespace) -> int:
         print(heading)
         for row in rows or [{"name": "(none)"}]:
             name, *rest = (f"{value:.1%} kNN" if isinstance(value, float) else str(value) for value in row.values() if value)
-            print(f"  {name:<26}{'  '.join(rest)}")
+            print(f"  {name:<26}  {'  '.join(rest)}")
     return 0
 
 

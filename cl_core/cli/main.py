@@ -26,7 +26,7 @@ from cl_core.cli import (
     words,
 )
 from cl_core.cli.options import program
-from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation
+from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, is_out_of_memory
 
 COMMANDS = (
     *(train, sweep, experiment, listing, evaluate, search, project, export),
@@ -65,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {from_validation(error)}", file=sys.stderr)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"error: {UserError('system.no_memory')}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130

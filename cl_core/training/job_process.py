@@ -20,7 +20,7 @@ import torch
 from pydantic import ValidationError
 
 from cl_core.data.registry import load_dataset
-from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation
+from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, is_out_of_memory
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
@@ -75,10 +75,8 @@ def attempt(train: Callable[[], RunState]) -> tuple[RunState | None, UserError |
         return None, error
     except ValidationError as error:
         return None, from_validation(error)
-    except (MemoryError, torch.OutOfMemoryError):
-        return None, UserError("training.no_memory")
-    except RuntimeError as error:
-        if "memory" not in str(error):  # on the CPU torch has no class for it
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
         return None, UserError("training.no_memory")
 

@@ -147,7 +147,10 @@ def test_wheel_and_drag_move_the_plane(page: Page) -> None:
 
 def test_the_time_of_the_training(page: Page) -> None:
     opened(page)
+    note = page.get_by_text(f"Over time the map shows 256 of the {len(STORE.get(MODEL).dataset.shown)} images")
+    expect(note).to_be_hidden()
     page.get_by_role("radio", name="Over time").check(force=True)
+    expect(note).to_be_visible()
     said = page.locator("#map-view .cl-epoch")
     expect(said).to_have_text("epoch 300")
     cursor = page.locator("#map-view .cl-side .cl-now").first
