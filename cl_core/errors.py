@@ -61,7 +61,7 @@ def refused(key: str, **values: object) -> PydanticCustomError:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the CPU, for which torch has no class, or on an accelerator."""
     known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return known or "DefaultCPUAllocator" in str(error)
+    return known or any(part in str(error) for part in ("DefaultCPUAllocator", "out of memory"))
 
 
 def readable(text: str) -> str:

@@ -33,6 +33,7 @@ def test_without_memory_a_command_ends_in_a_sentence(monkeypatch: pytest.MonkeyP
     assert is_out_of_memory(raised.value)
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     monkeypatch.setattr("cl_core.cli.listing.show_list", lambda _: torch.empty(10**15))
     assert program.main(["list"]) == 2

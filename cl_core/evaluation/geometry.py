@@ -7,21 +7,16 @@ import math
 from typing import Annotated, Any
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import make_views
 from cl_core.evaluation.protocols import read_stored
+from cl_core.losses.similarity import unit_rows
 from cl_core.networks.embedding import embed, embed_views
 from cl_core.networks.methods import Method
 from cl_core.text import text
-
-
-def _unit(z: Tensor) -> Tensor:
-    """Rows of length 1, in float32 at least."""
-    return F.normalize(z if z.dtype == torch.float64 else z.float(), dim=1)
 
 
 def alignment(z1: Tensor, z2: Tensor) -> float:
@@ -30,7 +25,7 @@ def alignment(z1: Tensor, z2: Tensor) -> float:
     Args:
         z1, z2: (N, D), two views of N images.
     """
-    return float((_unit(z1) - _unit(z2)).square().sum(1).mean())
+    return float((unit_rows(z1) - unit_rows(z2)).square().sum(1).mean())
 
 
 def uniformity(z: Tensor) -> float:
@@ -44,7 +39,7 @@ def uniformity(z: Tensor) -> float:
     """
     if len(z) < 2:
         return math.nan
-    unit = _unit(z)
+    unit = unit_rows(z)
     return float(torch.pdist(unit).square().mul(-2).logsumexp(0)) - math.log(len(z) * (len(z) - 1) / 2)
 
 
@@ -56,7 +51,7 @@ def tolerance(z: Tensor, labels: Tensor) -> float:
     Args:
         z: (N, D). labels: (N,) int64; -1 means unlabeled.
     """
-    unit = _unit(z)
+    unit = unit_rows(z)
     same = (labels[:, None] == labels[None]) & (labels >= 0)[:, None]
     same.fill_diagonal_(False)
     return float((unit @ unit.T)[same].mean())
@@ -67,7 +62,7 @@ def output_std(z: Tensor) -> float:
 
     About 1 / sqrt(D) where they spread evenly over the sphere, 0 where they have collapsed to one point.
     """
-    return float(_unit(z).std(0).mean())
+    return float(unit_rows(z).std(0).mean())
 
 
 def effective_rank(z: Tensor) -> float:
@@ -75,7 +70,7 @@ def effective_rank(z: Tensor) -> float:
 
     Of the normalized, then centered rows of z (N, D); 1 where all points coincide.
     """
-    unit = _unit(z).double()
+    unit = unit_rows(z).double()
     values = torch.linalg.svdvals(unit - unit.mean(0))
     if float(values.sum()) < 1e-12:
         return 1.0

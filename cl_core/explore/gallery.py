@@ -122,42 +122,42 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     device = choose_device()
     method = on_device(run, device)
     rows = gallery_rows(dataset)
-    folder, name = cache_dir() / "galleries", f"{map_key(run, dataset)}-{KEY}"
-    whitening, features = _stored(folder / f"{name}.safetensors", len(rows))
+    name = f"{map_key(run, dataset)}-{KEY}"
+    file = cache_dir() / "galleries" / f"{name}.safetensors"
 
     def described(images: Tensor) -> Tensor:
         if is_cached(run):  # a large encoder is not run on test-time augmentations
             return embed(method, images, run.size, device, precision="auto")
         return describe(method, images, run.size, device)
 
-    if whitening is None or features is None:
-        with _alone(folder / f"{name}.lock"):
-            whitening, features = _stored(folder / f"{name}.safetensors", len(rows))  # another process may have made it
-            if whitening is None or features is None:
-                if is_cached(run):
-                    descriptors = features_of(run, dataset, rows)
-                else:
-                    descriptors = describe(method, dataset.images[rows], run.size, device, progress)
-                # Fitted on one image of each group, as its variants would count several times.
-                whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
-                features = whitening(descriptors)
-                with contextlib.suppress(UserError):  # a full disk costs time, not the result
-                    _store(folder / f"{name}.safetensors", whitening, features)
-    chosen = whitening
-    index = build_index(features, folder / f"{name}.usearch")
-    return Gallery(dataset, rows, index, lambda images: chosen(described(images)))
+    def computed() -> tuple[Whitening, Tensor]:
+        if is_cached(run):
+            descriptors = features_of(run, dataset, rows)
+        else:
+            descriptors = describe(method, dataset.images[rows], run.size, device, progress)
+        # Fitted on one image of each group, as its variants would count several times.
+        whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
+        features = whitening(descriptors)
+        with contextlib.suppress(UserError):  # a full disk costs time, not the result
+            _store(file, whitening, features)
+        return whitening, features
+
+    found = _stored(file, len(rows))
+    if found is None:
+        with _alone(file.with_suffix(".lock")):
+            found = _stored(file, len(rows)) or computed()  # another process may have stored it meanwhile
+    whitening, features = found
+    index = build_index(features, file.with_suffix(".usearch"))
+    return Gallery(dataset, rows, index, lambda images: whitening(described(images)))
 
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Wait for other processes that compute the same gallery: several on the same cores would be slower together."""
     lock = FileLock(path)
-    try:
+    with contextlib.suppress(Timeout, OSError):  # a process that hangs, or a read-only cache
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=LONGEST_WAIT_S)
-    except (Timeout, OSError):  # a read-only cache, or a process that hangs
-        yield
-        return
     try:
         yield
     finally:
@@ -169,16 +169,16 @@ def _store(file: Path, whitening: Whitening, features: Tensor) -> None:
     replace_file(file, lambda temporary: safetensors.torch.save_file(content, temporary))
 
 
-def _stored(file: Path, count: int) -> tuple[Whitening | None, Tensor | None]:
+def _stored(file: Path, count: int) -> tuple[Whitening, Tensor] | None:
     """The content of a file of `_store`, memory-mapped; None where it is missing, damaged or of another size."""
     if not file.is_file():
-        return None, None
+        return None
     try:
         content = safetensors.torch.load_file(file)
         whitening, features = Whitening(content["mean"], content["matrix"]), content["features"]
     except (safetensors.SafetensorError, KeyError, OSError):
-        return None, None
-    return (whitening, features) if len(features) == count else (None, None)
+        return None
+    return (whitening, features) if len(features) == count else None
 
 
 def pixel_gallery(dataset: Dataset, size: int) -> Gallery:

@@ -20,6 +20,8 @@ import gradio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Scope, Send
 
+from cl_core.ui.urls import FILE_ROUTE
+
 MOST_BYTES = 128_000_000  # kept in memory, compressed and plain
 QUALITY = 6  # of brotli: a tenth of a second for the largest script, once
 SMALLEST = 400  # bytes worth compressing
@@ -140,8 +142,8 @@ class Assets:
         if path.startswith("/assets/"):
             file = (FRONTEND / path[1:]).resolve()
             return (file, FOREVER) if FRONTEND in file.parents and file.is_file() else (None, "")
-        if path.startswith("/gradio_api/file="):
-            file = Path(path.removeprefix("/gradio_api/file=")).resolve()
+        if path.startswith(FILE_ROUTE):
+            file = Path(path.removeprefix(FILE_ROUTE)).resolve()
             if file in self._files:
                 return file, AN_HOUR
             if any(folder in file.parents for folder in self._folders) and file.is_file():

@@ -18,6 +18,7 @@ from cl_core.errors import UserError
 from cl_core.system.files import write_bytes
 from cl_core.system.memo import Memo
 from cl_core.system.paths import cache_dir
+from cl_core.ui.urls import file_url
 
 SHEET_TILE = 40  # pixels
 MOST_TILE = 96  # pixels, of a batch's images
@@ -88,7 +89,7 @@ def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
     which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]
     file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}.webp"
-    url = f"/gradio_api/file={file}"
+    url = file_url(file)
     if not _is_whole(file):
         tiles = [to_image(dataset.images[row]) for row in rows.tolist()]
         buffer = io.BytesIO()

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from cl_core.system.paths import cache_dir
+from cl_core.ui.urls import file_url
 
 FRONTEND = Path(__file__).with_name("frontend")
 PARTS = ("components", "lib", "parts", "render")  # folders of modules
@@ -58,14 +59,10 @@ def _copied(files: list[Path], folder: Path) -> Path:
 
 def module_url(component: str) -> str:
     """Address of the module of a component, from the app's root."""
-    return _url(modules_folder() / "components" / f"{component}.js")
+    return file_url(modules_folder() / "components" / f"{component}.js")
 
 
 def preloads() -> str:
     """Tags for the page's head that fetch all modules at once, instead of each after the module that imports it."""
     folder = modules_folder()
-    return "".join(f'<link rel="modulepreload" href="{_url(folder / file)}">' for file in module_files(folder))
-
-
-def _url(file: Path) -> str:
-    return f"/gradio_api/file={file}"
+    return "".join(f'<link rel="modulepreload" href="{file_url(folder / file)}">' for file in module_files(folder))

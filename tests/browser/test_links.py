@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import open_tab, serious
 
+Visit = Callable[..., Page]  # path, locale -> the page
+
 
 @pytest.fixture
-def visit(browser: Browser, app_url: str) -> Iterator[object]:
+def visit(browser: Browser, app_url: str) -> Iterator[Visit]:
     """Open a path of the app as someone with a browser of some language; errors on the console fail."""
     contexts, problems = [], []
 
@@ -33,7 +35,7 @@ def visit(browser: Browser, app_url: str) -> Iterator[object]:
     assert not found
 
 
-def test_the_link_opens_the_same_view(page: Page, visit: object) -> None:
+def test_the_link_opens_the_same_view(page: Page, visit: Visit) -> None:
     page.get_by_label("Model").click()
     page.get_by_role("option", name="emoji-supcon").click()
     open_tab(page, "Loss")
@@ -52,20 +54,20 @@ def test_the_link_opens_the_same_view(page: Page, visit: object) -> None:
     expect(page.locator("#loss-view .cl-frame canvas").first).to_be_visible()
     page.wait_for_timeout(1500)
     seen, query = details.inner_text(), page.url.split("?")[1]
-    other = visit(f"?{query}")  # type: ignore[operator]
+    other = visit(f"?{query}")
     expect(other.get_by_role("tab", name="Loss")).to_have_attribute("aria-selected", "true")
     expect(other.get_by_label("5 −log")).to_be_checked()
     expect(details).to_have_text(seen, use_inner_text=True)
     expect(other.locator("#loss-view .cl-details")).to_have_text(seen, use_inner_text=True)
-    in_chinese = visit(f"zh?{query}")  # type: ignore[operator]
+    in_chinese = visit(f"zh?{query}")
     expect(in_chinese.locator("#loss-view .cl-details")).to_contain_text("这一行的损失")
     expect(in_chinese.locator("#loss-view [data-fact=loss] dd")).to_have_text(
         page.locator("#loss-view [data-fact=loss] dd").inner_text()
     )
 
 
-def test_a_hostile_link_gives_a_notice_and_the_defaults(visit: object) -> None:
-    page = visit("?model=../../etc&tab=%3Cscript%3E&count=9e99&batch=-4&cell=7.7.7&stage=x&t=-1&image=%00")  # type: ignore[operator]
+def test_a_hostile_link_gives_a_notice_and_the_defaults(visit: Visit) -> None:
+    page = visit("?model=../../etc&tab=%3Cscript%3E&count=9e99&batch=-4&cell=7.7.7&stage=x&t=-1&image=%00")
     notice = page.locator(".toast-body")
     expect(notice).to_contain_text("Parts of this link could not be understood")
     for name in ("model", "tab", "count", "batch", "cell", "stage", "t", "image"):
@@ -91,8 +93,8 @@ def test_the_link_stays_as_it_is_until_the_server_has_read_it(browser: Browser, 
     page.close()
 
 
-def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: object) -> None:
-    page = visit("?tab=loss&count=8", "zh-CN")  # type: ignore[operator]
+def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: Visit) -> None:
+    page = visit("?tab=loss&count=8", "zh-CN")
     expect(page).to_have_url(re.compile(r"/zh\?.*tab=loss"))
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     expect(page.get_by_role("tab", name="损失")).to_have_attribute("aria-selected", "true")
@@ -107,22 +109,22 @@ def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: obj
     expect(page.get_by_role("tab", name="Loss")).to_be_visible()
 
 
-def test_every_view_takes_its_state_from_the_link(visit: object) -> None:
-    page = visit("?tab=map&view=2_0.1_0&off=9&points=images&projector=tsne&color=cluster")  # type: ignore[operator]
+def test_every_view_takes_its_state_from_the_link(visit: Visit) -> None:
+    page = visit("?tab=map&view=2_0.1_0&off=9&points=images&projector=tsne&color=cluster")
     expect(page.locator("#map-view .cl-root")).to_have_attribute("data-view", re.compile(r"^2\.000 "))
     expect(page.locator("#map-view .cl-legend button").nth(9)).to_have_attribute("aria-pressed", "false")
     expect(page.get_by_role("radio", name="Images")).to_be_checked()
     expect(page.get_by_role("radio", name="Cluster")).to_be_checked()
-    page = visit("?tab=words&words=words-noise&power=0.3")  # type: ignore[operator]
+    page = visit("?tab=words&words=words-noise&power=0.3")
     expect(page.get_by_role("tab", name="Noise")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("number input for Power")).to_have_value("0.3")
-    page = visit("?tab=ablations&experiment=hot&guess=33")  # type: ignore[operator]
+    page = visit("?tab=ablations&experiment=hot&guess=33")
     expect(page.get_by_label("SimCLR at t 10")).to_be_checked()
     expect(page.get_by_label("number input for Your guess")).to_have_value("33")
 
 
-def test_the_theme_outlives_a_reload_and_is_not_in_the_link(visit: object) -> None:
-    page = visit("?tab=loss")  # type: ignore[operator]
+def test_the_theme_outlives_a_reload_and_is_not_in_the_link(visit: Visit) -> None:
+    page = visit("?tab=loss")
     expect(page.locator("body")).not_to_have_class(re.compile("dark"))
     page.get_by_role("button", name="Light / dark").click()
     expect(page.locator("body")).to_have_class(re.compile("dark"))

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from cl_core.ui.components.base import module_component
+from cl_core.ui.urls import file_url
 
 
 def plotly_script() -> Path:
@@ -23,8 +24,7 @@ def figure_view(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
 
     Event `point_click`: `{"id": customdata, "x": ..., "y": ...}` of the point that was clicked.
     """
-    url = f"/gradio_api/file={plotly_script()}"
-    return module_component("figure_view", value, events=("point_click",), plotly_url=url, **props)
+    return module_component("figure_view", value, events=("point_click",), plotly_url=file_url(plotly_script()), **props)
 
 
 def figures_value(*figures: Any, label: str, card: str = "", **content: Any) -> dict[str, Any]:

@@ -62,8 +62,8 @@
   }
 
   // The reader's theme, unless the link names one. Gradio sets the system's when it starts, so it is set again after that.
-  const theme = state.has("__theme") ? null : stored(THEME_KEY);
   function applyTheme() {
+    const theme = state.has("__theme") ? null : stored(THEME_KEY);
     if (theme) document.body.classList.toggle("dark", theme === "dark");
   }
   document.addEventListener("DOMContentLoaded", applyTheme);

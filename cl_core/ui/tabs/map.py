@@ -27,6 +27,7 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.links import number, one_of
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
+from cl_core.ui.urls import file_url
 
 Color = Literal["class", "cluster", "agreement", "loss"]
 COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
@@ -89,7 +90,7 @@ def names_file(model: Model) -> str:
     file = images.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
     if not file.is_file() or file.stat().st_size != len(names):
         write_bytes(file, names)
-    return f"/gradio_api/file={file}"
+    return file_url(file)
 
 
 def snapshots_value(model: Model) -> dict[str, Any] | None:

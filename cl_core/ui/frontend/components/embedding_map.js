@@ -38,7 +38,7 @@ class EmbeddingMap {
   #card = new MapCard();
   #stage = build("div", "cl-stagebox");
   #trails = buildInput({ type: "checkbox" });
-  timeNote = build("p", "cl-help"); // what is drawn over time, and what does not apply then
+  #timeNote = build("p", "cl-help"); // what is drawn over time, and what does not apply then
 
   /** @param {HTMLElement} root @param {Scope} scope @param {MapContext} context */
   constructor(root, scope, { props, trigger }) {
@@ -77,10 +77,10 @@ class EmbeddingMap {
     handleGestures(scope, this.plane.node, this.#gestures());
     this.#stage.append(this.plane.node, this.panel.node);
     const help = build("p", "cl-help", strings.help);
-    this.timeNote.hidden = true;
+    this.#timeNote.hidden = true;
     const naming = { map: () => this.#value?.name ?? "map", point: (/** @type {number} */ i) => this.#nameOf(i) };
     const save = saveButtons(scope, props.save, savedMap(this.plane, naming));
-    const rows = [this.toolbar.node, this.player.node, this.timeNote, this.#stage, this.legend.node, this.selection.node, help, save];
+    const rows = [this.toolbar.node, this.player.node, this.#timeNote, this.#stage, this.legend.node, this.selection.node, help, save];
     root.replaceChildren(...rows);
   }
 
@@ -158,6 +158,8 @@ class EmbeddingMap {
     this.legend.show(scene);
     this.panel.load(snapshots);
     this.player.load(snapshots.epochs);
+    const counts = { count: snapshots.count, all: this.#value?.count ?? 0 };
+    this.#timeNote.textContent = fill(this.strings.time_note, counts);
     this.player.go(position);
   }
 
@@ -176,9 +178,7 @@ class EmbeddingMap {
     const snapshots = this.#value?.snapshots ?? null;
     this.#mode = mode === "time" && snapshots ? "time" : "finished";
     this.toolbar.chooseMode(this.#mode);
-    this.player.node.hidden = this.panel.node.hidden = this.timeNote.hidden = !this.#overTime;
-    const counts = { count: snapshots?.count ?? 0, all: this.#value?.count ?? 0 };
-    this.timeNote.textContent = fill(this.strings.time_note, counts);
+    this.player.node.hidden = this.panel.node.hidden = this.#timeNote.hidden = !this.#overTime;
     this.#stage.classList.toggle("cl-with-side", this.#overTime);
     const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
     Object.assign(this.plane.marks, { batch, lines: null, chosen: -1, hover: -1 });

@@ -1,0 +1,12 @@
+"""Addresses of files that the app serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FILE_ROUTE = "/gradio_api/file="
+
+
+def file_url(file: Path) -> str:
+    """Address of a file, from the app's root."""
+    return f"{FILE_ROUTE}{file}"
