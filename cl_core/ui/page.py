@@ -147,7 +147,7 @@ class Page:
                 return {"turn": given[-1]}  # an answer, with nothing to draw
 
         start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
-        gr.on(triggers, self.handles(numbered), [*inputs, self.turn], view, js=start, **(QUICK | how))
+        any_of(triggers)(self.handles(numbered), [*inputs, self.turn], view, js=start, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
         """Let `button` draw another batch for all tabs that show one."""
@@ -161,6 +161,17 @@ class Page:
         """
         self.linked.append(LinkedControl(name, component, **how))
         self.linked[-1].wire()
+
+
+def any_of(triggers: Sequence[Event]) -> Event:
+    """One event for several triggers.
+
+    Gradio repeats all calls of an event when one that it deferred is due: two events with the same two calls would repeat
+    each other without end. Calls that several events share are wired to an event of their own.
+    """
+    fired = gr.Number(0, visible=False)
+    gr.on(triggers, None, None, fired, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")
+    return fired.change
 
 
 def notice(error: UserError) -> Any:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs.ablations import outcome
-from tests.browser.conftest import PATIENCE_MS, open_tab, screenshot
+from tests.browser.conftest import open_tab, screenshot
 
 STORE = ModelStore()
 
@@ -25,8 +25,7 @@ def test_two_runs_side_by_side(page: Page) -> None:
     expect(page.locator("#compare-neighbors .cl-row")).to_have_count(3)
     expect(page.locator("#compare-batch .cl-matrix")).to_have_count(3)
     expect(page.locator("#compare-curves .cl-plot svg.main-svg").first).to_be_visible()
-    # Maps that are drawn anew forget what was pointed at. Gradio makes the four calls one after the other, twice.
-    page.wait_for_selector("#compare-maps:not([aria-busy])", timeout=4 * PATIENCE_MS)
+    page.wait_for_selector("#compare-maps:not([aria-busy])")  # maps that are drawn anew forget what was pointed at
     frame = page.locator("#compare-maps .cl-frame").nth(1)
     frame.focus()
     page.keyboard.press("ArrowRight")

@@ -123,6 +123,20 @@ def test_every_view_takes_its_state_from_the_link(visit: Visit) -> None:
     expect(page.get_by_label("number input for Your guess")).to_have_value("33")
 
 
+@pytest.mark.parametrize("query", ["tab=loss&loss=ratio", "tab=loss&loss=example-out", "tab=compare&others=emoji-supcon"])
+def test_once_a_link_is_drawn_the_page_is_quiet(visit: Visit, query: str) -> None:
+    """Two events that fire together do not call each other again and again."""
+    page = visit(f"?{query}")
+    view = "#compare-batch" if "compare" in query else "#loss-view"
+    page.wait_for_selector(f"{view} .cl-root[data-drawn]")
+    page.wait_for_timeout(1500)
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.url) if request.method == "POST" else None)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    page.wait_for_timeout(1500)
+    assert len(calls) < 4, calls
+
+
 def test_the_theme_outlives_a_reload_and_is_not_in_the_link(visit: Visit) -> None:
     page = visit("?tab=loss")
     expect(page.locator("body")).not_to_have_class(re.compile("dark"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import gradio as gr
@@ -86,3 +87,15 @@ def test_links_of_earlier_versions_say_the_same(said: list[str]) -> None:
         "center": "dog",
     }
     assert not said
+
+
+def test_no_two_events_share_two_calls() -> None:
+    """Gradio would repeat one because of the other, without end; see `page.any_of`."""
+    calls: dict[tuple[int | None, str], set[int]] = {}
+    for fn in build_app().fns.values():
+        if fn.fn is not None and fn.trigger_mode == "always_last":
+            for target in fn.targets:
+                calls.setdefault(target, set()).add(fn._id)
+    assert len(calls) > 50
+    for (one, its), (other, others) in itertools.combinations(calls.items(), 2):
+        assert len(its & others) < 2, (one, other)

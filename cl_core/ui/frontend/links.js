@@ -172,5 +172,5 @@
   }
 
   const get = (/** @type {string} */ name) => state.get(name);
-  globalThis.contrastiveLink = { get, set, url, start, finish, goTo, restore, tabOpened, sharedChanged };
+  globalThis.contrastiveLink = { get, set, url, nextTurn, start, finish, goTo, restore, tabOpened, sharedChanged };
 })();

@@ -33,6 +33,8 @@ export interface PageLink {
   get(name: string): string | null;
   set(name: string, value: unknown, fallback: unknown): void;
   url(path: string): string;
+  /** A number that no call had before. */
+  nextTurn(): number;
   start(view: string, label: string): number;
   finish(view: string, turn: number): void;
   goTo(tab: string): void;

@@ -22,7 +22,6 @@ from cl_core.training.loop import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
-from cl_core.ui.events import QUICK
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
 
@@ -31,6 +30,11 @@ Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", 
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
 STORED_KINDS = ("bank", "queue")
+# The worked examples have no batch to choose.
+OF_A_BATCH = """(loss) => {
+  const update = { __type__: "update", interactive: !loss.startsWith("example-") };
+  return [update, update];
+}"""
 
 
 def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
@@ -222,13 +226,7 @@ def build(page: Page, opened: Event) -> None:
     page.link("stage", read=lambda raw, _: one_of(raw, STAGES))
     page.link("t", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("cell", read=lambda raw, _: _cell(raw))
-    gr.on(
-        [opened, loss.change],
-        lambda loss: [gr.update(interactive=not loss.startswith("example-"))] * 2,
-        loss,
-        [count, again],
-        **QUICK,
-    )
+    gr.on([opened, loss.change], None, loss, [count, again], js=OF_A_BATCH, api_visibility="private")
     page.draws([opened, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
     page.draws_new_batch(again)
 

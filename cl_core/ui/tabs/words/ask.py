@@ -14,7 +14,7 @@ from cl_core.text import text
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
-from cl_core.ui.page import Event, Page
+from cl_core.ui.page import Event, Page, any_of
 from cl_core.words.explore import WordModel
 from cl_core.words.maps import MAP_WORDS
 from cl_core.words.similarity import Answer, parse_analogy
@@ -132,13 +132,8 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     options = QUICK | {"queue": True}
     answering: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, query], [neighborhood, summary])
     gr.on([opened, which.change, query.submit], *answering, **options)
-    gr.on(
-        [opened, which.change, projector.change, summary.change],
-        page.handles(show_map, [which]),
-        [which, projector, query],
-        view,
-        **options,
-    )
+    redrawn = any_of([opened, which.change, projector.change, summary.change])
+    redrawn(page.handles(show_map, [which]), [which, projector, query], view, **options)
     for button, example in zip(examples, EXAMPLES, strict=True):
         button.click(partial(str, example), None, query, **QUICK).then(*answering, **options)
     chosen = view.point_click(page.handles(clicked, which), which, query, show_progress="hidden", api_visibility="private")
