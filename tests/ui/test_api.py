@@ -8,6 +8,7 @@ import io
 import json
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,8 @@ def test_by_an_mcp_client(address: str) -> None:
             answer = await session.call_tool("search", {"model": MODEL, "image": "dog", "top": 1, "space": "trained"})
             return tools, str(answer.content[0])
 
-    tools, answer = asyncio.run(ask())
+    with ThreadPoolExecutor(1) as apart:  # this thread may have a browser's event loop from other tests
+        tools, answer = apart.submit(lambda: asyncio.run(ask())).result()
     assert set(tools) == set(api.PUBLIC)
     assert all(tools.values())
     assert "cosine" in answer
