@@ -26,7 +26,7 @@ from cl_core.cli import (
     words,
 )
 from cl_core.cli.options import program
-from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, is_out_of_memory
+from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, is_out_of_memory, quoted
 
 COMMANDS = (
     *(train, sweep, experiment, listing, evaluate, search, project, export),
@@ -69,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_out_of_memory(error):
             raise
         print(f"error: {UserError('system.no_memory')}", file=sys.stderr)
+    except OSError as error:  # such as a name that the file system does not take
+        if error.filename is None:
+            raise
+        path, reason = quoted(os.fsdecode(error.filename)), quoted(error.strerror)
+        print(f"error: {UserError('system.unusable', path=path, reason=reason)}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130

@@ -29,7 +29,8 @@ from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.feature_cache import features_of
-from cl_core.runs.folder import RunFolder, RunRecord
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.record import RunRecord
 from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
 from cl_core.system.memo import Memo, Together
 

@@ -22,8 +22,9 @@ from cl_core.explore.model import SPACES, Caches, Model, version_of
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.export import pack_run
-from cl_core.runs.folder import RunFolder, RunRecord
+from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_cache import pulled_runs
+from cl_core.runs.record import RunRecord
 from cl_core.runs.store import encoder_runs, find_run, shipped_runs, trained_runs
 from cl_core.system.memo import Memo
 

@@ -8,7 +8,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult
-from cl_core.runs.folder import RunRecord
+from cl_core.runs.record import RunRecord
 from cl_core.text import DEFAULT_LANGUAGE, using_language
 
 CURVES_FILE = "curves.png"

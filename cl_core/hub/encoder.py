@@ -23,9 +23,10 @@ from cl_core.networks.encoders.timm import TimmName, trained_timm
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.feature_cache import cached_rows, compute_features, features_of
-from cl_core.runs.folder import RunFolder, RunRecord, Snapshots, round_floats
+from cl_core.runs.folder import RunFolder, Snapshots, round_floats
 from cl_core.runs.hub_cache import snapshot_folders
 from cl_core.runs.hub_names import NEWEST, HubName, hub_name
+from cl_core.runs.record import RunRecord
 from cl_core.runs.store import open_run
 from cl_core.system.paths import encoder_runs_dir
 from cl_core.training.loop import data_shape, monitor_rows

@@ -10,7 +10,7 @@ from huggingface_hub import RepoFile, snapshot_download
 
 from cl_core.errors import UserError
 from cl_core.hub.client import api, hub_errors, token
-from cl_core.runs.hub_cache import pulled_dir
+from cl_core.runs.hub_cache import pulled_dir, remove_damaged_reference
 from cl_core.runs.hub_names import HubName
 
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5"}
@@ -45,6 +45,7 @@ def fetch(name: HubName, layout: Layout, largest: int = LARGEST) -> Path:
         entries = api().list_repo_tree(name.repository, recursive=True, revision=commit)
         files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
     _check_listing(name, files, layout, largest)
+    remove_damaged_reference(name)
     with hub_errors(str(name)):
         # By the given revision, not by the commit: the client stores which commit a branch or tag stands for.
         path = Path(

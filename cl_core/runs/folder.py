@@ -15,70 +15,30 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import safetensors.torch
 import torch
 import torch.nn.functional as F
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cl_core.errors import UserError, from_validation, quoted
-from cl_core.runs.config import RunConfig, RunState
-from cl_core.runs.metrics import check_metrics, is_point
-from cl_core.runs.upgrade import upgrade_metrics, upgrade_record, upgrade_weight_name
-from cl_core.system.files import write_bytes, write_json
+from cl_core.errors import UserError, quoted
+from cl_core.runs.metrics import is_point
+from cl_core.runs.quantization import SCALE, dequantize, is_matrix, quantize
+from cl_core.runs.record import Kind, R, RunRecord, kind_of, read_record
+from cl_core.runs.upgrade import upgrade_metrics, upgrade_weight_name
+from cl_core.system.files import check_regular, read_bytes, write_bytes, write_json
 
-FORMAT = 2
 LOCK = ".lock"  # held by the training process; released when it ends
 OWNER = ".owner"  # visitor who started the run, in a shared app
 LOCK_TIMEOUT_S = 1.0  # longer than `is_claimed` holds the lock
-
-
-Kind = Literal["images", "words"]
-
-
-class Record(BaseModel):
-    """Fields of `run.json` common to all runs; subclasses add `config`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: int = Field(FORMAT, ge=FORMAT, le=FORMAT)
-    state: RunState = "running"
-    step: int = Field(0, ge=0)
-    total_steps: int = Field(0, ge=0)
-    seconds: float = Field(0.0, ge=0)
-    device: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
-    metrics: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _upgrade(cls, values: Any) -> Any:
-        return upgrade_record(values) if isinstance(values, dict) else values
-
-    @field_validator("metrics")
-    @classmethod
-    def _check_metrics(cls, metrics: dict[str, Any]) -> dict[str, Any]:
-        return check_metrics(metrics)
-
-
-class RunRecord(Record):
-    """Content of `run.json` of a run on images."""
-
-    kind: Literal["images"] = "images"
-    config: RunConfig
-    image_size: int = Field(ge=1, le=512)
-    instances: int = Field(0, ge=0, lt=2**31)
-    classes: int = Field(0, ge=0, lt=2**31)
-
-
-R = TypeVar("R", bound=Record)
+LARGEST_METRICS = 500_000_000  # bytes
+SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddings that 8 bits may cause
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,14 +54,6 @@ class Snapshots:
     rows: Tensor
     steps: list[int]
     embeddings: Tensor
-
-
-def kind_of(record_file: Path) -> Kind | None:
-    """Whether a run is on images or on words; None if the file cannot be read."""
-    try:
-        return "words" if from_json(record_file.read_bytes()).get("kind") == "words" else "images"
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 def run_paths(root: Path, kind: Kind) -> list[Path]:
@@ -120,44 +72,6 @@ def round_floats(value: Any) -> Any:
 
 def _line(point: dict[str, Any]) -> str:
     return json.dumps(round_floats(point)) + "\n"
-
-
-SCALE = ".scale"
-SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddings that 8 bits may cause
-
-
-def quantize(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Quantize each matrix or kernel (O, ...) to int8 with a scale (O,) float32 per output channel.
-
-    The error is at most half a step of the scale. On the shipped models the cosine between features of exact and quantized
-    weights is above .9999.
-    """
-    packed: dict[str, Tensor] = {}
-    for name, weight in weights.items():
-        if not _is_matrix(name, weight):
-            packed[name] = weight
-            continue
-        rows = weight.float().flatten(1)
-        scale = rows.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / 127
-        packed[name] = (rows / scale[:, None]).round().to(torch.int8).view_as(weight)
-        packed[name + SCALE] = scale
-    return packed
-
-
-def dequantize(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Inverse of `quantize`, to float32; tensors without a scale are returned unchanged."""
-    weights = {}
-    for name, value in tensors.items():
-        scale = tensors.get(name + SCALE)
-        if scale is not None:
-            weights[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
-        elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in tensors):
-            weights[name] = value
-    return weights
-
-
-def _is_matrix(name: str, weight: Tensor) -> bool:
-    return weight.is_floating_point() and weight.dim() > 1 and "normalize" not in name
 
 
 class Folder(Generic[R]):
@@ -232,25 +146,22 @@ class Folder(Generic[R]):
         Raises:
             UserError: the file is missing or damaged, or the run is of another kind.
         """
-        if not self.exists():
+        if not self.record_file.exists():
             raise UserError("runs.not_a_run", folder=self.path)
         kind = kind_of(self.record_file)
         if kind not in (self.kind, None):
             raise UserError(f"runs.on_{kind}", folder=self.path)
-        try:
-            return self.record_model.model_validate_json(self.record_file.read_bytes())
-        except ValidationError as error:
-            raise UserError("runs.damaged_record", file=self.record_file, reason=from_validation(error)) from None
+        return read_record(self.record_model, self.record_file)
 
     def write_record(self, record: R) -> None:
         write_json(self.record_file, record.model_dump(mode="json"))
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All points of the learning curves; an incomplete last line is skipped."""
-        if not self.metrics_file.is_file():
+        if not self.metrics_file.exists():
             return []
         points = []
-        for number, line in enumerate(self.metrics_file.read_bytes().splitlines()):
+        for number, line in enumerate(read_bytes(self.metrics_file, LARGEST_METRICS).splitlines()):
             try:
                 point = from_json(line)
                 point["step"], point["kind"]
@@ -281,7 +192,7 @@ class Folder(Generic[R]):
     def write_model(self, weights: dict[str, Tensor]) -> None:
         """Write the `inference_state` of a method, matrices and kernels in half precision, other tensors unchanged."""
         limit = torch.finfo(torch.float16).max  # larger weights occur in diverging runs only
-        half = {n: w.clamp(-limit, limit).half() if _is_matrix(n, w) else w for n, w in weights.items()}
+        half = {n: w.clamp(-limit, limit).half() if is_matrix(n, w) else w for n, w in weights.items()}
         self._write(self.model_file, half, {})
 
     def write_small_model(self, weights: dict[str, Tensor]) -> None:
@@ -289,9 +200,28 @@ class Folder(Generic[R]):
         self._write(self.model_file, quantize(weights), {})
 
     def read_model(self) -> dict[str, Tensor]:
-        """Weights as float32."""
+        """Weights as float32.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
         tensors, _ = self._read(self.model_file)
-        return {name: (v.float() if v.is_floating_point() else v) for name, v in dequantize(tensors).items()}
+        try:
+            weights = dequantize(tensors)
+        except RuntimeError:
+            raise UserError("runs.model_mismatch", file=self.model_file) from None
+        return {name: (v.float() if v.is_floating_point() else v) for name, v in weights.items()}
+
+    def check_types(self, weights: Mapping[str, Tensor], expected: Mapping[str, torch.dtype]) -> None:
+        """Check that weights are floating-point numbers where those are expected: torch would convert others silently.
+
+        Raises:
+            UserError: a weight is complex, an integer or a truth value, or a floating-point number where none is expected.
+        """
+        for name, value in weights.items():
+            if name in expected and value.is_floating_point() != expected[name].is_floating_point:
+                kind = str(value.dtype).removeprefix("torch.")
+                raise UserError("runs.weights_type", file=self.model_file, name=quoted(name), kind=kind)
 
     def write_resume(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
         self._write(self.resume_file, tensors, header)
@@ -307,6 +237,7 @@ class Folder(Generic[R]):
     @staticmethod
     def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         try:
+            check_regular(path)
             with safe_open(path, framework="pt") as file:
                 tensors = {upgrade_weight_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 return tensors, file.metadata() or {}
@@ -369,7 +300,7 @@ class RunFolder(Folder[RunRecord]):
 
     def read_snapshots(self) -> Snapshots | None:
         """The snapshots; None if none were written."""
-        if not self.snapshots_file.is_file():
+        if not self.snapshots_file.exists():
             return None
         tensors, _ = self._read(self.snapshots_file)
         try:

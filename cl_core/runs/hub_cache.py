@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from pathlib import Path
 
+from cl_core.errors import UserError
 from cl_core.runs.folder import RunFolder
-from cl_core.runs.hub_names import HubName, hub_name
+from cl_core.runs.hub_names import HubName, hub_name, is_hub_name
+from cl_core.system.files import read_bytes
 from cl_core.system.paths import cache_dir
 
 SHORT = re.compile(r"[0-9a-f]{7,40}")  # a commit hash or a prefix of one
+COMMIT = re.compile(rb"\s*([0-9a-f]{40})\s*")  # content of a reference
+LARGEST_REFERENCE = 200  # bytes
 
 
 class PulledFolder(RunFolder):
@@ -36,11 +42,32 @@ def pulled_dir() -> Path:
 
 def snapshot_folders(name: HubName) -> list[Path]:
     """Folders of the pulled commits that `name` refers to; several if its revision is a prefix of several commits."""
-    repository = pulled_dir() / f"models--{name.repository.replace('/', '--')}"
-    reference = repository / "refs" / name.revision
-    if reference.is_file():
-        return [repository / "snapshots" / reference.read_text(encoding="utf-8").strip()]
+    repository = _repository(name)
+    commit = _commit_in(repository / "refs" / name.revision)
+    if commit:
+        return [repository / "snapshots" / commit]
     return list(repository.glob(f"snapshots/{name.revision}*")) if SHORT.fullmatch(name.revision) else []
+
+
+def remove_damaged_reference(name: HubName) -> None:
+    """Remove the file that maps the revision of `name` to a commit if it does not hold one; a download writes it again."""
+    reference = _repository(name) / "refs" / name.revision
+    if os.path.lexists(reference) and not reference.is_dir() and not _commit_in(reference):
+        with contextlib.suppress(OSError):
+            reference.unlink()
+
+
+def _repository(name: HubName) -> Path:
+    return pulled_dir() / f"models--{name.repository.replace('/', '--')}"
+
+
+def _commit_in(reference: Path) -> str | None:
+    """The commit that a reference holds; None if there is no such file, or it holds something else."""
+    try:
+        match = COMMIT.fullmatch(read_bytes(reference, LARGEST_REFERENCE))
+    except (FileNotFoundError, UserError):
+        return None
+    return match[1].decode() if match else None
 
 
 def find_pulled(text: str) -> PulledFolder | None:
@@ -60,12 +87,13 @@ def pulled_runs() -> list[PulledFolder]:
     runs = []
     for repository in sorted(pulled_dir().glob("models--*--*")):
         owner_and_name = repository.name.removeprefix("models--").replace("--", "/", 1)
-        references = [file for file in sorted(repository.glob("refs/**/*")) if file.is_file()]
-        referenced = {file.read_text(encoding="utf-8").strip() for file in references}
-        revisions = [file.relative_to(repository / "refs").as_posix() for file in references]
+        commits = {file: commit for file in sorted(repository.glob("refs/**/*")) if (commit := _commit_in(file))}
+        referenced = set(commits.values())
+        revisions = [file.relative_to(repository / "refs").as_posix() for file in commits]
         revisions += [folder.name for folder in sorted(repository.glob("snapshots/*")) if folder.name not in referenced]
         for revision in revisions:
-            folder = find_pulled(f"{owner_and_name}@{revision}")
+            text = f"{owner_and_name}@{revision}"
+            folder = find_pulled(text) if is_hub_name(text) else None
             if folder:
                 runs.append(folder)
     return runs

@@ -17,9 +17,10 @@ from cl_core.networks.embedding import Layer, embed
 from cl_core.networks.encoders.base import NEUTRAL, Statistics, check_size
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method
-from cl_core.runs.folder import RunFolder, RunRecord, find_folder, run_paths
+from cl_core.runs.folder import RunFolder, find_folder, run_paths
 from cl_core.runs.hub_cache import find_pulled
 from cl_core.runs.hub_names import is_hub_name
+from cl_core.runs.record import RunRecord
 from cl_core.system.device import choose_device
 from cl_core.system.files import fingerprint
 from cl_core.system.paths import CHECKPOINTS, RUNS, encoder_runs_dir, trained_dir
@@ -98,9 +99,10 @@ def open_run(folder: RunFolder) -> Run:
     record = folder.read_record()
     with torch.device("meta"):
         check_size(_build_method(record), UserError("runs.network", file=folder.record_file))
-    method = _build_method(record)
+    method, weights = _build_method(record), folder.read_model()
+    folder.check_types(weights, {name: value.dtype for name, value in method.state_dict().items()})
     try:
-        method.load_inference_state(folder.read_model())
+        method.load_inference_state(weights)
     except RuntimeError:
         raise UserError("runs.model_mismatch", file=folder.model_file) from None
     if not all(bool(value.isfinite().all()) for value in method.state_dict().values()):

@@ -1,4 +1,7 @@
-"""Atomic file writes: after a crash or on a full disk a file holds its old or its new content, never a part of it."""
+"""Reads of bounded size, and atomic writes.
+
+After a crash or on a full disk a file holds its old or its new content, never a part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,42 @@ from typing import Any
 from safetensors import SafetensorError
 
 from cl_core.errors import UserError, quoted
+
+
+def check_regular(path: Path) -> int:
+    """Size of a regular file, or of the one that a link leads to, in bytes.
+
+    A named pipe or a device is refused before it is opened: reading one may never end.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UserError: `path` is something else, or its name is too long.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError("system.unreadable", path=quoted(path), reason=quoted(error.strerror)) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError("system.not_a_file", path=quoted(path))
+    return status.st_size
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Content of a regular file of at most `most` bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UserError: the file is longer, cannot be read, or is not a regular file.
+    """
+    size = check_regular(path)
+    if size > most:
+        raise UserError("system.too_large", path=quoted(path), mb=f"{size / 1e6:,.0f}", most=f"{most / 1e6:,.0f}")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError("system.unreadable", path=quoted(path), reason=quoted(error.strerror)) from None
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:

@@ -21,7 +21,8 @@ from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_pixels
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import DivergedError, State, StepDone
-from cl_core.runs.folder import Folder, R, ReadOnly, RunFolder, RunRecord, Snapshots, round_floats
+from cl_core.runs.folder import Folder, ReadOnly, RunFolder, Snapshots, round_floats
+from cl_core.runs.record import R, RunRecord
 from cl_core.system.version import __version__
 from cl_core.text import DEFAULT_LANGUAGE, using_language
 from cl_core.training.distributed import World

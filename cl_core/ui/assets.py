@@ -34,7 +34,7 @@ SECURITY = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-FRONTEND = Path(gradio.__file__).parent / "templates" / "frontend"
+FRONTEND = Path(gradio.__file__).resolve().parent / "templates" / "frontend"
 TYPES = {".js": "application/javascript", ".mjs": "application/javascript", ".css": "text/css", ".webp": "image/webp"}
 
 

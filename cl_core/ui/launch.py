@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from cl_core.cli.options import program
-from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation
+from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, quoted
 from cl_core.explore.model_store import ModelStore
 from cl_core.system.host import cores, limit_malloc_arenas
 from cl_core.text import text
@@ -41,6 +42,7 @@ def serve(options: argparse.Namespace) -> int:
     env = os.environ
     limit_malloc_arenas()
     try:
+        _check_host(options.host)
         access = Access(
             Options(
                 host=options.host,
@@ -73,6 +75,13 @@ def serve(options: argparse.Namespace) -> int:
     finally:
         workspace.close()
     return 0
+
+
+def _check_host(host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):  # the latter for a part of more than 63 characters
+        raise UserError("app.unknown_host", host=quoted(host)) from None
 
 
 def _warm_up(store: ModelStore, words: WordStore) -> None:

@@ -20,6 +20,7 @@ from cl_core.words.vocabulary import Vocabulary
 
 SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
 EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
+READ_AT_ONCE = 2**24  # bytes
 
 Sentences = list[list[str]]
 
@@ -83,11 +84,16 @@ def read_text(path: Path) -> str:
     Raises:
         UserError: the file cannot be read or is not a text.
     """
+    parts = []
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            while part := file.read(READ_AT_ONCE):
+                parts.append(part)
+                if b"\0" in part:  # such as /dev/zero, which never ends
+                    break
     except OSError as error:
         raise UserError("words.unreadable", path=quoted(path), reason=quoted(error.strerror)) from None
-    return decode_text(content, quoted(path))
+    return decode_text(b"".join(parts), quoted(path))
 
 
 def decode_text(content: bytes, name: str) -> str:

@@ -15,13 +15,16 @@ import torch
 from pydantic import Field
 
 from cl_core.errors import UserError
-from cl_core.runs.folder import Folder, Record, find_folder, run_paths
-from cl_core.system.files import fingerprint, write_bytes
+from cl_core.runs.folder import Folder, find_folder, run_paths
+from cl_core.runs.record import Record
+from cl_core.system.files import fingerprint, read_bytes, write_bytes
 from cl_core.system.paths import CHECKPOINTS
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus
 from cl_core.words.model import WordVectors
 from cl_core.words.vocabulary import Vocabulary
+
+LARGEST_VOCABULARY = 500_000_000  # bytes
 
 
 class WordRecord(Record):
@@ -50,9 +53,9 @@ class WordFolder(Folder[WordRecord]):
 
     def read_vocabulary(self) -> Vocabulary:
         try:
-            content = json.loads(self.vocabulary_file.read_bytes())
+            content = json.loads(read_bytes(self.vocabulary_file, LARGEST_VOCABULARY))
             vocabulary = Vocabulary([str(word) for word in content["words"]], torch.tensor(content["counts"], dtype=torch.int64))
-        except OSError:
+        except FileNotFoundError:
             raise UserError("runs.missing_file", file=str(self.vocabulary_file)) from None
         except (ValueError, KeyError, TypeError):
             raise UserError("words.bad_vocabulary", file=str(self.vocabulary_file)) from None
@@ -107,6 +110,7 @@ def open_words(folder: WordFolder) -> WordRun:
     expected = {"center": size, "context": size, "bias": size[:1]}
     if {name: tuple(value.shape) for name, value in tensors.items()} != expected:
         raise UserError("words.model_mismatch", file=str(folder.model_file))
+    folder.check_types(tensors, dict.fromkeys(expected, torch.float32))
     return WordRun(folder, record, vocabulary, WordVectors(**tensors), fingerprint(folder.model_file))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cl_core.cli.main import main
 from cl_core.data.registry import load_dataset
 from cl_core.ui.images import to_image
 
@@ -112,6 +113,36 @@ def test_mistakes_get_a_sentence(command: Command, arguments: list[str], sentenc
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+LONG = "a" * 300  # characters; file systems take 255
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--run", LONG],
+        ["sweep", "--run", LONG, "--lr", "1e-3", "2e-3"],
+        ["export", "--run", "emoji-simclr-small", "--to", LONG],
+        ["search", LONG, "--checkpoint", "emoji-simclr-small"],
+        ["search", "dog.png", "--checkpoint", LONG],
+        ["evaluate", "--checkpoint", f"{LONG}/{LONG}"],
+        ["data", "add", "own", LONG],
+        ["data", "add", LONG, "."],
+        ["pull", f"{LONG}/{LONG}"],
+        ["encoder", LONG],
+        ["words", "train", "--run", LONG],
+        ["words", "train", "--run", "own", "--text", LONG],
+        ["words", "similar", "dog", "--checkpoint", LONG],
+    ],
+)
+def test_a_name_too_long_gets_a_sentence(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert LONG[:81] not in sentence
 
 
 def test_a_missing_image_and_a_wrong_count(command: Command, small_run: Path) -> None:

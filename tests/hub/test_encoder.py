@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import timm
 import torch
 import torch.nn.functional as F
@@ -161,6 +162,8 @@ def test_what_is_refused(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> 
     hub.add("a/pickle", {"config.json": files["config.json"], "pytorch_model.bin": b"x"})
     hub.add("a/other-weights", {"config.json": files["config.json"], "model.safetensors": published(vit)["model.safetensors"]})
     hub.add("a/cut", {**files, "model.safetensors": files["model.safetensors"][:-100]})
+    integers = {name: value.long() for name, value in safetensors.torch.load(files["model.safetensors"]).items()}
+    hub.add("a/integers", {**files, "model.safetensors": safetensors.torch.save(integers)})
     hub.add("a/unknown", changed(resnet, architecture="evil_net"))
     hub.add("a/path", changed(resnet, architecture="../../evil"))
     hub.add("a/options", changed(resnet, model_args={"block_fns": "os.system"}))
@@ -170,6 +173,7 @@ def test_what_is_refused(hub: Hub, resnet: Path, vit: Path, small_run: Path) -> 
         "a/pickle": r"pytorch_model\.bin, which can run code .* only config\.json and safetensors",
         "a/other-weights": "does not hold the weights of resnet10t",
         "a/cut": "is cut off or does not hold the weights",
+        "a/integers": "does not hold the weights of resnet10t",
         "a/unknown": "has no architecture 'evil_net'",
         "a/path": "does not describe an encoder",
         "a/options": r"settings of its architecture that are not supported here \(block_fns\)",

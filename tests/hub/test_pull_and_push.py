@@ -106,6 +106,24 @@ def test_again_without_the_hub(hub: Hub, small_run: Path, monkeypatch: pytest.Mo
     assert pull(NAME).path != first.path
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"../../elsewhere", b"f" * 10_000, None])
+def test_a_damaged_reference(hub: Hub, small_run: Path, content: bytes | None) -> None:
+    """The file that maps a branch to a commit: binary, too long, or a link to a device that never ends (None)."""
+    hub.add(NAME, files_of(small_run))
+    folder = pull(NAME)
+    reference = folder.path.parent.parent / "refs" / "main"
+    reference.unlink()
+    if content is None:
+        reference.symlink_to("/dev/zero")
+    else:
+        reference.write_bytes(content)
+    with pytest.raises(UserError, match="pull the run from the Hub"):
+        find_run(NAME)
+    assert [each.name for each in pulled_runs()] == [f"{NAME}@{folder.commit}"]
+    assert pull(NAME).commit == folder.commit
+    assert reference.read_text() == folder.commit and not reference.is_symlink()
+
+
 def test_a_revision(hub: Hub, small_run: Path) -> None:
     old = hub.add(NAME, files_of(small_run))
     hub.repositories[f"models/{NAME}"].tags["v1"] = old

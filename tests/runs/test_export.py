@@ -12,7 +12,8 @@ from torch.nn.functional import normalize
 from cl_core.cli.main import main
 from cl_core.errors import UserError
 from cl_core.runs.export import export_run
-from cl_core.runs.folder import RunFolder, Snapshots, dequantize, quantize
+from cl_core.runs.folder import RunFolder, Snapshots
+from cl_core.runs.quantization import dequantize, quantize
 from cl_core.runs.store import open_run
 
 

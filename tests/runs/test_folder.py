@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -228,3 +229,93 @@ def test_what_a_killed_write_left_goes_when_the_run_is_trained_again(copy: RunFo
     lock.release()
     assert not list(copy.path.glob(".*.tmp"))
     assert copy.read_record().state == "finished"
+
+
+def endless(file: Path, kind: str) -> None:
+    """Replace a file by one that cannot be read to its end."""
+    file.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        file.mkdir()
+
+
+KINDS = ("pipe", "device", "folder")
+FILES = ("run.json", "model.safetensors", "metrics.jsonl", "snapshots.safetensors")
+READ_ALL = """
+import sys
+from pathlib import Path
+from cl_core.errors import UserError
+from cl_core.runs.folder import RunFolder
+
+for path in sys.argv[1:]:
+    run = RunFolder(Path(path))
+    try:
+        run.read_record(), run.read_model(), run.read_metrics(), run.read_snapshots()
+    except UserError as error:
+        print(error)
+"""
+
+
+def test_what_is_not_a_file_is_refused_before_it_is_read(small_run: Path, tmp_path: Path) -> None:
+    """In a process of its own: a read without end would stop this one."""
+    broken = [(name, kind) for name in FILES for kind in KINDS]
+    for name, kind in broken:
+        endless(Path(shutil.copytree(small_run, tmp_path / f"{name}-{kind}")) / name, kind)
+    folders = [str(tmp_path / f"{name}-{kind}") for name, kind in broken]
+    done = subprocess.run([sys.executable, "-c", READ_ALL, *folders], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    sentences = done.stdout.splitlines()
+    assert len(sentences) == len(broken)
+    for (name, _), sentence in zip(broken, sentences, strict=True):
+        assert f"{name} is not a file but a folder, pipe or device" in sentence
+
+
+def test_a_record_that_is_not_a_file_is_listed_as_damaged(small_run: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    for kind in KINDS:
+        endless(RunFolder(Path(shutil.copytree(small_run, tmp_path / kind))).record_file, kind)
+    done = command("list", "--json", "--runs", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in json.loads(done.stdout)["runs"]] == ["damaged"] * len(KINDS)
+
+
+def test_a_record_of_any_size_is_refused_unread(copy: RunFolder) -> None:
+    with copy.record_file.open("r+b") as file:
+        file.truncate(2**40)  # a sparse file: a terabyte that takes no space
+    with pytest.raises(UserError, match="more than the 10 MB that such a file has at most"):
+        copy.read_record()
+
+
+@pytest.mark.parametrize("name", ["config", "config.dataset", "config.temperature", "config.augment.hue", "step", "image_size"])
+def test_a_missing_setting_is_not_replaced_by_its_default(copy: RunFolder, name: str) -> None:
+    content = json.loads(copy.record_file.read_text())
+    *path, last = name.split(".")
+    inner = content
+    for part in path:
+        inner = inner[part]
+    del inner[last]
+    copy.record_file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"damaged or was written by another program: {name} is missing"):
+        open_run(copy)
+
+
+TYPES = [torch.complex64, torch.bool, torch.int64, torch.int8]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_weights_that_are_not_floating_point_are_refused(small_run: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    folder = changed_weights(small_run, tmp_path / "run", lambda weight: weight.to(dtype))
+    kind = str(dtype).removeprefix("torch.")
+    with pytest.raises(UserError, match=f"holds encoder.* as {kind}, not as floating-point numbers"):
+        open_run(RunFolder(folder))
+
+
+def test_a_scale_of_another_size_is_refused(copy: RunFolder) -> None:
+    copy.write_small_model(copy.read_model())
+    tensors = safetensors.torch.load_file(copy.model_file)
+    name = next(name for name in tensors if name.endswith(".scale"))
+    safetensors.torch.save_file(tensors | {name: torch.ones(3)}, copy.model_file)
+    with pytest.raises(UserError, match="does not fit the settings"):
+        open_run(copy)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
-from cl_core.errors import UserError
+from cl_core.errors import EXIT_USER_ERROR, UserError
 from cl_core.runs.folder import OWNER
 from cl_core.ui.access import COOKIE, Access, Options, is_loopback, secret_key
+from cl_core.ui.launch import add_options, serve
 
 KEY = bytes(32)
 
@@ -109,3 +111,11 @@ def test_what_is_refused_says_why() -> None:
     with pytest.raises(UserError, match="for looking only"):
         Access(Options(read_only=True), KEY).check("train", request(cookie))
     assert Access(Options(host="0.0.0.0"), KEY).check("train", request(cookie))
+
+
+def test_an_address_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    assert serve(parser.parse_args(["--host", "a" * 300])) == EXIT_USER_ERROR
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: There is no address 'aaa") and len(line) < 250

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -297,3 +298,15 @@ def test_nce_is_the_sum_of_its_terms() -> None:
     data, noise = torch.randn(4), torch.randn(4, 3)
     positive, negative = nce_terms(data, noise, 0.3, -0.2)
     assert float(positive.mean() + negative.sum(1).mean()) == pytest.approx(float(nce(data, noise, 0.3, -0.2)))
+
+
+def test_vectors_of_integers_are_refused(tmp_path: Path) -> None:
+    session = start(tmp_path / "run", SETTINGS, CPU, pasted=two_topics())
+    assert session is not None
+    for _ in session.events():
+        pass
+    folder = WordFolder(tmp_path / "run")
+    open_words(folder)
+    safetensors.torch.save_file({name: value.int() for name, value in folder.read_model().items()}, folder.model_file)
+    with pytest.raises(UserError, match=r"holds .* as int32, not as floating-point numbers"):
+        open_words(folder)

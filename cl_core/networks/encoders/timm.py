@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cl_core.errors import UserError
@@ -84,11 +84,21 @@ def trained_timm(name: TimmName, statistics: Statistics, weights: Path, pretrain
         # All tensors of the file must match, so the classifier is built too and then dropped.
         full = _network(name, num_classes=int(pretrained["num_classes"]), weights=weights, pretrained=pretrained)
         state = full.state_dict()
+        _check_types(weights, state)
         network = encoder.backbone.get_submodule("1")
         network.load_state_dict({key: state[key] for key in network.state_dict()})
     except (KeyError, RuntimeError, SafetensorError):
         raise UserError("models.bad_weights", file=weights.name, name=name.architecture) from None
     return encoder
+
+
+def _check_types(weights: Path, expected: Mapping[str, Tensor]) -> None:
+    """Check that a file holds floating-point numbers for all floating-point tensors: timm would convert others."""
+    with safe_open(weights, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            kind = file.get_slice(name).get_dtype()
+            if name in expected and expected[name].is_floating_point() != kind.startswith(("F", "BF")):
+                raise RuntimeError(f"{name} is {kind}")
 
 
 def _network(name: TimmName, num_classes: int, weights: Path | None = None, pretrained: Mapping[str, Any] | None = None) -> Any:

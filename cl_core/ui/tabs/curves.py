@@ -9,7 +9,7 @@ import gradio as gr
 from cl_core.evaluation.knn import KnnResult
 from cl_core.explore.model import Model
 from cl_core.losses.negative_cosine import LOWEST
-from cl_core.runs.folder import RunRecord
+from cl_core.runs.record import RunRecord
 from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
