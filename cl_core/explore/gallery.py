@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -72,6 +72,14 @@ class Gallery:
         position = int(torch.searchsorted(self.rows, row))
         return self.features[position : position + 1]
 
+    def cosines(self, row: int, others: Sequence[int]) -> list[float | None]:
+        """Cosines of the data set's image `row` and others; None for those that are not in the gallery."""
+        held = torch.isin(torch.tensor([row, *others]), self.rows).tolist()
+        if not held[0]:
+            return [None] * len(others)
+        own = self.feature(row)
+        return [float(own @ self.feature(other).T) if known else None for other, known in zip(others, held[1:], strict=True)]
+
     def search(self, queries: Tensor, top: int, excluded: Tensor | None = None) -> list[list[Neighbor]]:
         """The groups nearest to each query, best first.
 
@@ -122,8 +130,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     device = choose_device()
     method = on_device(run, device)
     rows = gallery_rows(dataset)
-    name = f"{map_key(run, dataset)}-{KEY}"
-    file = cache_dir() / "galleries" / f"{name}.safetensors"
+    file = _gallery_file(run, dataset)
 
     def described(images: Tensor) -> Tensor:
         if is_cached(run):  # a large encoder is not run on test-time augmentations
@@ -149,6 +156,15 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     whitening, features = found
     index = build_index(features, file.with_suffix(".usearch"))
     return Gallery(dataset, rows, index, lambda images: whitening(described(images)))
+
+
+def is_stored(run: Run, dataset: Dataset) -> bool:
+    """Whether `run_gallery` finds its features in the cache, so that it takes no time."""
+    return _gallery_file(run, dataset).is_file()
+
+
+def _gallery_file(run: Run, dataset: Dataset) -> Path:
+    return cache_dir() / "galleries" / f"{map_key(run, dataset)}-{KEY}.safetensors"
 
 
 @contextlib.contextmanager

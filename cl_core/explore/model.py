@@ -6,7 +6,7 @@ The page, the API, the command line and notebooks all hold this object. A name i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, Literal, overload
 
@@ -19,7 +19,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.evaluation.neighbors import agreement
-from cl_core.explore.gallery import Gallery, Neighbor, pixel_gallery, run_gallery
+from cl_core.explore.gallery import Gallery, Neighbor, is_stored, pixel_gallery, run_gallery
 from cl_core.explore.inputs import Images, as_images
 from cl_core.explore.maps import map_points
 from cl_core.explore.per_image_loss import per_image_losses
@@ -236,6 +236,33 @@ class Model:
             return galleries.get(key, lambda: BatchedGallery.of(pixel_gallery(data, self.size)))
         run = self.run if space == "trained" else self.untrained
         return galleries.get(map_key(run, data), lambda: BatchedGallery.of(run_gallery(run, data)))
+
+    def map_cosines(self, image: Tensor, rows: Sequence[int], space: Space = "trained") -> list[float]:
+        """Cosines of an image and those of the data set by the features of the whole images, as on the map.
+
+        A search takes other ones: `gallery`, `explore.descriptors`.
+
+        Args:
+            image: (1, 3, S, S) uint8.
+            rows: of the data set.
+            space: "trained" or "untrained".
+        """
+        run = self.run if space == "trained" else self.untrained
+        features = features_of(run, self.dataset, torch.tensor(rows))
+        return (features @ run_features(run, image)[0]).tolist()
+
+    def search_cosines(self, row: int, others: Sequence[int], layer: MapLayer = "feature") -> list[float | None] | None:
+        """Cosines of an image of the data set and others as a search computes them.
+
+        None for the projection head, which is not searched, and as long as no search computed the gallery: that takes long.
+        """
+        run, kind = self.layer(layer)
+        if layer == "embedding" or kind == "embedding":
+            return None
+        space: Space = "untrained" if layer == "untrained" else "trained"
+        if map_key(run, self.dataset) not in self.caches.galleries and not is_stored(run, self.dataset):
+            return None
+        return self.gallery(space).cosines(row, others)
 
     def evaluate(self, progress: Callable[[], None] = lambda: None) -> dict[str, Report]:
         """Measure the features on the data set: kNN, linear probe, clusters and geometry, with their protocols.

@@ -89,6 +89,9 @@ class Memo(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
 
 class Together(Generic[Q, R]):
     """Answers the queries of concurrent threads in one batch, which costs little more than one query.

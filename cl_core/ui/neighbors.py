@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cl_core.data.dataset import Dataset
@@ -10,13 +11,25 @@ from cl_core.ui import images as images
 
 
 def neighbor_row(
-    title: str, hint: str, data: Dataset, found: list[tuple[int, float]], first: int | None = None
+    title: str,
+    hint: str,
+    data: Dataset,
+    found: list[tuple[int, float]],
+    first: int | None = None,
+    details: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One row of a `image_rows` value: images and their cosines; `first` is one to put in front, the query."""
+    """One row of a `image_rows` value: images and their cosines.
+
+    Args:
+        first: an image to put in front, the query.
+        details: for each image found a second line below its cosine, or "".
+    """
     items = [] if first is None else [_item(data, first, text("common.query"))]
-    items += [_item(data, row, f"{cosine:.2f}") for row, cosine in found]
+    lines = details or [""] * len(found)
+    items += [_item(data, row, f"{cosine:.2f}", line) for (row, cosine), line in zip(found, lines, strict=True)]
     return {"title": title, "hint": hint, "items": items}
 
 
-def _item(data: Dataset, row: int, note: str) -> dict[str, Any]:
-    return {"src": images.thumbnail(data, row), "caption": data.names[row], "note": note, "id": row}
+def _item(data: Dataset, row: int, note: str, detail: str = "") -> dict[str, Any]:
+    item = {"src": images.thumbnail(data, row), "caption": data.names[row], "note": note, "id": row}
+    return item | ({"detail": detail} if detail else {})

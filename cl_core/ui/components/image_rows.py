@@ -12,7 +12,8 @@ from cl_core.ui.components.base import module_component
 def image_rows(value: dict[str, Any] | None = None, **props: Any) -> gr.HTML:
     """Draws rows of captioned images.
 
-    value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id}; `empty`, the
+    value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id} and perhaps
+        `detail`, a line below the note; `empty`, the
         sentence shown where there are no rows.
     Event `image_click`: `{"row": r, "item": i, "id": item.id}`.
     """

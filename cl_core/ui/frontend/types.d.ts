@@ -70,7 +70,7 @@ export interface PairValue {
 }
 
 export interface RowsValue {
-  rows: { title: string; hint?: string; items: (ImageValue & { note?: string; id?: number | string | null })[] }[];
+  rows: { title: string; hint?: string; items: (ImageValue & { note?: string; detail?: string; id?: number | string | null })[] }[];
   /** The sentence where there are no rows. */
   empty?: string;
 }

@@ -148,7 +148,11 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     cosines, positions = nearest_others(model.map_features(layer), groups, torch.tensor([point]), NEIGHBORS)
     near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
     title = text("map.neighbors", name=data.names[row], space=text(f"map.layers.{layer}"))
-    items = neighbor_row(title, text("map.neighbors_hint"), data, [(int(data.shown[p]), c) for p, c in near], first=row)
+    found = [(int(data.shown[p]), c) for p, c in near]
+    by_search = model.search_cosines(row, [other for other, _ in found], layer)
+    hint = text("map.neighbors_hint") if by_search is None else text("map.neighbors_hint_both")
+    details = ["" if each is None else text("map.by_search", cosine=f"{each:.2f}") for each in by_search or ()]
+    items = neighbor_row(title, hint, data, found, row, details)
     # Gradio reports a change only of a value that differs, so each answer has a number of its own.
     lines = {"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near], "call": time.monotonic_ns()}
     return {"rows": [items]}, gr.update(lines=lines)

@@ -41,7 +41,9 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
     rows_shown = []
     for space in model.spaces:
         near = [(each.row, each.cosine) for each in model.search_tensor(query, TOP, space, without)]
-        rows_shown.append(neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near))
+        by_map = [] if space == "pixels" else model.map_cosines(query, [row for row, _ in near], space)
+        details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
+        rows_shown.append(neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near, details=details))
     return {"rows": rows_shown}
 
 

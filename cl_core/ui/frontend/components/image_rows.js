@@ -39,6 +39,7 @@ function rowSection(row, r) {
     Object.assign(button.dataset, { row: r, item: i });
     const image = Object.assign(document.createElement("img"), { src: item.src, alt: item.caption });
     button.append(image, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note));
+    if (item.detail) button.append(build("span", "cl-detail", item.detail));
     return button;
   });
   items.append(...buttons);
