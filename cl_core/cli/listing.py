@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +50,24 @@ def show_list(arguments: argparse.Namespace) -> int:
         return 0
     for heading, rows in listing.items():
         print(heading)
-        for row in rows or [{"name": "(none)"}]:
-            name, *rest = (f"{value:.1%} kNN" if isinstance(value, float) else str(value) for value in row.values() if value)
-            print(f"  {name:<26}  {'  '.join(rest)}")
+        for line in _columns([list(map(_cell, row.values())) for row in rows or [{"name": "(none)"}]]):
+            print(f"  {line}")
     return 0
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"kNN {value:.1%}"
+    return "" if value is None else str(value)
+
+
+def _columns(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines; the cells of a column have one width, but for the last ones."""
+    widths = [max(map(len, column)) for column in zip_longest(*(row[:-1] for row in rows), fillvalue="")]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip_longest(row, widths[: len(row) - 1], fillvalue=0)) for row in rows
+    ]
+    return [line.rstrip() for line in lines]
 
 
 def _describe_dataset(name: str) -> dict[str, Any]:
@@ -67,18 +82,21 @@ def _describe_dataset(name: str) -> dict[str, Any]:
 
 
 def _describe_run(folder: RunFolder, name: str) -> dict[str, Any]:
+    from cl_core.evaluation.knn import KnnResult
+
     try:
         record = folder.read_record()
     except UserError as error:
         return {"name": name, "state": "damaged", "problem": str(error)}
-    accuracy = record.metrics.get("knn", {}).get("accuracy")
+    knn = KnnResult.from_metrics(record.metrics.get("knn"))
     return {
         "name": name,
         "state": record.state,
         "dataset": record.config.dataset,
         "method": record.config.method,
         "steps": f"{record.step}/{record.total_steps}",
-        "knn": None if accuracy is None else round(accuracy, 4),
+        "knn": knn and round(knn.accuracy, 4),
+        "protocol": knn and knn.split(),
     }
 
 

@@ -54,21 +54,33 @@ def sweep(arguments: argparse.Namespace) -> int:
                         print(f"\nStopped in {cell.name}; the same command resumes from there.", file=sys.stderr)
                         return 130
     results = [result(cell) for cell in cells]
-    table = [r.cell.values | {"knn": r.accuracy, "state": r.state, "run": r.cell.name, "sentence": r.sentence} for r in results]
+    table = [
+        r.cell.values | {"knn": r.accuracy, "protocol": r.split, "state": r.state, "run": r.cell.name, "sentence": r.sentence}
+        for r in results
+    ]
     write_json(arguments.run / "sweep.json", table)
-    if len(grid) <= 2:
+    splits = list(dict.fromkeys(r.split for r in results if r.split))
+    drawn = len(grid) <= 2 and len(splits) <= 1  # one color scale for accuracies that can be compared
+    if drawn:
         _write_heat_map(arguments.run / "sweep.html", grid, results)
     if arguments.json:
         print(json.dumps(table, indent=2))
         return 0
+    for split in [*splits, *([""] if any(not r.split for r in results) else [])]:
+        _print_table(grid, [r for r in results if r.split == split], split)
+    print(f"Table: {arguments.run / 'sweep.json'}" + (f", heat map: {arguments.run / 'sweep.html'}" if drawn else ""))
+    return 0
+
+
+def _print_table(grid: dict[str, list[Any]], results: list[CellResult], split: str) -> None:
+    """Print cells whose accuracies were measured alike."""
+    print(f"kNN: {split}" if split else "No accuracy:")
     print("  ".join(f"{name:>12}" for name in grid) + f"  {'kNN':>8}  state")
     best = max((r.accuracy for r in results if r.accuracy is not None), default=None)
     for r in results:
         accuracy = "" if r.accuracy is None else f"{r.accuracy:.2%}"
         mark = "  <- best" if r.accuracy is not None and r.accuracy == best else ""
         print("  ".join(f"{value!s:>12}" for value in r.cell.values.values()) + f"  {accuracy:>8}  {r.state}{mark}")
-    print(f"Table: {arguments.run / 'sweep.json'}" + (f", heat map: {arguments.run / 'sweep.html'}" if len(grid) <= 2 else ""))
-    return 0
 
 
 def _split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:

@@ -40,6 +40,11 @@ class KnnResult:
         """The result that `run.json` stores under `knn` or `pixels`; None where the values are incomplete."""
         return read_stored(cls, metrics)
 
+    def split(self) -> str:
+        """How many queries against how many images, and how they are split: results with the same split can be compared."""
+        sizes = {"queries": f"{self.queries:,}", "gallery": f"{self.gallery:,}"}
+        return text(f"evaluation.split.{self.rule.replace('-', '_')}", **sizes)
+
     def protocol(self) -> str:
         """One line, in the language in effect."""
         return text(

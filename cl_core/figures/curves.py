@@ -43,44 +43,60 @@ def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], captions: di
     return figure
 
 
-def quality_figure(runs: dict[str, Metrics], baselines: dict[str, float], captions: dict[str, str]) -> go.Figure:
+def quality_figure(
+    runs: dict[str, Metrics], baselines: dict[str, float], protocols: dict[str, str], captions: dict[str, str]
+) -> go.Figure:
     """kNN accuracy, spread of the outputs, and alignment with uniformity, over epochs.
+
+    Accuracies measured by different protocols cannot be compared, so each protocol has a plot of its own.
 
     Args:
         baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name.
+        protocols: how the accuracies of each run were measured, by the name of the run.
         captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
     """
-    figure = _panels([captions["knn"], captions["std"], captions["geometry"]], [0.36, 0.28, 0.36], captions["epoch"])
+    distinct = list(dict.fromkeys(protocols.get(name, "") for name in runs)) or [""]
+    knn = [": ".join(filter(None, (captions["knn"], protocol))) for protocol in distinct]
+    spread, shape = len(knn) + 1, len(knn) + 2  # rows
+    heights = [0.36] * len(knn) + [0.28, 0.36]
+    figure = _panels([*knn, captions["std"], captions["geometry"]], heights, captions["epoch"])
     for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         snapshots = _of_kind(metrics, "snapshot")
         line = {"color": color, "width": 2}
         common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
         evaluated = [p for p in snapshots if "knn" in p]
+        row = 1 + distinct.index(protocols.get(name, ""))
         accuracies = [p["knn"]["accuracy"] for p in evaluated]
-        figure.add_scatter(x=[p["epoch"] for p in evaluated], y=accuracies, row=1, **(common | {"showlegend": True}))
+        figure.add_scatter(x=[p["epoch"] for p in evaluated], y=accuracies, row=row, **(common | {"showlegend": True}))
         measured = [p for p in snapshots if "geometry" in p]
         epochs = [p["epoch"] for p in measured]
         if not measured:
             continue
         shapes = {key: [p["geometry"][key] for p in measured] for key in ("std", "dim", "alignment", "uniformity")}
-        figure.add_scatter(x=epochs, y=shapes["std"], row=2, **common)
+        figure.add_scatter(x=epochs, y=shapes["std"], row=spread, **common)
         even = [dim**-0.5 for dim in shapes["dim"]]
         thin = {"color": color, "width": 1.5, "dash": "dot"}
-        figure.add_scatter(x=epochs, y=even, name=captions["even"], mode="lines", line=thin, row=2, col=1)
+        figure.add_scatter(x=epochs, y=even, name=captions["even"], mode="lines", line=thin, row=spread, col=1)
         for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
             named = {"name": f"{name}: {captions[key]}", "line": line | {"dash": dash}, "connectgaps": True}
-            figure.add_scatter(x=epochs, y=shapes[key], row=3, **(common | named))
+            figure.add_scatter(x=epochs, y=shapes[key], row=shape, **(common | named))
     for (name, accuracy), color in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
         line = {"color": color, "dash": "dash", "width": 1.5}
         figure.add_hline(y=accuracy, line=line, annotation_text=name, row=1, col=1)
-    figure.update_yaxes(tickformat=".0%", row=1, col=1)
-    figure.update_yaxes(rangemode="tozero", row=2, col=1)
+    for row in range(1, spread):
+        figure.update_yaxes(tickformat=".0%", row=row, col=1)
+    figure.update_yaxes(rangemode="tozero", row=spread, col=1)
     return figure
 
 
 def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
     figure = make_subplots(
-        rows=len(titles), cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=heights, subplot_titles=titles
+        rows=len(titles),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.3 / len(titles),
+        row_heights=heights,
+        subplot_titles=titles,
     )
     figure.update_xaxes(title_text=axis, row=len(titles), col=1)
     figure.update_annotations(font_size=13)

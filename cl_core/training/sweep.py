@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from cl_core.errors import UserError
+from cl_core.evaluation.knn import KnnResult
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError
 from cl_core.runs.folder import RunFolder
@@ -32,11 +33,18 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class CellResult:
-    """State of a cell. accuracy: kNN in [0, 1], None before the end and after a divergence. sentence: its health."""
+    """State of a cell.
+
+    Attributes:
+        accuracy: kNN in [0, 1]; None before the end and after a divergence.
+        split: how the accuracy was measured: only cells with the same one can be compared.
+        sentence: its health.
+    """
 
     cell: Cell
     state: str
     accuracy: float | None
+    split: str
     sentence: str
 
 
@@ -76,8 +84,9 @@ def result(cell: Cell) -> CellResult:
     """The result stored in a cell's folder."""
     folder = RunFolder(cell.folder)
     if not folder.exists():
-        return CellResult(cell, "not started", None, "")
+        return CellResult(cell, "not started", None, "", "")
     record = folder.read_record()
     finished = record.state == "finished"
-    accuracy = record.metrics["knn"]["accuracy"] if finished and "knn" in record.metrics else None
-    return CellResult(cell, record.state, accuracy, record.metrics.get("health", {}).get("sentence", ""))
+    knn = KnnResult.from_metrics(record.metrics.get("knn")) if finished else None
+    accuracy, split = (knn.accuracy, knn.split()) if knn else (None, "")
+    return CellResult(cell, record.state, accuracy, split, record.metrics.get("health", {}).get("sentence", ""))

@@ -42,7 +42,7 @@ class Api:
         self._store = store
 
     def list_models(self) -> list[dict[str, Any]]:
-        """List the trained models: name, method, encoder, data set, side of its images in pixels, and kNN accuracy (0 to 1)."""
+        """List the trained models: name, method, encoder, data set, side of its images (pixels), kNN accuracy (0 to 1)."""
         found = []
         for name in self._store.names():
             model = self._store.get(name)
@@ -56,6 +56,7 @@ class Api:
                     "image_size": model.size,
                     "temperature": config.temperature,
                     "knn_accuracy": model.metrics.get("knn", {}).get("accuracy"),
+                    "knn_protocol": model.metrics.get("protocol", ""),
                 }
             )
         return found

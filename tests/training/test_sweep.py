@@ -84,6 +84,17 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     assert "<- best" in again.stdout
 
 
+def test_accuracies_of_two_protocols_have_two_tables(command: Command, tmp_path: Path) -> None:
+    """With labels seen, only held-out images are queries."""
+    done = command("sweep", "--method", "simclr", "supcon", *OPTIONS, "--dataset", "emoji", "--run", "s")
+    assert done.returncode == 0, done.stderr
+    tables = [table.splitlines() for table in done.stdout.split("kNN: ")[1:]]
+    assert [table[0].split()[1] for table in tables] == ["images,", "held-out"], done.stdout
+    assert [table[2].split()[0] for table in tables] == ["simclr", "supcon"]
+    assert all("<- best" in table[2] for table in tables)
+    assert not (tmp_path / "s" / "sweep.html").exists(), "one color scale would compare them"
+
+
 def test_without_a_swept_setting(command: Command) -> None:
     done = command("sweep", "--lr", "1e-3", "--run", "s")
     assert (done.returncode, done.stdout) == (2, "")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from cl_core.augment.views import make_views
+from cl_core.evaluation.knn import KnnResult
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.losses import nt_xent
 from cl_core.runs.store import find_run
-from cl_core.ui.tabs import ablations, compare
+from cl_core.ui.tabs import ablations, compare, models
+from cl_core.ui.tabs.curves import show as show_curves
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +49,40 @@ def test_maps_and_queries_leave_out_runs_on_other_images() -> None:
     assert [row["title"] for row in rows] == [MODEL, OTHER]
     assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(STORE.get(MODEL).dataset.shown[7])
     assert [len(figure["data"]) for figure in compare.show_curves(STORE.get(MODEL), opened)["figures"]][-1] == 3
+
+
+def accuracy_plots(figure: dict[str, Any]) -> dict[str, set[str]]:
+    """The runs whose accuracies share an axis, by the axis' title."""
+    titles = [each["text"] for each in figure["layout"]["annotations"] if each["text"].startswith("kNN accuracy")]
+    runs = [
+        {trace["name"] for trace in figure["data"] if trace["yaxis"] == f"y{i or ''}"} for i in (0, *range(2, len(titles) + 1))
+    ]
+    return dict(zip(titles, runs, strict=True))
+
+
+def test_accuracies_of_two_protocols_have_two_axes() -> None:
+    """339 queries against 1,572 images, beside 1,911 against the others."""
+    _, quality, _ = compare.show_curves(STORE.get(MODEL), [STORE.get(OTHER), STORE.get("emoji-simclr")])["figures"]
+    assert accuracy_plots(quality) == {
+        "kNN accuracy: 1,911 images, each against the others": {MODEL, "emoji-simclr"},
+        "kNN accuracy: 339 held-out images against 1,572 others": {OTHER},
+    }
+    _, curves, _ = ablations.show_answer(STORE, "no_false_negatives", 50)
+    assert len(accuracy_plots(curves["figures"][1])) == 2
+    own, _ = show_curves(STORE.get(MODEL))
+    assert list(accuracy_plots(own["figures"][1])) == ["kNN accuracy: 1,911 images, each against the others"]
+
+
+def test_the_table_of_models_has_one_protocol_a_table() -> None:
+    tables = re.findall(r"<caption>(.*?)</caption>.*?<tbody>(.*?)</tbody>", models.table(STORE))
+    rows = {caption: re.findall(r"<tr><td>(.*?)</td>.*?<td>([\d.]+%|–)</td>", body) for caption, body in tables}
+    assert {name for listed in rows.values() for name, _ in listed} == set(STORE.names())
+    for caption, listed in rows.items():
+        found = [KnnResult.from_metrics(STORE.get(name).metrics["knn"]) for name, _ in listed]
+        assert len({STORE.get(name).config.dataset for name, _ in listed}) == 1
+        assert {knn.split() for knn in found if knn} == {caption.partition(": ")[2]}
+        accuracies = [float(accuracy.rstrip("%")) for _, accuracy in listed]
+        assert accuracies == sorted(accuracies, reverse=True)
 
 
 def test_runs_on_the_same_images_are_offered_first() -> None:

@@ -53,8 +53,15 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
     baselines = {text("curves.pixels"): record.metrics["pixels"]["accuracy"]} if "pixels" in record.metrics else {}
     words = texts("curves.figure")
     floors = {name: LOWEST} if record.config.method == "simsiam" else {}
-    figures = loss_figure({name: metrics}, floors, words), quality_figure({name: metrics}, baselines, words)
+    quality = quality_figure({name: metrics}, baselines, {name: split_of(record)}, words)
+    figures = loss_figure({name: metrics}, floors, words), quality
     return figures_value(*figures, label=text("curves.label"))
+
+
+def split_of(record: RunRecord) -> str:
+    """How the kNN accuracy of a run was measured, in a few words; "" before it is."""
+    knn = KnnResult.from_metrics(record.metrics.get("knn"))
+    return knn.split() if knn else ""
 
 
 def health_of(point: dict[str, Any], finished: bool = True) -> str:

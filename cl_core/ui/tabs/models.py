@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import gradio as gr
 
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
+from cl_core.evaluation.knn import KnnResult
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import SHORT_COMMIT, ModelStore
 from cl_core.hub.fetch import downloaded_bytes
@@ -36,34 +37,39 @@ F = TypeVar("F")
 
 
 def table(store: ModelStore) -> str:
-    """The models here, as a table."""
-    heads = texts("models.head")
-    rows, shipped, own = [], store.shipped_names(), store.own_names()
-
-    def origin(name: str, source: dict[str, Any] | None) -> str:
-        if name in shipped:
-            return text("models.shipped")
-        if source:
-            return text("models.encoder_from", **source)
-        return text("models.trained") if name in own else text("models.pulled")
-
+    """The models here, as tables: one for each protocol of the accuracy, as accuracies of two cannot be compared."""
+    groups: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    shipped, own = store.shipped_names(), store.own_names()
     for name in store.names():
         record = store.get(name).record
-        knn = record.metrics.get("knn")
+        knn = KnnResult.from_metrics(record.metrics.get("knn"))
         cells = (
             name,
             record.config.method,
             record.config.encoder,
-            load_dataset(record.config.dataset).title,
-            f"{knn['accuracy']:.1%}" if knn else "–",
-            origin(name, record.metrics.get("source")),
+            f"{knn.accuracy:.1%}" if knn else "–",
+            _origin(name, record.metrics.get("source"), shipped, own),
         )
-        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
-    head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    label = html.escape(text("models.head.name"), quote=True)
-    filled = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'>{filled}</div>"
+        row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        protocol = knn.split() if knn else text("models.no_accuracy")
+        groups.setdefault((record.config.dataset, protocol), []).append((-knn.accuracy if knn else 0, row))
+    head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in texts("models.head").values())
+    tables = []
+    for (dataset, protocol), rows in groups.items():
+        caption = text("models.group", images=load_dataset(dataset).title, protocol=protocol)
+        body = "".join(f"<tr>{row}</tr>" for _, row in sorted(rows))
+        filled = f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        label = html.escape(caption, quote=True)
+        tables.append(f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'><table>{filled}</table></div>")
+    return "".join(tables)
+
+
+def _origin(name: str, source: dict[str, Any] | None, shipped: Collection[str], own: Collection[str]) -> str:
+    if name in shipped:
+        return text("models.shipped")
+    if source:
+        return text("models.encoder_from", **source)
+    return text("models.trained") if name in own else text("models.pulled")
 
 
 def _start(fetch: Callable[[], F]) -> Future[F]:
