@@ -46,8 +46,9 @@ TABS = {
     "models": models,
 }
 UPLOADS_KEPT_S = 3600
+IMAGES = 16  # of the first batch
 PLACES = 16  # concurrent calls of one event
-SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 3), {json.dumps(list(TABS))}, all.slice(3))"
+SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 4), {json.dumps(list(TABS))}, all.slice(4))"
 SWITCH_THEME = "() => window.contrastiveTheme()"
 
 
@@ -87,8 +88,9 @@ def _lay_out(
         with gr.Column(scale=1, min_width=300):
             model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
             turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
+            count = gr.Number(IMAGES, visible=False, precision=0)
             picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-            page = Page(language, app, model, turn, seed, picked, wanted, [], jobs, access, store, word_store)
+            page = Page(language, app, model, turn, seed, count, picked, wanted, [], jobs, access, store, word_store)
             for dataset, waiting in store.waiting().items():
                 missing_images.build(dataset, waiting, page)
         with gr.Column(scale=0, min_width=100, elem_classes="switches"):
@@ -102,7 +104,7 @@ def _lay_out(
     page.link("batch", page.seed)
     page.link("images", page.picked, read=picked_reader(store))
     due = [gr.Number(0, visible=False) for _ in TABS]
-    shared: list[Any] = [model, page.seed, page.picked]
+    shared: list[Any] = [model, page.seed, page.count, page.picked]
     gr.on([each.change for each in shared], None, [*shared, *due], due, js=SHARED_CHANGED, api_visibility="private")
     with gr.Tabs():
         for (name, view), number in zip(TABS.items(), due, strict=True):

@@ -34,8 +34,8 @@ class Page:
     """One language's page: its model menu, its app, and the controls whose state the link holds.
 
     turn: hidden input with the number of a call.
-    seed, picked: hidden inputs for the batch that several tabs show: drawn with `seed`, or the images in `picked`
-        (`batch.picked_rows`).
+    seed, count, picked: hidden inputs for the batch that several tabs show: `count` images drawn with `seed`, or the
+        images in `picked` (`batch.picked_rows`).
     wanted: hidden input, the name of an image that another tab sends to the search.
     jobs: the app's training runs. access: what visitors may do.
     """
@@ -45,6 +45,7 @@ class Page:
     model: gr.Dropdown
     turn: gr.Number
     seed: gr.Number
+    count: gr.Number
     picked: gr.Textbox
     wanted: gr.Textbox
     linked: list[LinkedControl]

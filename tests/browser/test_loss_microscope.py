@@ -62,9 +62,14 @@ def check(page: Page, parts: Anatomy, row: int, column: int) -> None:
     assert number(page, "loss") == pytest.approx(parts.loss, rel=1e-4, abs=1e-4)
     assert number(page, "row") == pytest.approx(float(parts.terms[row]), rel=1e-4, abs=1e-4)
     assert number(page, "cosine") == pytest.approx(float(parts.cosines[row, column]), abs=1e-4)
-    assert number(page, "gradient") == pytest.approx(float(parts.gradient[row, column]), rel=1e-4, abs=1e-4)
+    gradient = float(parts.gradient[row, column])
+    assert number(page, "gradient") == pytest.approx(abs(gradient), rel=1e-4, abs=1e-4)
+    expect(page.locator("#loss-view [data-fact=gradient] dt")).to_contain_text("Pull" if gradient < 0 else "Push")
     if parts.form.kind != "cosine":
-        assert number(page, "scaled") == pytest.approx(float(parts.scaled[row, column]), rel=1e-4, abs=1e-4)
+        divided = float(parts.cosines[row, column]) / parts.form.temperature
+        assert number(page, "scaled") == pytest.approx(divided, rel=1e-4, abs=1e-4)
+        if parts.form.kind == "nce":
+            assert number(page, "logit") == pytest.approx(float(parts.scaled[row, column]), rel=1e-4, abs=1e-4)
         assert number(page, "probability") == pytest.approx(float(parts.probabilities[row, column]), rel=1e-4, abs=1e-4)
 
 
@@ -86,6 +91,26 @@ def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
     expect(details).to_contain_text(re.compile("negative[:,]"))
     check(page, trained.anatomy, row, column)
     assert number(page, "gradient") > 0
+
+
+def test_the_temperature_tab_has_the_same_batch_and_the_same_pull(page: Page) -> None:
+    """Also after the number of images has changed."""
+    for count in (COUNT, 8):
+        open_tab(page, "Loss")
+        page.locator("input[aria-label*='Images']").first.fill(str(count)) if count != COUNT else None
+        batch = draw_batch(STORE.get("emoji-simclr"), count, 1)
+        parts = compare(STORE.get("emoji-simclr"), batch, 2 * count)[TRAINED].anatomy
+        drawn(page)
+        expect(frame(page).locator("canvas")).to_be_visible()
+        point(page, 0, count, 2 * count)
+        check(page, parts, 0, count)
+        facts = {name: number(page, name) for name in ("gradient", "row", "loss")}
+        open_tab(page, "Temperature")
+        expect(page.locator("#temperature-view .cl-summary")).to_contain_text(f"{count} images, two views each")
+        same = {"gradient": "pull", "row": "row", "loss": "loss"}
+        for name, value in facts.items():
+            shown = page.locator(f"#temperature-view [data-fact={same[name]}] dd").get_attribute("title")
+            assert float(shown or "nan") == pytest.approx(value, rel=1e-6), (count, name)
 
 
 def test_a_term_lights_its_cell(page: Page) -> None:

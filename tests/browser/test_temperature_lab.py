@@ -13,11 +13,11 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.losses.anatomy import Anatomy
 from cl_core.losses.temperature import effective_negatives, hardest_contribution, overflow_temperature, positive_pull
 from cl_core.ui.tabs.loss import Loss, compare_by
-from cl_core.ui.tabs.temperature import PAIRS
 from tests.browser.conftest import open_tab, screenshot
 
 STORE = ModelStore()
 
+PAIRS = 16  # the first batch, as in the tab Loss
 TEMPERATURES = ["0.01", "0.05", "0.1", "0.5", "1", "10"]
 
 

@@ -83,7 +83,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     with pytest.raises(UserError, match="by a loss that is not recorded"):
         map.colored(STORE.get(name), "feature", "loss")
     assert "A public encoder" in loss_tab.show(STORE.get(name), "own", 4, 1)["summary"]
-    assert "was trained elsewhere" in temperature.show(STORE, STORE.get(name), 1)["summary"]
+    assert "was trained elsewhere" in temperature.show(STORE, STORE.get(name), 16, 1)["summary"]
     assert [place["name"] for place in temperature.places(STORE, STORE.get(name))] == [name]
     said = curves.show(STORE.get(name))[1]
     assert f"{ENCODER} at commit " in said

@@ -23,21 +23,22 @@ pytestmark = pytest.mark.slow
 
 STORE = ModelStore()
 
+PAIRS = 12
 MODEL, OTHER = "emoji-simclr-small", "emoji-supcon"
 
 
 def test_every_run_sees_the_same_views_by_the_same_loss() -> None:
-    value = compare.show_batch(STORE.get(MODEL), [STORE.get(OTHER)], 1, "")
+    value = compare.show_batch(STORE.get(MODEL), [STORE.get(OTHER)], PAIRS, 1, "")
     assert [panel["name"] for panel in value["panels"]] == [MODEL, OTHER]
-    data, rows = STORE.get(MODEL).dataset, chosen_batch(STORE.get(MODEL), "", compare.PAIRS, 1).rows
+    data, rows = STORE.get(MODEL).dataset, chosen_batch(STORE.get(MODEL), "", PAIRS, 1).rows
     for name, panel in zip((MODEL, OTHER), value["panels"], strict=True):
         run = STORE.get(name).run
         generator = torch.Generator().manual_seed(1)
         config = STORE.get(MODEL).run.record.config.augment
         z1, z2 = (embed_batch(run, make_views(data.images[rows], config, run.size, generator)[0]) for _ in range(2))
         cosines = torch.from_numpy(np.frombuffer(base64.b64decode(panel["cosines"]), np.float32).copy())
-        logits = cosines.view(2 * compare.PAIRS, -1).fill_diagonal_(-torch.inf) / panel["form"]["temperature"]
-        loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(logits)).roll(compare.PAIRS))
+        logits = cosines.view(2 * PAIRS, -1).fill_diagonal_(-torch.inf) / panel["form"]["temperature"]
+        loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(logits)).roll(PAIRS))
         assert float(loss) == pytest.approx(float(nt_xent(z1, z2, compare.TEMPERATURE)), rel=1e-4)
     assert value["summary"] == f"NT-Xent at temperature {{t}} over this batch: {MODEL} **{{loss0}}**, {OTHER} **{{loss1}}**."
 

@@ -29,7 +29,6 @@ from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file, packed, whole_numbers
 
 MOST = 3
-PAIRS = 12
 PROJECTIONS = [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")]
 NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
@@ -64,10 +63,10 @@ def show_curves(model: Model, others: list[Model]) -> dict[str, Any]:
     return figures_value(*figures, label=text("compare.curves_label"))
 
 
-def show_batch(model: Model, others: list[Model], seed: float, picked: str) -> dict[str, Any]:
+def show_batch(model: Model, others: list[Model], count: float, seed: float, picked: str) -> dict[str, Any]:
     """The same views through every run, by one loss at one temperature, so that numbers can be compared."""
     models = _on_same_images(chosen_models(model, others))
-    data, batch = model.dataset, chosen_batch(model, picked, PAIRS, int(seed))
+    data, batch = model.dataset, chosen_batch(model, picked, int(count), int(seed))
     augment = model.config.augment
     panels, losses = list[dict[str, Any]](), list[str]()
     for each in models:
@@ -166,6 +165,6 @@ def build(page: Page, opened: Event) -> None:
     page.draws(redrawn, show_curves, both, curves, queue=True)
     page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)
-    page.draws(redrawn, show_batch, [*both, page.seed, page.picked], batch, queue=True)
+    page.draws(redrawn, show_batch, [*both, page.count, page.seed, page.picked], batch, queue=True)
     maps.point_click(_clicked, None, point, **QUICK)
     page.draws_new_batch(again)

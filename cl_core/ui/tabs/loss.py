@@ -218,7 +218,7 @@ def build(page: Page, opened: Event) -> None:
             filterable=False,
             scale=2,
         )
-        count = gr.Slider(4, 32, 16, step=4, label=text("loss.count"), info=text("loss.count_hint"), scale=2)
+        count = gr.Slider(4, 32, page.count.value, step=4, label=text("loss.count"), info=text("loss.count_hint"), scale=2)
         again = gr.Button(text("loss.again"), variant="primary", scale=1)
     view = loss_microscope(texts("loss_microscope"), elem_id="loss-view")
     for name, control in (("loss", loss), ("count", count)):
@@ -227,7 +227,8 @@ def build(page: Page, opened: Event) -> None:
     page.link("t", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("cell", read=lambda raw, _: _cell(raw))
     gr.on([opened, loss.change], None, loss, [count, again], js=OF_A_BATCH, api_visibility="private")
-    page.draws([opened, loss.change, count.change], show, [page.model, loss, count, page.seed, page.picked], view)
+    count.change(None, count, page.count, js="(count) => count", api_visibility="private")  # draws all tabs that show a batch
+    page.draws([opened, loss.change], show, [page.model, loss, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from cl_core.evaluation.geometry import tolerance, uniformity
+from cl_core.explore.batch import LARGEST, chosen_batch
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text, texts
@@ -18,19 +19,19 @@ from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs import loss as loss_tab
 from cl_core.ui.tabs.loss import Loss
 
-PAIRS = 32
 WEIGHTS = ("trained", "untrained")
 
 
-def show(store: ModelStore, model: Model, seed: float, picked: str = "") -> dict[str, Any]:
+def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "") -> dict[str, Any]:
     """A batch under the model's loss, or under NT-Xent if that has no temperature; and uniformity and tolerance of all runs."""
     loss: Loss = "own" if model.has_temperature and model.trained_here else "nt-xent"
-    value = loss_tab.show(model, loss, PAIRS, seed, picked)
+    value = loss_tab.show(model, loss, count, seed, picked)
     if not model.trained_here:
         about = text("temperature.elsewhere", model=model.name)
     else:
         about = text("temperature.own", model=model.name) if loss == "own" else text("temperature.stands_in", model=model.name)
-    return value | {"summary": about, "places": places(store, model)}
+    same = text("temperature.batch", count=len(chosen_batch(model, picked, int(count), int(seed)).rows))
+    return value | {"summary": f"{about} {same}", "places": places(store, model)}
 
 
 def places(store: ModelStore, model: Model) -> list[dict[str, Any]]:
@@ -66,6 +67,6 @@ def build(page: Page, opened: Event) -> None:
     view = temperature_lab(texts("temperature_lab"), elem_id="temperature-view")
     page.link("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("network", read=lambda raw, _: one_of(raw, WEIGHTS))
-    page.link("anchor", read=lambda raw, _: number(raw, 1, 2 * PAIRS))
-    page.draws([opened], partial(show, page.store), [page.model, page.seed, page.picked], view)
+    page.link("anchor", read=lambda raw, _: number(raw, 1, 2 * LARGEST))
+    page.draws([opened], partial(show, page.store), [page.model, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)

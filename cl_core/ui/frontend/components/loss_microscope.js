@@ -293,7 +293,8 @@ class LossMicroscope {
       facts.append(factRow(key, { ...strings, text, exact }));
     };
     add("cosine", table.cosines[i], { name: measure, hint: "cosine" });
-    if (form.kind !== "cosine") add("scaled", parts.scaled[i]);
+    if (form.kind !== "cosine") add("scaled", table.cosines[i] / form.temperature);
+    if (form.kind === "nce") add("logit", parts.scaled[i]);
     if (table.positive[i] || table.negative[i]) {
       const probability = Math.exp(parts.logProbabilities[i]);
       if (form.kind !== "cosine") add("probability", probability, { name: form.kind === "nce" ? "sigmoid" : "probability" });
@@ -301,7 +302,8 @@ class LossMicroscope {
       const contribution = parts.contribution[i] * Math.max(1, parts.anchors);
       if (table.positive[i] || form.kind === "nce") add("contribution", term ? contribution / term : 0, { percent: true });
       else add("cost", term - termWithout(table, form, row, column));
-      add("gradient", parts.gradient[i], { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
+      // Its direction is in the name, as in the temperature lab.
+      add("gradient", Math.abs(parts.gradient[i]), { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
     }
     add("row", parts.terms[row]);
     add("loss", parts.loss);
