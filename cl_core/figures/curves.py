@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from cl_core.figures.style import ACCENT, CATEGORIES, UNTRAINED, layout
+from cl_core.figures.style import ACCENT, CATEGORIES, PERCENT, UNTRAINED, layout
 
 Metrics = list[dict[str, Any]]
 
@@ -51,11 +51,12 @@ def quality_figure(
     Accuracies measured by different protocols cannot be compared, so each protocol has a plot of its own.
 
     Args:
-        baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name.
+        baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name; of one run.
         protocols: how the accuracies of each run were measured, by the name of the run.
         captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
     """
-    distinct = list(dict.fromkeys(protocols.get(name, "") for name in runs)) or [""]
+    with_accuracy = [name for name, points in runs.items() if any("knn" in p for p in _of_kind(points, "snapshot"))]
+    distinct = list(dict.fromkeys(protocols.get(name, "") for name in with_accuracy))
     knn = [": ".join(filter(None, (captions["knn"], protocol))) for protocol in distinct]
     spread, shape = len(knn) + 1, len(knn) + 2  # rows
     heights = [0.36] * len(knn) + [0.28, 0.36]
@@ -65,26 +66,28 @@ def quality_figure(
         line = {"color": color, "width": 2}
         common = {"name": name, "showlegend": False, "mode": "lines+markers", "line": line, "col": 1}
         evaluated = [p for p in snapshots if "knn" in p]
-        row = 1 + distinct.index(protocols.get(name, ""))
-        accuracies = [p["knn"]["accuracy"] for p in evaluated]
-        figure.add_scatter(x=[p["epoch"] for p in evaluated], y=accuracies, row=row, **(common | {"showlegend": True}))
+        if evaluated:
+            row, accuracies = 1 + distinct.index(protocols.get(name, "")), [p["knn"]["accuracy"] for p in evaluated]
+            figure.add_scatter(x=[p["epoch"] for p in evaluated], y=accuracies, row=row, **(common | {"showlegend": True}))
         measured = [p for p in snapshots if "geometry" in p]
         epochs = [p["epoch"] for p in measured]
         if not measured:
             continue
+        common["showlegend"] = not evaluated
         shapes = {key: [p["geometry"][key] for p in measured] for key in ("std", "dim", "alignment", "uniformity")}
         figure.add_scatter(x=epochs, y=shapes["std"], row=spread, **common)
         even = [dim**-0.5 for dim in shapes["dim"]]
         thin = {"color": color, "width": 1.5, "dash": "dot"}
         figure.add_scatter(x=epochs, y=even, name=captions["even"], mode="lines", line=thin, row=spread, col=1)
         for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
-            named = {"name": f"{name}: {captions[key]}", "line": line | {"dash": dash}, "connectgaps": True}
+            named = {"name": f"{name}: {captions[key]}", "showlegend": False, "line": line | {"dash": dash}, "connectgaps": True}
             figure.add_scatter(x=epochs, y=shapes[key], row=shape, **(common | named))
     for (name, accuracy), color in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
         line = {"color": color, "dash": "dash", "width": 1.5}
-        figure.add_hline(y=accuracy, line=line, annotation_text=name, row=1, col=1)
+        if knn:
+            figure.add_hline(y=accuracy, line=line, annotation_text=name, row=1, col=1)
     for row in range(1, spread):
-        figure.update_yaxes(tickformat=".0%", row=row, col=1)
+        figure.update_yaxes(tickformat=PERCENT, row=row, col=1)
     figure.update_yaxes(rangemode="tozero", row=spread, col=1)
     return figure
 

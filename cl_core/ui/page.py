@@ -171,7 +171,8 @@ def any_of(triggers: Sequence[Event]) -> Event:
     each other without end. Calls that several events share are wired to an event of their own.
     """
     fired = gr.Number(0, visible=False)
-    gr.on(triggers, None, None, fired, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")
+    js = "() => window.contrastiveLink.nextTurn()"
+    gr.on(triggers, None, None, fired, js=js, trigger_mode="multiple", api_visibility="private")
     return fired.change
 
 

@@ -101,6 +101,12 @@ def test_curves(page: Page) -> None:
     drawn(page, "curves-view")
     expect(page.get_by_text("queries against 1,911 images")).to_be_visible()
     screenshot(page, "curves")
+    choose(page, "fashion-cross-entropy")  # its accuracies lie within a few percents
+    expect(page.locator(".prose.summary:visible", has_text="fashion-cross-entropy")).to_be_visible()
+    marks = "(axes) => axes.map((axis) => [...axis.querySelectorAll('.ytick text')].map((mark) => mark.textContent))"
+    read = page.locator("#curves-view .yaxislayer-above").evaluate_all(marks)
+    assert read and all(len(set(axis)) == len(axis) for axis in read), read
+    assert any(mark.endswith("%") for axis in read for mark in axis)
 
 
 def choose(page: Page, model: str) -> None:

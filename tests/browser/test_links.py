@@ -157,3 +157,34 @@ def test_addresses_of_files_follow_the_prefix_of_a_proxy(page: Page) -> None:
     assert page.evaluate(url, "https://example.org/explorer/") == "/explorer/gradio_api/file=/x.js"
     assert page.evaluate(url, "https://example.org") == "/gradio_api/file=/x.js"
     assert page.evaluate("contrastiveLink.url('data:,x')") == "data:,x"
+
+
+def test_back_leads_to_the_tab_before(page: Page) -> None:
+    """Not out of the app; and the address is that of the tab, so that it can be copied and reloaded."""
+    selected = page.locator("[role=tab][aria-selected=true]").first
+    for name in ("Loss", "Temperature"):
+        open_tab(page, name)
+        expect(page).to_have_url(re.compile(f"tab={name.lower()}"))
+    page.locator("#temperature-view").get_by_role("spinbutton").fill("0.5")
+    expect(page).to_have_url(re.compile(r"temperature=0\.5"))
+    page.go_back()
+    expect(selected).to_contain_text("Loss")
+    expect(page).to_have_url(re.compile("tab=loss"))
+    page.go_back()
+    expect(selected).to_contain_text("Views")
+    expect(page).not_to_have_url(re.compile("tab="))
+    page.go_forward()
+    expect(selected).to_contain_text("Loss")
+    page.go_forward()
+    expect(selected).to_contain_text("Temperature")
+    assert page.locator("#temperature-view").get_by_role("spinbutton").input_value() == "0.5", "controls stay as they were"
+    open_tab(page, "Map")
+    expect(page).to_have_url(re.compile("tab=map"))
+    page.go_back()
+    expect(selected).to_contain_text("Temperature")
+
+
+def test_a_link_to_a_point_has_its_lines(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}?tab=map&point=100")
+    expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
+    expect(page.get_by_role("button", name="Use it and its neighbors as the batch")).to_be_visible()

@@ -169,6 +169,28 @@ def test_curves_are_drawn_when_there_is_more_of_them(runs: Path) -> None:
     assert train.draw_curves(seen, drawn_from)[1] == drawn_from
 
 
+def test_a_run_that_has_just_started_has_no_axes_yet(runs: Path) -> None:
+    """Without a point they would run from -100 to 400 %."""
+    started, lines = runs / "started", (runs / "small" / "metrics.jsonl").read_text().splitlines()
+    started.mkdir()
+    record = RunFolder(runs / "small").read_record().model_dump(mode="json") | {"state": "running", "step": 0}
+    write_json(started / "run.json", record)
+    (started / "metrics.jsonl").write_text(next(line for line in lines if '"snapshot"' in line) + "\n")
+    _, of_another = train.draw_curves(train.read_status(Jobs(), "small"), "")
+    value, drawn_from = train.draw_curves(train.read_status(Jobs(), "started"), of_another)
+    assert (value["figures"], drawn_from) == ([], "")
+    (started / "metrics.jsonl").write_text("\n".join(lines))
+    value, drawn_from = train.draw_curves(train.read_status(Jobs(), "started"), drawn_from)
+    assert len(value["figures"]) == 2 and drawn_from
+
+
+def test_one_epoch_is_no_epochs(runs: Path) -> None:
+    record = RunFolder(runs / "small").read_record().model_dump(mode="json")
+    record["config"]["epochs"] = 1
+    write_json(runs / "short" / "run.json", record)
+    assert "short is finished: 1 epoch in" in train.status(train.read_status(Jobs(), "short"))
+
+
 def test_a_run_is_taken_along(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Unpacked elsewhere it is a run like any other."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")

@@ -148,14 +148,34 @@
   // number then changes.
   /** @type {string | null} */
   let openTab = null;
+  let firstTab = "";
   /** @type {string | null} */
   let common = null;
 
+  // Each tab that is opened is a step of the browser's history: Back leads to the tab before, not out of the app.
+  /** @type {string | null} */
+  let backTo = null;
+
   function tabOpened(/** @type {string} */ name, /** @type {string} */ first) {
-    openTab = name;
+    if (restored && openTab !== null && openTab !== name && backTo !== name) {
+      writeAddress(); // of the tab that is left
+      history.pushState(history.state, "", location.href);
+    }
+    [openTab, firstTab, backTo] = [name, first, null];
     set("tab", name, first);
     return nextTurn();
   }
+
+  // Only the tab goes back: its controls stay as they were last set.
+  window.addEventListener("popstate", () => {
+    const tab = new URL(location.href).searchParams.get("tab") ?? firstTab;
+    if (!Object.hasOwn(titles, tab)) return;
+    clearTimeout(waiting); // its address is of the step that was left
+    waiting = undefined;
+    backTo = tab === openTab ? null : tab;
+    set("tab", tab, firstTab);
+    goTo(tab);
+  });
 
   function sharedChanged(/** @type {unknown[]} */ values, /** @type {string[]} */ names, /** @type {number[]} */ due) {
     const present = JSON.stringify(values);

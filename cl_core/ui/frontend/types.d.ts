@@ -194,6 +194,8 @@ export interface MicroscopeValue {
   summary: string;
   /** Whether the temperature is part of the example, and cannot be moved. */
   fixed: boolean;
+  /** Whether the run was trained with a temperature. */
+  trainedTemperature: boolean;
 }
 
 /** A run in the plane of uniformity and tolerance. */

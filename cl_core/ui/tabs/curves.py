@@ -30,7 +30,7 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
     summary = text(
         "curves.summary",
         model=model.name,
-        epochs=config.epochs,
+        epochs=epochs_text(config.epochs),
         batch=config.batch_size,
         encoder=config.encoder,
         method=config.method,
@@ -56,6 +56,11 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
     quality = quality_figure({name: metrics}, baselines, {name: split_of(record)}, words)
     figures = loss_figure({name: metrics}, floors, words), quality
     return figures_value(*figures, label=text("curves.label"))
+
+
+def epochs_text(count: int) -> str:
+    """A number of epochs with its noun."""
+    return text("common.epochs.one") if count == 1 else text("common.epochs.other", count=f"{count:,}")
 
 
 def split_of(record: RunRecord) -> str:

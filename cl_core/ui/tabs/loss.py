@@ -145,7 +145,7 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     description = text(f"methods.{config.method}", t="{t}") if loss == "own" else text(f"losses.{loss}.about", t="{t}")
     chance = f"{pair[1].chance:.2f}"
     summary = text("loss.summary", method=description, before="{loss0}", after="{loss1}", chance=chance)
-    return value_of(panels, images.sprites(torch.cat(sheet)), " ".join([summary, *notes]), measure)
+    return value_of(panels, images.sprites(torch.cat(sheet)), " ".join([summary, *notes]), measure, model.has_temperature)
 
 
 def image_panel(
@@ -195,15 +195,18 @@ def value_of(
     sprites: dict[str, object] | None,
     summary: str,
     measure: str = "cosine",
+    trained_temperature: bool = False,
     fixed: bool = False,
 ) -> dict[str, Any]:
     """What a `loss_microscope` or a `temperature_lab` shows.
 
-    summary: {t} and {loss0}, {loss1} ... are filled in by the browser. fixed: the temperature cannot be moved.
+    summary: {t} and {loss0}, {loss1} ... are filled in by the browser. trained_temperature: the temperature is one that a run was
+    trained with. fixed: it cannot be moved.
     """
     roles = texts("roles")
     value = {"panels": panels, "roles": list(roles), "roleNames": roles}
-    return value | {"sprites": sprites, "measure": measure, "summary": summary, "fixed": fixed}
+    value |= {"sprites": sprites, "measure": measure, "summary": summary}
+    return value | {"trainedTemperature": trained_temperature, "fixed": fixed}
 
 
 def build(page: Page, opened: Event) -> None:

@@ -37,7 +37,7 @@ from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
-from cl_core.ui.tabs.curves import figures_of, health_of
+from cl_core.ui.tabs.curves import epochs_text, figures_of, health_of
 from cl_core.ui.uploads import uploads_dir
 
 EPOCHS = 10  # default of the form: a minute or two on two cores
@@ -150,7 +150,8 @@ def status(run: RunStatus) -> str:
     minutes = f"{record.seconds / 60:.1f}"
     epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
     key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
-    message = text(f"train.state.{key}", name=name, epoch=epoch, epochs=record.config.epochs, minutes=minutes)
+    epochs = epochs_text(record.config.epochs) if key == "finished" else record.config.epochs
+    message = text(f"train.state.{key}", name=name, epoch=epoch, epochs=epochs, minutes=minutes)
     if record.state == "finished" and {"knn", "pixels"} <= record.metrics.keys():
         accuracies = {key: f"{record.metrics[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
         message += " " + text("train.knn", **accuracies)
@@ -190,11 +191,12 @@ def _command(name: str, config: RunConfig) -> str:
 
 def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
     """The curves of a run, and a key of their content; skipped where the key is `before`."""
-    if run.record is None:
-        return figures_value(label=text("curves.label")), ""
-    drawn_from = f"{run.name} {len(run.metrics)} {run.record.state}"
+    begun = run.record is not None and any(point["kind"] == "loss" for point in run.metrics)
+    drawn_from = f"{run.name} {len(run.metrics)} {run.record.state}" if run.record and begun else ""
     if drawn_from == before:
         return gr.skip(), before
+    if run.record is None or not begun:  # axes without a point would have any numbers
+        return figures_value(label=text("curves.label")), ""
     return figures_of(run.name, run.metrics, run.record), drawn_from
 
 

@@ -31,6 +31,9 @@ export function mount(context) {
   });
 }
 
+// Gradio loses the answer to a call made while it still closes the stream of a large answer, such as the map.
+const ASK_AFTER_MS = 250;
+
 class EmbeddingMap {
   /** @type {(MapValue & Numbered) | null} */ #value = null;
   #mode = "finished";
@@ -62,6 +65,10 @@ class EmbeddingMap {
     this.legend = new MapLegend(scope, strings.toggle, this.plane.hidden, () => {
       writeLink("off", [...this.plane.hidden].join("."), "");
       this.plane.repaint();
+    });
+    this.askForLines = scope.later(ASK_AFTER_MS, () => {
+      const { chosen } = this.plane.marks;
+      if (chosen >= 0 && !this.#overTime) this.trigger("point_click", { id: chosen });
     });
     this.selection = new MapSelection(scope, strings, trigger, () => this.#select(new Set()));
     const trailsLabel = build("label", "cl-trails");
@@ -122,7 +129,8 @@ class EmbeddingMap {
       const { chosen } = marks;
       if (this.#overTime) this.#setMode("finished");
       else this.#showFinished(sameImages);
-      this.#choose(chosen < value.count ? chosen : -1);
+      this.#mark(chosen < value.count ? chosen : -1);
+      this.askForLines();
     }
     this.#showImages();
     this.plane.draw();
@@ -138,7 +146,10 @@ class EmbeddingMap {
     this.#setLook(readLink("points") === "images" ? "images" : "points");
     this.#setMode(readLink("snapshot") === null ? "finished" : "time");
     const point = readLink("point");
-    if (point !== null && !this.#overTime && Number(point) < value.count) this.#choose(Number(point));
+    if (point !== null && !this.#overTime && Number(point) < value.count) {
+      this.#mark(Number(point));
+      this.askForLines();
+    }
   }
 
   /** @param {boolean} gliding whether points glide from where they are */
@@ -296,12 +307,16 @@ class EmbeddingMap {
 
   /** @param {number} i whose neighbors are shown; -1 is none */
   #choose(i) {
+    this.#mark(i);
+    if (i >= 0 && !this.#overTime) this.trigger("point_click", { id: i });
+  }
+
+  /** @param {number} i the point to which lines will lead; -1 is none */
+  #mark(i) {
     Object.assign(this.plane.marks, { chosen: i, lines: null });
     this.#showSelection();
     this.plane.drawSoon();
-    if (this.#overTime) return;
-    writeLink("point", i < 0 ? null : i);
-    if (i >= 0) this.trigger("point_click", { id: i });
+    if (!this.#overTime) writeLink("point", i < 0 ? null : i);
   }
 
   /** @param {NeighborLines | null} lines as the server sends them */

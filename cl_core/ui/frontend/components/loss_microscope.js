@@ -69,7 +69,7 @@ class LossMicroscope {
       this.#writeLink("stage", stage, props.stages[0]);
       this.#paint();
     });
-    const temperatureStrings = { label: strings.temperature, own: strings.own_temperature };
+    const temperatureStrings = { label: strings.temperature, own: strings.own_temperature, start: strings.start_temperature };
     this.control = new TemperatureControl(scope, this.scale, temperatureStrings, (temperature) => {
       this.#setTemperature(temperature);
       this.#writeLink("t", temperature === null ? null : Number(temperature.toPrecision(4)));
@@ -167,7 +167,7 @@ class LossMicroscope {
   #setTemperature(temperature) {
     this.#temperature = temperature;
     const { form } = this.#shown[this.#cell.panel].panel;
-    this.control.show(temperature, form.temperature, form.kind !== "cosine" && !this.#value?.fixed);
+    this.control.show(temperature, form.temperature, this.#value?.trainedTemperature ?? false, form.kind !== "cosine" && !this.#value?.fixed);
   }
 
   /** @param {number} panel @param {number} row @param {number} column */

@@ -47,6 +47,7 @@ class TemperatureLab {
   #row = 0;
   #column = 0;
   /** @type {number | null} */ #temperature = null; // null: as trained
+  #trained = false; // whether the run was trained with a temperature
   #opened = 0;
   #width = 0; // asking for it while drawing would lay the page out anew
   #summary = build("div", "cl-summary");
@@ -66,8 +67,8 @@ class TemperatureLab {
     this.scale = new LogScale(...props.temperatures);
     this.paintSoon = scope.frame(() => this.#paint());
     this.#valuePart = scope.slot();
-    const { slider: label, own, low, high } = strings;
-    this.control = new TemperatureControl(scope, this.scale, { label, own, low, high }, (t) => this.#moveTemperature(t));
+    const { slider: label, own, start, low, high } = strings;
+    this.control = new TemperatureControl(scope, this.scale, { label, own, start, low, high }, (t) => this.#moveTemperature(t));
     this.matrix = new MatrixPanel(scope, { title: "", label: strings.matrix, hint: strings.keys }, {
       onPoint: (row, column) => this.#point(row, column),
       onPick: (row, column) => this.#pick(row, column),
@@ -112,6 +113,7 @@ class TemperatureLab {
     if (opened !== this.#opened || this.scope.ended) return;
     if (!this.#panels.length) this.#restore();
     this.#sheet = sheet;
+    this.#trained = value.trainedTemperature;
     this.#panels = value.panels.map((panel) => readPanel(panel, value.roles, sheet !== null));
     this.#network = Math.min(this.#network, this.#panels.length - 1);
     if (this.#row >= this.#panel.table.rows) this.#row = 0;
@@ -156,7 +158,7 @@ class TemperatureLab {
   }
 
   #showTemperature() {
-    this.control.show(this.#temperature, this.#panel.form.temperature);
+    this.control.show(this.#temperature, this.#panel.form.temperature, this.#trained);
   }
 
   /** @param {number} row the anchor @param {number} column */

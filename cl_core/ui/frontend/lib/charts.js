@@ -3,7 +3,7 @@
 import { HIGHLIGHT, LINE, NEGATIVE } from "./colors.js";
 import { formatNumber } from "./formats.js";
 import { labelsThatFit } from "./geometry.js";
-import { linear } from "./scales.js";
+import { linear, roundTicks } from "./scales.js";
 import { escapeXml, linePath } from "./svg.js";
 
 /** @import { LogScale } from "./scales.js" */
@@ -16,6 +16,9 @@ const cursor = (/** @type {number} */ top, /** @type {number} */ bottom) =>
 /** @param {number} x @param {number} y @param {string} anchor @param {number} size @param {string} text */
 const label = (x, y, anchor, size, text) =>
   `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="currentColor">${escapeXml(text)}</text>`;
+
+/** A mark of an axis, with the digits it has. @param {number} value */
+const plain = (value) => String(value).replace("-", "−");
 
 /** A curve over the epochs of a run. */
 export const RUN_CURVE = { width: 260, height: 92, left: 34, right: 6, top: 8, bottom: 16 };
@@ -127,7 +130,7 @@ export function temperatureCurveShapes(scale, temperatures, values, { logarithmi
   return [...shapes, `<path d="${path}" fill="none" stroke="${LINE}" stroke-width="2"/>`, cursor(top, base)];
 }
 
-export const RUN_PLACES = { width: 620, height: 300, left: 50, right: 24, top: 14, bottom: 40 };
+export const RUN_PLACES = { width: 620, height: 316, left: 62, right: 24, top: 14, bottom: 52 };
 
 /**
  * Runs in the plane of uniformity and tolerance; the names that would cover others are told by the pointer alone.
@@ -161,12 +164,18 @@ export function runPlacesShapes(places, strings) {
       `<circle cx="${x(place.uniformity)}" cy="${y(place.tolerance)}" ${look} fill-opacity=".85"/>${fits[i] ? name : ""}</g>`
     );
   });
+  const base = height - bottom;
+  const marks = [
+    ...roundTicks(x0, x1).map((tick) => label(x(tick), base + 16, "middle", 10.5, plain(tick))),
+    ...roundTicks(y0, y1).map((tick) => label(left - 6, y(tick) + 4, "end", 10.5, plain(tick))),
+  ];
   const turned = `transform="translate(14 ${height / 2}) rotate(-90)" text-anchor="middle" font-size="12" fill="currentColor"`;
   return [
     `<line x1="${left}" x2="${width - right}" y1="${height - bottom}" y2="${height - bottom}" stroke="#888"/>`,
     `<line x1="${left}" x2="${left}" y1="${top}" y2="${height - bottom}" stroke="#888"/>`,
     label(width / 2, height - 8, "middle", 12, strings.uniformity_axis),
     `<text ${turned}>${escapeXml(strings.tolerance_axis)}</text>`,
+    ...marks,
     ...dots,
   ];
 }

@@ -63,3 +63,12 @@ test("the page's run is large and has its name, names from outside are no markup
   assert.ok(!text.includes(">&lt;other&gt;</text>"), "it would cover the other name");
   assert.match(text, /<title>&lt;other&gt;: u -2.00, t 0.50</);
 });
+
+test("the axes of the runs have numbers", () => {
+  const strings = { uniformity: "u", tolerance: "t", uniformity_axis: "U", tolerance_axis: "T" };
+  const at = (/** @type {number} */ uniformity, /** @type {number} */ tolerance) =>
+    ({ name: "", label: "", here: false, uniformity, tolerance });
+  const shapes = runPlacesShapes([at(-3.7, 0.31), at(-0.1, 0.97)], strings).join("");
+  const numbers = [...shapes.matchAll(/font-size="10.5"[^>]*>([^<]+)</g)].map((found) => found[1]);
+  assert.deepEqual(numbers, ["−3", "−2", "−1", "0", "0.4", "0.6", "0.8", "1"]);
+});

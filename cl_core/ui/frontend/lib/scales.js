@@ -62,6 +62,23 @@ export function linear(low, high, from, to) {
 }
 
 /**
+ * Round numbers within [low, high], evenly spaced: for the marks of an axis.
+ *
+ * @param {number} low
+ * @param {number} high above `low`
+ * @param {number} [most] of them, about
+ */
+export function roundTicks(low, high, most = 6) {
+  const rough = (high - low) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5, 10].find((each) => each * power >= rough) ?? 10);
+  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const ticks = [];
+  for (let i = Math.ceil(low / step); i * step <= high; i++) ticks.push(Number((i * step).toFixed(digits)));
+  return ticks;
+}
+
+/**
  * The largest size of some values, at least 1e-12.
  *
  * @param {Iterable<number>} values

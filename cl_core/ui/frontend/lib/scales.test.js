@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { LogScale, largestSize, linear } from "./scales.js";
+import { LogScale, largestSize, linear, roundTicks } from "./scales.js";
 
 test("a logarithmic axis goes both ways", () => {
   const scale = new LogScale(0.01, 10);
@@ -24,4 +24,11 @@ test("a linear map keeps its ends, an empty range is no division by zero", () =>
 test("the largest size ignores signs and is never 0", () => {
   assert.equal(largestSize([1, -7, 3]), 7);
   assert.equal(largestSize([]), 1e-12);
+});
+
+test("marks of an axis are round, within it, and of one spacing", () => {
+  assert.deepEqual(roundTicks(-3.83, -0.02), [-3, -2, -1]);
+  assert.deepEqual(roundTicks(0.113, 0.512), [0.2, 0.3, 0.4, 0.5]);
+  assert.deepEqual(roundTicks(0.4011, 0.4029), [0.4015, 0.402, 0.4025]);
+  assert.deepEqual(roundTicks(0, 50), [0, 10, 20, 30, 40, 50]);
 });

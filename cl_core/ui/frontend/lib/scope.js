@@ -128,6 +128,22 @@ export class Scope {
   }
 
   /**
+   * A function that asks for one call of `work` after a delay; a second request starts the delay again.
+   *
+   * @param {number} milliseconds
+   * @param {() => void} work
+   */
+  later(milliseconds, work) {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let waiting;
+    this.onEnd(() => clearTimeout(waiting));
+    return () => {
+      clearTimeout(waiting);
+      if (!this.ended) waiting = setTimeout(work, milliseconds);
+    };
+  }
+
+  /**
    * Call `handler` once the element is no longer in the document, however it got out. Gradio has no event for it.
    *
    * @param {Element} element in the document

@@ -80,3 +80,22 @@ test("frames are drawn once, and not after the end", (context) => {
   runFrames();
   assert.equal(drawn, 1);
 });
+
+test("delayed work is done once, and not after the end", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const scope = new Scope();
+  let done = 0;
+  const work = scope.later(100, () => (done += 1));
+  work();
+  context.mock.timers.tick(60);
+  work();
+  context.mock.timers.tick(60);
+  assert.equal(done, 0, "the delay began again");
+  context.mock.timers.tick(40);
+  assert.equal(done, 1);
+  work();
+  scope.end();
+  work();
+  context.mock.timers.tick(1000);
+  assert.equal(done, 1);
+});

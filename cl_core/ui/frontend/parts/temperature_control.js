@@ -15,15 +15,18 @@ export class TemperatureControl {
   #range;
   #number;
   #own;
+  #strings;
 
   /**
    * @param {Scope} scope
    * @param {LogScale} scale
-   * @param {{ label: string; own: string; low?: string; high?: string }} strings low, high: what the ends mean
+   * @param {{ label: string; own: string; start: string; low?: string; high?: string }} strings own: where a model was trained with a temperature;
+   *     start: where it was not; low, high: what the ends mean
    * @param {(temperature: number | null) => void} onChange null is the run's own temperature
    */
   constructor(scope, scale, strings, onChange) {
     this.#scale = scale;
+    this.#strings = strings;
     const label = build("label", "cl-name", strings.label);
     const limits = { min: String(scale.low), max: String(scale.high) };
     this.#number = buildInput({ type: "number", ...limits, step: "any", class: "cl-number" });
@@ -48,9 +51,11 @@ export class TemperatureControl {
   /**
    * @param {number | null} temperature null is the run's own
    * @param {number} own
+   * @param {boolean} trained whether the run was trained with that temperature
    * @param {boolean} [enabled] false for a loss without a temperature
    */
-  show(temperature, own, enabled = true) {
+  show(temperature, own, trained, enabled = true) {
+    this.#own.textContent = trained ? this.#strings.own : fill(this.#strings.start, { t: Number(own.toPrecision(3)) });
     const value = temperature ?? own;
     this.#range.value = String(Math.round(this.#scale.fraction(value) * STEPS));
     this.#range.setAttribute("aria-valuetext", formatNumber(value));

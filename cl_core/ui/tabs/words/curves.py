@@ -11,6 +11,7 @@ from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
+from cl_core.ui.tabs.curves import epochs_text
 from cl_core.words.explore import WordModel
 
 
@@ -32,7 +33,7 @@ def show(model: WordModel) -> tuple[dict[str, Any], str]:
         k=config.noise_words,
         dim=config.dim,
         window=config.window,
-        epochs=config.epochs,
+        epochs=epochs_text(config.epochs),
         minutes=f"{run.record.seconds / 60:.0f}",
         device=run.record.device,
     )
