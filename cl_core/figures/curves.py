@@ -57,7 +57,7 @@ def quality_figure(
     """
     with_accuracy = [name for name, points in runs.items() if any("knn" in p for p in _of_kind(points, "snapshot"))]
     distinct = list(dict.fromkeys(protocols.get(name, "") for name in with_accuracy))
-    knn = [": ".join(filter(None, (captions["knn"], protocol))) for protocol in distinct]
+    knn = ["<br>".join(filter(None, (captions["knn"], protocol))) for protocol in distinct]  # narrow plots cut long lines
     spread, shape = len(knn) + 1, len(knn) + 2  # rows
     heights = [0.36] * len(knn) + [0.28, 0.36]
     figure = _panels([*knn, captions["std"], captions["geometry"]], heights, captions["epoch"])
@@ -97,13 +97,16 @@ def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
         rows=len(titles),
         cols=1,
         shared_xaxes=True,
-        vertical_spacing=0.3 / len(titles),
+        vertical_spacing=min(0.1, 0.3 / len(titles)),
         row_heights=heights,
         subplot_titles=titles,
     )
     figure.update_xaxes(title_text=axis, row=len(titles), col=1)
     figure.update_annotations(font_size=13)
-    figure.update_layout(layout(height=680, hovermode="x unified", legend={"orientation": "h", "y": -0.12, "x": 0}))
+    margin = {"l": 56, "r": 16, "t": 48, "b": 48}  # the title above the first plot may have two lines
+    figure.update_layout(
+        layout(height=680, margin=margin, hovermode="x unified", legend={"orientation": "h", "y": -0.12, "x": 0})
+    )
     return figure
 
 

@@ -65,13 +65,13 @@ def test_accuracies_of_two_protocols_have_two_axes() -> None:
     """339 queries against 1,572 images, beside 1,911 against the others."""
     _, quality, _ = compare.show_curves(STORE.get(MODEL), [STORE.get(OTHER), STORE.get("emoji-simclr")])["figures"]
     assert accuracy_plots(quality) == {
-        "kNN accuracy: 1,911 images, each against the others": {MODEL, "emoji-simclr"},
-        "kNN accuracy: 339 held-out images against 1,572 others": {OTHER},
+        "kNN accuracy<br>1,911 images, each against the others": {MODEL, "emoji-simclr"},
+        "kNN accuracy<br>339 held-out images against 1,572 others": {OTHER},
     }
     _, curves, _ = ablations.show_answer(STORE, "no_false_negatives", 50)
     assert len(accuracy_plots(curves["figures"][1])) == 2
     own, _ = show_curves(STORE.get(MODEL))
-    assert list(accuracy_plots(own["figures"][1])) == ["kNN accuracy: 1,911 images, each against the others"]
+    assert list(accuracy_plots(own["figures"][1])) == ["kNN accuracy<br>1,911 images, each against the others"]
 
 
 def test_the_table_of_models_has_one_protocol_a_table() -> None:
