@@ -49,6 +49,8 @@ def test_a_shipped_run_is_whole(name: str) -> None:
     assert snapshots.steps[0] == 0
     assert snapshots.steps[-1] == record.total_steps
     assert not folder.resume_file.exists()
+    measured = [point["geometry"]["alignment"] for point in points if point["kind"] == "snapshot"]
+    assert None not in measured, "Curves draws alignment at every snapshot"
 
 
 @pytest.mark.parametrize("name", SHIPPED)

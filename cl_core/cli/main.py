@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ COMMANDS = (
     *(train, sweep, experiment, listing, evaluate, search, project, export),
     *(pull, push, encoder, deploy, data, words),
 )
+# Of a path that somebody gave; other errors of the operating system are ours.
+PATH_ERRORS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENOSPC}
 DEFAULT = ["--help"]  # the command line without arguments
 
 
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {UserError('system.no_memory')}", file=sys.stderr)
     except OSError as error:  # such as a name that the file system does not take
-        if error.filename is None:
+        if error.errno not in PATH_ERRORS or not isinstance(error.filename, str | bytes):
             raise
         path, reason = quoted(os.fsdecode(error.filename)), quoted(error.strerror)
         print(f"error: {UserError('system.unusable', path=path, reason=reason)}", file=sys.stderr)

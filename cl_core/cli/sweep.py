@@ -61,14 +61,16 @@ def sweep(arguments: argparse.Namespace) -> int:
     write_json(arguments.run / "sweep.json", table)
     splits = list(dict.fromkeys(r.split for r in results if r.split))
     drawn = len(grid) <= 2 and len(splits) <= 1  # one color scale for accuracies that can be compared
+    heat_map = arguments.run / "sweep.html"
+    heat_map.unlink(missing_ok=True)  # of an earlier sweep
     if drawn:
-        _write_heat_map(arguments.run / "sweep.html", grid, results)
+        _write_heat_map(heat_map, grid, results)
     if arguments.json:
         print(json.dumps(table, indent=2))
         return 0
     for split in [*splits, *([""] if any(not r.split for r in results) else [])]:
         _print_table(grid, [r for r in results if r.split == split], split)
-    print(f"Table: {arguments.run / 'sweep.json'}" + (f", heat map: {arguments.run / 'sweep.html'}" if drawn else ""))
+    print(f"Table: {arguments.run / 'sweep.json'}" + (f", heat map: {heat_map}" if drawn else ""))
     return 0
 
 

@@ -41,7 +41,7 @@ class KnnResult:
         return read_stored(cls, metrics)
 
     def split(self) -> str:
-        """How many queries against how many images, and how they are split: results with the same split can be compared."""
+        """How many queries against how many images, and how they are split."""
         sizes = {"queries": f"{self.queries:,}", "gallery": f"{self.gallery:,}"}
         return text(f"evaluation.split.{self.rule.replace('-', '_')}", **sizes)
 

@@ -72,13 +72,11 @@ class Gallery:
         position = int(torch.searchsorted(self.rows, row))
         return self.features[position : position + 1]
 
-    def cosines(self, row: int, others: Sequence[int]) -> list[float | None]:
-        """Cosines of the data set's image `row` and others; None for those that are not in the gallery."""
-        held = torch.isin(torch.tensor([row, *others]), self.rows).tolist()
-        if not held[0]:
-            return [None] * len(others)
-        own = self.feature(row)
-        return [float(own @ self.feature(other).T) if known else None for other, known in zip(others, held[1:], strict=True)]
+    def cosines(self, row: int, others: Sequence[int]) -> list[float]:
+        """Cosines of the data set's image `row` and the groups of other images, as a search for it has them."""
+        groups = self.dataset.groups
+        cosines = self.features @ self.feature(row)[0]
+        return [float(cosines[groups[self.rows] == groups[other]].max()) for other in others]
 
     def search(self, queries: Tensor, top: int, excluded: Tensor | None = None) -> list[list[Neighbor]]:
         """The groups nearest to each query, best first.

@@ -156,8 +156,8 @@ class Model:
 
     @property
     def has_temperature(self) -> bool:
-        """Whether its loss divides by a temperature."""
-        return METHODS[self.config.method].has_temperature
+        """Whether it was trained here by a loss that divides by a temperature."""
+        return self.trained_here and METHODS[self.config.method].has_temperature
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -247,17 +247,19 @@ class Model:
             rows: of the data set.
             space: "trained" or "untrained".
         """
+        if not rows:
+            return []
         run = self.run if space == "trained" else self.untrained
         features = features_of(run, self.dataset, torch.tensor(rows))
         return (features @ run_features(run, image)[0]).tolist()
 
-    def search_cosines(self, row: int, others: Sequence[int], layer: MapLayer = "feature") -> list[float | None] | None:
+    def search_cosines(self, row: int, others: Sequence[int], layer: MapLayer = "feature") -> list[float] | None:
         """Cosines of an image of the data set and others as a search computes them.
 
-        None for the projection head, which is not searched, and as long as no search computed the gallery: that takes long.
+        None for the projection head, which is not searched, and until a search has computed the gallery, which takes long.
         """
         run, kind = self.layer(layer)
-        if layer == "embedding" or kind == "embedding":
+        if kind == "embedding":
             return None
         space: Space = "untrained" if layer == "untrained" else "trained"
         if map_key(run, self.dataset) not in self.caches.galleries and not is_stored(run, self.dataset):

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from cl_core.figures.style import ACCENT, CATEGORIES, PERCENT, UNTRAINED, layout
+from cl_core.figures.style import ACCENT, CATEGORIES, PERCENT, PERCENT_HOVER, UNTRAINED, layout
 
 Metrics = list[dict[str, Any]]
 
@@ -87,7 +87,7 @@ def quality_figure(
         if knn:
             figure.add_hline(y=accuracy, line=line, annotation_text=name, row=1, col=1)
     for row in range(1, spread):
-        figure.update_yaxes(tickformat=PERCENT, row=row, col=1)
+        figure.update_yaxes(tickformat=PERCENT, hoverformat=PERCENT_HOVER, row=row, col=1)
     figure.update_yaxes(rangemode="tozero", row=spread, col=1)
     return figure
 

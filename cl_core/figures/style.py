@@ -10,6 +10,7 @@ POSITIVE = "#009E73"
 NEGATIVE = "#D55E00"
 ACCENT = "#CC79A7"
 PERCENT = "~%"  # ticks with the digits they need: rounded to whole percents, close ones read alike
+PERCENT_HOVER = ".1%"
 CATEGORIES = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
     "#D55E00", "#8C6BB1", "#A6761D", "#66A61E", "#7F7F7F",

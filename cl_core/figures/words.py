@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from cl_core.figures.style import ACCENT, NEGATIVE, PERCENT, POSITIVE, TRAINED, UNTRAINED, layout
+from cl_core.figures.style import ACCENT, NEGATIVE, PERCENT, PERCENT_HOVER, POSITIVE, TRAINED, UNTRAINED, layout
 
 BARE: dict[str, Any] = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "showline": False}
 
@@ -96,7 +96,7 @@ def word_curves(metrics: list[dict[str, Any]], always_noise: float, captions: di
         y=always_noise, line=line, annotation_text=captions["always_noise"], annotation_position="bottom right", row=2, col=1
     )
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(tickformat=PERCENT, range=[0, 1], row=2, col=1)
+    figure.update_yaxes(tickformat=PERCENT, hoverformat=PERCENT_HOVER, range=[0, 1], row=2, col=1)
     figure.update_yaxes(rangemode="tozero", exponentformat="power", nticks=3, row=3, col=1)
     figure.update_xaxes(title_text=captions["epoch"], row=3, col=1)
     figure.update_annotations(font_size=13)
@@ -163,7 +163,7 @@ def step_figure(names: list[str], columns: dict[str, Tensor], captions: dict[str
         left = 2 * room if float(values.min()) < 0 else 0.0  # room for numbers beside the names
         figure.update_xaxes(range=[low - left, high + room], row=1, col=number, nticks=4)
         if percent:
-            figure.update_xaxes(tickformat=PERCENT, tickvals=[0, 0.5, 1], row=1, col=number)
+            figure.update_xaxes(tickformat=PERCENT, hoverformat=PERCENT_HOVER, tickvals=[0, 0.5, 1], row=1, col=number)
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_annotations(font_size=13)
     figure.update_layout(layout(height=120 + 42 * len(names), showlegend=False, bargap=0.3))

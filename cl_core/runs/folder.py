@@ -220,8 +220,8 @@ class Folder(Generic[R]):
         """
         for name, value in weights.items():
             if name in expected and value.is_floating_point() != expected[name].is_floating_point:
-                kind = str(value.dtype).removeprefix("torch.")
-                raise UserError("runs.weights_type", file=self.model_file, name=quoted(name), kind=kind)
+                kind, right = (str(each).removeprefix("torch.") for each in (value.dtype, expected[name]))
+                raise UserError("runs.weights_type", file=self.model_file, name=quoted(name), kind=kind, right=right)
 
     def write_resume(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
         self._write(self.resume_file, tensors, header)
@@ -304,12 +304,18 @@ class RunFolder(Folder[RunRecord]):
             return None
         tensors, _ = self._read(self.snapshots_file)
         try:
-            embeddings = tensors["embeddings"]
+            rows, steps, embeddings = tensors["rows"], tensors["steps"], tensors["embeddings"]
             if embeddings.dtype == torch.int8:
                 embeddings = (embeddings * tensors["embeddings" + SCALE][..., None]).half()
-            return Snapshots(tensors["rows"], tensors["steps"].tolist(), embeddings)
         except KeyError as error:
             raise UserError("runs.damaged_snapshots", file=self.snapshots_file, tensor=error.args[0]) from None
+        except RuntimeError:
+            raise UserError("runs.odd_snapshots", file=self.snapshots_file) from None
+        whole_numbers = rows.dtype == steps.dtype == torch.int64 and bool((rows >= 0).all())
+        shape = (len(steps), len(rows)) if steps.dim() == rows.dim() == 1 else ()
+        if not whole_numbers or not embeddings.is_floating_point() or embeddings.shape[:-1] != shape:
+            raise UserError("runs.odd_snapshots", file=self.snapshots_file)
+        return Snapshots(rows, steps.tolist(), embeddings)
 
 
 class ReadOnly(RunFolder):

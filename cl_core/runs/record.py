@@ -67,7 +67,7 @@ def read_record(model: type[R], file: Path) -> R:
         values = from_json(content)
         values = upgrade_record(values) if isinstance(values, dict) else values
         missing = _missing_field(model, values)
-        if missing:
+        if missing and values.get("format", FORMAT) == FORMAT:  # another format is refused below
             raise UserError("runs.missing_field", name=missing)
         return model.model_validate(values)
     except ValidationError as error:

@@ -33,6 +33,8 @@ RENAMED_RULES = {
     "one image a group, leave one out": "leave-one-out",
     "one image a group, those whose labels no training saw against the others": "held-out",
 }
+# Settings that came after format 2, by dotted name in `config`: the value by which earlier runs were trained.
+ADDED_SETTINGS: dict[str, Any] = {}
 RENAMED_PARTS = {"normalise": "normalize", "centre": "center"}  # parts of the dotted names of weights
 
 
@@ -45,9 +47,12 @@ def upgrade_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Content of a `run.json` of format 1 with current names; other formats are returned unchanged."""
+    """Content of a `run.json` of an earlier version with current names and settings.
+
+    A setting that the version did not have yet gets the value that training had without it (`ADDED_SETTINGS`).
+    """
     if record.get("format") != 1:
-        return dict(record)
+        return _with_added(dict(record))
     new = dict(record) | {"format": 2}
     if "figures" in new:
         new["metrics"] = upgrade_metrics(new.pop("figures"))
@@ -55,7 +60,18 @@ def upgrade_record(record: Mapping[str, Any]) -> dict[str, Any]:
         new["kind"] = "images"
     if isinstance(new.get("config"), dict):
         new["config"] = upgrade_settings(new["config"])
-    return new
+    return _with_added(new)
+
+
+def _with_added(record: dict[str, Any]) -> dict[str, Any]:
+    for name, value in ADDED_SETTINGS.items():
+        *path, last = name.split(".")
+        inner = record.get("config")
+        for part in path:
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            inner.setdefault(last, value)
+    return record
 
 
 def upgrade_metrics(metrics: Any) -> Any:

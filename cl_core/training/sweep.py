@@ -37,7 +37,7 @@ class CellResult:
 
     Attributes:
         accuracy: kNN in [0, 1]; None before the end and after a divergence.
-        split: how the accuracy was measured: only cells with the same one can be compared.
+        split: data set, queries and gallery of the accuracy: only cells with the same one can be compared.
         sentence: its health.
     """
 
@@ -88,5 +88,5 @@ def result(cell: Cell) -> CellResult:
     record = folder.read_record()
     finished = record.state == "finished"
     knn = KnnResult.from_metrics(record.metrics.get("knn")) if finished else None
-    accuracy, split = (knn.accuracy, knn.split()) if knn else (None, "")
+    accuracy, split = (knn.accuracy, f"{record.config.dataset}, {knn.split()}") if knn else (None, "")
     return CellResult(cell, record.state, accuracy, split, record.metrics.get("health", {}).get("sentence", ""))

@@ -22,7 +22,7 @@ def neighbor_row(
 
     Args:
         first: an image to put in front, the query.
-        details: for each image found a second line below its cosine, or "".
+        details: for each image found a second line below its cosine.
     """
     items = [] if first is None else [_item(data, first, text("common.query"))]
     lines = details or [""] * len(found)

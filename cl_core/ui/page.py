@@ -171,8 +171,7 @@ def any_of(triggers: Sequence[Event]) -> Event:
     each other without end. Calls that several events share are wired to an event of their own.
     """
     fired = gr.Number(0, visible=False)
-    js = "() => window.contrastiveLink.nextTurn()"
-    gr.on(triggers, None, None, fired, js=js, trigger_mode="multiple", api_visibility="private")
+    gr.on(triggers, None, None, fired, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")
     return fired.change
 
 

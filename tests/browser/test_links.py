@@ -184,6 +184,38 @@ def test_back_leads_to_the_tab_before(page: Page) -> None:
     expect(selected).to_contain_text("Temperature")
 
 
+def test_two_quick_steps_back_are_two_tabs_back(page: Page) -> None:
+    selected = page.locator("[role=tab][aria-selected=true]").first
+    for name in ("Loss", "Temperature", "Curves"):
+        open_tab(page, name)
+        expect(page).to_have_url(re.compile(f"tab={name.lower()}"))
+    page.evaluate("() => { history.back(); setTimeout(() => history.back(), 30); }")
+    expect(selected).to_contain_text("Loss")
+    page.wait_for_timeout(1500)
+    expect(selected).to_contain_text("Loss")
+    page.go_forward()
+    expect(selected).to_contain_text("Temperature")
+    page.go_forward()
+    expect(selected).to_contain_text("Curves")
+
+
+def test_the_tab_of_a_link_is_no_step(page: Page, app_url: str) -> None:
+    page.goto("about:blank")
+    before = page.evaluate("history.length")
+    page.goto(f"{app_url}?tab=loss&count=8")
+    expect(page.locator("[role=tab][aria-selected=true]").first).to_contain_text("Loss")
+    page.wait_for_timeout(500)
+    assert page.evaluate("history.length") == before + 1
+    page.go_back()
+    assert page.url == "about:blank"
+    page.goto(app_url)
+
+
+def test_the_count_of_a_link_is_that_of_all_tabs(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}?tab=temperature&count=8")
+    expect(page.locator("#temperature-view .cl-summary")).to_contain_text("8 images, two views each")
+
+
 def test_a_link_to_a_point_has_its_lines(page: Page, app_url: str) -> None:
     page.goto(f"{app_url}?tab=map&point=100")
     expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)

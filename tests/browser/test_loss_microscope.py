@@ -69,7 +69,7 @@ def check(page: Page, parts: Anatomy, row: int, column: int) -> None:
         divided = float(parts.cosines[row, column]) / parts.form.temperature
         assert number(page, "scaled") == pytest.approx(divided, rel=1e-4, abs=1e-4)
         if parts.form.kind == "nce":
-            assert number(page, "logit") == pytest.approx(float(parts.scaled[row, column]), rel=1e-4, abs=1e-4)
+            assert number(page, "nce_logit") == pytest.approx(float(parts.scaled[row, column]), rel=1e-4, abs=1e-4)
         assert number(page, "probability") == pytest.approx(float(parts.probabilities[row, column]), rel=1e-4, abs=1e-4)
 
 
@@ -187,6 +187,8 @@ def test_every_method(page: Page) -> None:
         point(page, row, column, columns)
         check(page, parts, row, column)
         expect(page.locator("#loss-view .cl-role")).to_contain_text("positive")
+        similarity = "Logit" if method == "cross-entropy" else "Cosine"
+        expect(page.locator("#loss-view [data-fact=cosine] dt")).to_have_text(similarity)
         said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
         expect(page.locator("#loss-view .cl-formula")).to_contain_text(said)
     # The queue of MoCo is beside the keys.

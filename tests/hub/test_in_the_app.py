@@ -83,7 +83,9 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
     with pytest.raises(UserError, match="by a loss that is not recorded"):
         map.colored(STORE.get(name), "feature", "loss")
     assert "A public encoder" in loss_tab.show(STORE.get(name), "own", 4, 1)["summary"]
-    assert "was trained elsewhere" in temperature.show(STORE, STORE.get(name), 16, 1)["summary"]
+    lab = temperature.show(STORE, STORE.get(name), 16, 1)
+    assert "was trained elsewhere" in lab["summary"]
+    assert not lab["trainedTemperature"], "its temperature is unknown"
     assert [place["name"] for place in temperature.places(STORE, STORE.get(name))] == [name]
     said = curves.show(STORE.get(name))[1]
     assert f"{ENCODER} at commit " in said
@@ -134,7 +136,7 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
     monkeypatch.setattr(visitors, "TURN_S", 0.0)
     kept = []
     for _ in range(2):
-        with pytest.raises(UserError, match="has run for 0 minutes, and others wait: the features so far are saved"):
+        with pytest.raises(UserError, match="has run for 0 min, and others wait: the features so far are saved"):
             steps(models.import_encoder, Access(), STORE, "", ENCODER, "digits")
         kept.append(next(encode_dataset(fetch_encoder(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1

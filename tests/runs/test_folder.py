@@ -308,8 +308,33 @@ TYPES = [torch.complex64, torch.bool, torch.int64, torch.int8]
 def test_weights_that_are_not_floating_point_are_refused(small_run: Path, tmp_path: Path, dtype: torch.dtype) -> None:
     folder = changed_weights(small_run, tmp_path / "run", lambda weight: weight.to(dtype))
     kind = str(dtype).removeprefix("torch.")
-    with pytest.raises(UserError, match=f"holds encoder.* as {kind}, not as floating-point numbers"):
+    with pytest.raises(UserError, match=f"holds encoder.* as {kind}, where float32 is expected"):
         open_run(RunFolder(folder))
+
+
+def test_a_counter_of_floating_point_numbers_is_refused(copy: RunFolder) -> None:
+    weights = safetensors.torch.load_file(copy.model_file)
+    name = next(name for name, value in weights.items() if not value.is_floating_point())
+    safetensors.torch.save_file(weights | {name: weights[name].float()}, copy.model_file)
+    with pytest.raises(UserError, match="as float32, where int64 is expected"):
+        open_run(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t | {"embeddings": t["embeddings"].to(torch.complex64)},
+        lambda t: t | {"embeddings": t["embeddings"][:-1]},
+        lambda t: t | {"rows": t["rows"].float()},
+        lambda t: t | {"rows": -1 - t["rows"]},
+        lambda t: t | {"steps": t["steps"][None]},
+        lambda t: t | {"embeddings": t["embeddings"].to(torch.int8), "embeddings.scale": torch.ones(7, 3)},
+    ],
+)
+def test_odd_snapshots_are_refused(copy: RunFolder, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
+    safetensors.torch.save_file(change(safetensors.torch.load_file(copy.snapshots_file)), copy.snapshots_file)
+    with pytest.raises(UserError, match="does not hold the snapshots of a run"):
+        copy.read_snapshots()
 
 
 def test_a_scale_of_another_size_is_refused(copy: RunFolder) -> None:

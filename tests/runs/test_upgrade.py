@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from cl_core.data.imported import imported_dir, read_imported
+from cl_core.errors import UserError
+from cl_core.runs import upgrade
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import add_settings, given_settings
@@ -90,3 +92,17 @@ def test_current_names_are_unchanged() -> None:
     record = {"format": 2, "kind": "images", "config": {"augment": {"flip_prob": 0.5}}, "metrics": {"knn": {"accuracy": 0.5}}}
     assert upgrade_record(record) == record
     assert upgrade_metrics(record["metrics"]) == record["metrics"]
+
+
+def test_a_setting_of_a_later_version_gets_its_former_value(old_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of versions without the setting still open; others need it."""
+    for name in ("projection_hidden", "augment.hue"):
+        content = json.loads((old_run / "run.json").read_text())
+        *path, last = name.split(".")
+        inner = content["config"] if not path else content["config"]["views"]
+        value = inner.pop(last)
+        (old_run / "run.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=rf"config\.{name} is missing"):
+            RunFolder(old_run).read_record()
+        monkeypatch.setitem(upgrade.ADDED_SETTINGS, name, value)
+        RunFolder(old_run).read_record()

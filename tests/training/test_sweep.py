@@ -89,7 +89,7 @@ def test_accuracies_of_two_protocols_have_two_tables(command: Command, tmp_path:
     done = command("sweep", "--method", "simclr", "supcon", *OPTIONS, "--dataset", "emoji", "--run", "s")
     assert done.returncode == 0, done.stderr
     tables = [table.splitlines() for table in done.stdout.split("kNN: ")[1:]]
-    assert [table[0].split()[1] for table in tables] == ["images,", "held-out"], done.stdout
+    assert [table[0].split()[1] for table in tables] == ["1,911", "339"], done.stdout
     assert [table[2].split()[0] for table in tables] == ["simclr", "supcon"]
     assert all("<- best" in table[2] for table in tables)
     assert not (tmp_path / "s" / "sweep.html").exists(), "one color scale would compare them"

@@ -308,5 +308,5 @@ def test_vectors_of_integers_are_refused(tmp_path: Path) -> None:
     folder = WordFolder(tmp_path / "run")
     open_words(folder)
     safetensors.torch.save_file({name: value.int() for name, value in folder.read_model().items()}, folder.model_file)
-    with pytest.raises(UserError, match=r"holds .* as int32, not as floating-point numbers"):
+    with pytest.raises(UserError, match=r"holds .* as int32, where float32 is expected"):
         open_words(folder)

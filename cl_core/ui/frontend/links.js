@@ -106,14 +106,21 @@
     titles = names;
     restored = true;
     applyTheme();
+    backTo = linkedTabs[0]; // the tab of the link is no step after the first tab
     linkedTabs.forEach(goTo);
     if (linkedTabs[0] === null || !Object.hasOwn(titles, linkedTabs[0])) set("tab", null, null);
   }
+
+  /** @type {Map<string, ReturnType<typeof setInterval>>} */
+  const opening = new Map(); // by level: the tabs, or those within one
+  const levelOf = (/** @type {string} */ tab) => (tab.includes("-") ? tab.slice(0, tab.indexOf("-")) : "");
 
   // Open a tab as soon as it exists. On a narrow page it may be a button of a menu, which has no id.
   function goTo(/** @type {string | null} */ tab) {
     if (tab === null || !Object.hasOwn(titles, tab)) return;
     let tries = TAB_TRIES;
+    const level = levelOf(tab);
+    clearInterval(opening.get(level)); // only the last tab that was asked for is opened
     const timer = setInterval(() => {
       const button = document.querySelector(`[role="tab"][data-tab-id="${tab}"]`);
       const items = [...document.querySelectorAll(".overflow-dropdown button")];
@@ -122,6 +129,7 @@
       if (button?.getAttribute("aria-selected") === "true" || tries < 0) clearInterval(timer);
       else if (item instanceof HTMLElement) item.click();
     }, TAB_RETRY_MS);
+    opening.set(level, timer);
   }
 
   // --- calls ------------------------------------------------------------------------------------------------------------
@@ -154,14 +162,19 @@
 
   // Each tab that is opened is a step of the browser's history: Back leads to the tab before, not out of the app.
   /** @type {string | null} */
-  let backTo = null;
+  let backTo = null; // the tab that the history or the link opens: no new step
 
   function tabOpened(/** @type {string} */ name, /** @type {string} */ first) {
-    if (restored && openTab !== null && openTab !== name && backTo !== name) {
+    const byHand = restored && openTab !== null && openTab !== name && backTo !== name;
+    if (byHand) {
       writeAddress(); // of the tab that is left
       history.pushState(history.state, "", location.href);
     }
-    [openTab, firstTab, backTo] = [name, first, null];
+    if (byHand || backTo === name) {
+      clearInterval(opening.get(""));
+      backTo = null;
+    }
+    [openTab, firstTab] = [name, first];
     set("tab", name, first);
     return nextTurn();
   }

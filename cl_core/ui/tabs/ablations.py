@@ -20,7 +20,7 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
-from cl_core.ui.tabs.curves import split_of
+from cl_core.ui.tabs.curves import protocols_of
 
 Quantity = Literal["knn", "spread"]
 NO_FIGURES: dict[str, Any] = {"figures": []}
@@ -98,7 +98,7 @@ def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[
     metrics = {model.name: model.folder.read_metrics() for model in models}
     floors = {model.name: LOWEST for model in models if model.config.method == "simsiam"}
     words = texts("curves.figure")
-    quality = quality_figure(metrics, {}, {model.name: split_of(model.record) for model in models}, words)
+    quality = quality_figure(metrics, {}, protocols_of(models), words)
     figures = loss_figure(metrics, floors, words), quality
     curves = figures_value(*figures, label=text("ablations.curves_label"))
     near = show_query(models[0], models[1:], 0)

@@ -24,7 +24,7 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
-from cl_core.ui.tabs.curves import split_of
+from cl_core.ui.tabs.curves import protocols_of
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file, packed, whole_numbers
 
@@ -58,7 +58,7 @@ def show_curves(model: Model, others: list[Model]) -> dict[str, Any]:
     metrics = {each.name: each.folder.read_metrics() for each in models}
     words = texts("curves.figure")
     floors = {each.name: LOWEST for each in models if each.config.method == "simsiam"}
-    quality = quality_figure(metrics, {}, {each.name: split_of(each.record) for each in models}, words)
+    quality = quality_figure(metrics, {}, protocols_of(models), words)
     figures = loss_figure(metrics, floors, words), quality, path_figure(metrics, words)
     return figures_value(*figures, label=text("compare.curves_label"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -63,8 +64,18 @@ def epochs_text(count: int) -> str:
     return text("common.epochs.one") if count == 1 else text("common.epochs.other", count=f"{count:,}")
 
 
+def protocols_of(models: Sequence[Model]) -> dict[str, str]:
+    """How the kNN accuracy of each model was measured, in a few words; "" before it is. Accuracies with equal ones compare."""
+    several = len({model.config.dataset for model in models}) > 1
+    found = {}
+    for model in models:
+        protocol = split_of(model.record)
+        found[model.name] = text("models.group", images=model.config.dataset, protocol=protocol) if several else protocol
+    return found
+
+
 def split_of(record: RunRecord) -> str:
-    """How the kNN accuracy of a run was measured, in a few words; "" before it is."""
+    """How the kNN accuracy of a run was measured, in a few words, without its data set; "" before it is."""
     knn = KnnResult.from_metrics(record.metrics.get("knn"))
     return knn.split() if knn else ""
 

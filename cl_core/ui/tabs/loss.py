@@ -145,7 +145,13 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     description = text(f"methods.{config.method}", t="{t}") if loss == "own" else text(f"losses.{loss}.about", t="{t}")
     chance = f"{pair[1].chance:.2f}"
     summary = text("loss.summary", method=description, before="{loss0}", after="{loss1}", chance=chance)
-    return value_of(panels, images.sprites(torch.cat(sheet)), " ".join([summary, *notes]), measure, model.has_temperature)
+    return value_of(
+        panels,
+        images.sprites(torch.cat(sheet)),
+        " ".join([summary, *notes]),
+        measure,
+        model.has_temperature,
+    )
 
 
 def image_panel(

@@ -151,7 +151,7 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     found = [(int(data.shown[p]), c) for p, c in near]
     by_search = model.search_cosines(row, [other for other, _ in found], layer)
     hint = text("map.neighbors_hint") if by_search is None else text("map.neighbors_hint_both")
-    details = ["" if each is None else text("map.by_search", cosine=f"{each:.2f}") for each in by_search or ()]
+    details = [text("map.by_search", cosine=f"{each:.2f}") for each in by_search or ()]
     items = neighbor_row(title, hint, data, found, row, details)
     # Gradio reports a change only of a value that differs, so each answer has a number of its own.
     lines = {"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near], "call": time.monotonic_ns()}

@@ -24,7 +24,7 @@ WEIGHTS = ("trained", "untrained")
 
 def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "") -> dict[str, Any]:
     """A batch under the model's loss, or under NT-Xent if that has no temperature; and uniformity and tolerance of all runs."""
-    loss: Loss = "own" if model.has_temperature and model.trained_here else "nt-xent"
+    loss: Loss = "own" if model.has_temperature else "nt-xent"
     value = loss_tab.show(model, loss, count, seed, picked)
     if not model.trained_here:
         about = text("temperature.elsewhere", model=model.name)
@@ -42,8 +42,7 @@ def places(store: ModelStore, model: Model) -> list[dict[str, Any]]:
         other = store.get(name)
         if other.config.dataset != data.name:
             continue
-        with_temperature = other.has_temperature and other.trained_here
-        label = text("temperature.place", name=name, t=f"{other.config.temperature:g}") if with_temperature else name
+        label = text("temperature.place", name=name, t=f"{other.config.temperature:g}") if other.has_temperature else name
         found.append(_place(other, label, -1, name == model.name))
     if not model.trained_here:
         return found

@@ -193,7 +193,7 @@ def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
     """The curves of a run, and a key of their content; skipped where the key is `before`."""
     begun = run.record is not None and any(point["kind"] == "loss" for point in run.metrics)
     drawn_from = f"{run.name} {len(run.metrics)} {run.record.state}" if run.record and begun else ""
-    if drawn_from == before:
+    if drawn_from and drawn_from == before:
         return gr.skip(), before
     if run.record is None or not begun:  # axes without a point would have any numbers
         return figures_value(label=text("curves.label")), ""

@@ -294,7 +294,7 @@ class LossMicroscope {
     };
     add("cosine", table.cosines[i], { name: measure, hint: "cosine" });
     if (form.kind !== "cosine") add("scaled", table.cosines[i] / form.temperature);
-    if (form.kind === "nce") add("logit", parts.scaled[i]);
+    if (form.kind === "nce") add("nce_logit", parts.scaled[i]);
     if (table.positive[i] || table.negative[i]) {
       const probability = Math.exp(parts.logProbabilities[i]);
       if (form.kind !== "cosine") add("probability", probability, { name: form.kind === "nce" ? "sigmoid" : "probability" });
