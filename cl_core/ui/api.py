@@ -42,7 +42,7 @@ class Api:
         self._store = store
 
     def list_models(self) -> list[dict[str, Any]]:
-        """List the trained models: name, method, encoder, data set, image size (pixels), kNN accuracy (0 to 1) and its protocol."""
+        """List the trained models: name, method, encoder, data set, image size in pixels, kNN accuracy (0 to 1), protocol."""
         found = []
         for name in self._store.names():
             model = self._store.get(name)
