@@ -17,7 +17,6 @@ from cl_core.system.paths import ASSETS
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.training.jobs import Jobs
 from cl_core.ui import api
-from cl_core.ui import missing_images as missing_images
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
@@ -83,22 +82,17 @@ def _lay_out(
 ) -> None:
     """One language's page."""
     with gr.Row(elem_classes="header"):
-        with gr.Column(scale=3, min_width=280):
-            gr.Markdown(f"# {text('app.title')}\n{text('app.lead')}")
-        with gr.Column(scale=1, min_width=300):
-            model = menu(names, value=names[0], label=text("app.model"), info=text("app.model_hint"))
-            turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
-            count = gr.Number(IMAGES, visible=False, precision=0)
-            picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-            page = Page(language, app, model, turn, seed, count, picked, wanted, [], jobs, access, store, word_store)
-            for dataset, waiting in store.waiting().items():
-                missing_images.build(dataset, waiting, page)
-        with gr.Column(scale=0, min_width=100, elem_classes="switches"):
-            for other, name in LANGUAGES.items():
-                if other != language:
-                    to_other = gr.Button(name, size="sm", elem_classes="language-switch")
-                    to_other.click(None, js=f"() => window.contrastiveLanguage('{other}')", api_visibility="private")
-            theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="theme-switch")
+        gr.Markdown(f"# {text('app.title')}", elem_classes="brand")
+        model = menu(names, value=names[0], label=text("app.model"), container=False, elem_classes="model-menu")
+        for other, name in LANGUAGES.items():
+            if other != language:
+                to_other = gr.Button(name, size="sm", elem_classes="switch language-switch")
+                to_other.click(None, js=f"() => window.contrastiveLanguage('{other}')", api_visibility="private")
+        theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="switch theme-switch")
+    turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
+    count = gr.Number(IMAGES, visible=False, precision=0)
+    picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+    page = Page(language, app, model, turn, seed, count, picked, wanted, [], jobs, access, store, word_store)
     page.link("model", model, choices=store.names)
     page.link("tab", read=_read_tab)
     page.link("batch", page.seed)

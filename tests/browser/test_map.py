@@ -88,7 +88,7 @@ def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
     for x, y in ((60, -60), (60, 60), (-60, 60)):
         page.mouse.move(middle[0] + x, middle[1] + y, steps=4)
     page.mouse.up()
-    expect(page.locator("#map-view .cl-count")).to_contain_text("images selected")
+    expect(page.locator("#map-view .cl-count")).to_contain_text("Selected: ")
     page.get_by_role("button", name=re.compile(r"Use \d+ as the batch")).click()
     expect(page).to_have_url(re.compile("tab=loss"))
     expect(page).to_have_url(re.compile("images=emoji%3A"))

@@ -50,6 +50,23 @@
     location.assign(pageAddress(code));
   };
 
+  // --- explanations -------------------------------------------------------------------------------------------------------
+
+  const FOLDED_KEY = "contrastive-explorer-folded";
+  const folded = new Set((stored(FOLDED_KEY) ?? "").split(" ").filter(Boolean)); // names of explanations
+
+  function fold(/** @type {HTMLElement} */ element) {
+    const details = element.querySelector("details");
+    const name = details?.dataset.fold;
+    if (!details || !name) return;
+    if (folded.has(name)) details.open = false;
+    details.addEventListener("toggle", () => {
+      if (details.open) folded.delete(name);
+      else folded.add(name);
+      store(FOLDED_KEY, [...folded].join(" "));
+    });
+  }
+
   // --- controls ---------------------------------------------------------------------------------------------------------
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -205,5 +222,5 @@
   }
 
   const get = (/** @type {string} */ name) => state.get(name);
-  globalThis.contrastiveLink = { get, set, url, nextTurn, start, finish, goTo, restore, tabOpened, sharedChanged };
+  globalThis.contrastiveLink = { get, set, url, fold, nextTurn, start, finish, goTo, restore, tabOpened, sharedChanged };
 })();

@@ -33,6 +33,8 @@ export interface PageLink {
   get(name: string): string | null;
   set(name: string, value: unknown, fallback: unknown): void;
   url(path: string): string;
+  /** Let the reader fold the explanation in an element, and remember it. */
+  fold(element: HTMLElement): void;
   /** A number that no call had before. */
   nextTurn(): number;
   start(view: string, label: string): number;

@@ -18,6 +18,7 @@ from cl_core.training.loop import uses_labels
 from cl_core.ui.components import figure_view, image_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
 from cl_core.ui.tabs.curves import protocols_of
@@ -108,7 +109,7 @@ def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; the question is drawn when the tab opens, the answer on demand."""
-    gr.Markdown(text("ablations.about"), elem_classes="about")
+    explanation("ablations", text("ablations.about"))
     here = page.store.names()
     names = [name for name, experiment in EXPERIMENTS.items() if {experiment.baseline, experiment.changed} <= set(here)]
     if not names:

@@ -22,6 +22,7 @@ from cl_core.ui import images
 from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.curves import protocols_of
@@ -129,7 +130,7 @@ def _choices(store: ModelStore, name: str, others: list[str]) -> Any:
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("compare.about"), elem_classes="about")
+    explanation("compare", text("compare.about"))
     store = page.store
     first = offered(store, store.names()[0])
     with gr.Row(elem_classes="tools"):
@@ -147,12 +148,12 @@ def build(page: Page, opened: Event) -> None:
     # A multiselect menu fires a change at every update; a textbox only if its text changes.
     compared = gr.Textbox(",".join(first[:1]), visible=False)
     point = gr.Number(0, visible=False, precision=0)
-    gr.Markdown(text("compare.curves_about"), elem_classes="about")
+    explanation("compare-curves", text("compare.curves_about"))
     curves = figure_view(elem_id="compare-curves")
-    gr.Markdown(text("compare.map_about"), elem_classes="about")
+    explanation("compare-map", text("compare.map_about"))
     maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
     found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
-    gr.Markdown(text("compare.batch_about"), elem_classes="about")
+    explanation("compare-batch", text("compare.batch_about"))
     batch = loss_microscope(texts("loss_microscope"), linked=False, elem_id="compare-batch")
     page.resolve(others, lambda names: [store.get(name) for name in names])
     page.link("others", others, choices=store.names)

@@ -15,6 +15,7 @@ from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 
 SPREAD = 0.5  # of an even spread, from which embeddings are called spread out
@@ -119,7 +120,7 @@ def _protocol(metrics: dict[str, Any]) -> str:
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("curves.about"), elem_classes="about")
+    explanation("curves", text("curves.about"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="curves-view")
     opened(page.handles(show, page.model), page.model, [view, summary], **QUICK)

@@ -22,6 +22,7 @@ from cl_core.training.loop import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
+from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
 
@@ -217,7 +218,7 @@ def value_of(
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("loss.about"), elem_classes="about")
+    explanation("loss", text("loss.about"))
     with gr.Row(elem_classes="tools"):
         loss = gr.Dropdown(
             [(text(f"losses.{name}"), name) for name in LOSSES],

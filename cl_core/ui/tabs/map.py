@@ -24,6 +24,7 @@ from cl_core.text import text, texts
 from cl_core.ui import images
 from cl_core.ui.components import embedding_map, image_rows
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page
@@ -192,28 +193,30 @@ def search_for(model: Model, event: gr.EventData) -> str:
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("map.about"), elem_classes="about")
-    with gr.Row(elem_classes="tools"):
-        projector = gr.Radio(
-            [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")],
-            value="pca",
-            label=text("map.projector"),
-            info=text("map.projector_hint"),
-        )
-        layer = gr.Radio(
-            [(text(f"map.layers.{name}"), name) for name in MAP_LAYERS],
-            value="feature",
-            label=text("map.layer"),
-            info=text("map.layer_hint"),
-        )
-        color = gr.Radio(
-            [(text(f"map.colors.{name}"), name) for name in COLORS],
-            value="class",
-            label=text("map.color"),
-            info=text("map.color_hint"),
-        )
-    view = embedding_map(texts("map.view"), elem_id="map-view")
-    found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbors")
+    explanation("map", text("map.about"))
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=320):
+            view = embedding_map(texts("map.view"), elem_id="map-view")
+            found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbors")
+        with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
+            projector = gr.Radio(
+                [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")],
+                value="pca",
+                label=text("map.projector"),
+                info=text("map.projector_hint"),
+            )
+            layer = gr.Radio(
+                [(text(f"map.layers.{name}"), name) for name in MAP_LAYERS],
+                value="feature",
+                label=text("map.layer"),
+                info=text("map.layer_hint"),
+            )
+            color = gr.Radio(
+                [(text(f"map.colors.{name}"), name) for name in COLORS],
+                value="class",
+                label=text("map.color"),
+                info=text("map.color_hint"),
+            )
     for name, control in (("projector", projector), ("layer", layer), ("color", color)):
         page.link(name, control)
     page.link("points", read=lambda raw, _: one_of(raw, ["images"]))

@@ -23,10 +23,11 @@ from cl_core.runs.feature_cache import cached_rows
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import HubName, hub_name
 from cl_core.text import text, texts
-from cl_core.ui import visitors
+from cl_core.ui import missing_images, visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
 
@@ -187,8 +188,9 @@ def stopped() -> tuple[str, Any]:
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; its table is filled when its tab opens."""
-    if page.access.hub:
-        gr.Markdown(text("models.about"), elem_classes="about")
+    explanation("models", text("models.about"))
+    for dataset, waiting in page.store.waiting().items():
+        missing_images.build(dataset, waiting, page)
     listed = gr.HTML("", elem_id="models-list", render=False)
     with gr.Row(elem_classes="panel-row"):
         if page.access.hub:

@@ -13,6 +13,7 @@ from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui.components import image_rows, image_upload, menu
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.page import Event, Page, notice
@@ -49,7 +50,7 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it searches when a query is chosen or uploaded."""
-    gr.Markdown(text("search.about"), elem_classes="about")
+    explanation("search", text("search.about"))
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
             upload = image_upload(

@@ -14,6 +14,7 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.text import text, texts
 from cl_core.ui.components import temperature_lab
 from cl_core.ui.components.temperature_lab import TEMPERATURES
+from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs import loss as loss_tab
@@ -60,7 +61,7 @@ def _place(model: Model, label: str, snapshot: int, here: bool) -> dict[str, Any
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens. The slider needs no server."""
-    gr.Markdown(text("temperature.about"), elem_classes="about")
+    explanation("temperature", text("temperature.about"))
     with gr.Row(elem_classes="tools"):
         again = gr.Button(text("loss.again"), variant="primary", scale=0, min_width=160)
     view = temperature_lab(texts("temperature_lab"), elem_id="temperature-view")

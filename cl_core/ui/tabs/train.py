@@ -35,6 +35,7 @@ from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.tabs.curves import epochs_text, figures_of, health_of
@@ -271,7 +272,7 @@ def build(page: Page, opened: Event) -> None:
         return
     if access.strangers:
         about += " " + text("train.about_space", minutes=f"{visitors.TURN_S / 60:.0f}")
-    gr.Markdown(about, elem_classes="about")
+    explanation("train", about)
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
             form, other = _form(page)

@@ -17,6 +17,7 @@ from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.components import image_upload, menu, pair_view
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
 from cl_core.ui.page import Event, Page
 
@@ -98,7 +99,7 @@ def choices(model: Model, chosen: str | None) -> dict[str, Any]:
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when the page opens."""
-    gr.Markdown(text("views.about"), elem_classes="about")
+    explanation("views", text("views.about"))
     with gr.Row(elem_classes="panel-row result-first"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
             choice = menu([], label=text("views.choice"), info=text("views.choice_hint"), filterable=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import running_app
+from tests.browser.conftest import open_tab, running_app
 from tests.conftest import ROOT
 from tests.data.cifar import served
 
@@ -44,8 +44,10 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(url)
     note = page.get_by_text("need its images, which are not on this machine")
-    expect(note).to_be_visible()
     expect(page.locator("#views-view img").first).to_be_visible()  # everything else works
+    expect(note).to_be_hidden()
+    open_tab(page, "Models")  # where one picks a model
+    expect(note).to_be_visible()
     assert not [name for name in choices(page) if name.startswith("cifar10")]
 
     hidden = archive.rename(archive.with_suffix(".away"))
@@ -61,12 +63,15 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
     assert "cifar10-simclr" in choices(page)
     page.get_by_label("Model", exact=True).first.fill("cifar10-simclr")
     page.keyboard.press("Enter")
+    open_tab(page, "Views")
     expect(page.get_by_text("airplane", exact=True).first).to_be_visible()
 
     other = browser.new_page()
     other.goto(url)
     expect(other.locator("#views-view img").first).to_be_visible()
     assert "cifar10-simclr" in choices(other)
+    open_tab(other, "Models")
+    expect(other.locator("#models-list table").first).to_be_visible()
     expect(other.get_by_text("need its images")).to_be_hidden()
     page.close()
     other.close()

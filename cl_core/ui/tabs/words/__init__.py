@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from cl_core.text import text
+from cl_core.ui.explanation import explanation
 from cl_core.ui.links import one_of
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.words import ask, cost, curves, noise, step
@@ -14,7 +15,7 @@ VIEWS = {"ask": ask, "curves": curves, "noise": noise, "step": step, "cost": cos
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tabs; each is drawn when its tab opens. The model menu of the page, for images, does not apply."""
-    gr.Markdown(text("words.about"), elem_classes="about")
+    explanation("words", text("words.about"))
     names = page.words.names
     if not names:
         gr.Markdown(text("words.none"))

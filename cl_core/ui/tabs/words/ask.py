@@ -14,6 +14,7 @@ from cl_core.text import text
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page, any_of
 from cl_core.words.explore import WordModel
 from cl_core.words.maps import MAP_WORDS
@@ -126,7 +127,7 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     page.link("wordmap", projector)
     summary = gr.Markdown(elem_classes="summary")
     neighborhood = figure_view(elem_id="words-neighborhood")
-    gr.Markdown(text("words.map.about"), elem_classes="about")
+    explanation("words-map", text("words.map.about"))
     view = figure_view(elem_id="words-map")
     # Notices travel through the queue.
     options = QUICK | {"queue": True}

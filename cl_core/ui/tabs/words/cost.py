@@ -10,6 +10,7 @@ import gradio as gr
 from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.words.cost import Cost, measure_cost
 
@@ -38,7 +39,7 @@ def measure(noise_words: float) -> Iterator[tuple[dict[str, Any], str]]:
 
 def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     """Lay out the tab; it is measured when its tab opens, and again on demand."""
-    gr.Markdown(text("words.cost.about"), elem_classes="about")
+    explanation("words-cost", text("words.cost.about"))
     with gr.Row(elem_classes="tools"):
         noise_words = gr.Slider(1, 50, 5, step=1, label=text("words.cost.k"), info=text("words.cost.k_hint"))
         again = gr.Button(text("words.cost.again"), variant="primary")

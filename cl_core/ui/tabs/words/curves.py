@@ -10,6 +10,7 @@ from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.curves import epochs_text
 from cl_core.words.explore import WordModel
@@ -45,7 +46,7 @@ def show(model: WordModel) -> tuple[dict[str, Any], str]:
 
 def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("words.curves.about"), elem_classes="about")
+    explanation("words-curves", text("words.curves.about"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-curves")
     gr.on([opened, which.change], page.handles(show, which), which, [view, summary], **(QUICK | {"queue": True}))

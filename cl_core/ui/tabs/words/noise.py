@@ -11,6 +11,7 @@ from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.words.explore import WordModel
 from cl_core.words.noise import AliasTable
@@ -51,7 +52,7 @@ def show(model: WordModel, power: float) -> tuple[dict[str, Any], str]:
 
 def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("words.noise.about"), elem_classes="about")
+    explanation("words-noise", text("words.noise.about"))
     power = gr.Slider(0, 1, 0.75, step=0.05, label=text("words.noise.power"), info=text("words.noise.power_hint"))
     page.link("power", power)
     summary = gr.Markdown(elem_classes="summary")

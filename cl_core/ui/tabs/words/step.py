@@ -10,6 +10,7 @@ from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.words.anatomy import step_anatomy
 from cl_core.words.explore import WordModel
@@ -46,7 +47,7 @@ def show(model: WordModel, center: str, context: str, seed: float) -> tuple[dict
 
 def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    gr.Markdown(text("words.step.about"), elem_classes="about")
+    explanation("words-step", text("words.step.about"))
     with gr.Row(elem_classes="tools"):
         center = gr.Textbox(CENTER, label=text("words.step.center"), info=text("words.step.center_hint"))
         context = gr.Textbox(CONTEXT, label=text("words.step.context"), info=text("words.step.context_hint"))
