@@ -186,3 +186,13 @@ def test_nothing_is_fetched_from_elsewhere() -> None:
     for file in [*(PACKAGE / "ui").rglob("*.js"), *(PACKAGE / "ui").rglob("*.css"), *(PACKAGE / "ui").rglob("*.py")]:
         # The name of SVG as a language looks like an address.
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", file.read_text(encoding="utf-8")), file
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_lead_of_an_explanation_is_a_sentence(language: str) -> None:
+    """Folded, it stands alone."""
+    tabs = [file.read_text(encoding="utf-8") for file in (ROOT / "cl_core" / "ui" / "tabs").rglob("*.py")]
+    keys = {key for tab in tabs for key in re.findall(r'explanation\("[\w-]+", text\("([\w.]+)"\)\)', tab)} | {"train.about"}
+    assert len(keys) > 15
+    texts = json.loads((ROOT / "cl_core" / "text" / f"{language}.json").read_text(encoding="utf-8"))
+    assert not [key for key in keys if not re.match(r"\*\*[^*]+[.?。？]\*\*", texts[key])]

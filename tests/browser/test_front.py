@@ -21,7 +21,9 @@ def test_the_header_is_one_line(page: Page) -> None:
         assert inner and box["y"] <= inner["y"] and inner["y"] + inner["height"] <= box["y"] + box["height"]
 
 
-@pytest.mark.parametrize(("tab", "picture"), [("Views", "#views-view img"), ("Map", "#map-view .cl-map")])
+@pytest.mark.parametrize(
+    ("tab", "picture"), [("Views", "#views-view img"), ("Loss", "#loss-view .cl-frame"), ("Map", "#map-view .cl-map")]
+)
 def test_the_picture_is_whole_on_the_first_screen(page: Page, tab: str, picture: str) -> None:
     """With the control that changes it beside it; the explanation is open."""
     page.set_viewport_size(LAPTOP)
@@ -31,7 +33,7 @@ def test_the_picture_is_whole_on_the_first_screen(page: Page, tab: str, picture:
     for part in page.locator(picture).all():
         box = part.bounding_box()
         assert box and box["y"] + box["height"] <= LAPTOP["height"]
-    control = page.get_by_label("t-SNE" if tab == "Map" else "Image").first.bounding_box()
+    control = page.get_by_label({"Views": "Image", "Loss": "Temperature t", "Map": "t-SNE"}[tab]).first.bounding_box()
     assert control and control["y"] + control["height"] <= LAPTOP["height"]
 
 

@@ -219,18 +219,19 @@ def value_of(
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
     explanation("loss", text("loss.about"))
-    with gr.Row(elem_classes="tools"):
-        loss = gr.Dropdown(
-            [(text(f"losses.{name}"), name) for name in LOSSES],
-            value="own",
-            label=text("loss.loss"),
-            info=text("loss.loss_hint"),
-            filterable=False,
-            scale=2,
-        )
-        count = gr.Slider(4, 32, page.count.value, step=4, label=text("loss.count"), info=text("loss.count_hint"), scale=2)
-        again = gr.Button(text("loss.again"), variant="primary", scale=1)
-    view = loss_microscope(texts("loss_microscope"), elem_id="loss-view")
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=320):
+            view = loss_microscope(texts("loss_microscope"), elem_id="loss-view")
+        with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
+            loss = gr.Dropdown(
+                [(text(f"losses.{name}"), name) for name in LOSSES],
+                value="own",
+                label=text("loss.loss"),
+                info=text("loss.loss_hint"),
+                filterable=False,
+            )
+            count = gr.Slider(4, 32, page.count.value, step=4, label=text("loss.count"), info=text("loss.count_hint"))
+            again = gr.Button(text("loss.again"), variant="primary")
     for name, control in (("loss", loss), ("count", count)):
         page.link(name, control)
     page.link("stage", read=lambda raw, _: one_of(raw, STAGES))

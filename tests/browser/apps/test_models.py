@@ -66,7 +66,9 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         expect(page.locator("#models-pull-status")).to_contain_text("is here and chosen in the menu at the top")
         pulled = f"{RUN}@{hub.repositories[f'models/{RUN}'].resolve('main')[:8]}"
         assert chosen(page) == pulled
-        expect(page.locator("#models-list tr", has_text=RUN)).to_contain_text("Fashion-MNIST")
+        expect(page.locator("#models-list table", has_text=RUN).locator("caption")).to_contain_text(
+            "Fashion-MNIST: 2,000 test images"
+        )
 
         page.fill("#models-publish-name input", "someone/again")
         page.click("#models-publish")
