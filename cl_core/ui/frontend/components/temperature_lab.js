@@ -158,6 +158,7 @@ class TemperatureLab {
   }
 
   #showTemperature() {
+    if (!this.#panels.length) return; // moved before the first batch is here
     this.control.show(this.#temperature, this.#panel.form.temperature, this.#trained);
   }
 
