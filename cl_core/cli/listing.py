@@ -64,10 +64,8 @@ def _cell(value: object) -> str:
 def _columns(rows: list[list[str]]) -> list[str]:
     """Rows of cells as lines; the cells of a column have one width, but for the last ones."""
     widths = [max(map(len, column)) for column in zip_longest(*(row[:-1] for row in rows), fillvalue="")]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip_longest(row, widths[: len(row) - 1], fillvalue=0)) for row in rows
-    ]
-    return [line.rstrip() for line in lines]
+    padded = ([*(f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)), row[-1]] for row in rows)
+    return ["  ".join(row).rstrip() for row in padded]
 
 
 def _describe_dataset(name: str) -> dict[str, Any]:

@@ -47,7 +47,6 @@ TABS = {
 UPLOADS_KEPT_S = 3600
 IMAGES = 16  # of the first batch
 PLACES = 16  # concurrent calls of one event
-SHARED_CHANGED = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, 4), {json.dumps(list(TABS))}, all.slice(4))"
 SWITCH_THEME = "() => window.contrastiveTheme()"
 
 
@@ -99,7 +98,9 @@ def _lay_out(
     page.link("images", page.picked, read=picked_reader(store))
     due = [gr.Number(0, visible=False) for _ in TABS]
     shared: list[Any] = [model, page.seed, page.count, page.picked]
-    gr.on([each.change for each in shared], None, [*shared, *due], due, js=SHARED_CHANGED, api_visibility="private")
+    split, tabs = len(shared), json.dumps(list(TABS))
+    js = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, {split}), {tabs}, all.slice({split}))"
+    gr.on([each.change for each in shared], None, [*shared, *due], due, js=js, api_visibility="private")
     with gr.Tabs():
         for (name, view), number in zip(TABS.items(), due, strict=True):
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:

@@ -18,10 +18,11 @@ def explanation(name: str, about: str) -> gr.HTML:
         about: "**Lead.** What follows, with *emphasis*."
     """
     lead, rest = about.removeprefix("**").split("**", 1)
-    body = f"<details data-fold='{name}' open><summary>{_markup(lead)}</summary><p>{_markup(rest.strip())}</p></details>"
+    body = f"<details data-fold='{name}' open><summary>{emphasized(lead)}</summary><p>{emphasized(rest.strip())}</p></details>"
     return gr.HTML(body, js_on_load=FOLD, elem_classes="about", padding=False)
 
 
-def _markup(text: str) -> str:
+def emphasized(text: str) -> str:
+    """A text with **strong** words and *emphasis* as HTML."""
     escaped = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text, quote=False))
     return re.sub(r"\*(.+?)\*", r"<em>\1</em>", escaped)

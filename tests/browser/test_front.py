@@ -1,4 +1,4 @@
-"""What a visitor sees first: one line of header, the picture on the first screen, explanations that stay folded."""
+"""What a visitor sees first: one line of header, the figure on the first screen, explanations that stay folded."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def test_the_header_is_one_line(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tab", "picture"), [("Views", "#views-view img"), ("Loss", "#loss-view .cl-frame"), ("Map", "#map-view .cl-map")]
+    ("tab", "figure"), [("Views", "#views-view img"), ("Loss", "#loss-view .cl-frame"), ("Map", "#map-view .cl-map")]
 )
-def test_the_picture_is_whole_on_the_first_screen(page: Page, tab: str, picture: str) -> None:
+def test_the_figure_is_whole_on_the_first_screen(page: Page, tab: str, figure: str) -> None:
     """With the control that changes it beside it; the explanation is open."""
     page.set_viewport_size(LAPTOP)
     open_tab(page, tab)
     page.wait_for_selector(READY[tab.lower()])
     expect(page.locator("details[data-fold]:visible").first).to_have_attribute("open", "")
-    for part in page.locator(picture).all():
+    for part in page.locator(figure).all():
         box = part.bounding_box()
         assert box and box["y"] + box["height"] <= LAPTOP["height"]
     control = page.get_by_label({"Views": "Image", "Loss": "Temperature t", "Map": "t-SNE"}[tab]).first.bounding_box()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import html
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +34,7 @@ from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
-from cl_core.ui.explanation import explanation
+from cl_core.ui.explanation import emphasized, explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.tabs.curves import epochs_text, figures_of, health_of
@@ -180,8 +179,7 @@ def _health(metrics: list[dict[str, Any]], finished: bool = False) -> str:
     snapshots = [point for point in metrics if point["kind"] == "snapshot"]
     if not snapshots or not snapshots[-1]["step"]:  # the first snapshot is before training
         return ""
-    words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(health_of(snapshots[-1], finished)))
-    return f"<p class='work-health'>{words}</p>"
+    return f"<p class='work-health'>{emphasized(health_of(snapshots[-1], finished))}</p>"
 
 
 def _command(name: str, config: RunConfig) -> str:
