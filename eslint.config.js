@@ -2,7 +2,8 @@ import js from "@eslint/js";
 
 const FRONTEND = "cl_core/ui/frontend";
 const BROWSER = [
-  ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLInputElement", "Image", "ImageData", "MutationObserver"],
+  ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLImageElement", "HTMLInputElement", "Image", "ImageData"],
+  ...["DataTransfer", "File", "MutationObserver"],
   ...["Node", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "DOMParser", "atob", "fetch"],
   ...["cancelAnimationFrame", "clearInterval", "clearTimeout", "document", "getComputedStyle", "history", "localStorage"],
   ...["location", "matchMedia", "navigator", "performance", "requestAnimationFrame", "setInterval", "setTimeout", "window"],

@@ -109,7 +109,7 @@ def measure_sliders() -> dict[str, float]:
             browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.set_default_timeout(60_000)
-            page.goto(url)
+            page.goto(f"{url}?tab=views")
             page.wait_for_selector("#views-view img")
             page.wait_for_timeout(60_000)  # the app opens its galleries in the background
             shares = [0.1 + 0.05 * (i % 15) for i in range(SLIDES)]

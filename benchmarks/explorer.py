@@ -29,8 +29,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks import hardware
 from cl_core.explore.model_store import ModelStore
 from cl_core.system.files import write_json
+from cl_core.ui.packing import packed
 from cl_core.ui.tabs import map
-from cl_core.ui.tabs.map import packed
 from tests.browser.conftest import FLAGS, free_port, running_app
 from tests.browser.install import find_browser
 from tests.browser.test_accessibility import findings

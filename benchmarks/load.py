@@ -229,7 +229,7 @@ def look_at(url: str) -> Site:
 
         page.on("request", note)
         page.goto(url)
-        page.wait_for_selector("#views-view img", timeout=120_000)
+        page.wait_for_selector("#start-view .cl-stage[data-drawn]", timeout=120_000)
         page.remove_listener("request", note)
         config = page.evaluate("() => fetch('/config').then((reply) => reply.json())")
         browser.close()

@@ -58,7 +58,7 @@ def test_maps_are_computed_ahead(name: str) -> None:
     for run in (load_run(name), untrained_like(load_run(name))):
         assert run.folder.path.parent == CHECKPOINTS
         dataset = run.record.config.dataset
-        shown = PUBLIC_SIZES[dataset][1] if dataset in PUBLIC_SIZES else len(load_dataset(dataset).shown)
+        shown = PUBLIC_SIZES[dataset][1] if dataset in PUBLIC_SIZES else len(load_dataset(dataset).on_map)
         for projector in PROJECTORS:
             points = cached(run.folder.path, f"{dataset}-{run.key}", projector)
             assert points is not None, (run.name, projector)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ class Dataset:
             Images of one group are excluded from each other's neighbors and negatives.
         train, test: int64 indices of the splits. Without a test split each image is tested against all others.
         held_out: int64 indices of images whose labels are never used in training; equal to `test` if there is a test split.
-        shown: int64 indices of the images in maps and galleries.
+        shown: int64 indices of the images in maps and galleries; a map shows one of each group, see `on_map`.
         ids, names: one per image.
         digest: hash of the images; empty for data sets whose images never change.
     """
@@ -66,6 +67,11 @@ class Dataset:
     def labeled(self) -> bool:
         """Whether there are at least two classes and a labeled image."""
         return len(self.classes) > 1 and bool((self.labels >= 0).any())
+
+    @cached_property
+    def on_map(self) -> Tensor:
+        """Rows of the images on maps, (P,) int64: of `shown` the first of each group, in the order of `shown`."""
+        return self.shown[first_of_each(self.groups[self.shown]).sort().values]
 
     def label_name(self, row: int) -> str:
         """Class name of an image; empty for an unlabeled image."""
@@ -133,8 +139,14 @@ def gallery_rows(dataset: Dataset) -> Tensor:
 
 def group_representatives(dataset: Dataset) -> Tensor:
     """First row of each group, (G,) int64 by group: of an emoji the variant without skin tone."""
-    first = torch.full((int(dataset.groups.max()) + 1,), len(dataset))
-    return first.scatter_reduce(0, dataset.groups, torch.arange(len(dataset)), "amin")
+    return first_of_each(dataset.groups)
+
+
+def first_of_each(groups: Tensor) -> Tensor:
+    """Position of the first member of each group that occurs in `groups` (N,), by ascending group: (G,) int64."""
+    _, group = groups.unique(return_inverse=True)
+    first = torch.full((int(group.max()) + 1,), len(groups))
+    return first.scatter_reduce(0, group, torch.arange(len(groups)), "amin")
 
 
 def image_choices(dataset: Dataset) -> dict[str, int]:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset
+from cl_core.errors import UserError
 from cl_core.evaluation.pca import pca_axes
 from cl_core.explore import projection
 from cl_core.explore.projection import PROJECTORS, Projector
 from cl_core.networks.embedding import Layer
 from cl_core.runs.feature_cache import features_of
-from cl_core.runs.folder import Snapshots
+from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.runs.store import Run, map_key
 
 
 def map_points(
     run: Run, dataset: Dataset, projector: Projector, layer: Layer = "feature", features: Callable[[], Tensor] | None = None
 ) -> Tensor:
-    """Points (P, 2) float32 of the images on the map (`Dataset.shown`), stored or computed.
+    """Points (P, 2) float32 of the images on the map (`Dataset.on_map`), stored or computed.
 
     Args:
         features: returns their features (P, D); by default they are computed.
     """
     key = map_key(run, dataset) + ("" if layer == "feature" else f"-{layer}")
-    compute = features or (lambda: features_of(run, dataset, dataset.shown, layer))
-    return projection.project(compute, projector, run.folder.path, key)
+    compute = features or (lambda: features_of(run, dataset, dataset.on_map, layer))
+    return projection.project(compute, projector, run.folder.path, key, len(dataset.on_map))
 
 
 def snapshot_points(snapshots: Snapshots) -> Tensor:
@@ -35,12 +37,58 @@ def snapshot_points(snapshots: Snapshots) -> Tensor:
     return (snapshots.embeddings.float() - mean) @ axes
 
 
+def layout_over_time(folder: RunFolder) -> Snapshots | None:
+    """Places on the map at each snapshot of the training, (S, P, 2) float16 as `embeddings`; None before `lay_out`.
+
+    The last are those of the finished run's t-SNE.
+    """
+    return folder.read_snapshots(folder.layout_file)
+
+
+def can_lay_out(folder: RunFolder) -> bool:
+    """Whether the features over time are stored, from which `lay_out` computes the places."""
+    return folder.features_file.is_file()
+
+
+def lay_out(run: Run, dataset: Dataset) -> Iterator[float]:
+    """Compute and store the places on the map at each snapshot; yields the fraction done, 0 to 1.
+
+    t-SNE of each snapshot starts from the places at the next one, from the finished run back to the untrained one: images
+    stay where they are unless their neighbors change, and the last places are those of the finished map. On the shipped run
+    this keeps more neighbors than AlignedUMAP (docs/results.md).
+
+    Raises:
+        UserError: the features are missing or damaged, or the folder is not writable.
+    """
+    folder = run.folder
+    history = folder.read_snapshots(folder.features_file)
+    if history is None:
+        raise UserError("maps.no_features", file=folder.features_file)
+    yield 0.0
+    finished = map_points(run, dataset, "tsne")
+    kept = torch.isin(history.rows, dataset.on_map)
+    rows = history.rows[kept]
+    if not bool(kept.any()):
+        raise UserError("runs.odd_snapshots", file=folder.features_file)
+    place = torch.zeros(len(dataset), dtype=torch.long)
+    place[dataset.on_map] = torch.arange(len(dataset.on_map))
+    layouts = [finished[place[rows]]]
+    for done, features in enumerate(history.embeddings[:-1].flip(0), 1):
+        yield done / len(history.steps)
+        layouts.insert(0, projection.tsne_from(features[kept].float(), layouts[0]))
+    scaled = torch.stack([projection.standard(points) for points in layouts]).half()
+    folder.write_snapshots(Snapshots(rows, history.steps, scaled), folder.layout_file)
+    folder.features_file.unlink(missing_ok=True)
+    yield 1.0
+
+
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:
     """Compute the missing maps and store them in the run's folder; yields each projector when it is done."""
-    missing = [p for p in PROJECTORS if not projection.is_saved(run.folder.path, map_key(run, dataset), p)]
-    features = features_of(run, dataset, dataset.shown) if missing else None
+    key, count = map_key(run, dataset), len(dataset.on_map)
+    missing = [p for p in PROJECTORS if not projection.is_saved(run.folder.path, key, p, count)]
+    features = features_of(run, dataset, dataset.on_map) if missing else None
     for projector in missing:
         assert features is not None
         points = projection.COMPUTE[projector](features)
-        projection.save(points, run.folder.path / "projections", map_key(run, dataset), projector)
+        projection.save(points, run.folder.path / "projections", key, projector)
         yield projector

@@ -24,6 +24,7 @@ from cl_core.explore.inputs import Images, as_images
 from cl_core.explore.maps import map_points
 from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
+from cl_core.explore.regions import Kept, Region, kept, regions
 from cl_core.explore.report import Report, compare_with_baselines
 from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
@@ -83,6 +84,7 @@ class Caches:
         default_factory=lambda: Memo(48, 2e9, measure=lambda each: each.gallery.features.nbytes)
     )
     features: Memo[Tensor] = dataclasses.field(default_factory=lambda: Memo(200))
+    regions: Memo[tuple[list[Region], Kept]] = dataclasses.field(default_factory=lambda: Memo(100))
     choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
     batches: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(64, 2e8))  # of `explore.batch`
 
@@ -295,21 +297,39 @@ class Model:
         return self.run, layer if self.run.method.has_head else "feature"
 
     def map_features(self, layer: MapLayer = "feature") -> Tensor:
-        """Features of the images on the map (`Dataset.shown`), (P, D) float32 of length 1."""
+        """Features of the images on the map (`Dataset.on_map`), (P, D) float32 of length 1."""
         data = self.dataset
         run, kind = self.layer(layer)
-        return self._of_map("features", layer, lambda: features_of(run, data, data.shown, kind))
+        return self._of_map("features", layer, lambda: features_of(run, data, data.on_map, kind))
+
+    def features(self, layer: MapLayer = "feature") -> Tensor:
+        """Features of all images of the data set, (N, D) float32 of length 1."""
+        data = self.dataset
+        run, kind = self.layer(layer)
+        return self._of_map("all features", layer, lambda: features_of(run, data, torch.arange(len(data)), kind))
 
     def map_points(self, projector: Projector, layer: MapLayer = "feature") -> Tensor:
         """The images on the map as points, (P, 2) float32."""
         run, kind = self.layer(layer)
         return map_points(run, self.dataset, projector, kind, lambda: self.map_features(layer))
 
+    def map_regions(self, projector: Projector, layer: MapLayer = "feature") -> tuple[list[Region], Kept]:
+        """Regions of a map where one class is the majority, and how well the map keeps neighbors."""
+        run, kind = self.layer(layer)
+        data = self.dataset
+
+        def make() -> tuple[list[Region], Kept]:
+            points, labels = self.map_points(projector, layer), data.labels[data.on_map]
+            named = regions(points, labels) if data.labeled else []
+            return named, kept(points, self.map_features(layer), labels, data.groups[data.on_map])
+
+        return self.caches.regions.get((map_key(run, data), kind, projector), make)
+
     def map_agreement(self, layer: MapLayer = "feature") -> Tensor:
         """For each image on the map the fraction of its 10 nearest neighbors with its label, (P,) in [0, 1]."""
         data = self.dataset
         return self._of_map(
-            "agreement", layer, lambda: agreement(self.map_features(layer), data.labels[data.shown], data.groups[data.shown])
+            "agreement", layer, lambda: agreement(self.map_features(layer), data.labels[data.on_map], data.groups[data.on_map])
         )
 
     def map_clusters(self, layer: MapLayer = "feature") -> Tensor:
@@ -331,7 +351,7 @@ class Model:
         if not self.trained_here:
             raise UserError("models.no_loss", name=self.name)
         data = self.dataset
-        return self._of_map("losses", "embedding", lambda: per_image_losses(self.run, data.images[data.shown]))
+        return self._of_map("losses", "embedding", lambda: per_image_losses(self.run, data.images[data.on_map]))
 
     def _of_map(self, what: str, layer: MapLayer, make: Callable[[], Tensor]) -> Tensor:
         run, kind = self.layer(layer)

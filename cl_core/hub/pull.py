@@ -11,7 +11,7 @@ from cl_core.runs.store import open_run
 
 RUN = Layout(
     kind="run",
-    files=("run.json", "metrics.jsonl", "model.safetensors", "snapshots.safetensors"),
+    files=("run.json", "metrics.jsonl", "model.safetensors", "snapshots.safetensors", "layout.safetensors"),
     required=("run.json", "model.safetensors"),
 )
 

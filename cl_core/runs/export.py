@@ -34,6 +34,9 @@ def export_run(source: RunFolder, target: Path) -> RunFolder:
             snapshots = source.read_snapshots()
             if snapshots is not None:
                 small.write_small_snapshots(snapshots)
+            layout = source.read_snapshots(source.layout_file)
+            if layout is not None:
+                small.write_snapshots(layout, small.layout_file)
             small.write_record(record)
             shutil.move(small.path, target)
     except OSError as error:

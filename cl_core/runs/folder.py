@@ -4,6 +4,8 @@
     metrics.jsonl          learning curves, one point per line
     model.safetensors      weights of the method, matrices in half precision (exported: int8 with a scale per row)
     snapshots.safetensors  embeddings of the monitor images over time
+    features.safetensors   features of the images on the map over time, until their layout is computed; not shipped
+    layout.safetensors     places of these images on the map over time
     resume.safetensors     exact weights, optimizer state and position; not part of a shipped checkpoint
 
 Runs on words (`cl_core/words`) have the same layout with other contents.
@@ -43,17 +45,30 @@ SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddin
 
 @dataclasses.dataclass(frozen=True)
 class Snapshots:
-    """Embeddings of the monitor images during training.
+    """Embeddings of some images during training; also their features, or their places on a map.
 
     Attributes:
         rows: (P,) int64, rows of the images in the data set.
         steps: ascending, S of them.
-        embeddings: (S, P, D) float16, of length 1.
+        embeddings: (S, P, D) float16, of length 1 but for places on a map.
     """
 
     rows: Tensor
     steps: list[int]
     embeddings: Tensor
+
+    def until(self, step: int) -> Snapshots:
+        """The snapshots up to a step."""
+        count = sum(each <= step for each in self.steps)
+        return Snapshots(self.rows, self.steps[:count], self.embeddings[:count])
+
+    @staticmethod
+    def appended(before: Snapshots | None, rows: Tensor, step: int, embeddings: Tensor) -> Snapshots:
+        """The snapshots `before` and one more, of embeddings (P, D)."""
+        last = embeddings.half()[None]
+        if before is None:
+            return Snapshots(rows, [step], last)
+        return Snapshots(rows, [*before.steps, step], torch.cat([before.embeddings, last]))
 
 
 def run_paths(root: Path, kind: Kind) -> list[Path]:
@@ -277,10 +292,13 @@ class RunFolder(Folder[RunRecord]):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.snapshots_file = path / "snapshots.safetensors"
+        self.features_file = path / "features.safetensors"
+        self.layout_file = path / "layout.safetensors"
 
-    def write_snapshots(self, snapshots: Snapshots) -> None:
+    def write_snapshots(self, snapshots: Snapshots, file: Path | None = None) -> None:
+        """Write snapshots to `file`, by default those of the monitor images."""
         tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": snapshots.embeddings}
-        self._write(self.snapshots_file, tensors, {})
+        self._write(file or self.snapshots_file, tensors, {})
 
     def write_small_snapshots(self, snapshots: Snapshots) -> None:
         """Write snapshots in 8 bits, with a scale for each embedding.
@@ -298,23 +316,24 @@ class RunFolder(Folder[RunRecord]):
         tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": quantized}
         self._write(self.snapshots_file, tensors | {"embeddings" + SCALE: scale[..., 0]}, {})
 
-    def read_snapshots(self) -> Snapshots | None:
-        """The snapshots; None if none were written."""
-        if not self.snapshots_file.exists():
+    def read_snapshots(self, file: Path | None = None) -> Snapshots | None:
+        """The snapshots in `file`, by default those of the monitor images; None if none were written."""
+        file = file or self.snapshots_file
+        if not file.exists():
             return None
-        tensors, _ = self._read(self.snapshots_file)
+        tensors, _ = self._read(file)
         try:
             rows, steps, embeddings = tensors["rows"], tensors["steps"], tensors["embeddings"]
             if embeddings.dtype == torch.int8:
                 embeddings = (embeddings * tensors["embeddings" + SCALE][..., None]).half()
         except KeyError as error:
-            raise UserError("runs.damaged_snapshots", file=self.snapshots_file, tensor=error.args[0]) from None
+            raise UserError("runs.damaged_snapshots", file=file, tensor=error.args[0]) from None
         except RuntimeError:
-            raise UserError("runs.odd_snapshots", file=self.snapshots_file) from None
+            raise UserError("runs.odd_snapshots", file=file) from None
         whole_numbers = rows.dtype == steps.dtype == torch.int64 and bool((rows >= 0).all())
         shape = (len(steps), len(rows)) if steps.dim() == rows.dim() == 1 else ()
         if not whole_numbers or not embeddings.is_floating_point() or embeddings.shape[:-1] != shape:
-            raise UserError("runs.odd_snapshots", file=self.snapshots_file)
+            raise UserError("runs.odd_snapshots", file=file)
         return Snapshots(rows, steps.tolist(), embeddings)
 
 

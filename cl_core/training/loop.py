@@ -37,6 +37,7 @@ from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_genera
 
 LOG_LINES = 500  # at most so many points in a loss curve
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
+LARGEST_MAP = 10_000  # images whose features each snapshot stores
 MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
 COPY_EVERY = 10  # steps between copies of the state, to which a diverged run returns
 FETCH_EVERY = {"cpu": 1}  # steps between fetches of the loss; on an accelerator each one waits, so `COPY_EVERY` there
@@ -59,6 +60,7 @@ class Snapshot:
     """Embeddings of the monitor images, (P, D) float32 of length 1, and their quality after `step` steps.
 
     knn: None where the data set has no labels. loss: latest mean, None before the first; chance: its chance level.
+    features: of the images on the map, (M, D) float32 of length 1.
     """
 
     step: int
@@ -69,6 +71,7 @@ class Snapshot:
     loss: float | None
     chance: float
     embeddings: Tensor
+    features: Tensor
 
     @property
     def sentence(self) -> str:
@@ -126,8 +129,16 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
 
 def monitor_rows(dataset: Dataset) -> Tensor:
     """Rows of the monitor images, embedded at every snapshot: (P,) int64."""
-    shown = dataset.shown
-    return shown[torch.linspace(0, len(shown) - 1, min(MONITOR_SIZE, len(shown))).long()]
+    return _spaced(dataset.shown, MONITOR_SIZE)
+
+
+def map_rows(dataset: Dataset) -> Tensor:
+    """Rows of the images whose places on the map are known over time, (M,) int64: all that a map shows, if they are few."""
+    return _spaced(dataset.on_map, LARGEST_MAP)
+
+
+def _spaced(rows: Tensor, most: int) -> Tensor:
+    return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
 
 
 def monitor_geometry(
@@ -208,7 +219,7 @@ class Training:
         self._instances = instance.to(device)
         self._images = dataset.images.to(device)
         self._labels = dataset.labels.to(device)
-        self.monitor_rows = monitor_rows(dataset)
+        self.monitor_rows, self.map_rows = monitor_rows(dataset), map_rows(dataset)
 
     @property
     def epoch(self) -> float:
@@ -347,7 +358,7 @@ class Training:
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry, self.epoch if self.step < self.total else math.inf)
         knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labeled else None
-        return Snapshot(self.step, self.epoch, knn, geometry, verdict, loss, chance, embeddings)
+        return Snapshot(self.step, self.epoch, knn, geometry, verdict, loss, chance, embeddings, features[self.map_rows])
 
     def _copy(self) -> State:
         tensors, header = self.state()

@@ -161,6 +161,7 @@ class ImageRecorder(Recorder[Event, RunRecord]):
         shape = data_shape(config, self.training.dataset)
         record = RunRecord(config=config, image_size=self.training.size, instances=shape.instances, classes=shape.classes)
         self._snapshots: Snapshots | None = None
+        self._features: Snapshots | None = None
         super().__init__(folder if world.is_main else ReadOnly(folder.path), self.training, record, device, resume)
 
     def _restore(self) -> None:
@@ -169,10 +170,9 @@ class ImageRecorder(Recorder[Event, RunRecord]):
         snapshots = [p for p in self.folder.read_metrics() if p["kind"] == "snapshot" and p["step"] <= self.training.step]
         if snapshots:
             self._take_metrics(snapshots[-1])
-        stored = self.folder.read_snapshots()
-        if stored is not None:
-            count = sum(step <= self.training.step for step in stored.steps)
-            self._snapshots = Snapshots(stored.rows, stored.steps[:count], stored.embeddings[:count])
+        stored, features = self.folder.read_snapshots(), self.folder.read_snapshots(self.folder.features_file)
+        self._snapshots = stored and stored.until(self.training.step)
+        self._features = features and features.until(self.training.step)
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.training.method.inference_state()
@@ -197,12 +197,11 @@ class ImageRecorder(Recorder[Event, RunRecord]):
             measured["knn"] = dataclasses.asdict(snapshot.knn)
         self.folder.append_metrics({"kind": "snapshot", "step": snapshot.step, "epoch": snapshot.epoch, **measured})
         self._take_metrics(measured)
-        embeddings = snapshot.embeddings.half()[None]
-        before = self._snapshots
-        steps = [*(before.steps if before else []), snapshot.step]
-        stacked = torch.cat([before.embeddings, embeddings]) if before else embeddings
-        self._snapshots = Snapshots(self.training.monitor_rows, steps, stacked)
+        training, step = self.training, snapshot.step
+        self._snapshots = Snapshots.appended(self._snapshots, training.monitor_rows, step, snapshot.embeddings)
         self.folder.write_snapshots(self._snapshots)
+        self._features = Snapshots.appended(self._features, training.map_rows, step, snapshot.features)
+        self.folder.write_snapshots(self._features, self.folder.features_file)
 
     def _take_metrics(self, point: dict[str, Any]) -> None:
         """Set the metrics of the run to those of a snapshot, which is a line of `metrics.jsonl`."""

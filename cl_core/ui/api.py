@@ -185,7 +185,7 @@ class Api:
         data, points = opened.dataset, opened.map_points(projection, layer)
         return [
             {"name": data.names[row], "class": data.family_names[int(data.families[row])], "x": x, "y": y}
-            for row, (x, y) in zip(data.shown.tolist(), _numbers(points), strict=True)
+            for row, (x, y) in zip(data.on_map.tolist(), _numbers(points), strict=True)
         ]
 
     def _open(self, name: str) -> Model:

@@ -16,7 +16,7 @@ from cl_core.system.host import host
 from cl_core.system.paths import ASSETS
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.training.jobs import Jobs
-from cl_core.ui import api
+from cl_core.ui import api, tour
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
@@ -24,22 +24,24 @@ from cl_core.ui.host_line import host_line
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, picked_reader, restore, script
 from cl_core.ui.modules import modules_folder, preloads
+from cl_core.ui.navigation import FIRST, TABS, group_styles
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
-from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, temperature, train, views, words
+from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, start, temperature, train, views, words
 from cl_core.ui.theme import theme
 from cl_core.words.explore import WordStore
 
 HERE = Path(__file__).parent
-TABS = {
+MODULES = {
+    "start": start,
     "views": views,
     "loss": loss,
     "temperature": temperature,
     "curves": curves,
-    "map": map,
-    "compare": compare,
     "ablations": ablations,
+    "map": map,
     "search": search,
+    "compare": compare,
     "words": words,
     "train": train,
     "models": models,
@@ -101,12 +103,13 @@ def _lay_out(
     split, tabs = len(shared), json.dumps(list(TABS))
     js = f"(...all) => window.contrastiveLink.sharedChanged(all.slice(0, {split}), {tabs}, all.slice({split}))"
     gr.on([each.change for each in shared], None, [*shared, *due], due, js=js, api_visibility="private")
-    with gr.Tabs():
-        for (name, view), number in zip(TABS.items(), due, strict=True):
+    with gr.Tabs(elem_classes="sections"):
+        for name, number in zip(TABS, due, strict=True):
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
                 tab.select(None, None, number, js=_opened(name), api_visibility="private")
-                view.build(page, number.change)
+                MODULES[name].build(page, number.change)
     gr.Markdown(host_line(host(), access), elem_classes="host")
+    tour.build(page)
     theme_switch.click(None, js=SWITCH_THEME, api_visibility="private")
 
     def opened(request: gr.Request) -> list[Any]:
@@ -121,11 +124,11 @@ def _lay_out(
 
 
 def _read_tab(raw: str, _: Mapping[str, Any]) -> str:
-    return one_of(raw, list(TABS))
+    return one_of(raw, TABS)
 
 
 def _opened(name: str) -> str:
-    return f"() => window.contrastiveLink.tabOpened({json.dumps(name)}, {json.dumps(next(iter(TABS)))})"
+    return f"() => window.contrastiveLink.tabOpened({json.dumps(name)}, {json.dumps(FIRST)})"
 
 
 def launch_options(server: Server | None = None) -> dict[str, Any]:
@@ -135,6 +138,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "app_kwargs": {"lifespan": server.lifespan},
         "auth": list(server.access.options.auth) or None,
         "theme": theme(),
+        "css": group_styles(),
         "css_paths": HERE / "style.css",
         "max_file_size": MAX_BYTES,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space

@@ -18,10 +18,12 @@ from cl_core.errors import UserError
 from cl_core.system.files import write_bytes
 from cl_core.system.memo import Memo
 from cl_core.system.paths import cache_dir
+from cl_core.ui.cutouts import cut_out, ground, scaled
 from cl_core.ui.urls import file_url
 
 SHEET_TILE = 40  # pixels
 MOST_TILE = 96  # pixels, of a batch's images
+GROUNDS: dict[int | None, str] = {255: "white", 0: "black", None: ""}
 SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
 
@@ -61,9 +63,13 @@ _thumbnails: Memo[str] = Memo(5_000, 5e7)
 
 
 def _sheet(tiles: list[Image.Image], columns: int, side: int) -> Image.Image:
-    sheet = Image.new("RGB", (columns * side, math.ceil(len(tiles) / columns) * side), "white")
+    """Images of one mode, all RGB or all RGBA, on one sheet."""
+    mode = tiles[0].mode
+    sheet = Image.new(mode, (columns * side, math.ceil(len(tiles) / columns) * side), "white" if mode == "RGB" else (0, 0, 0, 0))
     for i, tile in enumerate(tiles):
-        if tile.size != (side, side):
+        if mode == "RGBA":
+            tile = scaled(tile, side)
+        elif tile.size != (side, side):
             tile = tile.resize((side, side), Image.Resampling.BILINEAR)
         sheet.paste(tile, (i % columns * side, i // columns * side))
     return sheet
@@ -74,31 +80,40 @@ def sprites(images: Tensor) -> dict[str, object]:
     tiles = [to_image(image) for image in images]
     columns = math.ceil(math.sqrt(len(tiles)))
     url = data_url(_sheet(tiles, columns, min(int(images.shape[-1]), MOST_TILE)))
-    return {"url": url, "columns": columns, "count": len(tiles)}
+    return {"url": url, "columns": columns, "count": len(tiles), "ground": ""}
 
 
 def dataset_sprites(dataset: Dataset) -> dict[str, object]:
     """All images of a data set on the map as one sheet, made once and served as a file."""
-    return cached_sprites(dataset, dataset.shown)
+    return cached_sprites(dataset, dataset.on_map)
 
 
 def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
-    """Images (P,) of a data set as one sheet, made once and served as a file."""
-    count = len(rows)
+    """Images (P,) of a data set as one sheet, made once and served as a file.
+
+    `ground`: "white" or "black" where the images stand on that color, which the sheet leaves out; else "".
+    """
+    count, color = len(rows), ground(dataset.images[dataset.shown])
     columns = math.ceil(math.sqrt(count))
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
     which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]
-    file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}.webp"
+    file = sprite_folder() / f"{dataset.name}-{dataset.digest}{which}-{side}-{color}.webp"
     url = file_url(file)
     if not _is_whole(file):
-        tiles = [to_image(dataset.images[row]) for row in rows.tolist()]
+        images = dataset.images[rows]
+        tiles = [to_image(image) for image in images] if color is None else cut_out(images, color)
         buffer = io.BytesIO()
         _sheet(tiles, columns, side).save(buffer, "WEBP", quality=80, method=2)
         try:
             write_bytes(file, buffer.getvalue())
         except UserError:  # a full disk costs time, not the answer
             url = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return {"url": url, "columns": columns, "count": count}
+    return {
+        "url": url,
+        "columns": columns,
+        "count": count,
+        "ground": {255: "white", 0: "black"}.get(-1 if color is None else color, ""),
+    }
 
 
 def _is_whole(file: Path) -> bool:

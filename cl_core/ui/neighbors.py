@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cl_core.data.dataset import Dataset
+from cl_core.errors import UserError
+from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui import images as images
 
@@ -33,3 +35,17 @@ def neighbor_row(
 def _item(data: Dataset, row: int, note: str, detail: str = "") -> dict[str, Any]:
     item = {"src": images.thumbnail(data, row), "caption": data.names[row], "note": note, "id": row}
     return item | ({"detail": detail} if detail else {})
+
+
+def offered_name(model: Model, row: int) -> str:
+    """The name under which the search tab offers an image of the data set, or another image of its group.
+
+    Raises:
+        UserError: it offers none of the group.
+    """
+    data = model.dataset
+    same_group = {int(data.groups[each]): name for name, each in model.choices.items()}
+    name = same_group.get(int(data.groups[row]))
+    if name is None:
+        raise UserError("map.not_offered", name=data.names[row])
+    return name

@@ -131,7 +131,7 @@ def opened(context: BrowserContext, app_url: str, theme: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{app_url}?__theme={theme}")
-    page.wait_for_selector("#views-view img")
+    page.wait_for_selector(READY["start"])
     yield page
     found = serious(problems)
     page.evaluate("localStorage.clear()")
@@ -140,14 +140,8 @@ def opened(context: BrowserContext, app_url: str, theme: str) -> Iterator[Page]:
 
 
 def open_tab(page: Page, name: str, within: str = "body") -> None:
-    """Open a view by the name on its tab, from the overflow menu where the tab is hidden."""
-    tabs = page.locator(within)
-    tab = tabs.get_by_role("tab", name=re.compile(name))
-    if tab.count() and tab.first.is_visible():
-        tab.first.click()
-    else:
-        tabs.locator(".overflow-menu > button").first.click()
-        tabs.locator(".overflow-dropdown button", has_text=name).first.click()
+    """Open a tab by its name; on a phone it is swiped into view."""
+    page.locator(within).get_by_role("tab", name=re.compile(name)).first.click()
 
 
 SHOWN = {"map", "loss", "temperature", "curves", "map-time", "compare", "ablations", "search", "words", "train", "models"}
@@ -164,6 +158,7 @@ def screenshot(page: Page, name: str) -> None:
 
 # What is on the page once a view has been drawn.
 READY = {
+    "start": "#start-view .cl-stage[data-drawn]",
     "views": "#views-view img",
     "loss": "#loss-view .cl-root[data-drawn]",
     "temperature": "#temperature-view .cl-root[data-curves]",

@@ -9,7 +9,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from cl_core.ui.build import TABS
+from cl_core.ui.navigation import FIRST, TABS
 from tests.browser.conftest import PATIENCE_MS, READY
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
@@ -28,7 +28,7 @@ def findings(browser: Browser, app_url: str, language: str, theme: str) -> dict[
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{app_url}{language}?__theme={theme}")
-    page.wait_for_selector(READY[next(iter(TABS))], state="attached")
+    page.wait_for_selector(READY[FIRST], state="attached")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = {name: violations(page, name) for name in TABS}
     page.close()

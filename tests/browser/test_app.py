@@ -16,7 +16,7 @@ from cl_core.ui.images import to_image
 from cl_core.words.anatomy import step_anatomy
 from cl_core.words.folder import find_words, open_words
 from cl_core.words.similarity import WordSpace
-from tests.browser.conftest import open_tab, screenshot
+from tests.browser.conftest import READY, open_tab, screenshot
 
 WORDS = open_words(find_words("words-wordnet"))
 DARK = "rgb(10, 15, 30)"
@@ -53,6 +53,7 @@ def drawn(page: Page, view: str) -> None:
 
 
 def test_pairs(page: Page, drawing: Path) -> None:
+    open_tab(page, "Views")
     expect(page.locator("#views-view figcaption").first).to_have_text("grinning face")
     expect(page.locator("#views-view .cl-box")).to_have_count(2)
     expect(page.locator("#views-view .cl-steps").first).to_contain_text("of the image")
@@ -66,6 +67,8 @@ def test_pairs(page: Page, drawing: Path) -> None:
 
 
 def test_pairs_without_augmentation_are_the_image(page: Page) -> None:
+    open_tab(page, "Views")
+    page.wait_for_selector(READY["views"])
     for label in ("Color change", "Chance of blur", "Chance of losing all color", "Chance of a mirror image"):
         if label == "Chance of blur":
             page.get_by_role("button", name="Flip, gray, blur").click()
@@ -79,6 +82,8 @@ def test_pairs_without_augmentation_are_the_image(page: Page) -> None:
 
 
 def test_a_file_that_is_no_image_gets_a_notice_and_changes_nothing(page: Page, text_file: Path) -> None:
+    open_tab(page, "Views")
+    page.wait_for_selector(READY["views"])
     before = sources(page)
     page.locator("#views-upload input[type=file]").set_input_files(text_file)
     expect(page.get_by_text("This file is not an image; PNG, JPEG")).to_be_visible()
@@ -178,6 +183,8 @@ def test_a_text_called_jpg_clears_the_answers_and_says_why(page: Page, tmp_path:
 
 
 def test_the_other_model(page: Page) -> None:
+    open_tab(page, "Views")
+    page.wait_for_selector(READY["views"])
     page.get_by_label("Model").click()
     page.get_by_role("option", name="fashion-simclr").click()
     expect(page.locator("#views-view figcaption").first).not_to_have_text("grinning face")

@@ -5,11 +5,74 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import READY, open_tab
 
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+def test_start_moves_once_and_stays_to_be_touched(page: Page) -> None:
+    page.set_viewport_size(LAPTOP)
+    page.reload()
+    stage = page.locator("#start-view .cl-drift")
+    caption = page.locator("#start-view .cl-caption")
+    expect(stage).to_have_attribute("data-position", re.compile(r"^[1-9]\."))
+    expect(stage).to_have_attribute("data-position", "11.00")
+    expect(page.locator("#start-view .cl-epoch")).to_have_text("epoch 300")
+    expect(caption).to_contain_text("59 %")
+    for part in (*page.locator("#start-view .cl-door").all(), stage):
+        box = part.bounding_box()
+        assert box and box["y"] + box["height"] <= LAPTOP["height"]
+    box = stage.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(caption).to_contain_text("Click to find similar ones")
+    page.mouse.move(0, 0)
+    page.get_by_role("slider", name="Snapshot of the training").fill("0")
+    expect(caption).to_contain_text("Before training")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(caption).to_contain_text("Click to find similar ones")
+    name = caption.inner_text().removesuffix(". Click to find similar ones.")
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page).to_have_url(re.compile("tab=search"))
+    expect(page.get_by_label("Or an image of the set")).to_have_value(name)
+    expect(page.locator("#search-view .cl-row")).to_have_count(3)
+
+
+def test_start_stands_still_for_those_who_ask_for_it(browser: Browser, app_url: str) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(app_url)
+    expect(page.locator("#start-view .cl-drift")).to_have_attribute("data-position", "11.00")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    context.close()
+
+
+def test_doors_lead_into_the_app(page: Page) -> None:
+    for door, tab in (("Search with your own", "search"), ("Train on your own", "train")):
+        open_tab(page, "Start")
+        page.get_by_role("link", name=re.compile(door)).click()
+        expect(page).to_have_url(re.compile(f"tab={tab}"))
+    page.go_back()
+    expect(page.get_by_role("tab", name="Start")).to_have_attribute("aria-selected", "true")
+
+
+def test_every_tab_is_reached_by_a_swipe(phone: Page) -> None:
+    """All of them are on one line, in named groups; there is no menu of hidden ones."""
+    phone.set_viewport_size(PHONE)
+    tabs = phone.locator(".sections > .tab-wrapper")
+    names = tabs.get_by_role("tab").all_inner_texts()
+    assert names[0] == "Start" and names[-1] == "Models" and len(names) == 12
+    assert tabs.evaluate("e => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === 'auto'")
+    last = tabs.get_by_role("tab", name="Models")
+    last.click()  # scrolls to it, as a swipe does
+    box = last.bounding_box()
+    assert box and box["x"] + box["width"] <= PHONE["width"] and box["height"] >= 40
+    assert tabs.get_by_role("tab", name="Map").evaluate("e => getComputedStyle(e, '::before').content") == '"Explore" / ""'
+    phone.goto(phone.url.replace("/?", "/zh?"))
+    content = phone.locator("[data-tab-id=map]").evaluate("e => getComputedStyle(e, '::before').content")
+    assert content == '"探索" / ""'
 
 
 def test_the_header_is_one_line(page: Page) -> None:
@@ -61,5 +124,48 @@ def test_a_folded_explanation_stays_folded(page: Page) -> None:
     expect(page).to_have_url(re.compile("tab=loss"))
     expect(explanation.locator("p")).to_be_hidden()
     explanation.locator("summary").click()
+    expect(explanation.locator("p")).to_be_visible()
+    page.wait_for_timeout(300)  # the browser says later that it is open
     page.reload()
     expect(explanation.locator("p")).to_be_visible()
+
+
+def test_the_tour_sets_the_controls_is_left_and_resumed(page: Page) -> None:
+    page.set_viewport_size(LAPTOP)
+    page.get_by_role("link", name=re.compile("Take the tour")).click()
+    panel = page.locator("#tour .cl-tour")
+    expect(panel).to_contain_text("Which of a million words stands here?")
+    expect(page.locator("#words-views").get_by_role("tab", name="Cost")).to_have_attribute("aria-selected", "true")
+    for _ in range(2):
+        panel.get_by_role("link", name="Next").click()
+        page.wait_for_timeout(300)
+    expect(panel).to_contain_text("step 3 of 10")
+    expect(page.locator("#loss-view .cl-summary")).to_contain_text("NT-Xent")
+    expect(page.get_by_label("4 softmax")).to_be_checked()
+    figure, beside = page.locator("#loss-view .cl-frame").first.bounding_box(), panel.bounding_box()
+    assert figure and beside and figure["y"] + figure["height"] <= LAPTOP["height"]
+    assert figure["x"] + figure["width"] <= beside["x"], "the panel covers nothing"
+    answer = panel.locator("details p")
+    expect(answer).to_be_hidden()
+    panel.get_by_text("Show the answer").click()
+    expect(answer).to_contain_text("cannot fall below 0")
+    panel.get_by_role("button", name="Leave").click()
+    expect(panel).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("tour="))
+    page.goto(page.url.partition("?")[0])
+    resume = page.get_by_role("link", name=re.compile("Resume the tour at step 3"))
+    expect(resume).to_have_attribute("href", re.compile("tour=3"))
+
+
+def test_a_link_opens_a_step_of_the_tour_on_a_phone(phone: Page) -> None:
+    phone.set_viewport_size(PHONE)
+    phone.goto(phone.url.partition("?")[0] + "zh?tab=temperature&temperature=0.5&tour=6")
+    panel = phone.locator("#tour .cl-tour")
+    expect(panel).to_contain_text("比较有多尖锐？")
+    expect(phone.locator("#temperature-view").get_by_role("spinbutton")).to_have_value("0.5")
+    box = panel.bounding_box()
+    assert box and box["height"] <= 0.47 * PHONE["height"]
+    panel.get_by_role("button", name="收起或展开导览").click()
+    folded = panel.bounding_box()
+    assert folded and folded["height"] < 140
+    assert phone.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -13,7 +13,8 @@ POINTS = "AACAPwAAgD8AAIA/"  # (3, 2) int16
 VALUES = {
     "embedding_map": {
         "name": "toy", "label": "toy", "count": 3, "points": POINTS, "groups": "AAEC", "groupNames": ["a", "b", "c"],
-        "score": None, "batch": [0], "snapshots": None, "names": 'data:application/json,["a","b","c"]',
+        "score": None, "batch": [0], "snapshots": None, "regions": [{"point": 0, "name": "a"}], "note": "",
+        "names": 'data:application/json,["a","b","c"]',
     },
     "twin_maps": {
         "maps": [{"name": "x", "points": POINTS}, {"name": "y", "points": POINTS}], "count": 3, "groups": "AAEC",
@@ -25,7 +26,7 @@ VALUES = {
 MOUNT = """async ({ url, value, cycles }) => {
   const { mount } = await import(url);
   const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 8 });
-  const sprites = { url: canvas.toDataURL(), columns: 3, count: 3 };
+  const sprites = { url: canvas.toDataURL(), columns: 3, count: 3, ground: "" };
   const named = new Proxy({}, { get: (_, name) => String(name) });
   globalThis.references = [];
   for (let i = 0; i < cycles; i += 1) {

@@ -74,8 +74,10 @@ def test_a_hostile_link_gives_a_notice_and_the_defaults(visit: Visit) -> None:
     expect(notice).to_contain_text("Parts of this link could not be understood")
     for name in ("model", "tab", "count", "batch", "cell", "stage", "t", "image"):
         expect(notice).to_contain_text(re.compile(rf"[(, ]{name}[,)]"))
+    expect(page.get_by_role("tab", name="Start")).to_have_attribute("aria-selected", "true")
+    expect(page).not_to_have_url(re.compile("tab=(?!start)"))
+    open_tab(page, "Views")
     expect(page.locator("#views-view figcaption").first).to_have_text("grinning face")
-    expect(page).not_to_have_url(re.compile("tab="))
     open_tab(page, "Loss")
     expect(page.locator("#loss-view [data-fact=loss] dd")).to_be_visible()
 
@@ -85,12 +87,12 @@ def test_the_link_stays_as_it_is_until_the_server_has_read_it(browser: Browser, 
     held: list[Route] = []
     page.route("**/queue/join*", lambda route: held.append(route))
     page.goto(app_url + "?tab=nowhere&count=8")
-    expect(page.get_by_role("tab", name="Views")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="Start")).to_have_attribute("aria-selected", "true")
     page.wait_for_timeout(1000)  # the address is written 200 ms after a control moves
     assert held
     assert page.url.endswith("?tab=nowhere&count=8")
     page.unroute("**/queue/join*")  # what was held goes on
-    expect(page).to_have_url(re.compile(r"\?count=8$"))
+    expect(page).to_have_url(re.compile(r"\?count=8&tab=start$"))
     expect(page.locator(".toast-body")).to_contain_text("(tab)")
     page.close()
 
@@ -173,8 +175,8 @@ def test_back_leads_to_the_tab_before(page: Page) -> None:
     expect(selected).to_contain_text("Loss")
     expect(page).to_have_url(re.compile("tab=loss"))
     page.go_back()
-    expect(selected).to_contain_text("Views")
-    expect(page).not_to_have_url(re.compile("tab="))
+    expect(selected).to_contain_text("Start")
+    expect(page).not_to_have_url(re.compile("tab=(?!start)"))
     page.go_forward()
     expect(selected).to_contain_text("Loss")
     page.go_forward()
@@ -211,6 +213,12 @@ def test_the_tab_of_a_link_is_no_step(page: Page, app_url: str) -> None:
     page.go_back()
     assert page.url == "about:blank"
     page.goto(app_url)
+
+
+def test_a_link_of_an_earlier_version_without_a_tab_leads_to_the_views(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}?image=dog+face")
+    expect(page.get_by_role("tab", name="Views")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#views-view figcaption").first).to_have_text("dog face")
 
 
 def test_the_count_of_a_link_is_that_of_all_tabs(page: Page, app_url: str) -> None:

@@ -48,8 +48,8 @@ def chosen(page: Page) -> int:
 def expected_names(point: int, layer: MapLayer = "feature") -> list[str]:
     data = STORE.get(MODEL).dataset
     features = STORE.get(MODEL).map_features(layer)
-    _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([point]), 8)
-    return [data.names[int(data.shown[i])] for i in (point, *positions[0].tolist())]
+    _, positions = nearest_others(features, data.groups[data.on_map], torch.tensor([point]), 8)
+    return [data.names[int(data.on_map[i])] for i in (point, *positions[0].tolist())]
 
 
 def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
@@ -62,15 +62,14 @@ def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
     expect(items).to_have_count(9)
     assert [item.inner_text() for item in items.all()] == names
     screenshot(page, "map")
-    page.get_by_label("t-SNE").check()
-    expect(page).to_have_url(re.compile("projector=tsne"))
+    page.get_by_label("PCA").check()
+    expect(page).to_have_url(re.compile("projector=pca"))
     expect(page.get_by_role("button", name="Use it and its neighbors as the batch")).to_be_visible()  # the lines came again
-    page.wait_for_timeout(900)  # points glide to their new places
-    page.get_by_role("radio", name="Images").check(force=True)
-    expect(page).to_have_url(re.compile("points=images"))
-    screenshot(page, "map-images")
+    page.get_by_role("radio", name="Points").check(force=True)
+    expect(page).to_have_url(re.compile("points=points"))
     page.reload()
-    expect(page.get_by_label("t-SNE")).to_be_checked()
+    expect(page.get_by_label("PCA")).to_be_checked()
+    expect(page.get_by_role("radio", name="Points")).to_be_checked()
     expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
     assert page.locator("#map-neighbors .cl-caption").first.inner_text() == names[0]
 
@@ -147,7 +146,7 @@ def test_wheel_and_drag_move_the_plane(page: Page) -> None:
 
 def test_the_time_of_the_training(page: Page) -> None:
     opened(page)
-    note = page.get_by_text(f"Over time the map shows 256 of the {len(STORE.get(MODEL).dataset.shown)} images")
+    note = page.get_by_text(f"All {len(STORE.get(MODEL).dataset.on_map):,} images at each snapshot")
     expect(note).to_be_hidden()
     page.get_by_role("radio", name="Over time").check(force=True)
     expect(note).to_be_visible()
@@ -190,4 +189,4 @@ def test_what_colors_the_points(page: Page) -> None:
     with page.expect_download() as got:
         page.locator("#map-view").get_by_role("button", name="Save its numbers").click()
     rows = got.value.path().read_text(encoding="utf-8-sig").splitlines()
-    assert len(rows) == 1 + len(STORE.get(MODEL).dataset.shown)
+    assert len(rows) == 1 + len(STORE.get(MODEL).dataset.on_map)

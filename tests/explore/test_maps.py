@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError
 from cl_core.evaluation.pca import pca, pca_axes
 from cl_core.explore import projection
-from cl_core.explore.maps import compute_maps, map_key, map_points, snapshot_points
+from cl_core.explore.maps import can_lay_out, compute_maps, lay_out, layout_over_time, map_key, map_points, snapshot_points
+from cl_core.explore.regions import kept
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.runs.store import open_run
 
@@ -39,3 +41,37 @@ def test_snapshots_share_the_axes_of_the_last() -> None:
     for snapshot in range(3):
         assert torch.allclose(found[snapshot], (z[snapshot].half().float() - mean) @ axes, atol=1e-6)
     assert torch.allclose(found[-1].mean(0), torch.zeros(2), atol=1e-5)
+
+
+def test_places_over_time_end_at_the_finished_map_and_keep_neighbors(small_run: Path, tmp_path: Path) -> None:
+    """Each snapshot's places start from the next one's: groups stay where they are, and each keeps its own neighbors."""
+    folder = tmp_path / "run"
+    shutil.copytree(small_run, folder)
+    run, data = open_run(RunFolder(folder)), load_dataset("digits")
+    assert can_lay_out(run.folder), "training stores the features"
+    assert layout_over_time(run.folder) is None
+    features = run.folder.read_snapshots(run.folder.features_file)
+    assert features is not None and features.rows.tolist() == data.on_map.tolist()
+    done = list(lay_out(run, data))
+    assert done[0] == 0 and done[-1] == 1 and done == sorted(done)
+    layout = layout_over_time(run.folder)
+    assert layout is not None and layout.steps == features.steps
+    finished = projection.standard(map_points(run, data, "tsne"))
+    assert torch.allclose(layout.embeddings[-1].float(), finished, atol=2e-3)
+    for points, z in zip(layout.embeddings, features.embeddings, strict=True):
+        found = kept(points.float(), z.float(), data.labels[layout.rows], data.groups[layout.rows])
+        assert found.neighbors > 0.3
+    assert not can_lay_out(run.folder), "the features are no longer needed"
+    with pytest.raises(UserError, match=r"features\.safetensors is missing"):
+        list(lay_out(run, data))
+
+
+def test_features_of_other_images_are_refused(small_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(small_run, folder)
+    run, data = open_run(RunFolder(folder)), load_dataset("digits")
+    foreign = Snapshots(torch.tensor([10**6]), [0, 5], torch.zeros(2, 1, 4).half())
+    run.folder.write_snapshots(foreign, run.folder.features_file)
+    with pytest.raises(UserError, match=r"features\.safetensors"):
+        list(lay_out(run, data))
+    assert can_lay_out(run.folder)

@@ -113,7 +113,7 @@ def test_search(client: Client) -> None:
 def test_project(client: Client) -> None:
     found = client.predict(MODEL, "pca", "feature", api_name="/project")
     data = load_dataset("emoji")
-    assert len(found) == len(data.shown)
+    assert len(found) == len(data.on_map)
     expected = map_points(load_run(MODEL), data, "pca")
     assert [found[0]["x"], found[0]["y"]] == pytest.approx(expected[0].tolist(), abs=1e-6)
 

@@ -48,7 +48,7 @@ def test_maps_and_queries_leave_out_runs_on_other_images() -> None:
     assert [each["name"] for each in compare.show_maps(STORE.get(MODEL), opened, "pca")["maps"]] == [MODEL, OTHER]
     rows = compare.show_query(STORE.get(MODEL), opened, 7)["rows"]
     assert [row["title"] for row in rows] == [MODEL, OTHER]
-    assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(STORE.get(MODEL).dataset.shown[7])
+    assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(STORE.get(MODEL).dataset.on_map[7])
     assert [len(figure["data"]) for figure in compare.show_curves(STORE.get(MODEL), opened)["figures"]][-1] == 3
 
 

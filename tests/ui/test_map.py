@@ -16,6 +16,7 @@ from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.maps import map_points, snapshot_points
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
+from cl_core.ui.packing import WHOLE
 from cl_core.ui.tabs import map, search
 
 STORE = ModelStore()
@@ -38,9 +39,9 @@ def test_points_are_the_map_within_a_step() -> None:
     sent = numbers(value["points"], np.int16).view(-1, 2).float()
     middle = (points.amax(0) + points.amin(0)) / 2
     half = float((points.amax(0) - points.amin(0)).max()) / 2
-    assert torch.allclose(sent / map.WHOLE, (points - middle) / half, atol=2 / map.WHOLE)
-    assert numbers(value["groups"], np.uint8).tolist() == data.families[data.shown].tolist()
-    assert [int(data.shown[i]) for i in value["batch"]] == [5, 9, 70]
+    assert torch.allclose(sent / WHOLE, (points - middle) / half, atol=2 / WHOLE)
+    assert numbers(value["groups"], np.uint8).tolist() == data.families[data.on_map].tolist()
+    assert [int(data.on_map[i]) for i in value["batch"]] == [5, 9, 70]
     wire = json.dumps({key: each for key, each in value.items() if key != "snapshots"})
     assert len(wire) < 20 * value["count"]  # 200 kB for 10,000
 
@@ -54,7 +55,7 @@ def test_snapshots_are_those_of_the_run() -> None:
     shape = numbers(sent["points"], np.int16).view(expected.shape).float()
     half = float((expected.reshape(-1, 2).amax(0) - expected.reshape(-1, 2).amin(0)).max()) / 2
     moved = (expected[-1, 3] - expected[0, 3]) / half
-    assert torch.allclose((shape[-1, 3] - shape[0, 3]) / map.WHOLE, moved, atol=3 / map.WHOLE)
+    assert torch.allclose((shape[-1, 3] - shape[0, 3]) / WHOLE, moved, atol=3 / WHOLE)
     cells = snapshots.embeddings[:, sent["cells"]].float()
     cosines = numbers(sent["cosines"], np.int8).view(len(snapshots.steps), map.CELLS, map.CELLS)
     assert torch.allclose(cosines / 127, cells @ cells.transpose(1, 2), atol=0.005)
@@ -64,7 +65,7 @@ def test_snapshots_are_those_of_the_run() -> None:
 @pytest.mark.parametrize("color", map.COLORS)
 def test_every_color_says_something_of_every_point(color: map.Color) -> None:
     found = map.colored(STORE.get(MODEL), "feature", color)
-    count = len(STORE.get(MODEL).dataset.shown)
+    count = len(STORE.get(MODEL).dataset.on_map)
     if found["score"]:
         assert len(numbers(found["score"]["values"], np.float32)) == count
     else:
@@ -77,9 +78,9 @@ def test_a_click_gives_the_neighbors_in_the_space_itself() -> None:
     rows, lines = map.neighbors(STORE.get(MODEL), "feature", event(id=11))
     data = STORE.get(MODEL).dataset
     features = STORE.get(MODEL).map_features("feature")
-    _, positions = nearest_others(features, data.groups[data.shown], torch.tensor([11]), map.NEIGHBORS)
+    _, positions = nearest_others(features, data.groups[data.on_map], torch.tensor([11]), map.NEIGHBORS)
     assert lines["lines"]["to"] == positions[0].tolist()
-    assert [item["id"] for item in rows["rows"][0]["items"]] == [int(data.shown[i]) for i in (11, *positions[0].tolist())]
+    assert [item["id"] for item in rows["rows"][0]["items"]] == [int(data.on_map[i]) for i in (11, *positions[0].tolist())]
 
 
 @pytest.mark.parametrize("name", ["dog face", "waving hand sign"])  # the hand has variants in five skin tones
@@ -91,12 +92,12 @@ def test_map_and_search_show_both_cosines_of_the_same_images(name: str) -> None:
     plain = (features[1:] @ features[0]).tolist()
     answers = search.show(model, None, name)["rows"]
     assert [row["title"] for row in answers] == ["Trained", "Untrained", "Raw pixels"]
-    for item in answers[0]["items"]:
+    for item in answers[0]["items"][1:]:
         assert float(item["detail"].removeprefix("map ")) == pytest.approx(plain[item["id"]], abs=0.006)
-    assert all("detail" not in item for item in answers[2]["items"]), "the map has no pixels"
+    assert all("detail" not in item for item in answers[2]["items"][1:]), "the map has no pixels"
 
     by_search = {int(data.groups[each.row]): each.cosine for each in model.search_tensor(data.images[row : row + 1], 2000)}
-    point = data.shown.tolist().index(row)
+    point = data.on_map.tolist().index(row)
     (near,) = map.neighbors(model, "feature", event(id=point))[0]["rows"]
     assert "second number" in near["hint"]
     for item in near["items"][1:]:

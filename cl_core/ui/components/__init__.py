@@ -7,7 +7,10 @@ from cl_core.ui.components.image_upload import image_upload
 from cl_core.ui.components.loss_microscope import loss_microscope
 from cl_core.ui.components.menu import menu
 from cl_core.ui.components.pair_view import pair_view
+from cl_core.ui.components.search_queries import search_queries
+from cl_core.ui.components.start_view import start_view
 from cl_core.ui.components.temperature_lab import temperature_lab
+from cl_core.ui.components.tour_panel import tour_panel
 from cl_core.ui.components.twin_maps import twin_maps
 
 __all__ = [
@@ -18,6 +21,9 @@ __all__ = [
     "loss_microscope",
     "menu",
     "pair_view",
+    "search_queries",
+    "start_view",
     "temperature_lab",
+    "tour_panel",
     "twin_maps",
 ]

@@ -8,17 +8,17 @@ import gradio as gr
 
 from cl_core.ui.components.base import module_component
 
-EVENTS = ("point_click", "use_batch", "use_search")
+EVENTS = ("point_click", "use_batch", "use_search", "lay_out")
 
 
 def embedding_map(strings: dict[str, str], **props: Any) -> gr.HTML:
     """Draws images as points, or as themselves; zoom, pan, lasso, true neighbors as lines, and the training's snapshots.
 
     value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint8) with `groupNames`, or `score` ({values: float32,
-        about}); `sprites` and `names` (an address), by point; `batch`, points to mark; `snapshots` or none: the same over
-        time (`epochs`, `points` (S, count, 2), `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`);
-        `label`, `name`.
+        about}); `regions` ({point, name}) and a `note` on the map; `sprites` and `names` (an address), by point; `batch`,
+        points to mark; `snapshots` or none: the same over time (`epochs`, `points` (S, count, 2), `cells` and their
+        `cosines` (S, M, M) in 127ths, int8, `loss`, `std`, `canLayOut`); `label`, `name`.
     lines: {from, to, cosines}, the neighbors of a point, sent after `point_click`.
-    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}.
+    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}, `lay_out`.
     """
-    return module_component("embedding_map", events=EVENTS, strings=strings, lines=None, **props)
+    return module_component("embedding_map", events=EVENTS, styles=("player",), strings=strings, lines=None, **props)

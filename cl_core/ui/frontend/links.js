@@ -9,6 +9,7 @@
   const THEME_KEY = "contrastive-explorer-theme";
   const OTHER_LANGUAGES = ["zh"]; // pages below the root, by code
   const WRITE_DELAY_MS = 200; // browsers allow few changes of the address a second
+  const FIRST_OF_EARLIER = "views";
   const TAB_TRIES = 100;
   const TAB_RETRY_MS = 100;
 
@@ -95,6 +96,7 @@
   function writeAddress() {
     clearTimeout(waiting);
     waiting = undefined;
+    if (state.size && !state.has("tab") && openTab !== null) state.set("tab", openTab);
     const query = state.toString();
     history.replaceState(history.state, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
     // On a Space the app is a frame: the address that people see and copy is the outer page's.
@@ -114,7 +116,9 @@
 
   // --- tabs -------------------------------------------------------------------------------------------------------------
 
-  const linkedTabs = [state.get("tab"), state.get("words")]; // before the first tabs report that they are open
+  // Read before the first tabs report that they are open. Links of earlier versions name no tab where they lead to the views.
+  const ofEarlier = [...state.keys()].some((name) => !name.startsWith("__")) ? FIRST_OF_EARLIER : null;
+  const linkedTabs = [state.get("tab") ?? ofEarlier, state.get("words")];
   /** @type {Record<string, string>} */
   let titles = {}; // of the tabs, by id
 
@@ -132,7 +136,7 @@
   const opening = new Map(); // by level: the tabs, or those within one
   const levelOf = (/** @type {string} */ tab) => (tab.includes("-") ? tab.slice(0, tab.indexOf("-")) : "");
 
-  // Open a tab as soon as it exists. On a narrow page it may be a button of a menu, which has no id.
+  // Open a tab as soon as it exists.
   function goTo(/** @type {string | null} */ tab) {
     if (tab === null || !Object.hasOwn(titles, tab)) return;
     let tries = TAB_TRIES;
@@ -140,11 +144,9 @@
     clearInterval(opening.get(level)); // only the last tab that was asked for is opened
     const timer = setInterval(() => {
       const button = document.querySelector(`[role="tab"][data-tab-id="${tab}"]`);
-      const items = [...document.querySelectorAll(".overflow-dropdown button")];
-      const item = button ?? items.find((each) => each.textContent === titles[tab]);
       tries -= 1;
       if (button?.getAttribute("aria-selected") === "true" || tries < 0) clearInterval(timer);
-      else if (item instanceof HTMLElement) item.click();
+      else if (button instanceof HTMLElement) button.click();
     }, TAB_RETRY_MS);
     opening.set(level, timer);
   }
@@ -192,7 +194,7 @@
       backTo = null;
     }
     [openTab, firstTab] = [name, first];
-    set("tab", name, first);
+    set("tab", name, null);
     return nextTurn();
   }
 
@@ -203,7 +205,7 @@
     clearTimeout(waiting); // its address is of the step that was left
     waiting = undefined;
     backTo = tab === openTab ? null : tab;
-    set("tab", tab, firstTab);
+    set("tab", tab, null);
     goTo(tab);
   });
 

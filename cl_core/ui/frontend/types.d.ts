@@ -59,11 +59,51 @@ export interface Sprites {
   url: string;
   columns: number;
   count: number;
+  /** The color on which the images stand, where the sheet leaves it out. */
+  ground: "" | "white" | "black";
+}
+
+/** The first view: how many images, their sheet, and the address of what else it shows. */
+export interface StartValue {
+  /** Of the tour; the door to it leads to the step that was seen last. */
+  steps: { link: Record<string, string> }[];
+  count: number;
+  sprites: Sprites;
+  file: string;
+}
+
+/** A step of the tour; `link` holds what the controls are set to. */
+export interface TourStep {
+  link: Record<string, string>;
+  title: string;
+  do: string;
+  notice: string;
+  question: string;
+  answer: string;
+}
+
+/** Images at their places over time. */
+export interface StartFile {
+  count: number;
+  epochs: number[];
+  /** kNN accuracy at each snapshot, 0 to 1. */
+  accuracy: (number | null)[];
+  /** (epochs, count, 2) int16. */
+  points: string;
+  /** Rows of the images in the data set. */
+  rows: number[];
+  names: string[];
+  regions: Region[];
 }
 
 export interface ImageValue {
   src: string;
   caption: string;
+}
+
+/** Queries to begin a search with. */
+export interface QueriesValue {
+  examples: { src: string; kind: string; name: string }[];
 }
 
 export interface PairValue {
@@ -271,6 +311,9 @@ export interface MapValue extends Colored {
   names: string;
   /** Points to mark. */
   batch: number[];
+  regions: Region[];
+  /** How well the map keeps neighbors. */
+  note: string;
   snapshots: SnapshotsValue | null;
   /** values: float32 (N,). */
   score: { values: string; about: string } | null;
@@ -280,9 +323,16 @@ export interface SnapshotsValue extends Colored {
   count: number;
   epochs: number[];
   sprites: Sprites;
-  names: string[];
+  /** Themselves, or the address of a JSON list. */
+  names: string[] | string;
   /** int16 (S, N, 2). */
   points: string;
+  /** At the last snapshot. */
+  regions: Region[];
+  /** What is shown, and how its places were computed. */
+  note: string;
+  /** Whether all images can be laid out over time, which takes a while. */
+  canLayOut: boolean;
   /** Points in the matrix of cosines. */
   cells: number[];
   /** int8 (S, M, M), in 127ths. */
@@ -321,4 +371,17 @@ export interface Scene extends PointColors {
   groupNames: string[];
   /** What the score is. */
   about: string;
+  regions: Region[];
+  /** Where every point stands as an image, on a cell of its own: the side of a cell; 0 where points are drawn. */
+  side: number;
+  /** The points before they moved to their cells. */
+  source: Scene | null;
+  /** How far they moved on average, in cells. */
+  moved: number;
+}
+
+/** A place of a map where one class is the majority: the point in its middle. */
+export interface Region {
+  point: number;
+  name: string;
 }

@@ -55,8 +55,7 @@ def percent(model: Model, layer: MapLayer, quantity: Quantity, labels_seen: bool
         if uses_labels(model.config) == labels_seen:  # measured by the same protocol
             measured = [point for point in folder.read_metrics() if point["kind"] == "snapshot"]
             return 100 * measured[0 if layer == "untrained" else -1]["knn"]["accuracy"]
-        features = model.map_features(layer)
-        return 100 * evaluate_knn(features, model.dataset, labels_seen=labels_seen).accuracy
+        return 100 * evaluate_knn(model.features(layer), model.dataset, labels_seen=labels_seen).accuracy
     snapshots = folder.read_snapshots()
     assert snapshots is not None
     z = snapshots.embeddings[0 if layer == "untrained" else -1].float()

@@ -24,10 +24,11 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.neighbors import neighbor_row
+from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.curves import protocols_of
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
-from cl_core.ui.tabs.map import names_file, packed, whole_numbers
+from cl_core.ui.tabs.map import names_file
 
 MOST = 3
 PROJECTIONS = [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")]
@@ -92,25 +93,25 @@ def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[s
             {"name": each.name, "points": packed(whole_numbers(placed), np.int16)}
             for each, placed in zip(models, aligned, strict=True)
         ],
-        "count": len(data.shown),
-        "groups": packed(data.families[data.shown], np.uint8),
+        "count": len(data.on_map),
+        "groups": packed(data.families[data.on_map], np.uint8),
         "groupNames": data.family_names,
         "sprites": images.dataset_sprites(data),
-        "names": names_file(model),
+        "names": names_file(data, data.on_map),
     }
 
 
 def show_query(model: Model, others: list[Model], point: float) -> dict[str, Any]:
     """One image's nearest neighbors by every run."""
     data = model.dataset
-    if not 0 <= int(point) < len(data.shown):
+    if not 0 <= int(point) < len(data.on_map):
         raise UserError("map.no_points")
-    row = int(data.shown[int(point)])
+    row = int(data.on_map[int(point)])
     rows = []
     for each in _on_same_images(chosen_models(model, others)):
-        features, groups = each.map_features(), data.groups[data.shown]
+        features, groups = each.map_features(), data.groups[data.on_map]
         cosines, positions = nearest_others(features, groups, torch.tensor([int(point)]), NEIGHBORS)
-        near = [(int(data.shown[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
+        near = [(int(data.on_map[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
         rows.append(neighbor_row(each.name, text("map.neighbors_hint"), data, near, first=row))
     return {"rows": rows}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import json
 import time
 from typing import Any, Literal
@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import LARGEST, picked_rows
-from cl_core.explore.maps import snapshot_points
+from cl_core.explore.maps import can_lay_out, lay_out, layout_over_time, snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
+from cl_core.explore.regions import Kept, Region, regions
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.system.files import write_bytes
 from cl_core.text import text, texts
@@ -26,7 +28,8 @@ from cl_core.ui.components import embedding_map, image_rows
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
-from cl_core.ui.neighbors import neighbor_row
+from cl_core.ui.neighbors import neighbor_row, offered_name
+from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
 from cl_core.ui.urls import file_url
 
@@ -35,22 +38,24 @@ COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
 NEIGHBORS = 8
 CELLS = 24  # images in the matrix that moves with the training
 CURVE_POINTS = 200
-WHOLE = 32767
 
 
 def show(model: Model, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
     """The images of the data set as points, and the monitor images at each snapshot."""
     data = model.dataset
     points = model.map_points(projector, layer)
-    place = {row: i for i, row in enumerate(data.shown.tolist())}
+    named, keeps = model.map_regions(projector, layer)
+    place = {group: i for i, group in enumerate(data.groups[data.on_map].tolist())}
     return {
         "name": f"{model.name}-{layer}-{projector}",
         "label": text("map.label", name=data.name),
         "count": len(points),
         "points": packed(whole_numbers(points), np.int16),
         "sprites": images.dataset_sprites(data),
-        "names": names_file(model),
-        "batch": [place[row] for row in picked_rows(picked, data) if row in place],
+        "names": names_file(data, data.on_map),
+        "batch": [place[group] for group in data.groups[list(picked_rows(picked, data))].tolist() if group in place],
+        "regions": regions_value(named, model),
+        "note": kept_text(keeps),
         "snapshots": snapshots_value(model),
         **colored(model, layer, color),
     }
@@ -60,7 +65,7 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
     """What colors the points: groups with names, or a number each."""
     data = model.dataset
     if color == "class":
-        families = data.families[data.shown]
+        families = data.families[data.on_map]
         return {"groups": packed(families, np.uint8), "groupNames": data.family_names, "score": None}
     if color == "cluster":
         clusters = model.map_clusters(layer)
@@ -71,47 +76,62 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
     return {"groups": None, "groupNames": [], "score": {"values": packed(score, np.float32), "about": about}}
 
 
-def whole_numbers(points: Tensor) -> Tensor:
-    """Coordinates (..., 2) as integers around the center: a screen has fewer pixels than 16 bits have values."""
-    flat = points.reshape(-1, 2)
-    low, high = flat.amin(0), flat.amax(0)
-    half = float((high - low).max()) / 2
-    return ((points - (low + high) / 2) / max(half, 1e-12) * WHOLE).round()
-
-
-def packed(values: Tensor, kind: type[np.generic]) -> str:
-    """Numbers as base64, little-endian."""
-    return base64.b64encode(np.ascontiguousarray(values.numpy()).astype(kind).tobytes()).decode()
-
-
-def names_file(model: Model) -> str:
-    """Address of the names of the images: they load after the first drawing."""
-    data = model.dataset
-    names = json.dumps([data.names[row] for row in data.shown.tolist()], ensure_ascii=False).encode()
-    file = images.sprite_folder() / f"{data.name}-{data.digest or len(data.shown)}-names.json"
+def names_file(data: Dataset, rows: Tensor) -> str:
+    """Address of the names of images: they load after the first drawing."""
+    names = json.dumps([data.names[row] for row in rows.tolist()], ensure_ascii=False).encode()
+    file = images.sprite_folder() / f"{data.name}-{hashlib.sha256(names).hexdigest()[:16]}-names.json"
     if not file.is_file() or file.stat().st_size != len(names):
         write_bytes(file, names)
     return file_url(file)
 
 
+def regions_value(found: list[Region], model: Model) -> list[dict[str, Any]]:
+    """Regions with the names of their classes."""
+    return [{"point": region.point, "name": model.dataset.classes[region.label]} for region in found]
+
+
+def kept_text(keeps: Kept) -> str:
+    """How well a map keeps neighbors, in words."""
+    said = text("map.kept", kept=f"{100 * keeps.neighbors:.0f}")
+    if keeps.accuracy is None or keeps.accuracy_on_map is None:
+        return said
+    here, full = (f"{100 * value:.0f}" for value in (keeps.accuracy_on_map, keeps.accuracy))
+    return f"{said} {text('map.kept_accuracy', here=here, full=full)}"
+
+
 def snapshots_value(model: Model) -> dict[str, Any] | None:
-    """The monitor images at each snapshot: points in one basis, a similarity matrix of some, loss and spread."""
+    """Images at each snapshot, with a similarity matrix of some, loss and spread.
+
+    All that are on the map where they are laid out over time, else the monitor images in one basis.
+    """
     folder, data = model.folder, model.dataset
     snapshots = folder.read_snapshots()
     if snapshots is None or len(snapshots.steps) < 2:
         return None
     record = model.record
-    points = snapshot_points(snapshots)
+    layout = layout_over_time(folder)
+    if layout is not None and layout.steps == snapshots.steps and bool((layout.rows < len(data)).all()):
+        rows, points = layout.rows, layout.embeddings.float()
+        named = regions(points[-1], data.labels[rows]) if data.labeled else []
+        note = text("map.time_whole", count=f"{len(rows):,}")
+        names: list[str] | str = names_file(data, rows)
+    else:
+        rows, points, named = snapshots.rows, snapshot_points(snapshots), []
+        note = text("map.time_some", count=len(rows), all=f"{len(data.on_map):,}")
+        names = [data.names[row] for row in rows.tolist()]
     chosen, cosines = _moving_matrix(snapshots, data.families[snapshots.rows])
     per_step = record.config.epochs / record.total_steps
     return {
-        "count": len(snapshots.rows),
+        "count": len(rows),
         "epochs": [step * per_step for step in snapshots.steps],
-        "sprites": images.cached_sprites(data, snapshots.rows),
-        "names": [data.names[row] for row in snapshots.rows.tolist()],
-        "groups": packed(data.families[snapshots.rows], np.uint8),
+        "sprites": images.cached_sprites(data, rows),
+        "names": names,
+        "groups": packed(data.families[rows], np.uint8),
         "groupNames": data.family_names,
         "points": packed(whole_numbers(points), np.int16),
+        "regions": regions_value(named, model),
+        "note": note,
+        "canLayOut": can_lay_out(folder),
         "cells": chosen.tolist(),
         "cosines": packed((127 * cosines).round(), np.int8),
         **_curves(folder),
@@ -143,13 +163,13 @@ def _curves(folder: RunFolder) -> dict[str, Any]:
 def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
     """The clicked image's neighbors in the space of the map: as images, and as lines to draw."""
     data = model.dataset
-    point = _points(event._data.get("id"), 1, len(data.shown))[0]
-    row = int(data.shown[point])
-    groups = data.groups[data.shown]
+    point = _points(event._data.get("id"), 1, len(data.on_map))[0]
+    row = int(data.on_map[point])
+    groups = data.groups[data.on_map]
     cosines, positions = nearest_others(model.map_features(layer), groups, torch.tensor([point]), NEIGHBORS)
     near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
     title = text("map.neighbors", name=data.names[row], space=text(f"map.layers.{layer}"))
-    found = [(int(data.shown[p]), c) for p, c in near]
+    found = [(int(data.on_map[p]), c) for p, c in near]
     by_search = model.search_cosines(row, [other for other, _ in found], layer)
     hint = text("map.neighbors_hint") if by_search is None else text("map.neighbors_hint_both")
     details = [text("map.by_search", cosine=f"{each:.2f}") for each in by_search or ()]
@@ -157,6 +177,13 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     # Gradio reports a change only of a value that differs, so each answer has a number of its own.
     lines = {"from": point, "to": [p for p, _ in near], "cosines": [c for _, c in near], "call": time.monotonic_ns()}
     return {"rows": [items]}, gr.update(lines=lines)
+
+
+def lay_out_all(model: Model) -> int:
+    """Lay out all images over time; returns a number that no call returned before."""
+    for _ in lay_out(model.run, model.dataset):
+        pass
+    return time.monotonic_ns() // 1_000_000
 
 
 def _points(given: Any, most: int, count: int) -> list[int]:
@@ -174,21 +201,16 @@ def _points(given: Any, most: int, count: int) -> list[int]:
 def use_as_batch(model: Model, event: gr.EventData) -> str:
     """The selected images as the batch of the other tabs."""
     data = model.dataset
-    points = _points(event._data.get("ids"), LARGEST, len(data.shown))
+    points = _points(event._data.get("ids"), LARGEST, len(data.on_map))
     if len(points) < 2:
         raise UserError("map.too_few")
-    return f"{data.name}:{','.join(str(int(data.shown[point])) for point in points)}"
+    return f"{data.name}:{','.join(str(int(data.on_map[point])) for point in points)}"
 
 
 def search_for(model: Model, event: gr.EventData) -> str:
     """The image to search for, by its name in the search tab."""
-    data = model.dataset
-    row = int(data.shown[_points(event._data.get("id"), 1, len(data.shown))[0]])
-    same_group = {int(data.groups[r]): name for name, r in model.choices.items()}
-    name = same_group.get(int(data.groups[row]))
-    if name is None:
-        raise UserError("map.not_offered", name=data.names[row])
-    return name
+    rows = model.dataset.on_map
+    return offered_name(model, int(rows[_points(event._data.get("id"), 1, len(rows))[0]]))
 
 
 def build(page: Page, opened: Event) -> None:
@@ -200,8 +222,8 @@ def build(page: Page, opened: Event) -> None:
             found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbors")
         with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
             projector = gr.Radio(
-                [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")],
-                value="pca",
+                [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
+                value="tsne",
                 label=text("map.projector"),
                 info=text("map.projector_hint"),
             )
@@ -219,14 +241,17 @@ def build(page: Page, opened: Event) -> None:
             )
     for name, control in (("projector", projector), ("layer", layer), ("color", color)):
         page.link(name, control)
-    page.link("points", read=lambda raw, _: one_of(raw, ["images"]))
+    page.link("points", read=lambda raw, _: one_of(raw, ["images", "points"]))
     page.link("snapshot", read=lambda raw, _: number(raw, 0, 1000))
     page.link("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
     page.link("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
     page.link("trails", read=lambda raw, _: one_of(raw, ["true"]))
     page.link("point", read=lambda raw, _: number(raw, 0, 10**7))
-    triggers = [opened, projector.change, layer.change, color.change]
+    laid_out = gr.Number(0, visible=False)
+    triggers = [opened, projector.change, layer.change, color.change, laid_out.change]
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
+    laid = page.allows("train", lay_out_all, page.model)
+    view.lay_out(laid, page.model, laid_out, show_progress="hidden", api_visibility="private")
     # Notices travel through the queue.
     how = QUICK | {"queue": True}
     view.point_click(page.handles(neighbors, [page.model, layer]), [page.model, layer], [found, view], **how)

@@ -8,23 +8,26 @@ from typing import Any
 import gradio as gr
 
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
+from cl_core.explore.examples import examples
 from cl_core.explore.model import Model
 from cl_core.text import text
-from cl_core.ui.components import image_rows, image_upload, menu
+from cl_core.ui import images
+from cl_core.ui.components import image_rows, image_upload, menu, search_queries
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
-from cl_core.ui.neighbors import neighbor_row
+from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.page import Event, Page, notice
 
 TOP = 8
+WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); return []; }"
 
 
 def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]:
     """The images most like the upload, or else like the chosen one, in each space."""
     data, size = model.dataset, model.size
-    without = None
+    without, asked = None, None
     if upload:
         file = Path(upload)
         try:
@@ -32,11 +35,13 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
         except UserError as error:  # earlier answers are not those of this file
             notice(error)
             return {"rows": [], "empty": str(error)}
+        asked = query_item(images.data_url(images.to_image(query[0])), text("common.your_image"))
         if is_animated(file):
             gr.Info(text("search.animated"))
     elif choice and choice in (rows := model.choices):
         row = rows[choice]
         query, without = data.images[row : row + 1], int(data.groups[row])
+        asked = query_item(images.thumbnail(data, row), data.names[row])
     else:
         return {"rows": [], "empty": text("search.empty")}
     rows_shown = []
@@ -44,19 +49,48 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
         near = [(each.row, each.cosine) for each in model.search_tensor(query, TOP, space, without)]
         by_map = [] if space == "pixels" else model.map_cosines(query, [row for row, _ in near], space)
         details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
-        rows_shown.append(neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near, details=details))
+        answers = neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near, details=details)
+        rows_shown.append(answers | {"items": [asked, *answers["items"]]})
     return {"rows": rows_shown}
+
+
+def query_item(src: str, caption: str) -> dict[str, Any]:
+    """The query as the first image of a row; a click on it does nothing."""
+    return {"src": src, "caption": caption, "note": text("common.query"), "id": None}
+
+
+def show_examples(model: Model) -> dict[str, Any]:
+    """Queries to begin with."""
+    found = examples(model.dataset)
+    return {"examples": [{"src": images.data_url(each.image), "kind": each.kind, "name": each.name} for each in found]}
+
+
+def ask_for_answer(model: Model, event: gr.EventData) -> tuple[str, None]:
+    """The clicked answer becomes the query."""
+    row = event._data.get("id")
+    if type(row) is not int or not 0 <= row < len(model.dataset):
+        return gr.skip()  # the query itself
+    return offered_name(model, row), None
+
+
+def ask_again(model: Model, event: gr.EventData) -> tuple[str, None]:
+    """An earlier query from the menu."""
+    name = event._data.get("name")
+    if not isinstance(name, str) or name not in model.choices:
+        raise UserError("search.not_offered", name=quoted(name))
+    return name, None
 
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it searches when a query is chosen or uploaded."""
     explanation("search", text("search.about"))
     with gr.Row(elem_classes="panel-row"):
-        with gr.Column(scale=1, min_width=260, elem_classes="panel"):
+        with gr.Column(scale=0, min_width=260, elem_classes="panel aside"):
+            queries = search_queries("search-upload", "search-view", "search-choice", elem_id="search-queries")
             upload = image_upload(
-                text("search.upload"), elem_id="search-upload", height=240, sources=["upload", "clipboard", "webcam"]
+                text("search.upload"), elem_id="search-upload", height=170, sources=["upload", "clipboard", "webcam"]
             )
-            choice = menu([], label=text("search.choice"), info=text("search.choice_hint"))
+            choice = menu([], label=text("search.choice"), info=text("search.choice_hint"), elem_id="search-choice")
         with gr.Column(scale=3, min_width=320):
             found = image_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
     page.link("query", choice, event="input", read=image_reader(page.store))
@@ -64,6 +98,12 @@ def build(page: Page, opened: Event) -> None:
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
     opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
     triggers = [opened, upload.change, choice.change]
+    page.draws([opened], show_examples, [page.model], queries)
+    for event, handler in ((found.image_click, ask_for_answer), (queries.ask, ask_again)):
+        chosen = event(page.handles(handler, page.model), page.model, [choice, upload], **(QUICK | {"queue": True}))
+        chosen.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
+    uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
+    uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
     page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
 
 

@@ -3,7 +3,7 @@
 import { mountComponent } from "../lib/component.js";
 import { fill } from "../lib/formats.js";
 import { readLink, writeLink } from "../lib/page.js";
-import { detailOf, finishedScene, moveScene, snapshotScene } from "../lib/scenes.js";
+import { detailOf, finishedScene, moveScene, snappedScene, snapshotScene } from "../lib/scenes.js";
 import { MapCard } from "../parts/map_card.js";
 import { handleGestures } from "../parts/map_gestures.js";
 import { MapImages } from "../parts/map_images.js";
@@ -15,10 +15,10 @@ import { MapToolbar } from "../parts/map_toolbar.js";
 import { Player } from "../parts/player.js";
 import { saveButtons } from "../parts/save_buttons.js";
 import { SnapshotPanel } from "../parts/snapshot_panel.js";
-import { build, buildInput } from "../render/dom.js";
+import { build, buildButton, buildInput } from "../render/dom.js";
 
 /** @import { Scope } from "../lib/scope.js" */
-/** @import { Context, MapValue, NeighborLines, Numbered, Strings } from "../types.js" */
+/** @import { Context, MapValue, NeighborLines, Numbered, Scene, Strings } from "../types.js" */
 
 /** @typedef {Context<MapValue, { strings: Strings; lines: NeighborLines | null }>} MapContext */
 
@@ -34,14 +34,23 @@ export function mount(context) {
 // Gradio loses the answer to a call made while it still closes the stream of a large answer, such as the map.
 const ASK_AFTER_MS = 250;
 
+const MOST_IMAGES = 10_000;
+
+/** @param {MapValue} value */
+function defaultLook(value) {
+  return value.count > MOST_IMAGES ? "points" : "images";
+}
+
 class EmbeddingMap {
   /** @type {(MapValue & Numbered) | null} */ #value = null;
   #mode = "finished";
-  #look = "points";
+  #look = "images";
+  /** @type {Scene | null} */ #scene = null; // the points, before they move to cells of their own
   #card = new MapCard();
   #stage = build("div", "cl-stagebox");
   #trails = buildInput({ type: "checkbox" });
-  #timeNote = build("p", "cl-help"); // what is drawn over time, and what does not apply then
+  #layOut;
+  #note = build("p", "cl-help"); // how well the map keeps neighbors; over time, what is drawn
 
   /** @param {HTMLElement} root @param {Scope} scope @param {MapContext} context */
   constructor(root, scope, { props, trigger }) {
@@ -57,6 +66,10 @@ class EmbeddingMap {
       onMode: (mode) => this.#setMode(mode, true),
       onLook: (look) => this.#setLook(look, true),
       onTool: () => this.plane.node.classList.toggle("cl-lassoing", this.toolbar.lassoing),
+      onNames: (shown) => {
+        this.plane.namesShown = shown;
+        this.plane.drawMarks();
+      },
       onZoom: (factor) => this.#zoom(factor),
       onReset: () => this.#resetView(),
     });
@@ -83,11 +96,20 @@ class EmbeddingMap {
     this.plane.node.append(this.#card.node);
     handleGestures(scope, this.plane.node, this.#gestures());
     this.#stage.append(this.plane.node, this.panel.node);
+    this.#layOut = buildButton("cl-act", strings.lay_out);
+    scope.listen(this.#layOut, "click", () => {
+      this.#layOut.disabled = true;
+      trigger("lay_out", {});
+    });
+    this.player.node.append(this.#layOut);
+    const presentSoon = scope.frame(() => this.#present(false));
+    scope.onResize(this.plane.node, () => {
+      if (this.#look === "images") presentSoon();
+    });
     const help = build("p", "cl-help", strings.help);
-    this.#timeNote.hidden = true;
     const naming = { map: () => this.#value?.name ?? "map", point: (/** @type {number} */ i) => this.#nameOf(i) };
     const save = saveButtons(scope, props.save, savedMap(this.plane, naming));
-    const rows = [this.toolbar.node, this.player.node, this.#timeNote, this.#stage, this.legend.node, this.selection.node, help, save];
+    const rows = [this.toolbar.node, this.player.node, this.#stage, this.legend.node, this.#note, this.selection.node, help, save];
     root.replaceChildren(...rows);
   }
 
@@ -143,7 +165,7 @@ class EmbeddingMap {
     const off = (readLink("off") ?? "").split(".").filter((group) => /^\d+$/.test(group));
     for (const group of off) this.plane.hidden.add(Number(group));
     this.#trails.checked = readLink("trails") === "true";
-    this.#setLook(readLink("points") === "images" ? "images" : "points");
+    this.#setLook(readLink("points") ?? defaultLook(value));
     this.#setMode(readLink("snapshot") === null ? "finished" : "time");
     const point = readLink("point");
     if (point !== null && !this.#overTime && Number(point) < value.count) {
@@ -155,31 +177,55 @@ class EmbeddingMap {
   /** @param {boolean} gliding whether points glide from where they are */
   #showFinished(gliding) {
     if (!this.#value) return;
-    const scene = finishedScene(this.#value);
-    this.plane.setScene(scene, gliding);
-    this.legend.show(scene);
+    this.#scene = finishedScene(this.#value);
+    this.#present(gliding);
   }
 
   /** @param {number} position between snapshots */
   #showSnapshots(position) {
     const snapshots = this.#value?.snapshots;
     if (!snapshots) return;
-    const scene = snapshotScene(snapshots);
-    this.plane.setScene(scene, false);
-    this.legend.show(scene);
+    this.#scene = snapshotScene(snapshots);
     this.panel.load(snapshots);
     this.player.load(snapshots.epochs);
-    const counts = { count: snapshots.count, all: this.#value?.count ?? 0 };
-    this.#timeNote.textContent = fill(this.strings.time_note, counts);
+    this.#layOut.hidden = !snapshots.canLayOut;
+    this.#layOut.disabled = false;
     this.player.go(position);
+    this.#present(false);
   }
 
-  /** @param {number} position between snapshots @param {number} epoch */
+  /** Draw the scene's points, or images on cells of their own. @param {boolean} gliding */
+  #present(gliding) {
+    const { view } = this.plane;
+    if (!this.#scene || !view.width) return;
+    const before = this.plane.scene;
+    const asImages = this.#look === "images";
+    const scene = asImages ? snappedScene(this.#scene, view.width, view.height) : this.#scene;
+    this.plane.setScene(scene, gliding && before?.side === 0 === !asImages);
+    this.legend.show(scene);
+    if (this.#overTime) this.#moveTime(this.player.position, null);
+    this.#showNote();
+    this.plane.drawSoon();
+  }
+
+  #showNote() {
+    const { scene } = this.plane;
+    const note = (this.#overTime ? this.#value?.snapshots?.note : this.#value?.note) ?? "";
+    const moved = scene?.side ? fill(this.strings.moved, { cells: scene.moved.toFixed(1) }) : "";
+    this.#note.textContent = [note, moved].filter(Boolean).join(" ");
+  }
+
+  /** @param {number} position between snapshots @param {number | null} epoch null where it did not change */
   #moveTime(position, epoch) {
-    if (!this.plane.scene) return;
-    moveScene(this.plane.scene, position);
-    writeLink("snapshot", Number(position.toFixed(2)));
-    this.panel.show(position, epoch);
+    const { scene } = this.plane;
+    if (epoch !== null) {
+      writeLink("snapshot", Number(position.toFixed(2)));
+      this.panel.show(position, epoch);
+    }
+    if (!scene || scene.layouts.length < 2) return;
+    moveScene(scene, position);
+    const atEnd = position > scene.layouts.length - 1.02;
+    scene.regions = atEnd ? (this.#scene?.regions ?? []) : [];
     this.#showTrails();
     this.plane.moved();
   }
@@ -189,7 +235,7 @@ class EmbeddingMap {
     const snapshots = this.#value?.snapshots ?? null;
     this.#mode = mode === "time" && snapshots ? "time" : "finished";
     this.toolbar.chooseMode(this.#mode);
-    this.player.node.hidden = this.panel.node.hidden = this.#timeNote.hidden = !this.#overTime;
+    this.player.node.hidden = this.panel.node.hidden = !this.#overTime;
     this.#stage.classList.toggle("cl-with-side", this.#overTime);
     const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
     Object.assign(this.plane.marks, { batch, lines: null, chosen: -1, hover: -1 });
@@ -213,14 +259,16 @@ class EmbeddingMap {
   #setLook(look, byHand = false) {
     this.#look = look;
     this.toolbar.chooseLook(look);
-    if (byHand) writeLink("points", look === "images" ? "images" : null);
+    if (byHand && this.#value) writeLink("points", look, defaultLook(this.#value));
     this.#showImages();
+    if (byHand) this.#present(false);
   }
 
   #showImages() {
     const { sheet } = this.#overTime ? this.snapshotImages : this.images;
-    this.plane.images = this.#look === "images" ? sheet : null;
+    this.plane.images = sheet;
     this.plane.marks.sheet = sheet;
+    this.plane.node.dataset.ground = sheet?.ground ?? "";
     this.plane.drawSoon();
   }
 

@@ -14,6 +14,7 @@ export function mount(context) {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
       if (!button) return;
       const [row, item] = [Number(button.dataset.row), Number(button.dataset.item)];
+      if (rows[row].items[item].id === null) return;
       context.trigger("image_click", { row, item, id: rows[row].items[item].id });
     });
     return (value) => {

@@ -85,7 +85,8 @@ class TwinMaps {
   #addPlane(part, value, map) {
     const points = readPoints(decode(map.points, Int16Array), 0, value.count);
     const { groupNames } = value;
-    const scene = { points, layouts: [points], extent: { across: 1, down: 1 }, ...pointColors(value), groupNames, about: "" };
+    const plain = { about: "", regions: [], side: 0, source: null, moved: 0 };
+    const scene = { points, layouts: [points], extent: { across: 1, down: 1 }, ...pointColors(value), groupNames, ...plain };
     const [canvas, frame, node] = [new MapCanvas(), build("div", "cl-frame"), build("section", "cl-plane")];
     const plane = { scene, canvas, frame, grid: new PointGrid(points.xs, points.ys) };
     frame.tabIndex = 0;
@@ -145,7 +146,7 @@ class TwinMaps {
   #draw() {
     for (const { canvas, frame, scene } of this.#planes) {
       canvas.measure(frame);
-      if (canvas.view.width) canvas.drawPoints(scene, scene.colors, null, () => true);
+      if (canvas.view.width) canvas.drawPoints(scene, scene.colors, null);
     }
     this.#drawMarks();
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { extentOf, interpolate, pointRadius, readPoints, smoothstep, spacedPoints, thumbnailSize } from "./points.js";
+import { extentOf, interpolate, pointRadius, readPoints, smoothstep } from "./points.js";
 
 test("coordinates run from -1 to 1 and down", () => {
   const values = Int16Array.of(0, 0, 32767, 32767, -32767, 0);
@@ -35,13 +35,4 @@ test("points grow with the zoom, not without limit, and are smaller where there 
   assert.equal(pointRadius(1000, 60, 1), pointRadius(1000, 50, 1));
   assert.ok(pointRadius(100_000, 1, 2) < pointRadius(1000, 1, 2));
   assert.ok(pointRadius(1e6, 0.5, 1) >= 1);
-  assert.equal(thumbnailSize(1, 2), 52);
-  assert.equal(thumbnailSize(60, 1), 52);
-});
-
-test("images do not share a cell, and hidden points give way", () => {
-  const points = { xs: Float32Array.of(1, 2, 50, -3, NaN), ys: Float32Array.of(1, 2, 50, 5, 1) };
-  assert.deepEqual(spacedPoints(points, 100, 100, 20, 10, () => true), [0, 2]);
-  assert.deepEqual(spacedPoints(points, 100, 100, 20, 10, (i) => i !== 0), [1, 2]);
-  assert.deepEqual(spacedPoints(points, 100, 100, 20, 1, () => true), [0]);
 });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { detailOf, finishedScene, moveScene, snapshotScene } from "./scenes.js";
+import { detailOf, finishedScene, moveScene, snapshotScene, snappedScene } from "./scenes.js";
 
 /** @param {ArrayBufferView} values */
 const base64 = (values) => Buffer.from(values.buffer).toString("base64");
-const SPRITES = { url: "a", columns: 1, count: 2 };
+/** @type {import("../types.js").Sprites} */
+const SPRITES = { url: "a", columns: 1, count: 2, ground: "" };
 
 /** @type {import("../types.js").SnapshotsValue} */
 const SNAPSHOTS = {
@@ -22,6 +23,9 @@ const SNAPSHOTS = {
   chance: null,
   std: [],
   even: null,
+  regions: [],
+  note: "",
+  canLayOut: false,
 };
 
 /** @type {import("../types.js").MapValue} */
@@ -33,6 +37,8 @@ const MAP = {
   sprites: SPRITES,
   names: "n",
   batch: [],
+  regions: [{ point: 1, name: "y" }],
+  note: "",
   snapshots: SNAPSHOTS,
   groups: null,
   groupNames: [],
@@ -59,4 +65,15 @@ test("a scene over time moves through its snapshots, whose layouts stay", () => 
   moveScene(scene, 2);
   assert.deepEqual([...scene.points.xs], [0, -1]);
   assert.deepEqual([...scene.layouts[0].xs], [0, 1]);
+});
+
+test("as images no two points share a cell, and all of them lie within the frame", () => {
+  const snapped = snappedScene(snapshotScene(SNAPSHOTS), 400, 200);
+  assert.deepEqual(snapped.extent, { across: 2, down: 1 });
+  assert.equal(snapped.layouts.length, 3);
+  for (const { xs, ys } of snapped.layouts) {
+    assert.ok(Math.max(Math.abs(xs[0] - xs[1]), Math.abs(ys[0] - ys[1])) > snapped.side * 0.999);
+    for (let i = 0; i < 2; i++) assert.ok(Math.abs(xs[i]) <= 2 && Math.abs(ys[i]) <= 1);
+  }
+  assert.ok(snapped.source && snapped.moved >= 0 && snapped.side > 0);
 });

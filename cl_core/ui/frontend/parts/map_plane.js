@@ -3,6 +3,7 @@ import { PointGrid } from "../lib/grid.js";
 import { interpolate, smoothstep } from "../lib/points.js";
 import { build, prefersStillness } from "../render/dom.js";
 import { MapCanvas, tintedColors } from "../render/map_canvas.js";
+import { drawLabels } from "../render/map_labels.js";
 import { drawMarks, drawTrails } from "../render/map_overlay.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -11,6 +12,7 @@ import { drawMarks, drawTrails } from "../render/map_overlay.js";
 
 const REACH = 14; // CSS pixels between the pointer and the point it finds
 const GLIDE_MS = 500;
+const MOST_NAMES = 18; // at zoom 1
 
 /**
  * The plane of a map: draws a scene with its marks, and finds points by place. Who changes `marks`, `selected` or `hidden`
@@ -20,7 +22,8 @@ export class MapPlane {
   node = build("div", "cl-map");
   canvas = new MapCanvas();
   /** @type {Scene | null} */ scene = null;
-  /** @type {Sheet | null} */ images = null; // draws points as images
+  /** @type {Sheet | null} */ images = null; // draws points that stand on cells of their own as images
+  namesShown = true; // of regions
   /** @type {number | null} */ trails = null; // the position up to which the points' ways are drawn
   /** @type {Set<number>} */ hidden = new Set(); // groups
   /** @type {Set<number>} */ selected = new Set(); // points; the others are dimmed
@@ -88,7 +91,7 @@ export class MapPlane {
     if (!scene || !this.view.width || !scene.points.xs.length) return;
     this.#stepGlide(scene);
     this.#colors ??= tintedColors(scene.colors, this.visible, this.selected);
-    canvas.drawPoints(scene, this.#colors, this.images, this.visible);
+    canvas.drawPoints(scene, this.#colors, this.images);
     this.drawMarks();
     this.#onDraw();
   }
@@ -117,7 +120,17 @@ export class MapPlane {
       });
       drawTrails(pen, [...past, canvas.places], groups, canvas.scale, this.visible);
     }
+    if (this.namesShown && scene.regions.length) this.#drawNames(pen, scene);
     drawMarks(pen, canvas, this.marks);
+  }
+
+  /** @param {CanvasRenderingContext2D} pen @param {Scene} scene */
+  #drawNames(pen, { regions }) {
+    const { places, scale } = this.canvas;
+    const { color, backgroundColor } = getComputedStyle(this.node);
+    const names = regions.map(({ point, name }) => ({ x: places.xs[point], y: places.ys[point], text: name }));
+    const most = Math.round(MOST_NAMES * Math.max(1, Math.sqrt(this.view.zoom)));
+    drawLabels(pen, names, scale, { ink: color, halo: backgroundColor }, most);
   }
 
   /** Where a point is drawn, CSS pixels. @param {number} i */

@@ -20,6 +20,6 @@ export function savedMap(plane, naming) {
       const page = { width: canvas.base.width, height: canvas.base.height, background: paperShape() };
       return mapSvg(canvas.places, plane.scene?.colors ?? new Uint32Array(0), page, plane.visible, naming.point);
     },
-    csv: () => (plane.scene ? mapRows(plane.scene, naming.point, plane.selected) : []),
+    csv: () => (plane.scene ? mapRows(plane.scene.source ?? plane.scene, naming.point, plane.selected) : []),
   };
 }

@@ -1,4 +1,4 @@
-import { build, buildButton } from "../render/dom.js";
+import { build, buildButton, buildInput } from "../render/dom.js";
 import { Chips } from "./chips.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -22,17 +22,18 @@ export class MapToolbar {
    * @param {(mode: string) => void} handlers.onMode "finished" or "time"
    * @param {(look: string) => void} handlers.onLook "points" or "images"
    * @param {() => void} handlers.onTool
+   * @param {(shown: boolean) => void} handlers.onNames
    * @param {(factor: number) => void} handlers.onZoom
    * @param {() => void} handlers.onReset
    */
-  constructor(scope, strings, { onMode, onLook, onTool, onZoom, onReset }) {
+  constructor(scope, strings, { onMode, onLook, onTool, onNames, onZoom, onReset }) {
     /** @param {string} name @param {string[]} values @param {(value: string) => void} onChange */
     const chips = (name, values, onChange) => {
       const choices = values.map((value) => ({ value, text: strings[`${name}.${value}`] }));
       return new Chips(scope, strings[name], choices, onChange, { labelHidden: true });
     };
     this.#modes = chips("mode", ["finished", "time"], onMode);
-    this.#looks = chips("look", ["points", "images"], onLook);
+    this.#looks = chips("look", ["images", "points"], onLook);
     const tools = chips("tool", ["move", "lasso"], (tool) => {
       this.lassoing = tool === "lasso";
       onTool();
@@ -47,7 +48,12 @@ export class MapToolbar {
     addButton("+", strings.zoom_in, () => onZoom(ZOOM));
     addButton("−", strings.zoom_out, () => onZoom(1 / ZOOM));
     addButton("⤢", strings.whole, onReset);
-    this.node.append(this.#modes.node, this.#looks.node, tools.node, zooms);
+    const names = buildInput({ type: "checkbox" });
+    names.checked = true;
+    const label = build("label", "cl-trails");
+    label.append(names, strings.names);
+    scope.listen(names, "change", () => onNames(names.checked));
+    this.node.append(this.#modes.node, this.#looks.node, tools.node, zooms, label);
   }
 
   /** @param {string} mode */

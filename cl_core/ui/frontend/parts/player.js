@@ -20,6 +20,7 @@ const SECONDS_A_SNAPSHOT = 0.9;
 export class Player {
   node = build("div", "cl-player");
   #strings;
+  #seconds;
   #onMove;
   #play;
   #slider;
@@ -33,8 +34,10 @@ export class Player {
    * @param {Scope} scope
    * @param {Strings} strings
    * @param {(position: number, epoch: number) => void} onMove
+   * @param {number} [seconds] a snapshot
    */
-  constructor(scope, strings, onMove) {
+  constructor(scope, strings, onMove, seconds = SECONDS_A_SNAPSHOT) {
+    this.#seconds = seconds;
     this.#strings = strings;
     this.#onMove = onMove;
     const back = iconButton(ICONS.back, strings.step_back);
@@ -85,7 +88,7 @@ export class Player {
     this.#label(ICONS.pause, this.#strings.pause);
     let before = performance.now();
     const step = (/** @type {number} */ time) => {
-      this.go(this.position + (time - before) / 1000 / SECONDS_A_SNAPSHOT);
+      this.go(this.position + (time - before) / 1000 / this.#seconds);
       before = time;
       if (this.position >= last) this.pause();
       else this.#frame = requestAnimationFrame(step);

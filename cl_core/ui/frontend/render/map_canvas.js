@@ -1,14 +1,12 @@
 import { withAlpha } from "../lib/colors.js";
-import { pointRadius, spacedPoints, thumbnailSize } from "../lib/points.js";
+import { pointRadius } from "../lib/points.js";
 import { Viewport } from "../lib/viewport.js";
 import { penOf, pixelScale } from "./canvas.js";
-import { drawThumbnails } from "./map_overlay.js";
 import { splat } from "./splat.js";
 
 /** @import { Points, Scene } from "../types.js" */
 /** @import { Sheet } from "./sheet.js" */
 
-const MAX_THUMBNAILS = 1500;
 const DIMMED = 46; // alpha of points that are not selected
 
 /**
@@ -22,9 +20,7 @@ export class MapCanvas {
   places = { xs: new Float32Array(0), ys: new Float32Array(0) };
   scale = 1; // device pixels per CSS pixel
   radius = 1; // of a drawn point, device pixels
-  thumbnailSize = 0; // of the drawn images, device pixels
-  /** The points that are drawn as images. @type {Set<number>} */
-  thumbnails = new Set();
+  thumbnailSize = 0; // of the drawn images, device pixels; 0 where points are drawn
   #image = new ImageData(1, 1);
   #pixels = new Uint32Array(1);
 
@@ -47,14 +43,13 @@ export class MapCanvas {
   }
 
   /**
-   * Draw a scene's points, and some of them as images.
+   * Draw a scene's points; those that stand on cells of their own as images, once the images are there.
    *
    * @param {Scene} scene
    * @param {Uint32Array} colors as `tintedColors` gives them
    * @param {Sheet | null} sheet draws images
-   * @param {(index: number) => boolean} accept which points are not hidden
    */
-  drawPoints({ points, extent }, colors, sheet, accept) {
+  drawPoints({ points, extent, side }, colors, sheet) {
     const { view, scale, base } = this;
     const count = points.xs.length;
     if (this.places.xs.length !== count) this.places = { xs: new Float32Array(count), ys: new Float32Array(count) };
@@ -62,19 +57,33 @@ export class MapCanvas {
     view.project(points, scale, this.places);
     this.radius = pointRadius(count, view.zoom, scale);
     const pen = penOf(base);
-    splat(this.#pixels, base.width, base.height, this.places, colors, this.radius);
-    pen.putImageData(this.#image, 0, 0);
-    this.thumbnails.clear();
-    if (!sheet) return;
-    this.thumbnailSize = thumbnailSize(view.zoom, scale);
-    const chosen = spacedPoints(this.places, base.width, base.height, this.thumbnailSize, MAX_THUMBNAILS, accept);
-    drawThumbnails(pen, sheet, this.places, chosen, this.thumbnailSize);
-    for (const i of chosen) this.thumbnails.add(i);
+    this.thumbnailSize = side && sheet ? side * view.unit * scale : 0;
+    if (this.thumbnailSize && sheet) this.#drawImages(pen, sheet, colors);
+    else {
+      splat(this.#pixels, base.width, base.height, this.places, colors, this.radius);
+      pen.putImageData(this.#image, 0, 0);
+    }
   }
 
-  /** The size in which a point is drawn, for its ring. @param {number} index */
-  sizeOf(index) {
-    return { radius: this.radius, image: this.thumbnails.has(index) ? this.thumbnailSize : 0 };
+  /** @param {CanvasRenderingContext2D} pen @param {Sheet} sheet @param {Uint32Array} colors of which only alpha counts */
+  #drawImages(pen, sheet, colors) {
+    const { xs, ys } = this.places;
+    const { width, height } = this.base;
+    const half = this.thumbnailSize / 2;
+    pen.clearRect(0, 0, width, height);
+    for (let i = 0; i < xs.length; i++) {
+      const [left, top] = [xs[i] - half, ys[i] - half];
+      const alpha = colors[i] >>> 24;
+      if (left > width || top > height || left < -2 * half || top < -2 * half || !alpha) continue;
+      pen.globalAlpha = alpha / 255;
+      sheet.draw(pen, i, left, top, this.thumbnailSize);
+    }
+    pen.globalAlpha = 1;
+  }
+
+  /** The size in which points are drawn, for a ring. */
+  get size() {
+    return { radius: this.radius, image: this.thumbnailSize };
   }
 
   /** An empty context for marks. */

@@ -33,7 +33,7 @@ export function drawMarks(pen, canvas, { batch, lines, chosen, hover, lasso, she
   const { scale, places } = canvas;
   /** @param {number} i @param {string} color @param {number} width @param {number} [image] */
   const ring = (i, color, width, image = 0) => {
-    const size = canvas.sizeOf(i);
+    const { size } = canvas;
     const line = { color, width, scale };
     drawRing(pen, places.xs[i], places.ys[i], { ...size, image: Math.max(size.image, image) }, line);
   };
@@ -41,9 +41,9 @@ export function drawMarks(pen, canvas, { batch, lines, chosen, hover, lasso, she
   for (const i of batch) ring(i, "#ffffff", 1.2);
   if (lines) {
     drawNeighborLines(pen, places, lines.from, lines.to, scale);
-    const size = sheet ? NEIGHBOR_IMAGE * scale : 0;
+    const size = sheet ? Math.max(NEIGHBOR_IMAGE * scale, canvas.size.image) : 0;
     const nearest = lines.to.slice(0, NEIGHBOR_IMAGES);
-    if (sheet) drawThumbnails(pen, sheet, places, nearest.filter((i) => size > canvas.sizeOf(i).image), size);
+    if (sheet) drawThumbnails(pen, sheet, places, nearest, size);
     lines.to.forEach((i, rank) => ring(i, NEGATIVE, 2, rank < NEIGHBOR_IMAGES ? size : 0));
   }
   if (chosen >= 0) ring(chosen, NEGATIVE, 3);

@@ -20,7 +20,7 @@ export function loadImage(url) {
  * @param {Sprites} sprites
  */
 export async function loadSheet(sprites) {
-  return new Sheet(await loadImage(fileUrl(sprites.url)), sprites.columns);
+  return new Sheet(await loadImage(fileUrl(sprites.url)), sprites.columns, sprites.ground);
 }
 
 /**
@@ -30,8 +30,10 @@ export class Sheet {
   /**
    * @param {HTMLImageElement} image
    * @param {number} columns
+   * @param {Sprites["ground"]} [ground] the color on which the images stand, where the sheet leaves it out
    */
-  constructor(image, columns) {
+  constructor(image, columns, ground = "") {
+    this.ground = ground;
     this.image = image;
     this.columns = columns;
     this.tile = image.width / columns;
@@ -63,6 +65,7 @@ export class Sheet {
     canvas.className = "cl-tile";
     canvas.width = canvas.height = Math.round(side * (window.devicePixelRatio || 1));
     canvas.style.width = canvas.style.height = `${side}px`;
+    if (this.ground) canvas.style.background = this.ground;
     this.draw(penOf(canvas), index, 0, 0, canvas.width);
     return canvas;
   }

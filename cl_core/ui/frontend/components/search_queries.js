@@ -1,0 +1,123 @@
+// Queries to begin with: examples to click, a pad to draw on, and the way back to the query before.
+
+import { mountComponent } from "../lib/component.js";
+import { fill } from "../lib/formats.js";
+import { Chips } from "../parts/chips.js";
+import { DrawingPad } from "../parts/drawing_pad.js";
+import { build, buildButton, prefersStillness } from "../render/dom.js";
+
+/** @import { Scope } from "../lib/scope.js" */
+/** @import { Context, QueriesValue, Strings } from "../types.js" */
+/** @typedef {Context<QueriesValue, { strings: Strings; upload: string; answers: string; choice: string }>} QueriesContext */
+
+const NARROW = 720; // CSS pixels
+const TRIES = 60; // frames in which the upload shows its input again
+
+/** @param {QueriesContext} context */
+export function mount(context) {
+  return mountComponent(context, (root, scope) => {
+    const { strings } = context.props;
+    const queries = new Queries(scope, context);
+    const grid = build("div", "cl-examples");
+    const pad = new DrawingPad(scope, strings, (file) => queries.ask(file));
+    const choices = ["examples", "draw"].map((value) => ({ value, text: strings[value] }));
+    const choose = (/** @type {string} */ name) => {
+      grid.hidden = name !== "examples";
+      pad.node.hidden = name !== "draw";
+    };
+    const tabs = new Chips(scope, strings.begin, choices, choose, { labelHidden: true });
+    choose("examples");
+    root.replaceChildren(queries.back, tabs.node, grid, pad.node);
+    return ({ examples }) => {
+      grid.replaceChildren(...examples.map((each) => exampleButton(scope, strings, queries, each)));
+      queries.forget();
+    };
+  });
+}
+
+/** @param {Scope} scope @param {Strings} strings @param {Queries} queries @param {QueriesValue["examples"][number]} example */
+function exampleButton(scope, strings, queries, { src, kind, name }) {
+  const button = buildButton("cl-example", "", fill(strings[`kind.${kind}`], { name }));
+  button.append(Object.assign(document.createElement("img"), { src, alt: "" }));
+  scope.listen(button, "click", async () => queries.ask(await fileOf(src, "example.png")));
+  return button;
+}
+
+/** @param {string} url @param {string} name */
+async function fileOf(url, name) {
+  const blob = await (await fetch(url)).blob();
+  return new File([blob], name, { type: blob.type });
+}
+
+/** Asks with files through the upload, as a person would, and remembers what was asked before an answer was clicked. */
+class Queries {
+  back;
+  /** @type {{ src: string; name: string }[]} */ #earlier = [];
+  #context;
+  #scope;
+
+  /** @param {Scope} scope @param {QueriesContext} context */
+  constructor(scope, context) {
+    this.#context = context;
+    this.#scope = scope;
+    this.back = buildButton("cl-act", context.props.strings.back);
+    this.back.hidden = true;
+    scope.listen(this.back, "click", () => this.#goBack());
+    // Before the answers' own listener makes the clicked image the query.
+    const noteClicks = (/** @type {Event} */ event) => {
+      const answer = /** @type {HTMLElement} */ (event.target).closest(`#${context.props.answers} button.cl-item`);
+      if (answer) this.#remember();
+    };
+    scope.listen(document, "click", noteClicks, { capture: true });
+  }
+
+  /** Another data set has other queries. */
+  forget() {
+    this.#earlier = [];
+    this.back.hidden = true;
+  }
+
+  #remember() {
+    const { upload, choice } = this.#context.props;
+    const image = document.querySelector(`#${upload} img`);
+    const input = document.querySelector(`#${choice} input`);
+    const src = image instanceof HTMLImageElement ? image.src : "";
+    this.#earlier.push({ src, name: input instanceof HTMLInputElement ? input.value : "" });
+    this.back.hidden = false;
+  }
+
+  async #goBack() {
+    const query = this.#earlier.pop();
+    this.back.hidden = !this.#earlier.length;
+    if (query?.src) this.ask(await fileOf(query.src, "query.png"));
+    else if (query) this.#context.trigger("ask", { name: query.name });
+  }
+
+  /** On a narrow page they are below. */
+  #showAnswers() {
+    if (window.innerWidth > NARROW) return;
+    document.getElementById(this.#context.props.answers)?.scrollIntoView({ behavior: prefersStillness() ? "auto" : "smooth" });
+  }
+
+  /** @param {File} file */
+  ask(file) {
+    const { upload } = this.#context.props;
+    let tries = TRIES;
+    const put = this.#scope.frame(() => {
+      const input = document.querySelector(`#${upload} input[type=file]`);
+      if (input instanceof HTMLInputElement) {
+        const transfer = new DataTransfer();
+        transfer.items.add(file);
+        input.files = transfer.files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+        this.#showAnswers();
+        return;
+      }
+      const remove = document.querySelector(`#${upload} button[aria-label="Remove Image"]`);
+      if (remove instanceof HTMLElement && tries === TRIES) remove.click();
+      tries -= 1;
+      if (tries > 0) put();
+    });
+    put();
+  }
+}

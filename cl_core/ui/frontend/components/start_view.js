@@ -1,0 +1,93 @@
+// The first view: images drift from where an untrained network puts them to where training puts them.
+
+import { mountComponent } from "../lib/component.js";
+import { fill } from "../lib/formats.js";
+import { fileUrl } from "../lib/page.js";
+import { lastStep, stepAddress } from "../lib/tour.js";
+import { Drift } from "../parts/drift.js";
+import { Player } from "../parts/player.js";
+import { build, paragraphs, prefersStillness } from "../render/dom.js";
+import { loadSheet } from "../render/sheet.js";
+
+/** @import { Scope } from "../lib/scope.js" */
+/** @import { Context, StartFile, StartValue, Strings } from "../types.js" */
+
+const SECONDS_A_SNAPSHOT = 0.75;
+const PAUSE_MS = 900; // in which one sees the untrained layout
+
+/** @param {Context<StartValue, { strings: Strings; doors: string[] }>} context */
+export function mount(context) {
+  return mountComponent(context, (root, scope) => {
+    const { strings, doors } = context.props;
+    const stage = build("div", "cl-stage");
+    const sentence = build("div", "cl-sentence");
+    const ways = build("nav", "cl-doors");
+    ways.setAttribute("aria-label", strings.doors);
+    ways.append(door(strings, "tour"), ...doors.map((tab) => tabDoor(scope, strings, tab)));
+    root.replaceChildren(sentence, stage, ways);
+    return (value) => {
+      sentence.replaceChildren(...paragraphs(fill(strings.sentence, { count: value.count })));
+      const step = lastStep();
+      const link = ways.querySelector("a");
+      if (link && step <= value.steps.length) {
+        link.href = stepAddress(value.steps, step);
+        if (step > 1) link.querySelector("strong")?.replaceChildren(fill(strings.resume, { number: step }));
+      }
+      if (value.file) show(scope, context, stage, value);
+    };
+  });
+}
+
+/**
+ * @param {Scope} scope
+ * @param {Context<StartValue, { strings: Strings }>} context
+ * @param {HTMLElement} stage
+ * @param {StartValue} value
+ */
+async function show(scope, { props, trigger }, stage, value) {
+  const { strings } = props;
+  try {
+    const [file, sheet] = await Promise.all([fetchFile(scope, value.file), loadSheet(value.sprites)]);
+    if (scope.ended) return;
+    const drift = new Drift(scope, strings, file, sheet, (id) => trigger("open_image", { id }));
+    const player = new Player(scope, strings, (position) => drift.go(position), SECONDS_A_SNAPSHOT);
+    const bar = build("div", "cl-bar");
+    bar.append(player.node, drift.caption);
+    stage.replaceChildren(drift.node, bar);
+    player.load(file.epochs);
+    const last = file.epochs.length - 1;
+    player.go(prefersStillness() ? last : 0);
+    stage.dataset.drawn = "";
+    if (prefersStillness()) return;
+    const begin = scope.later(PAUSE_MS, () => player.start());
+    begin();
+  } catch (error) {
+    if (!scope.ended) throw error;
+  }
+}
+
+/** @param {Scope} scope @param {string} url @returns {Promise<StartFile>} */
+async function fetchFile(scope, url) {
+  const response = await fetch(fileUrl(url), { signal: scope.signal });
+  return response.json();
+}
+
+/** @param {Strings} strings @param {string} name */
+function door(strings, name) {
+  const link = build("a", "cl-door");
+  link.append(build("strong", "", strings[`${name}.title`]), build("span", "", strings[`${name}.about`]));
+  return link;
+}
+
+/** @param {Scope} scope @param {Strings} strings @param {string} tab where it leads */
+function tabDoor(scope, strings, tab) {
+  const link = door(strings, tab);
+  link.href = `?tab=${tab}`;
+  scope.listen(link, "click", (event) => {
+    const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event);
+    if (ctrlKey || metaKey || shiftKey) return;
+    event.preventDefault();
+    globalThis.contrastiveLink?.goTo(tab);
+  });
+  return link;
+}

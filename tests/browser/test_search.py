@@ -1,0 +1,77 @@
+"""The search, as a person would begin: with an example, with a drawing, and from answer to answer."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import open_tab
+
+ANSWERS = "#search-view .cl-row"
+
+
+def query(page: Page) -> str | None:
+    """The source of the query's image, which stands before the answers of each row."""
+    sources = [row.locator("img").first.get_attribute("src") for row in page.locator(ANSWERS).all()]
+    assert len(set(sources)) == 1
+    return sources[0]
+
+
+def test_from_an_example_to_its_answers_and_back(page: Page) -> None:
+    open_tab(page, "Search")
+    examples = page.locator("#search-queries .cl-example")
+    expect(examples).to_have_count(12)
+    page.get_by_role("button", name="Sketch: fish").click()
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    first = page.locator(f"{ANSWERS} .cl-item").nth(1)
+    expect(first).to_contain_text("fish")
+    drawn = query(page)
+    back = page.get_by_role("button", name="Back to the query before")
+    expect(back).to_be_hidden()
+    first.click()
+    expect(page).to_have_url(re.compile("query=fish"))
+    expect(page.locator(f"{ANSWERS} .cl-item").first).to_contain_text("fish")
+    expect(page.locator("#search-upload img")).to_have_count(0)
+    assert query(page) != drawn
+    page.locator(f"{ANSWERS} .cl-item").nth(1).click()
+    expect(page).not_to_have_url(re.compile("query=fish"))
+    back.click()
+    expect(page).to_have_url(re.compile("query=fish"))
+    back.click()
+    expect(page.locator("#search-upload img")).to_have_count(1)
+    expect(page.locator(f"{ANSWERS} .cl-item").first).to_contain_text("your image")
+    expect(page.locator(f"{ANSWERS} img").first).to_have_attribute("src", drawn or "")
+    expect(back).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("query="))
+
+
+def test_a_drawing_is_searched_for(page: Page) -> None:
+    open_tab(page, "Search")
+    page.locator("#search-queries").get_by_text("Draw", exact=True).click()
+    search = page.get_by_role("button", name="Search for it")
+    expect(search).to_be_disabled()
+    paper = page.locator("#search-queries .cl-paper")
+    page.get_by_role("button", name="Color #e63946").click()
+    page.get_by_text("Thick", exact=True).click()
+    box = paper.bounding_box()
+    assert box
+    for start, end in (((0.3, 0.3), (0.7, 0.7)), ((0.7, 0.3), (0.3, 0.7))):
+        page.mouse.move(box["x"] + start[0] * box["width"], box["y"] + start[1] * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=6)
+        page.mouse.up()
+    search.click()
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    expect(page.locator(ANSWERS).first).to_contain_text("cross mark")
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(search).to_be_disabled()
+
+
+def test_on_a_phone_the_answers_come_into_view(phone: Page) -> None:
+    phone.set_viewport_size({"width": 390, "height": 844})
+    open_tab(phone, "Search")
+    phone.get_by_role("button", name="Sketch: heart").click()
+    expect(phone.locator(ANSWERS)).to_have_count(3)
+    expect(phone.locator(ANSWERS).first).to_be_in_viewport()
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
