@@ -3,7 +3,7 @@ import js from "@eslint/js";
 const FRONTEND = "cl_core/ui/frontend";
 const BROWSER = [
   ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLImageElement", "HTMLInputElement", "Image", "ImageData"],
-  ...["DataTransfer", "File", "MutationObserver"],
+  ...["DataTransfer", "Element", "File", "MutationObserver"],
   ...["Node", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "DOMParser", "atob", "fetch"],
   ...["cancelAnimationFrame", "clearInterval", "clearTimeout", "document", "getComputedStyle", "history", "localStorage"],
   ...["location", "matchMedia", "navigator", "performance", "requestAnimationFrame", "setInterval", "setTimeout", "window"],
@@ -42,7 +42,7 @@ export default [
     languageOptions: { globals: readonly(["Buffer", "Event", "EventTarget", "performance"]) },
   },
   {
-    files: [`${FRONTEND}/links.js`],
+    files: [`${FRONTEND}/links.js`, `${FRONTEND}/hints.js`],
     languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "RENAMED", "RENAMED_VALUES"]) },
   },
 ];

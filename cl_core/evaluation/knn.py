@@ -126,10 +126,14 @@ def split_of(dataset: Dataset, labels_seen: bool) -> Split:
     return Split(images[held_out], images[~held_out], "held-out")
 
 
-def evaluate_knn(
+def answered_right(
     features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1, labels_seen: bool = False
-) -> KnnResult:
-    """kNN accuracy of features (N, D) of a whole data set, on the split of `split_of`."""
+) -> Tensor:
+    """Which queries kNN gives their own label, (Q,) bool, on the split of `split_of`.
+
+    Args:
+        features: (N, D), of the whole data set.
+    """
     features = F.normalize(features, dim=1)
     split = split_of(dataset, labels_seen)
     groups = dataset.groups[split.queries] if split.rule == "leave-one-out" else None
@@ -143,7 +147,15 @@ def evaluate_knn(
         groups,
         groups,
     )
-    accuracy = (predicted == dataset.labels[split.queries]).double().mean().item()
+    return predicted == dataset.labels[split.queries]
+
+
+def evaluate_knn(
+    features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1, labels_seen: bool = False
+) -> KnnResult:
+    """kNN accuracy of features (N, D) of a whole data set, on the split of `split_of`."""
+    split = split_of(dataset, labels_seen)
+    accuracy = answered_right(features, dataset, k, temperature, labels_seen).double().mean().item()
     count = len(split.queries)
     gallery, classes = len(split.gallery), len(dataset.classes)
     return KnnResult(accuracy, k, temperature, count, gallery, classes, dataset.label_kind, split.rule, dataset.title)

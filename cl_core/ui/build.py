@@ -20,6 +20,7 @@ from cl_core.ui import api, tour
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
+from cl_core.ui.glossary import glossary
 from cl_core.ui.host_line import host_line
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, picked_reader, restore, script
@@ -108,6 +109,7 @@ def _lay_out(
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
                 tab.select(None, None, number, js=_opened(name), api_visibility="private")
                 MODULES[name].build(page, number.change)
+    glossary()
     gr.Markdown(host_line(host(), access), elem_classes="host")
     tour.build(page)
     theme_switch.click(None, js=SWITCH_THEME, api_visibility="private")

@@ -7,6 +7,8 @@ import re
 
 import gradio as gr
 
+from cl_core.ui.glossary import with_hints
+
 FOLD = "globalThis.contrastiveLink?.fold(element)"
 
 
@@ -18,7 +20,8 @@ def explanation(name: str, about: str) -> gr.HTML:
         about: "**Lead.** What follows, with *emphasis*."
     """
     lead, rest = about.removeprefix("**").split("**", 1)
-    body = f"<details data-fold='{name}' open><summary>{emphasized(lead)}</summary><p>{emphasized(rest.strip())}</p></details>"
+    following = with_hints(emphasized(rest.strip()))
+    body = f"<details data-fold='{name}' open><summary>{emphasized(lead)}</summary><p>{following}</p></details>"
     return gr.HTML(body, js_on_load=FOLD, elem_classes="about", padding=False)
 
 

@@ -160,4 +160,4 @@ def restore(controls: Sequence[LinkedControl], query: Mapping[str, str]) -> list
 def script() -> str:
     """Script of the page's head: it runs before Gradio starts."""
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
-    return tables + (FRONTEND / "links.js").read_text(encoding="utf-8")
+    return tables + "".join((FRONTEND / name).read_text(encoding="utf-8") for name in ("links.js", "hints.js"))

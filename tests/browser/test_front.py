@@ -84,19 +84,36 @@ def test_the_header_is_one_line(page: Page) -> None:
         assert inner and box["y"] <= inner["y"] and inner["y"] + inner["height"] <= box["y"] + box["height"]
 
 
+CONTROLS = {
+    "Start": "Snapshot of the training",
+    "Views": "Image",
+    "Loss": "Temperature t",
+    "Temperature": "Temperature t",
+    "Map": "t-SNE",
+}
+
+
 @pytest.mark.parametrize(
-    ("tab", "figure"), [("Views", "#views-view img"), ("Loss", "#loss-view .cl-frame"), ("Map", "#map-view .cl-map")]
+    ("tab", "figure"),
+    [
+        ("Start", "#start-view .cl-drift"),
+        ("Views", "#views-view img"),
+        ("Loss", "#loss-view .cl-frame"),
+        ("Temperature", "#temperature-view .cl-frame"),
+        ("Map", "#map-view .cl-map"),
+    ],
 )
 def test_the_figure_is_whole_on_the_first_screen(page: Page, tab: str, figure: str) -> None:
     """With the control that changes it beside it; the explanation is open."""
     page.set_viewport_size(LAPTOP)
     open_tab(page, tab)
     page.wait_for_selector(READY[tab.lower()])
-    expect(page.locator("details[data-fold]:visible").first).to_have_attribute("open", "")
+    if tab != "Start":
+        expect(page.locator("details[data-fold]:visible").first).to_have_attribute("open", "")
     for part in page.locator(figure).all():
         box = part.bounding_box()
         assert box and box["y"] + box["height"] <= LAPTOP["height"]
-    control = page.get_by_label({"Views": "Image", "Loss": "Temperature t", "Map": "t-SNE"}[tab]).first.bounding_box()
+    control = page.get_by_label(CONTROLS[tab]).first.bounding_box()
     assert control and control["y"] + control["height"] <= LAPTOP["height"]
 
 
@@ -169,3 +186,54 @@ def test_a_link_opens_a_step_of_the_tour_on_a_phone(phone: Page) -> None:
     folded = panel.bounding_box()
     assert folded and folded["height"] < 140
     assert phone.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_terms_and_figures_explain_themselves_at_hover_focus_and_tap(page: Page) -> None:
+    """With this batch's numbers, and without the help of a title."""
+    open_tab(page, "Loss")
+    page.wait_for_selector(READY["loss"])
+    hint = page.get_by_role("tooltip")
+    expect(hint).to_have_count(0)
+    chance = page.locator("#loss-view [data-fact=chance] dt")
+    chance.hover()
+    expect(hint).to_contain_text("With 31 equally likely candidates it is ln 31 = 3.43.")
+    assert chance.get_attribute("title") is None
+    page.mouse.move(5, 5)
+    expect(hint).to_be_hidden()
+    chance.focus()
+    expect(hint).to_be_visible()
+    box = hint.bounding_box()
+    assert box and box["x"] >= 0 and box["y"] >= 0
+    page.keyboard.press("Escape")
+    expect(hint).to_be_hidden()
+    page.locator("details[data-fold=loss]").get_by_text("positives").click()
+    expect(hint).to_contain_text("A candidate that belongs to the anchor")
+    page.get_by_text("Glossary", exact=True).click()
+    expect(page.locator("#glossary dt", has_text="chance level")).to_be_visible()
+
+
+def test_what_a_tap_selects_comes_up_from_the_bottom(phone: Page) -> None:
+    phone.set_viewport_size(PHONE)
+    open_tab(phone, "Loss")
+    phone.wait_for_selector(READY["loss"])
+    sheet = phone.locator("#loss-view .cl-sheet")
+    phone.locator("#loss-view .cl-frame").first.click(position={"x": 120, "y": 120})
+    box = sheet.bounding_box()
+    assert box and box["y"] + box["height"] == pytest.approx(PHONE["height"], abs=2) and box["height"] <= 0.5 * PHONE["height"]
+    expect(sheet).to_contain_text("Cosine")
+    sheet.get_by_role("button", name="Close").click()
+    expect(sheet).not_to_have_class(re.compile("cl-open"))
+    open_tab(phone, "Map")
+    phone.wait_for_selector(READY["map"])
+    frame = phone.locator("#map-view .cl-map")
+    size = frame.bounding_box()
+    assert size
+    for step in range(0, 200, 7):
+        frame.click(position={"x": size["width"] * 0.2 + step, "y": size["height"] * 0.5})
+        if re.search("point=", phone.url):
+            break
+    neighbors = phone.locator("#map-neighbors .cl-sheet")
+    expect(neighbors).to_have_class(re.compile("cl-open"))
+    expect(neighbors.locator(".cl-caption")).to_have_count(9)
+    low = neighbors.bounding_box()
+    assert low and low["y"] + low["height"] == pytest.approx(PHONE["height"], abs=2)

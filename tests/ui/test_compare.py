@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cl_core.augment.views import make_views
-from cl_core.evaluation.knn import KnnResult
+from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.losses import nt_xent
@@ -50,6 +50,18 @@ def test_maps_and_queries_leave_out_runs_on_other_images() -> None:
     assert [row["title"] for row in rows] == [MODEL, OTHER]
     assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(STORE.get(MODEL).dataset.on_map[7])
     assert [len(figure["data"]) for figure in compare.show_curves(STORE.get(MODEL), opened)["figures"]][-1] == 3
+
+
+def test_the_verdict_is_by_one_protocol_and_names_what_differs() -> None:
+    small, cold = STORE.get(MODEL), STORE.get("emoji-simclr-cold")
+    assert compare.offered(STORE, MODEL)[0] in {"emoji-simclr-cold", "emoji-simclr-hot", "emoji-simclr-no-false-negatives"}
+    said = compare.show_verdict(small, [cold])
+    measured = [100 * evaluate_knn(each.features(), small.dataset).accuracy for each in (small, cold)]
+    assert f"kNN accuracy {measured[0]:.1f} % against {measured[1]:.1f} %" in said
+    assert said.endswith("They differ in one setting: temperature 0.1 → 0.01.")
+    assert "other images" in compare.show_verdict(small, [STORE.get("fashion-simclr")])
+    both = compare.show_verdict(small, [STORE.get(OTHER)])
+    assert "339 held-out images" in both, "measured again: one of them has read labels"
 
 
 def accuracy_plots(figure: dict[str, Any]) -> dict[str, set[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.text import texts
+from cl_core.text import text, texts
 from cl_core.ui.modules import module_url
 
 HERE = Path(__file__).parent
@@ -46,5 +46,6 @@ def module_component(
         apply_default_css=False,
         module=module_url(name),
         save=texts("save"),
+        close=text("common.close"),
         **props,
     )

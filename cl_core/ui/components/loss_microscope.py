@@ -28,7 +28,15 @@ def loss_microscope(strings: dict[str, str], linked: bool = True, **props: Any) 
         `summary`, with **strong** parts.
     """
     given: dict[str, Any] = {"strings": strings, "linked": linked, "stages": STAGES, "temperatures": TEMPERATURES}
-    return module_component("loss_microscope", styles=("matrix",), **given, **props)
+    return module_component(
+        "loss_microscope",
+        styles=(
+            "sheet",
+            "matrix",
+        ),
+        **given,
+        **props,
+    )
 
 
 def panel_value(

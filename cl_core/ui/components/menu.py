@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,7 @@ _Menu: type[gr.Dropdown] = ABCMeta.__new__(
 )
 
 
-def menu(choices: list[str], **props: Any) -> gr.Dropdown:
+def menu(choices: Sequence[str] | Sequence[tuple[str, str]], **props: Any) -> gr.Dropdown:
     """A dropdown that passes the choice on without looking it up among its choices.
 
     Gradio stores changed choices in the session, which a restart of the server loses: it would then refuse every value of an

@@ -54,16 +54,20 @@
   // --- explanations -------------------------------------------------------------------------------------------------------
 
   const FOLDED_KEY = "contrastive-explorer-folded";
-  const folded = new Set((stored(FOLDED_KEY) ?? "").split(" ").filter(Boolean)); // names of explanations
+  // Names of explanations, with a + if they were opened on a narrow page, where they are folded at first.
+  const folded = new Set((stored(FOLDED_KEY) ?? "").split(" ").filter(Boolean));
+  const narrow = window.innerWidth <= 720;
 
   function fold(/** @type {HTMLElement} */ element) {
     const details = element.querySelector("details");
     const name = details?.dataset.fold;
     if (!details || !name) return;
-    if (folded.has(name)) details.open = false;
+    if (folded.has(name) || (narrow && !folded.has(`+${name}`))) details.open = false;
     details.addEventListener("toggle", () => {
-      if (details.open) folded.delete(name);
-      else folded.add(name);
+      // On a narrow page they are folded at first: what was opened is remembered, on a wide one what was folded.
+      const [remembered, noted] = narrow ? [`+${name}`, details.open] : [name, !details.open];
+      if (noted) folded.add(remembered);
+      else folded.delete(remembered);
       store(FOLDED_KEY, [...folded].join(" "));
     });
   }
@@ -194,8 +198,17 @@
       backTo = null;
     }
     [openTab, firstTab] = [name, first];
+    showTab(name);
     set("tab", name, null);
     return nextTurn();
+  }
+
+  // On a narrow page the line of tabs scrolls.
+  function showTab(/** @type {string} */ name) {
+    const button = document.querySelector(`[role="tab"][data-tab-id="${name}"]`);
+    const line = button?.closest(".tab-wrapper");
+    if (!(button instanceof HTMLElement) || !line) return;
+    line.scrollLeft = button.offsetLeft - (line.clientWidth - button.offsetWidth) / 2;
   }
 
   // Only the tab goes back: its controls stay as they were last set.

@@ -114,14 +114,17 @@ def build(page: Page, opened: Event) -> None:
     if not names:
         gr.Markdown(text("ablations.none"))
         return
-    which = gr.Radio([(text(f"ablations.name.{name}"), name) for name in names], value=names[0], label=text("ablations.which"))
-    question = gr.Markdown(elem_classes="summary", elem_id="ablations-question")
-    with gr.Row(elem_classes="tools"):
-        guess = gr.Slider(0, 100, 50, step=1, label=text("ablations.guess.knn"), info=text("ablations.guess_hint"), scale=3)
-        button = gr.Button(text("ablations.see"), variant="primary", scale=1)
-    result = gr.Markdown(elem_classes="summary", elem_id="ablations-result")
-    curves = figure_view(elem_id="ablations-curves")
-    near = image_rows(None, elem_id="ablations-neighbors")
+    listed = [(text(f"ablations.name.{name}"), name) for name in names]
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=320):
+            question = gr.Markdown(elem_classes="summary", elem_id="ablations-question")
+            result = gr.Markdown(elem_classes="summary", elem_id="ablations-result")
+            curves = figure_view(elem_id="ablations-curves")
+            near = image_rows(None, elem_id="ablations-neighbors")
+        with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
+            which = gr.Radio(listed, value=names[0], label=text("ablations.which"))
+            guess = gr.Slider(0, 100, 50, step=1, label=text("ablations.guess.knn"), info=text("ablations.guess_hint"))
+            button = gr.Button(text("ablations.see"), variant="primary")
     page.link("experiment", which)
     page.link("guess", guess)
     gr.on(

@@ -11,13 +11,16 @@ import torch
 
 from cl_core.augment.views import make_views
 from cl_core.errors import UserError
+from cl_core.evaluation.knn import answered_right, evaluate_knn
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.projection import Projector, align
+from cl_core.explore.verdict import difference, differing_settings
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.text import text, texts
+from cl_core.training.loop import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value
@@ -25,13 +28,14 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.packing import packed, whole_numbers
-from cl_core.ui.page import Event, Page
+from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.tabs.curves import protocols_of
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file
 
 MOST = 3
-PROJECTIONS = [("PCA", "pca"), ("t-SNE", "tsne"), ("UMAP", "umap")]
+PROJECTIONS = [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")]
+MOST_SETTINGS = 4  # that are listed
 NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
@@ -43,9 +47,66 @@ def chosen_models(model: Model, others: list[Model]) -> list[Model]:
 
 
 def offered(store: ModelStore, name: str) -> list[str]:
-    """Models to compare with: runs on the same images first."""
+    """Models to compare with: runs on the same images first, those that differ in the fewest settings before the others."""
+    own = store.config(name)
+
+    def distance(other: str) -> tuple[bool, int]:
+        config = store.config(other)
+        return config.dataset != own.dataset, len(differing_settings(own, config))
+
+    return sorted((other for other in store.names() if other != name), key=distance)
+
+
+def labeled_choices(store: ModelStore, name: str) -> list[tuple[str, str]]:
+    """Labels and names of the models to compare with; a run on other images says so."""
     own = store.config(name).dataset
-    return sorted((other for other in store.names() if other != name), key=lambda other: store.config(other).dataset != own)
+    found = []
+    for other in offered(store, name):
+        dataset = store.config(other).dataset
+        found.append((other if dataset == own else text("compare.on_other", name=other, dataset=dataset), other))
+    return found
+
+
+def show_verdict(model: Model, others: list[Model]) -> str:
+    """Which run is better, by how much, and in what they differ; one sentence for each that is compared."""
+    return " ".join(_verdict(model, other) for other in chosen_models(model, others)[1:])
+
+
+def _verdict(first: Model, second: Model) -> str:
+    names = {"first": first.name, "second": second.name}
+    if first.config.dataset != second.config.dataset:
+        return text("compare.verdict.other_data", dataset=second.config.dataset, **names)
+    if not first.dataset.labeled:
+        return text("compare.verdict.unmeasured", **names)
+    seen = any(uses_labels(each.config) for each in (first, second))
+    right = [answered_right(each.features(), first.dataset, labels_seen=seen) for each in (first, second)]
+    found = difference(*right)
+    a, b = (f"{100 * each.double().mean():.1f}" for each in right)
+    gap = abs(float(a) - float(b))  # of the numbers that are shown
+    protocol = evaluate_knn(first.features(), first.dataset, labels_seen=seen).split()
+    amount = {"gap": f"{gap:.1f}", "error": f"{100 * found.error:.1f}", "protocol": protocol}
+    if not found.certain:
+        said = text("compare.verdict.equal", a=a, b=b, **names, **amount)
+    elif found.gap > 0:
+        said = text("compare.verdict.better", better=second.name, worse=first.name, high=b, low=a, **amount)
+    else:
+        said = text("compare.verdict.better", better=first.name, worse=second.name, high=a, low=b, **amount)
+    return f"{said} {_differ(first, second)}"
+
+
+def _differ(first: Model, second: Model) -> str:
+    settings = differing_settings(first.config, second.config)
+    listed = [f"{name} {_short(a)} → {_short(b)}" for name, (a, b) in list(settings.items())[:MOST_SETTINGS]]
+    if not listed:
+        return ""
+    more = " …" if len(settings) > MOST_SETTINGS else ""
+    if len(settings) == 1:
+        return text("compare.verdict.differ.one", settings=listed[0])
+    return text("compare.verdict.differ.other", count=len(settings), settings=", ".join(listed) + more)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _on_same_images(models: list[Model]) -> list[Model]:
@@ -122,11 +183,11 @@ def _clicked(event: gr.EventData) -> Any:
 
 
 def _choices(store: ModelStore, name: str, others: list[str]) -> Any:
-    names = offered(store, name)
+    names, choices = offered(store, name), labeled_choices(store, name)
     chosen = [other for other in others if other in names]
     if chosen and chosen == others:
-        return gr.update(choices=names)
-    return gr.update(choices=names, value=chosen or names[:1])
+        return gr.update(choices=choices)
+    return gr.update(choices=choices, value=chosen or names[:1])
 
 
 def build(page: Page, opened: Event) -> None:
@@ -134,26 +195,28 @@ def build(page: Page, opened: Event) -> None:
     explanation("compare", text("compare.about"))
     store = page.store
     first = offered(store, store.names()[0])
-    with gr.Row(elem_classes="tools"):
-        others = menu(
-            first,
-            value=first[:1],
-            multiselect=True,
-            max_choices=MOST - 1,
-            label=text("compare.others"),
-            info=text("compare.others_hint"),
-            scale=3,
-        )
-        projector = gr.Radio(PROJECTIONS, value="tsne", label=text("map.projector"), scale=2)
-        again = gr.Button(text("loss.again"), variant="primary", scale=1)
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=320):
+            verdict = gr.Markdown(elem_classes="summary", elem_id="compare-verdict")
+            curves = figure_view(elem_id="compare-curves")
+        with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
+            others = menu(
+                labeled_choices(store, store.names()[0]),
+                value=first[:1],
+                multiselect=True,
+                max_choices=MOST - 1,
+                label=text("compare.others"),
+                info=text("compare.others_hint"),
+            )
+            projector = gr.Radio(PROJECTIONS, value="tsne", label=text("map.projector"))
+            again = gr.Button(text("loss.again"), variant="primary")
+            explanation("compare-curves", text("compare.curves_about"))
     # A multiselect menu fires a change at every update; a textbox only if its text changes.
     compared = gr.Textbox(",".join(first[:1]), visible=False)
     point = gr.Number(0, visible=False, precision=0)
-    explanation("compare-curves", text("compare.curves_about"))
-    curves = figure_view(elem_id="compare-curves")
     explanation("compare-map", text("compare.map_about"))
     maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
-    found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
+    found = image_rows({"rows": [], "empty": text("map.empty")}, sheet=True, elem_id="compare-neighbors")
     explanation("compare-batch", text("compare.batch_about"))
     batch = loss_microscope(texts("loss_microscope"), linked=False, elem_id="compare-batch")
     page.resolve(others, lambda names: [store.get(name) for name in names])
@@ -164,6 +227,7 @@ def build(page: Page, opened: Event) -> None:
     others.change(None, others, compared, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
     redrawn = [opened, compared.change]
+    any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(QUICK | {"queue": True}))
     page.draws(redrawn, show_curves, both, curves, queue=True)
     page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)

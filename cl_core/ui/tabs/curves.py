@@ -121,6 +121,10 @@ def _protocol(metrics: dict[str, Any]) -> str:
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
     explanation("curves", text("curves.about"))
-    summary = gr.Markdown(elem_classes="summary")
-    view = figure_view(elem_id="curves-view")
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=320):
+            view = figure_view(elem_id="curves-view")
+        with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
+            summary = gr.Markdown(elem_classes="summary small")
+            explanation("curves-geometry", text("curves.geometry_about"))
     opened(page.handles(show, page.model), page.model, [view, summary], **QUICK)

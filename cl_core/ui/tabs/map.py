@@ -219,7 +219,7 @@ def build(page: Page, opened: Event) -> None:
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=320):
             view = embedding_map(texts("map.view"), elem_id="map-view")
-            found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="map-neighbors")
+            found = image_rows({"rows": [], "empty": text("map.empty")}, sheet=True, elem_id="map-neighbors")
         with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
             projector = gr.Radio(
                 [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],

@@ -61,8 +61,8 @@ def _place(model: Model, label: str, snapshot: int, here: bool) -> dict[str, Any
 
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens. The slider needs no server."""
-    explanation("temperature", text("temperature.about"))
-    with gr.Row(elem_classes="tools"):
+    with gr.Row(elem_classes="headline"):
+        explanation("temperature", text("temperature.about"))
         again = gr.Button(text("loss.again"), variant="primary", scale=0, min_width=160)
     view = temperature_lab(texts("temperature_lab"), elem_id="temperature-view")
     page.link("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))

@@ -1,15 +1,19 @@
 // Rows of captioned images, such as nearest neighbors in several spaces.
 
 import { mountComponent } from "../lib/component.js";
+import { BottomSheet } from "../parts/bottom_sheet.js";
 import { build, buildButton } from "../render/dom.js";
 
 /** @import { Context, RowsValue } from "../types.js" */
 
-/** @param {Context<RowsValue>} context */
+/** @param {Context<RowsValue, { sheet: boolean }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     /** @type {RowsValue["rows"]} */
     let rows = [];
+    const content = build("div", "cl-rows");
+    const sheet = new BottomSheet(scope, context.props.close, content);
+    root.replaceChildren(sheet.node);
     scope.listen(root, "click", (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
       if (!button) return;
@@ -20,7 +24,9 @@ export function mount(context) {
     return (value) => {
       rows = value.rows;
       const empty = value.empty ? [build("p", "cl-empty", value.empty)] : [];
-      root.replaceChildren(...(rows.length ? rows.map(rowSection) : empty));
+      content.replaceChildren(...(rows.length ? rows.map(rowSection) : empty));
+      if (rows.length && context.props.sheet) sheet.open();
+      else sheet.close();
     };
   });
 }

@@ -9,8 +9,9 @@ import { cellRows, firstPositive, paintCells, partOf, readPanel } from "../lib/p
 import { LogScale } from "../lib/scales.js";
 import { stageCells } from "../lib/stages.js";
 import { matrixSvg } from "../lib/svg.js";
+import { BottomSheet } from "../parts/bottom_sheet.js";
 import { Chips } from "../parts/chips.js";
-import { factRow } from "../parts/facts.js";
+import { chanceRow, factRow } from "../parts/facts.js";
 import { formulaElements } from "../parts/formula.js";
 import { MatrixPanel } from "../parts/matrix_panel.js";
 import { saveButtons } from "../parts/save_buttons.js";
@@ -79,7 +80,8 @@ class LossMicroscope {
     controls.append(this.stages.node, this.control.node);
     this.#details.setAttribute("aria-live", "polite");
     const body = build("div", "cl-body");
-    body.append(this.#matrices, this.#details);
+    this.sheet = new BottomSheet(scope, props.close, this.#details);
+    body.append(this.#matrices, this.sheet.node);
     root.replaceChildren(this.#summary, controls, this.#about, body);
     const pointAtTerm = (/** @type {Event} */ event) => this.#pointAtTerm(event);
     scope.listen(this.#details, "pointerover", pointAtTerm);
@@ -182,6 +184,7 @@ class LossMicroscope {
   /** @param {number} panel @param {number} row @param {number} column */
   #pick(panel, row, column) {
     this.#point(panel, row, column);
+    this.sheet.open();
     this.#writeLink("cell", `${panel}.${row}.${column}`);
   }
 
@@ -307,7 +310,7 @@ class LossMicroscope {
     }
     add("row", parts.terms[row]);
     add("loss", parts.loss);
-    if (chance !== null) add("chance", chance);
+    if (chance !== null) facts.append(chanceRow(this.strings, chance));
     return facts;
   }
 }

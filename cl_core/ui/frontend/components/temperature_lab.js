@@ -9,8 +9,9 @@ import { firstPositive, paintCells, readPanel } from "../lib/panels.js";
 import { LogScale } from "../lib/scales.js";
 import { matrixSvg } from "../lib/svg.js";
 import { overview, positiveProbability, precisionFor, rowForces } from "../lib/temperature.js";
+import { BottomSheet } from "../parts/bottom_sheet.js";
 import { Chips } from "../parts/chips.js";
-import { factRow } from "../parts/facts.js";
+import { chanceRow, factRow } from "../parts/facts.js";
 import { MatrixPanel } from "../parts/matrix_panel.js";
 import { ProbabilityBars } from "../parts/probability_bars.js";
 import { runPlaces } from "../parts/run_places.js";
@@ -84,7 +85,8 @@ class TemperatureLab {
     const body = build("div", "cl-body");
     const matrixBox = build("div");
     matrixBox.append(this.matrix.node, this.#saveMatrix());
-    body.append(matrixBox, this.#details);
+    this.sheet = new BottomSheet(scope, props.close, this.#details);
+    body.append(matrixBox, this.sheet.node);
     const rowTitle = build("h3", "cl-title", strings.row);
     this.#rowBox.append(rowTitle, this.bars.canvas, build("p", "cl-keys", strings.row_hint), this.#saveRow());
     const curvesTitle = build("h3", "cl-title", strings.curves);
@@ -174,6 +176,7 @@ class TemperatureLab {
   #pick(row, column) {
     writeLink("anchor", row + 1, 1);
     this.#point(row, column);
+    this.sheet.open();
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------------
@@ -243,7 +246,8 @@ class TemperatureLab {
     add("hardest", hardestContribution, formatPercent(hardestContribution));
     add("pull", pull);
     add("loss", parts.loss);
-    add("chance", chance);
+    if (chance === null) add("chance", chance);
+    else facts.append(chanceRow(this.strings, chance));
     add("mean_effective", this.#means?.effective ?? null);
     return facts;
   }

@@ -74,3 +74,14 @@ export function parseScripts(text) {
       return { tag: part[0] === "_" ? "sub" : "sup", text: part.slice(2, -1) };
     });
 }
+
+/**
+ * The number of equally likely candidates whose loss is a chance level: N for ln N; null where it is of another kind.
+ *
+ * @param {number} chance in nats
+ */
+export function candidatesAtChance(chance) {
+  const count = Math.exp(chance);
+  const whole = Math.round(count);
+  return whole > 1 && Math.abs(count - whole) < 1e-3 * whole ? whole : null;
+}

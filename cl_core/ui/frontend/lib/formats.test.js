@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { fill, formatExponential, formatNumber, formatPercent, parseEmphasis, parseScripts } from "./formats.js";
+import { candidatesAtChance, fill, formatExponential, formatNumber, formatPercent, parseEmphasis, parseScripts } from "./formats.js";
 
 test("placeholders are filled, unknown ones stay", () => {
   assert.equal(fill("{a} of {b}, {c}", { a: 1, b: "two" }), "1 of two, {c}");
@@ -49,4 +49,11 @@ test("sub- and superscripts are parsed", () => {
     { tag: "", text: "+s" },
     { tag: "sub", text: "ij" },
   ]);
+});
+
+test("the chance level names its candidates where there are equally likely ones", () => {
+  assert.equal(candidatesAtChance(Math.log(63)), 63);
+  assert.equal(candidatesAtChance(Math.fround(Math.log(1055))), 1055);
+  assert.equal(candidatesAtChance(5.5), null);
+  assert.equal(candidatesAtChance(0), null);
 });

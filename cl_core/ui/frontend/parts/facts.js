@@ -1,7 +1,10 @@
-import { build } from "../render/dom.js";
+import { candidatesAtChance, fill, formatNumber } from "../lib/formats.js";
+import { build, explain } from "../render/dom.js";
+
+/** @import { Strings } from "../types.js" */
 
 /**
- * A number with its name; the pointer shows what it means and all its digits.
+ * A number with its name, which explains itself; the pointer shows all digits.
  *
  * @param {string} key
  * @param {{ name: string; hint: string; text: string; exact: number | null }} fact
@@ -10,9 +13,22 @@ export function factRow(key, { name, hint, text, exact }) {
   const row = build("div", "cl-fact");
   row.dataset.fact = key;
   const label = build("dt", "", name);
-  label.title = hint;
   const value = build("dd", "", text);
   value.title = String(exact);
+  explain(label, hint);
   row.append(label, value);
   return row;
+}
+
+/**
+ * The chance level, which names its candidates: ln 63 = 4.14.
+ *
+ * @param {Strings} strings
+ * @param {number} chance
+ */
+export function chanceRow(strings, chance) {
+  const count = candidatesAtChance(chance);
+  const hint = strings["fact.chance.hint"];
+  const derived = count === null ? "" : ` ${fill(strings["fact.chance.of"], { count, level: chance.toFixed(2) })}`;
+  return factRow("chance", { name: strings["fact.chance"], hint: hint + derived, text: formatNumber(chance), exact: chance });
 }

@@ -1,4 +1,4 @@
-import { build, buildButton, withScripts } from "../render/dom.js";
+import { build, buildButton, explain, withScripts } from "../render/dom.js";
 
 /** @import { FormulaNode } from "../types.js" */
 
@@ -18,7 +18,7 @@ function formulaElement(node) {
     case "term": {
       const button = buildButton(`cl-term ${node.positive ? "cl-is-positive" : "cl-is-negative"}`, "");
       button.dataset.column = String(node.column);
-      button.title = node.hint;
+      explain(button, node.hint);
       button.append(withScripts(node.text));
       return button;
     }
@@ -32,7 +32,7 @@ function formulaElement(node) {
     }
     case "stop": {
       const stop = build("abbr", "cl-stop", "sg");
-      stop.title = node.hint;
+      explain(stop, node.hint);
       return stop;
     }
     case "break":

@@ -57,7 +57,7 @@ export class MapLegend {
     const keys = scene.groupNames.map((name, group) => {
       const button = fillKey(buildButton("cl-key", ""), name, group);
       button.dataset.group = String(group);
-      button.title = this.#toggle;
+      button.setAttribute("aria-description", this.#toggle);
       button.setAttribute("aria-pressed", String(!this.#hidden.has(group)));
       return button;
     });

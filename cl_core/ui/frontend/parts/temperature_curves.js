@@ -2,7 +2,7 @@ import { TEMPERATURE_CURVE, temperatureAt, temperatureCurveShapes, temperatureX 
 import { formatNumber, formatPercent } from "../lib/formats.js";
 import { svgText } from "../lib/svg.js";
 import { HALF_LIMIT, overviewAt } from "../lib/temperature.js";
-import { build, buildSvg, paperShape } from "../render/dom.js";
+import { build, buildSvg, explain, paperShape } from "../render/dom.js";
 
 /** @import { LogScale } from "../lib/scales.js" */
 /** @import { Scope } from "../lib/scope.js" */
@@ -100,7 +100,7 @@ export class TemperatureCurves {
     const shapes = temperatureCurveShapes(this.#scale, this.#temperatures, values, axis);
     const figure = build("figure", "cl-curve");
     const name = build("span", "", strings[`curve.${kind}`]);
-    name.title = strings[`curve.${kind}.hint`];
+    explain(name, strings[`curve.${kind}.hint`]);
     const caption = build("figcaption");
     caption.append(name, build("strong"));
     const drawing = build("div", "cl-drawing");

@@ -32,6 +32,18 @@ export function buildButton(className, text, label) {
 }
 
 /**
+ * Let an element explain itself where the pointer, the focus or a tap is: `hints.js` shows it.
+ *
+ * @param {HTMLElement} node
+ * @param {string} hint
+ */
+export function explain(node, hint) {
+  node.dataset.hint = hint;
+  node.setAttribute("aria-description", hint);
+  if (!node.matches("button, a")) node.tabIndex = 0;
+}
+
+/**
  * @param {Record<string, string>} attributes
  * @param {string} [label] for screen readers
  */
