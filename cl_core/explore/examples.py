@@ -23,7 +23,7 @@ GRID = 64  # the square of a sketch's coordinates
 DEGREES = 24.0
 CROPPED = 0.62  # of the side
 HUE = 90  # of 256
-LEAST_CONTRAST = 40.0  # standard deviation of the pixels, of 255: plain squares teach nothing
+LEAST_IMAGES = 20  # of a coarse label: of a smaller one, such as the skin tones, no image is typical
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Example:
 
     Attributes:
         name: of the image or of what is sketched.
+        row: of the image that was changed; None for a sketch.
     """
 
     kind: Kind
     name: str
     image: Image.Image
+    row: int | None = None
 
 
 def examples(data: Dataset) -> list[Example]:
@@ -44,18 +46,21 @@ def examples(data: Dataset) -> list[Example]:
     drawn = [Example("sketch", name, image) for name, image in sketches().items()] if data.name == SKETCHED else []
     rows = _spread(data, COUNT - len(drawn))
     kinds: tuple[Kind, ...] = ("crop", "turned", "recolored")
-    changed = [Example(kinds[i % 3], data.names[row], _changed(data.images[row], kinds[i % 3])) for i, row in enumerate(rows)]
+    changed = [
+        Example(kinds[i % 3], data.names[row], _changed(data.images[row], kinds[i % 3]), row) for i, row in enumerate(rows)
+    ]
     return [*drawn, *changed]
 
 
 def _spread(data: Dataset, count: int) -> list[int]:
     """Rows of images, one each of different coarse labels as far as there are."""
     rows = data.on_map
-    rows = rows[data.images[rows].float().flatten(1).std(1) >= LEAST_CONTRAST]
     families = data.families[rows]
     found: list[int] = []
+    present, sizes = families.unique(return_counts=True)
+    large = present[sizes >= min(LEAST_IMAGES, int(sizes.max()))].tolist()
     for turn in range(count):
-        for family in families.unique().tolist():
+        for family in large:
             members = rows[families == family]
             position = len(members) // 2 + turn
             if position < len(members) and len(found) < count:

@@ -26,6 +26,11 @@ def using_language(language: str) -> Iterator[None]:
         _language.reset(token)
 
 
+def language() -> str:
+    """Code of the language in effect."""
+    return _language.get()
+
+
 @cache
 def _locale(language: str) -> dict[str, str]:
     return json.loads((LOCALES / f"{language}.json").read_text(encoding="utf-8"))

@@ -122,7 +122,9 @@ def _lay_out(
     inner = {words.tab_id(name): text(f"words.tabs.{name}") for name in words.VIEWS}
     titles = json.dumps({name: text(f"tabs.{name}") for name in TABS} | inner)
     # Only then: a view that is drawn when its tab opens uses the values of the link.
-    restored.then(None, js=f"() => {{ window.contrastiveLink.restore({titles}); return []; }}", api_visibility="private")
+    name = json.dumps(text("app.title"), ensure_ascii=False)
+    started = f"() => {{ document.title = {name}; window.contrastiveLink.restore({titles}); return []; }}"
+    restored.then(None, js=started, api_visibility="private")
 
 
 def _read_tab(raw: str, _: Mapping[str, Any]) -> str:

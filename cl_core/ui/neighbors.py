@@ -10,6 +10,7 @@ from cl_core.errors import UserError
 from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui import images as images
+from cl_core.ui.names import image_name
 
 
 def neighbor_row(
@@ -33,7 +34,7 @@ def neighbor_row(
 
 
 def _item(data: Dataset, row: int, note: str, detail: str = "") -> dict[str, Any]:
-    item = {"src": images.thumbnail(data, row), "caption": data.names[row], "note": note, "id": row}
+    item = {"src": images.thumbnail(data, row), "caption": image_name(data, row), "note": note, "id": row}
     return item | ({"detail": detail} if detail else {})
 
 
@@ -47,5 +48,5 @@ def offered_name(model: Model, row: int) -> str:
     same_group = {int(data.groups[each]): name for name, each in model.choices.items()}
     name = same_group.get(int(data.groups[row]))
     if name is None:
-        raise UserError("map.not_offered", name=data.names[row])
+        raise UserError("map.not_offered", name=image_name(data, row))
     return name

@@ -80,7 +80,7 @@ def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
     assert box
-    page.get_by_role("radio", name="Selects (lasso)").check(force=True)
+    page.get_by_role("radio", name="Lasso").check(force=True)
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(middle[0] - 60, middle[1] - 60)
     page.mouse.down()

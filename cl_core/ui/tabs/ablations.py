@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
+import json
+import statistics
+from functools import cache, partial
 from typing import Any, Literal
 
 import gradio as gr
+import torch
 
-from cl_core.evaluation.geometry import output_std
-from cl_core.evaluation.knn import evaluate_knn
-from cl_core.explore.model import MapLayer, Model
+from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.losses.negative_cosine import LOWEST
+from cl_core.system.paths import ASSETS
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
 from cl_core.ui.components import figure_view, image_rows
@@ -48,40 +50,52 @@ EXPERIMENTS = {
 }
 
 
-def percent(model: Model, layer: MapLayer, quantity: Quantity, labels_seen: bool) -> float:
-    """kNN accuracy of a run's features, or the spread of its embeddings relative to an even one, in percent."""
-    folder = model.folder
-    if quantity == "knn":
-        if uses_labels(model.config) == labels_seen:  # measured by the same protocol
-            measured = [point for point in folder.read_metrics() if point["kind"] == "snapshot"]
-            return 100 * measured[0 if layer == "untrained" else -1]["knn"]["accuracy"]
-        return 100 * evaluate_knn(model.features(layer), model.dataset, labels_seen=labels_seen).accuracy
-    snapshots = folder.read_snapshots()
-    assert snapshots is not None
-    z = snapshots.embeddings[0 if layer == "untrained" else -1].float()
-    return 100 * output_std(z) * z.shape[1] ** 0.5
+@cache
+def seed_results() -> dict[str, list[dict[str, float]]]:
+    """What the runs reach with three seeds each, in percent (`benchmarks/ablations.py`)."""
+    found: dict[str, list[dict[str, float]]] = json.loads((ASSETS / "ablations.json").read_text(encoding="utf-8"))
+    return found
 
 
-def outcome(store: ModelStore, which: str) -> dict[str, float]:
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Mean and standard deviation over seeds, in percent."""
+
+    mean: float
+    deviation: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.deviation:.1f}"
+
+
+def outcome(store: ModelStore, which: str) -> dict[str, Measured]:
     """The quantity for the changed run, its baseline, and the untrained network, by one protocol."""
     experiment = EXPERIMENTS[which]
-    baseline, changed = store.get(experiment.baseline), store.get(experiment.changed)
-    labels_seen = any(uses_labels(model.config) for model in (baseline, changed))
-    measure = partial(percent, quantity=experiment.quantity, labels_seen=labels_seen)
+    labels_seen = any(uses_labels(store.config(name)) for name in (experiment.baseline, experiment.changed))
+    quantity = "held_out" if experiment.quantity == "knn" and labels_seen else experiment.quantity
+
+    def measure(name: str, key: str) -> Measured:
+        values = [each[key] for each in seed_results()[name]]
+        return Measured(statistics.mean(values), statistics.stdev(values))
+
     return {
-        "baseline": measure(baseline, "feature"),
-        "changed": measure(changed, "feature"),
-        "untrained": measure(baseline, "untrained"),
+        "baseline": measure(experiment.baseline, quantity),
+        "changed": measure(experiment.changed, quantity),
+        "untrained": measure(experiment.baseline, f"untrained_{quantity}"),
     }
+
+
+def telling_point(baseline: Model, changed: Model) -> int:
+    """The image on the map that shows the damage best: most of its neighbors had its label, and now fewest have."""
+    lost = baseline.map_agreement() - changed.map_agreement()
+    return int(lost.nan_to_num(-torch.inf).argmax())
 
 
 def show_question(store: ModelStore, which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
     """The question; the answer is cleared."""
     quantity = EXPERIMENTS[which].quantity
     found = outcome(store, which)
-    reference = text(
-        f"ablations.reference.{quantity}", baseline=f"{found['baseline']:.1f}", untrained=f"{found['untrained']:.1f}"
-    )
+    reference = text(f"ablations.reference.{quantity}", baseline=str(found["baseline"]), untrained=str(found["untrained"]))
     slider = gr.update(label=text(f"ablations.guess.{quantity}"))
     question = text(f"ablations.ask.{which}")
     return f"{question} {reference}", slider, "", NO_FIGURES, NO_ROWS
@@ -92,8 +106,9 @@ def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[
     from cl_core.figures.curves import loss_figure, quality_figure
 
     experiment, found = EXPERIMENTS[which], outcome(store, which)
-    numbers = {key: f"{value:.1f}" for key, value in found.items()}
-    result = text("ablations.result", guess=f"{guess:.0f}", off=f"{abs(guess - found['changed']):.0f}", **numbers)
+    numbers = {key: str(value) for key, value in found.items()}
+    off = f"{abs(guess - found['changed'].mean):.0f}"
+    result = text("ablations.result", guess=f"{guess:.0f}", off=off, **numbers)
     models = [store.get(name) for name in (experiment.baseline, experiment.changed)]
     metrics = {model.name: model.folder.read_metrics() for model in models}
     floors = {model.name: LOWEST for model in models if model.config.method == "simsiam"}
@@ -101,7 +116,7 @@ def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[
     quality = quality_figure(metrics, {}, protocols_of(models), words)
     figures = loss_figure(metrics, floors, words), quality
     curves = figures_value(*figures, label=text("ablations.curves_label"))
-    near = show_query(models[0], models[1:], 0)
+    near = show_query(models[0], models[1:], telling_point(*models))
     why = text(f"ablations.why.{which}")
     return f"{result}\n\n{why}", curves, near
 

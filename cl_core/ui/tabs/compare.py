@@ -26,6 +26,7 @@ from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
+from cl_core.ui.names import family_names
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page, any_of
@@ -156,7 +157,7 @@ def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[s
         ],
         "count": len(data.on_map),
         "groups": packed(data.families[data.on_map], np.uint8),
-        "groupNames": data.family_names,
+        "groupNames": family_names(data),
         "sprites": images.dataset_sprites(data),
         "names": names_file(data, data.on_map),
     }
@@ -216,7 +217,7 @@ def build(page: Page, opened: Event) -> None:
     point = gr.Number(0, visible=False, precision=0)
     explanation("compare-map", text("compare.map_about"))
     maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
-    found = image_rows({"rows": [], "empty": text("map.empty")}, sheet=True, elem_id="compare-neighbors")
+    found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
     explanation("compare-batch", text("compare.batch_about"))
     batch = loss_microscope(texts("loss_microscope"), linked=False, elem_id="compare-batch")
     page.resolve(others, lambda names: [store.get(name) for name in names])

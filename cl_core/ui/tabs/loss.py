@@ -24,6 +24,7 @@ from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
+from cl_core.ui.names import image_name, label_name
 from cl_core.ui.page import Event, Page
 
 # The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
@@ -90,7 +91,7 @@ def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) ->
 
 
 def _view_names(data: Dataset, batch: Batch) -> list[str]:
-    names = [data.names[row] for row in batch.rows.tolist()]
+    names = [image_name(data, row) for row in batch.rows.tolist()]
     return [text("loss.view", name=name, number=number) for number in (1, 2) for name in names]
 
 
@@ -133,7 +134,7 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
         pair = before, after
     first_images = instance_rows(data, uses_labels(config))
     keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in STORED_KINDS and n >= 0})
-    stored = {key: data.names[int(first_images[key])] for key in keys}
+    stored = {key: image_name(data, int(first_images[key])) for key in keys}
     panels = [
         image_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_images], stored)
         for space, comparison in zip(("untrained", "trained"), pair, strict=True)
@@ -165,7 +166,7 @@ def image_panel(
         comparison.anatomy,
         _codes(cell_roles(comparison, batch, instance_labels), list(texts("roles"))),
         views[: len(comparison.anatomy.cosines)],
-        _columns(comparison, views, stored, data.classes),
+        _columns(comparison, views, stored, [label_name(each) for each in data.classes]),
         comparison.chance,
     )
 

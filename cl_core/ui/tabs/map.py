@@ -28,6 +28,7 @@ from cl_core.ui.components import embedding_map, image_rows
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
+from cl_core.ui.names import class_name, family_names, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
@@ -66,7 +67,7 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
     data = model.dataset
     if color == "class":
         families = data.families[data.on_map]
-        return {"groups": packed(families, np.uint8), "groupNames": data.family_names, "score": None}
+        return {"groups": packed(families, np.uint8), "groupNames": family_names(data), "score": None}
     if color == "cluster":
         clusters = model.map_clusters(layer)
         names = [text("map.cluster", number=i + 1) for i in range(int(clusters.max()) + 1)]
@@ -78,7 +79,7 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
 
 def names_file(data: Dataset, rows: Tensor) -> str:
     """Address of the names of images: they load after the first drawing."""
-    names = json.dumps([data.names[row] for row in rows.tolist()], ensure_ascii=False).encode()
+    names = json.dumps([image_name(data, row) for row in rows.tolist()], ensure_ascii=False).encode()
     file = images.sprite_folder() / f"{data.name}-{hashlib.sha256(names).hexdigest()[:16]}-names.json"
     if not file.is_file() or file.stat().st_size != len(names):
         write_bytes(file, names)
@@ -87,7 +88,7 @@ def names_file(data: Dataset, rows: Tensor) -> str:
 
 def regions_value(found: list[Region], model: Model) -> list[dict[str, Any]]:
     """Regions with the names of their classes."""
-    return [{"point": region.point, "name": model.dataset.classes[region.label]} for region in found]
+    return [{"point": region.point, "name": class_name(model.dataset, region.label)} for region in found]
 
 
 def kept_text(keeps: Kept) -> str:
@@ -118,7 +119,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
     else:
         rows, points, named = snapshots.rows, snapshot_points(snapshots), []
         note = text("map.time_some", count=len(rows), all=f"{len(data.on_map):,}")
-        names = [data.names[row] for row in rows.tolist()]
+        names = [image_name(data, row) for row in rows.tolist()]
     chosen, cosines = _moving_matrix(snapshots, data.families[snapshots.rows])
     per_step = record.config.epochs / record.total_steps
     return {
@@ -127,7 +128,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
         "sprites": images.cached_sprites(data, rows),
         "names": names,
         "groups": packed(data.families[rows], np.uint8),
-        "groupNames": data.family_names,
+        "groupNames": family_names(data),
         "points": packed(whole_numbers(points), np.int16),
         "regions": regions_value(named, model),
         "note": note,
@@ -168,7 +169,7 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     groups = data.groups[data.on_map]
     cosines, positions = nearest_others(model.map_features(layer), groups, torch.tensor([point]), NEIGHBORS)
     near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
-    title = text("map.neighbors", name=data.names[row], space=text(f"map.layers.{layer}"))
+    title = text("map.neighbors", name=image_name(data, row), space=text(f"map.layers.{layer}"))
     found = [(int(data.on_map[p]), c) for p, c in near]
     by_search = model.search_cosines(row, [other for other, _ in found], layer)
     hint = text("map.neighbors_hint") if by_search is None else text("map.neighbors_hint_both")

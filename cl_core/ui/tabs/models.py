@@ -17,6 +17,7 @@ from cl_core.errors import UserError
 from cl_core.evaluation.knn import KnnResult
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import SHORT_COMMIT, ModelStore
+from cl_core.explore.verdict import CERTAIN
 from cl_core.hub.fetch import downloaded_bytes
 from cl_core.hub.recommended import RECOMMENDED, Recommended
 from cl_core.runs.feature_cache import cached_rows
@@ -27,7 +28,8 @@ from cl_core.ui import missing_images, visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.events import QUICK
-from cl_core.ui.explanation import explanation
+from cl_core.ui.explanation import emphasized, explanation
+from cl_core.ui.glossary import with_hints
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
 
@@ -48,7 +50,8 @@ def table(store: ModelStore) -> str:
             name,
             record.config.method,
             record.config.encoder,
-            f"{knn.accuracy:.1%}" if knn else "–",
+            with_interval(knn) if knn else "–",
+            *(_rounded(record.metrics.get("geometry", {}).get(name)) for name in ("alignment", "uniformity")),
             _origin(name, record.metrics.get("source"), shipped, own),
         )
         row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
@@ -62,7 +65,18 @@ def table(store: ModelStore) -> str:
         filled = f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         label = html.escape(caption, quote=True)
         tables.append(f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'><table>{filled}</table></div>")
-    return "".join(tables)
+    about = f"<p class='table-about'>{with_hints(emphasized(text('models.table_about')))}</p>"
+    return about + "".join(tables)
+
+
+def with_interval(knn: KnnResult) -> str:
+    """An accuracy with half the width of its 95 % interval, in percent."""
+    error = CERTAIN * (knn.accuracy * (1 - knn.accuracy) / knn.queries) ** 0.5
+    return f"{100 * knn.accuracy:.1f} ± {100 * error:.1f} %"
+
+
+def _rounded(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _origin(name: str, source: dict[str, Any] | None, shipped: Collection[str], own: Collection[str]) -> str:

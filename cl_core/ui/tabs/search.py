@@ -17,6 +17,7 @@ from cl_core.ui.components import image_rows, image_upload, menu, search_queries
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
+from cl_core.ui.names import image_choices, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.page import Event, Page, notice
 
@@ -41,7 +42,7 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
     elif choice and choice in (rows := model.choices):
         row = rows[choice]
         query, without = data.images[row : row + 1], int(data.groups[row])
-        asked = query_item(images.thumbnail(data, row), data.names[row])
+        asked = query_item(images.thumbnail(data, row), image_name(data, row))
     else:
         return {"rows": [], "empty": text("search.empty")}
     rows_shown = []
@@ -61,8 +62,9 @@ def query_item(src: str, caption: str) -> dict[str, Any]:
 
 def show_examples(model: Model) -> dict[str, Any]:
     """Queries to begin with."""
-    found = examples(model.dataset)
-    return {"examples": [{"src": images.data_url(each.image), "kind": each.kind, "name": each.name} for each in found]}
+    data = model.dataset
+    found = [(each, text(f"sketches.{each.name}") if each.row is None else image_name(data, each.row)) for each in examples(data)]
+    return {"examples": [{"src": images.data_url(each.image), "kind": each.kind, "name": name} for each, name in found]}
 
 
 def ask_for_answer(model: Model, event: gr.EventData) -> tuple[str, None]:
@@ -109,6 +111,7 @@ def build(page: Page, opened: Event) -> None:
 
 def choices(model: Model, chosen: str | None, wanted: str) -> tuple[Any, str]:
     """The images to choose from. The choice stays if it is among them, unless another tab asks for one (`wanted`)."""
-    names = list(model.choices)
+    names = model.choices
     chosen = wanted if wanted in names else chosen
-    return gr.update(choices=names, value=chosen if chosen in names else None), ""
+    listed = image_choices(model.dataset, names)
+    return gr.update(choices=listed, value=chosen if chosen in names else None), ""

@@ -20,6 +20,7 @@ from cl_core.text import texts
 from cl_core.ui import images
 from cl_core.ui.components import start_view
 from cl_core.ui.events import QUICK
+from cl_core.ui.names import image_name
 from cl_core.ui.neighbors import offered_name
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
@@ -61,7 +62,7 @@ def _write_file(model: Model, layout: Snapshots) -> str:
         "accuracy": [measured.get(step) for step in layout.steps],
         "points": packed(whole_numbers(points), np.int16),
         "rows": rows.tolist(),
-        "names": [data.names[row] for row in rows.tolist()],
+        "names": [image_name(data, row) for row in rows.tolist()],
         "regions": regions_value(found, model),
     }
     body = json.dumps(content, ensure_ascii=False).encode()

@@ -19,6 +19,7 @@ from cl_core.ui.components import image_upload, menu, pair_view
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
+from cl_core.ui.names import image_choices, image_name
 from cl_core.ui.page import Event, Page
 
 COLORS = ("#0072B2", "#D55E00")
@@ -88,13 +89,14 @@ def show(
     data = model.dataset
     names = model.choices
     row = names.get(choice or "", next(iter(names.values())))
-    return make_pair(data.images[row : row + 1], data.names[row], config, int(seed))
+    return make_pair(data.images[row : row + 1], image_name(data, row), config, int(seed))
 
 
 def choices(model: Model, chosen: str | None) -> dict[str, Any]:
     """The images to pick from when the model changes; the one chosen stays if it is among them."""
-    names = list(model.choices)
-    return gr.update(choices=names, value=chosen if chosen in names else names[0])
+    names = model.choices
+    listed = image_choices(model.dataset, names)
+    return gr.update(choices=listed, value=chosen if chosen in names else listed[0][1])
 
 
 def build(page: Page, opened: Event) -> None:

@@ -22,7 +22,7 @@ from cl_core.words.similarity import Answer, parse_analogy
 
 NEIGHBORS = 15
 ON_CARD = 5
-EXAMPLES = ["dog", "red", "violin", "dog cat", "king - man + woman"]
+EXAMPLES = ["violin", "red", "disease", "dog cat", "king - man + woman"]
 
 
 def answer_query(model: WordModel, query: str) -> tuple[str, list[str], list[Answer]]:

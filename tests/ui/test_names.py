@@ -1,0 +1,45 @@
+"""Names of images and classes in both languages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cl_core.data.registry import load_dataset
+from cl_core.text import texts, using_language
+from cl_core.ui.names import class_name, family_names, image_choices, image_name, label_name, slug
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.mark.parametrize("name", ["emoji", "fashion", "digits"])
+def test_every_image_class_and_family_has_a_chinese_name(name: str) -> None:
+    data = load_dataset(name)
+    with using_language("zh"):
+        images = {image_name(data, row) for row in data.on_map.tolist()}
+        if name != "digits":
+            classes = [class_name(data, label) for label in range(len(data.classes))]
+            assert [each for each in [*classes, *family_names(data)] if not HAN.search(each)] == []
+    # Signs such as "OK" are called by their letters in Chinese, too.
+    assert len([each for each in images if not HAN.search(each)]) < 0.03 * len(images)
+
+
+def test_names_of_the_data_set_stay_the_values_of_menus() -> None:
+    data = load_dataset("emoji")
+    with using_language("zh"):
+        listed = image_choices(data, {"grinning face": 0, "dog face": data.names.index("dog face")})
+    assert [value for _, value in listed] == ["grinning face", "dog face"]
+    assert [shown for shown, _ in listed] == ["嘿嘿", "狗脸"]
+    assert image_choices(data, {"grinning face": 0})[0] == ("grinning face", "grinning face")
+
+
+def test_imported_labels_keep_their_names() -> None:
+    with using_language("zh"):
+        assert label_name("my own class") == "my own class"
+
+
+def test_labels_have_keys_of_their_own() -> None:
+    data = [load_dataset(name) for name in ("emoji", "fashion")]
+    names = {each for one in data for each in [*one.classes, *one.family_names]}
+    assert {slug(name) for name in names} <= set(texts("labels"))
