@@ -15,7 +15,16 @@ from cl_core.ui import components, modules
 from cl_core.ui.modules import FRONTEND, module_files, module_url, modules_folder, preloads
 from tests.conftest import ROOT
 
-GROUPS = ("map.view", "loss_microscope", "temperature_lab", "twin_maps", "save")  # of texts that components get
+GROUPS = (
+    "map.view",
+    "loss_microscope",
+    "temperature_lab",
+    "twin_maps",
+    "save",
+    "start",
+    "search.queries",
+    "tour.panel",
+)  # of texts that components get
 WITHOUT_MODULE = {"image_upload", "menu"}  # Gradio's own components
 
 

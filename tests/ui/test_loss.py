@@ -15,6 +15,7 @@ from cl_core.explore.batch import compare, draw_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.training.loop import uses_labels
+from cl_core.ui.names import class_name
 from cl_core.ui.tabs.loss import Loss, cell_roles, compare_by, show
 
 STORE = ModelStore()
@@ -141,7 +142,7 @@ def test_cross_entropy_compares_with_classes() -> None:
     value = show(STORE.get("emoji-cross-entropy"), "own", COUNT, 1)
     panel = value["panels"][1]
     names = [column["caption"] for column in panel["columns"]]
-    assert set(names) == {data.classes[label] for label in batch.labels.tolist()}
+    assert set(names) == {class_name(data, label) for label in batch.labels.tolist()}
     for row, line in enumerate(numbers(panel["roles"], np.uint8).view(panel["rows"], -1).tolist()):
-        own = data.classes[int(batch.labels[row % COUNT])]
+        own = class_name(data, int(batch.labels[row % COUNT]))
         assert [value["roles"][code].endswith("positive") for code in line] == [name == own for name in names]

@@ -13,7 +13,7 @@ import torch
 
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
-from cl_core.explore.maps import map_points, snapshot_points
+from cl_core.explore.maps import layout_over_time, map_points, snapshot_points
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.ui.packing import WHOLE
@@ -46,12 +46,15 @@ def test_points_are_the_map_within_a_step() -> None:
     assert len(wire) < 20 * value["count"]  # 200 kB for 10,000
 
 
-def test_snapshots_are_those_of_the_run() -> None:
-    sent = map.snapshots_value(STORE.get(MODEL))
-    snapshots = find_run(MODEL).read_snapshots()
+@pytest.mark.parametrize("name", [MODEL, "emoji-moco"], ids=["all images", "monitor images"])
+def test_snapshots_are_those_of_the_run(name: str) -> None:
+    sent = map.snapshots_value(STORE.get(name))
+    snapshots = find_run(name).read_snapshots()
     assert sent is not None
     assert snapshots is not None
-    expected = snapshot_points(snapshots)
+    layout = layout_over_time(find_run(name))
+    assert (layout is None) == (name != MODEL)
+    expected = snapshot_points(snapshots) if layout is None else layout.embeddings.float()
     shape = numbers(sent["points"], np.int16).view(expected.shape).float()
     half = float((expected.reshape(-1, 2).amax(0) - expected.reshape(-1, 2).amin(0)).max()) / 2
     moved = (expected[-1, 3] - expected[0, 3]) / half
@@ -59,7 +62,7 @@ def test_snapshots_are_those_of_the_run() -> None:
     cells = snapshots.embeddings[:, sent["cells"]].float()
     cosines = numbers(sent["cosines"], np.int8).view(len(snapshots.steps), map.CELLS, map.CELLS)
     assert torch.allclose(cosines / 127, cells @ cells.transpose(1, 2), atol=0.005)
-    assert sent["epochs"][-1] == find_run(MODEL).read_record().config.epochs
+    assert sent["epochs"][-1] == find_run(name).read_record().config.epochs
 
 
 @pytest.mark.parametrize("color", map.COLORS)

@@ -50,7 +50,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(url)
+        page.goto(f"{url}?tab=views")
         page.wait_for_selector(READY["views"])
         open_tab(page, "Models")
         page.wait_for_selector(READY["models"])
@@ -111,7 +111,7 @@ def test_a_page_outlives_the_server(wide: BrowserContext, environment: dict[str,
     page = wide.new_page()
     page.set_default_timeout(PATIENCE_MS)
     with running_app(tmp_path / "log", ["app.py"], environment, port) as url:
-        page.goto(url)
+        page.goto(f"{url}?tab=views")
         page.wait_for_selector(READY["views"])
         open_tab(page, "Loss")
         page.wait_for_selector(READY["loss"])

@@ -103,6 +103,8 @@ def test_the_deployed_files_are_an_app(
         page = wide.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
+        page.wait_for_selector(".cl-door")
+        open_tab(page, "Views")
         page.wait_for_selector(READY["views"])
         open_tab(page, "Loss")
         page.wait_for_selector(READY["loss"])

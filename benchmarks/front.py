@@ -1,0 +1,177 @@
+"""What a visitor waits for: first paint, tab changes, layout shifts, frames while the map moves, size of targets on a phone.
+
+    python -m benchmarks.front
+
+Starts the app, opens it in a headless browser and prints one JSON line. Headless Chromium draws without a GPU.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks import hardware
+from cl_core.ui.navigation import TABS
+from tests.browser.conftest import FLAGS, READY, running_app
+from tests.browser.install import find_browser
+
+ROUNDS = 5
+SHIFTS = """() => {
+  globalThis.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.shifts += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+}"""
+# Draws a map of `count` images, moves it between two layouts for two seconds, and counts frames.
+FRAMES = """async ({ modules, count, columns }) => {
+  const { MapPlane } = await import(modules + "/parts/map_plane.js");
+  const { Scope } = await import(modules + "/lib/scope.js");
+  const { Sheet } = await import(modules + "/render/sheet.js");
+  const { moveScene, snappedScene } = await import(modules + "/lib/scenes.js");
+  const frame = document.createElement("div");
+  frame.style.cssText = "position:fixed;inset:0;width:1000px;height:500px;z-index:2000;background:#fff";
+  document.body.append(frame);
+  const scope = new Scope();
+  const plane = new MapPlane(scope, () => {});
+  plane.node.style.cssText = "width:1000px;height:500px;position:relative";
+  frame.append(plane.node);
+  const tile = document.createElement("canvas");
+  tile.width = 40 * columns;
+  tile.height = 40 * Math.ceil(count / columns);
+  const pen = tile.getContext("2d");
+  for (let i = 0; i < count; i++) {
+    pen.fillStyle = `hsl(${(i * 47) % 360} 70% 50%)`;
+    pen.fillRect((i % columns) * 40 + 4, Math.floor(i / columns) * 40 + 4, 32, 32);
+  }
+  const image = await new Promise((resolve) => {
+    tile.toBlob((blob) => {
+      const found = new Image();
+      found.onload = () => resolve(found);
+      found.src = URL.createObjectURL(blob);
+    });
+  });
+  const layout = () => ({ xs: Float32Array.from({ length: count }, () => Math.random() * 2 - 1),
+    ys: Float32Array.from({ length: count }, () => Math.random() * 2 - 1) });
+  const layouts = [layout(), layout()];
+  const plain = { points: { xs: layouts[0].xs.slice(), ys: layouts[0].ys.slice() }, layouts, extent: { across: 1, down: 1 },
+    colors: new Uint32Array(count).fill(0xffaa5500), groups: null, groupNames: [], score: null, low: 0, high: 1, about: "",
+    regions: [], side: 0, source: null, moved: 0 };
+  plane.measure();
+  const before = performance.now();
+  const scene = snappedScene(plain, 1000, 500);
+  const snapping = performance.now() - before;
+  plane.images = new Sheet(image, columns);
+  plane.setScene(scene, false);
+  let frames = 0;
+  const start = performance.now();
+  await new Promise((resolve) => {
+    const step = (time) => {
+      moveScene(scene, 0.5 + 0.5 * Math.sin((time - start) / 300));
+      plane.draw();
+      frames += 1;
+      if (time - start < 2000) requestAnimationFrame(step);
+      else resolve();
+    };
+    requestAnimationFrame(step);
+  });
+  const seconds = (performance.now() - start) / 1000;
+  scope.end();
+  frame.remove();
+  return { frames_per_s: Math.round(frames / seconds), snap_ms: Math.round(snapping / 2) };
+}"""
+SMALL = """() => [...document.querySelectorAll('button, a[href], select, input:not([type=hidden]), summary, [role=tab]')]
+  .filter((node) => node.checkVisibility())
+  .map((node) => [node, (node.closest('label') ?? node).getBoundingClientRect()])
+  .filter(([, box]) => box.width > 1 && box.height > 1 && (box.height < 40 || box.width < 40))
+  .map(([node, box]) =>
+    `${node.tagName}.${node.className} ${(node.textContent || node.ariaLabel || '').trim().slice(0, 24)} ` +
+    `${Math.round(box.width)}x${Math.round(box.height)}`)"""
+
+
+def first_paint(browser: Browser, url: str) -> float:
+    """Milliseconds from the page's first answer to the first drawing of Start, with an empty browser cache."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector(READY["start"], timeout=60_000)
+    found: float = page.evaluate("() => performance.now() - performance.getEntriesByType('navigation')[0].responseStart")
+    context.close()
+    return found
+
+
+def open_ms(page: Page, tab: str) -> float:
+    """Milliseconds from a click on a tab to its figure."""
+    ready = "#search-queries .cl-example" if tab == "search" else READY[tab]
+    started: float = page.evaluate("(tab) => { contrastiveLink.goTo(tab); return performance.now(); }", tab)
+    page.wait_for_selector(ready, timeout=60_000)
+    return float(page.evaluate("() => performance.now()")) - started
+
+
+def measure(browser: Browser, url: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"first_paint_ms": round(statistics.median(first_paint(browser, url) for _ in range(ROUNDS)))}
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(url)
+    page.wait_for_selector(READY["start"])
+    for tab in TABS:  # what the server computes once
+        open_ms(page, tab)
+        page.wait_for_timeout(1500)
+    page.close()
+    tabs: dict[str, list[float]] = {tab: [] for tab in TABS[1:]}
+    shifts: dict[str, float] = {}
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(url)
+        page.wait_for_selector(READY["start"])
+        page.wait_for_timeout(1000)
+        page.evaluate(SHIFTS)
+        for tab in TABS[1:]:
+            before = page.evaluate("() => globalThis.shifts")
+            tabs[tab].append(open_ms(page, tab))
+            page.wait_for_timeout(900)
+            shifts[tab] = max(shifts.get(tab, 0), page.evaluate("() => globalThis.shifts") - before)
+        page.close()
+    found["tab_ms"] = {tab: round(statistics.median(values)) for tab, values in tabs.items()}
+    found["layout_shift"] = {tab: round(value, 3) for tab, value in shifts.items()}
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{url}?tab=map")
+    page.wait_for_selector(READY["map"])
+    modules = page.evaluate("() => document.querySelector('link[rel=modulepreload]').href.replace(/\\/components\\/.*/, '')")
+    found["moving"] = {
+        str(count): page.evaluate(FRAMES, {"modules": modules, "count": count, "columns": 60 if count < 5000 else 100})
+        for count in (2000, 10_000)
+    }
+    page.close()
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = phone.new_page()
+    small: dict[str, list[str]] = {}
+    for tab in TABS:
+        page.goto(f"{url}?tab={tab}")
+        page.wait_for_selector(READY[tab], timeout=60_000)
+        page.wait_for_timeout(500)
+        small[tab] = page.evaluate(SMALL)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+    phone.close()
+    found["small_targets"] = {tab: len(nodes) for tab, nodes in small.items()}
+    found["examples_of_small_targets"] = sorted({node for nodes in small.values() for node in nodes})[:60]
+    return found
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_app(Path(folder) / "log", ["app.py"], dict(os.environ)) as url,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        print(json.dumps({**hardware.describe(), **measure(browser, url)}))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
