@@ -141,7 +141,8 @@ def measure(browser: Browser, url: str) -> dict[str, Any]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(f"{url}?tab=map")
     page.wait_for_selector(READY["map"])
-    modules = page.evaluate("() => document.querySelector('link[rel=modulepreload]').href.replace(/\\/components\\/.*/, '')")
+    link = page.locator("link[rel=modulepreload][href*='/components/']").first.get_attribute("href") or ""
+    modules = link.partition("/components/")[0]
     found["moving"] = {
         str(count): page.evaluate(FRAMES, {"modules": modules, "count": count, "columns": 60 if count < 5000 else 100})
         for count in (2000, 10_000)

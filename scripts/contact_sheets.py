@@ -26,7 +26,7 @@ from tests.browser.install import find_browser
 
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "wide": (1920, 1080)}
 COLUMNS = 4
-TILE = {"phone": 300, "laptop": 640, "wide": 640}  # width on the sheet, pixels
+TILE = {"phone": 220, "laptop": 460, "wide": 460}  # width on the sheet, pixels
 STATES = {"curves": "", "map": "", "search": "&query=dog+face", "words": ""}
 SETTLED_MS = 900
 
@@ -75,7 +75,7 @@ def main() -> None:
                     if arguments.only and not any(each in name for each in arguments.only):
                         continue
                     tiles = list(screens(browser, url, size, theme, "" if language == "en" else language))
-                    sheet(tiles, TILE[size]).save(arguments.folder / f"{name}.webp", quality=60, method=6)
+                    sheet(tiles, TILE[size]).save(arguments.folder / f"{name}.webp", quality=45, method=6)
                     print(name, flush=True)
         browser.close()
 

@@ -37,17 +37,30 @@ def snapshot_points(snapshots: Snapshots) -> Tensor:
     return (snapshots.embeddings.float() - mean) @ axes
 
 
-def layout_over_time(folder: RunFolder) -> Snapshots | None:
+def layout_over_time(folder: RunFolder, count: int) -> Snapshots | None:
     """Places on the map at each snapshot of the training, (S, P, 2) float16 as `embeddings`; None before `lay_out`.
 
     The last are those of the finished run's t-SNE.
+
+    Args:
+        count: images of the data set.
+
+    Raises:
+        UserError: the file is damaged, or its places are not those of different images of the data set.
     """
-    return folder.read_snapshots(folder.layout_file)
+    layout = folder.read_snapshots(folder.layout_file)
+    if layout is None:
+        return None
+    rows, places = layout.rows, layout.embeddings
+    whole = len(layout.steps) > 0 and len(rows) > 0 and places.shape[2] == 2 and bool(places.isfinite().all())
+    if not whole or int(rows.max()) >= count or len(rows.unique()) < len(rows):
+        raise UserError("runs.odd_snapshots", file=folder.layout_file)
+    return layout
 
 
 def can_lay_out(folder: RunFolder) -> bool:
-    """Whether the features over time are stored, from which `lay_out` computes the places."""
-    return folder.features_file.is_file()
+    """Whether the run is finished and its features over time are stored, from which `lay_out` computes the places."""
+    return folder.features_file.is_file() and folder.read_record().state == "finished"
 
 
 def lay_out(run: Run, dataset: Dataset) -> Iterator[float]:
@@ -58,17 +71,19 @@ def lay_out(run: Run, dataset: Dataset) -> Iterator[float]:
     this keeps more neighbors than AlignedUMAP (docs/results.md).
 
     Raises:
-        UserError: the features are missing or damaged, or the folder is not writable.
+        UserError: the run is not finished, its features are missing, damaged or not those of all snapshots, or the folder is
+            not writable.
     """
     folder = run.folder
     history = folder.read_snapshots(folder.features_file)
-    if history is None:
+    if history is None or run.record.state != "finished":
         raise UserError("maps.no_features", file=folder.features_file)
     yield 0.0
     finished = map_points(run, dataset, "tsne")
     kept = torch.isin(history.rows, dataset.on_map)
     rows = history.rows[kept]
-    if not bool(kept.any()):
+    snapshots = folder.read_snapshots()
+    if not bool(kept.any()) or (snapshots is not None and snapshots.steps != history.steps):
         raise UserError("runs.odd_snapshots", file=folder.features_file)
     place = torch.zeros(len(dataset), dtype=torch.long)
     place[dataset.on_map] = torch.arange(len(dataset.on_map))

@@ -29,6 +29,7 @@ from cl_core.training.distributed import World
 from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
 
 SAVE_EVERY_S = 30.0
+LARGEST_FEATURES = 500_000_000  # bytes of the features over time; without the last ones there is no map over time
 
 
 def versions() -> dict[str, str]:
@@ -200,8 +201,10 @@ class ImageRecorder(Recorder[Event, RunRecord]):
         training, step = self.training, snapshot.step
         self._snapshots = Snapshots.appended(self._snapshots, training.monitor_rows, step, snapshot.embeddings)
         self.folder.write_snapshots(self._snapshots)
-        self._features = Snapshots.appended(self._features, training.map_rows, step, snapshot.features)
-        self.folder.write_snapshots(self._features, self.folder.features_file)
+        stored = 0 if self._features is None else self._features.embeddings.nbytes
+        if training.world.is_main and stored + 2 * snapshot.features.numel() <= LARGEST_FEATURES:
+            self._features = Snapshots.appended(self._features, training.map_rows, step, snapshot.features)
+            self.folder.write_snapshots(self._features, self.folder.features_file)
 
     def _take_metrics(self, point: dict[str, Any]) -> None:
         """Set the metrics of the run to those of a snapshot, which is a line of `metrics.jsonl`."""

@@ -23,6 +23,7 @@ from cl_core.ui.urls import file_url
 
 SHEET_TILE = 40  # pixels
 MOST_TILE = 96  # pixels, of a batch's images
+LOOKED_AT = 500  # images that tell on what all of them stand
 GROUNDS: dict[int | None, str] = {255: "white", 0: "black", None: ""}
 SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
@@ -93,7 +94,7 @@ def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
 
     `ground`: "white" or "black" where the images stand on that color, which the sheet leaves out; else "".
     """
-    count, color = len(rows), ground(dataset.images[dataset.shown])
+    count, color = len(rows), ground(dataset.images[dataset.shown[:: 1 + len(dataset.shown) // LOOKED_AT]])
     columns = math.ceil(math.sqrt(count))
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
     which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]
@@ -112,7 +113,7 @@ def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
         "url": url,
         "columns": columns,
         "count": count,
-        "ground": {255: "white", 0: "black"}.get(-1 if color is None else color, ""),
+        "ground": GROUNDS[color],
     }
 
 

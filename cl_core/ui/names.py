@@ -10,6 +10,7 @@ from cl_core.data.dataset import Dataset
 from cl_core.system.paths import ASSETS
 from cl_core.text import language, texts
 
+KNOWN = {"emoji", "fashion", "fashion-mnist", "digits", "mnist", "cifar10"}  # data sets whose labels the locale has
 TRANSLATED = "emoji"  # the data set whose images have names in other languages
 
 
@@ -17,24 +18,22 @@ def image_name(data: Dataset, row: int) -> str:
     """The name of an image."""
     if data.name == TRANSLATED:
         listed = _emoji_names(language())
-        if listed is not None and len(listed) == len(data):
-            return listed[row]
-    return label_name(data.names[row])
-
-
-def label_name(label: str) -> str:
-    """The name of a class; as it is where the locale has none, as for imported images."""
-    return _labels(language()).get(slug(label), label)
+        return data.names[row] if listed is None or len(listed) != len(data) else listed[row]
+    return _label_name(data, data.names[row])
 
 
 def class_name(data: Dataset, label: int) -> str:
-    """The name of a class of a data set."""
-    return label_name(data.classes[label])
+    """The name of a class; imported ones are called what they are called."""
+    return _label_name(data, data.classes[label])
 
 
 def family_names(data: Dataset) -> list[str]:
     """The names of a data set's coarse labels."""
-    return [label_name(name) for name in data.family_names]
+    return [_label_name(data, name) for name in data.family_names]
+
+
+def _label_name(data: Dataset, label: str) -> str:
+    return _labels(language()).get(slug(label), label) if data.name in KNOWN else label
 
 
 def image_choices(data: Dataset, choices: dict[str, int]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cl_core.text import text
 from cl_core.ui.components import tour_panel
-from cl_core.ui.links import number
+from cl_core.ui.links import one_of
 from cl_core.ui.page import Page
 
 # What the controls are set to at each step, as in a link.
@@ -33,5 +33,5 @@ def steps() -> list[dict[str, Any]]:
 
 def build(page: Page) -> None:
     """Lay out the panel beside the page; it is hidden unless the link names a step."""
-    page.link("tour", read=lambda raw, _: number(raw, 1, len(STEPS)))
+    page.link("tour", read=lambda raw, _: one_of(raw, [str(i + 1) for i in range(len(STEPS))]))
     tour_panel(steps(), elem_id="tour", elem_classes="tour")

@@ -49,12 +49,12 @@ def test_places_over_time_end_at_the_finished_map_and_keep_neighbors(small_run: 
     shutil.copytree(small_run, folder)
     run, data = open_run(RunFolder(folder)), load_dataset("digits")
     assert can_lay_out(run.folder), "training stores the features"
-    assert layout_over_time(run.folder) is None
+    assert layout_over_time(run.folder, len(data)) is None
     features = run.folder.read_snapshots(run.folder.features_file)
     assert features is not None and features.rows.tolist() == data.on_map.tolist()
     done = list(lay_out(run, data))
     assert done[0] == 0 and done[-1] == 1 and done == sorted(done)
-    layout = layout_over_time(run.folder)
+    layout = layout_over_time(run.folder, len(data))
     assert layout is not None and layout.steps == features.steps
     finished = projection.standard(map_points(run, data, "tsne"))
     assert torch.allclose(layout.embeddings[-1].float(), finished, atol=2e-3)

@@ -52,7 +52,7 @@ def test_snapshots_are_those_of_the_run(name: str) -> None:
     snapshots = find_run(name).read_snapshots()
     assert sent is not None
     assert snapshots is not None
-    layout = layout_over_time(find_run(name))
+    layout = layout_over_time(find_run(name), len(STORE.get(name).dataset))
     assert (layout is None) == (name != MODEL)
     expected = snapshot_points(snapshots) if layout is None else layout.embeddings.float()
     shape = numbers(sent["points"], np.int16).view(expected.shape).float()

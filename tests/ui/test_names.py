@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
 from cl_core.data.registry import load_dataset
 from cl_core.text import texts, using_language
-from cl_core.ui.names import class_name, family_names, image_choices, image_name, label_name, slug
+from cl_core.ui.names import class_name, family_names, image_choices, image_name, slug
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
@@ -35,8 +36,10 @@ def test_names_of_the_data_set_stay_the_values_of_menus() -> None:
 
 
 def test_imported_labels_keep_their_names() -> None:
+    data = dataclasses.replace(load_dataset("fashion"), name="mine")
     with using_language("zh"):
-        assert label_name("my own class") == "my own class"
+        assert class_name(data, 0) == "Ankle boot"
+    assert image_name(load_dataset("emoji"), load_dataset("emoji").names.index("lock")) == "lock", "and not that of its class"
 
 
 def test_labels_have_keys_of_their_own() -> None:

@@ -10,6 +10,7 @@
   const OTHER_LANGUAGES = ["zh"]; // pages below the root, by code
   const WRITE_DELAY_MS = 200; // browsers allow few changes of the address a second
   const FIRST_OF_EARLIER = "views";
+  const CONTROLS_OF_VIEWS = ["image", "crop", "jitter", "flip", "gray", "blur", "pair"];
   const TAB_TRIES = 100;
   const TAB_RETRY_MS = 100;
 
@@ -121,7 +122,7 @@
   // --- tabs -------------------------------------------------------------------------------------------------------------
 
   // Read before the first tabs report that they are open. Links of earlier versions name no tab where they lead to the views.
-  const ofEarlier = [...state.keys()].some((name) => !name.startsWith("__")) ? FIRST_OF_EARLIER : null;
+  const ofEarlier = CONTROLS_OF_VIEWS.some((name) => state.has(name)) ? FIRST_OF_EARLIER : null;
   const linkedTabs = [state.get("tab") ?? ofEarlier, state.get("words")];
   /** @type {Record<string, string>} */
   let titles = {}; // of the tabs, by id

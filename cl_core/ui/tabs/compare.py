@@ -19,6 +19,7 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.explore.projection import Projector, align
 from cl_core.explore.verdict import difference, differing_settings
 from cl_core.losses.negative_cosine import LOWEST
+from cl_core.runs.feature_cache import cached_rows
 from cl_core.text import text, texts
 from cl_core.training.loop import uses_labels
 from cl_core.ui import images
@@ -77,7 +78,9 @@ def _verdict(first: Model, second: Model) -> str:
     names = {"first": first.name, "second": second.name}
     if first.config.dataset != second.config.dataset:
         return text("compare.verdict.other_data", dataset=second.config.dataset, **names)
-    if not first.dataset.labeled:
+    data = first.dataset
+    partly = len(cached_rows(data)) < len(data)  # of a large data set an encoder's features are computed for the gallery alone
+    if not data.labeled or (partly and not (first.trained_here and second.trained_here)):
         return text("compare.verdict.unmeasured", **names)
     seen = any(uses_labels(each.config) for each in (first, second))
     right = [answered_right(each.features(), first.dataset, labels_seen=seen) for each in (first, second)]

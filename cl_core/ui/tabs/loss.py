@@ -24,7 +24,7 @@ from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
-from cl_core.ui.names import image_name, label_name
+from cl_core.ui.names import class_name, image_name
 from cl_core.ui.page import Event, Page
 
 # The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
@@ -166,7 +166,7 @@ def image_panel(
         comparison.anatomy,
         _codes(cell_roles(comparison, batch, instance_labels), list(texts("roles"))),
         views[: len(comparison.anatomy.cosines)],
-        _columns(comparison, views, stored, [label_name(each) for each in data.classes]),
+        _columns(comparison, views, stored, [class_name(data, label) for label in range(len(data.classes))]),
         comparison.chance,
     )
 

@@ -110,8 +110,8 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
     if snapshots is None or len(snapshots.steps) < 2:
         return None
     record = model.record
-    layout = layout_over_time(folder)
-    if layout is not None and layout.steps == snapshots.steps and bool((layout.rows < len(data)).all()):
+    layout = _valid_layout(folder, len(data))
+    if layout is not None and layout.steps == snapshots.steps:
         rows, points = layout.rows, layout.embeddings.float()
         named = regions(points[-1], data.labels[rows]) if data.labeled else []
         note = text("map.time_whole", count=f"{len(rows):,}")
@@ -137,6 +137,14 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
         "cosines": packed((127 * cosines).round(), np.int8),
         **_curves(folder),
     }
+
+
+def _valid_layout(folder: RunFolder, count: int) -> Snapshots | None:
+    """Places over time; None where there are none, or where those of a pulled run are odd."""
+    try:
+        return layout_over_time(folder, count)
+    except UserError:
+        return None
 
 
 def _moving_matrix(snapshots: Snapshots, families: Tensor) -> tuple[Tensor, Tensor]:

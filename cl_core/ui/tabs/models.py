@@ -51,7 +51,7 @@ def table(store: ModelStore) -> str:
             record.config.method,
             record.config.encoder,
             with_interval(knn) if knn else "–",
-            *(_rounded(record.metrics.get("geometry", {}).get(name)) for name in ("alignment", "uniformity")),
+            *(_rounded((record.metrics.get("geometry") or {}).get(name)) for name in ("alignment", "uniformity")),
             _origin(name, record.metrics.get("source"), shipped, own),
         )
         row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
@@ -71,7 +71,7 @@ def table(store: ModelStore) -> str:
 
 def with_interval(knn: KnnResult) -> str:
     """An accuracy with half the width of its 95 % interval, in percent."""
-    error = CERTAIN * (knn.accuracy * (1 - knn.accuracy) / knn.queries) ** 0.5
+    error = CERTAIN * (knn.accuracy * (1 - knn.accuracy) / max(1, knn.queries)) ** 0.5
     return f"{100 * knn.accuracy:.1f} ± {100 * error:.1f} %"
 
 

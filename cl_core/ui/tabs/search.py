@@ -88,7 +88,7 @@ def build(page: Page, opened: Event) -> None:
     explanation("search", text("search.about"))
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=0, min_width=260, elem_classes="panel aside"):
-            queries = search_queries("search-upload", "search-view", "search-choice", elem_id="search-queries")
+            queries = search_queries("search-upload", "search-view", elem_id="search-queries")
             upload = image_upload(
                 text("search.upload"), elem_id="search-upload", height=170, sources=["upload", "clipboard", "webcam"]
             )

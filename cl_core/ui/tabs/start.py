@@ -36,7 +36,7 @@ def shown_model(store: ModelStore) -> Model | None:
     for name in store.names():
         model = store.get(name)
         try:
-            if layout_over_time(model.folder) is not None and model.dataset is not None:
+            if layout_over_time(model.folder, len(model.dataset)) is not None:
                 return model
         except UserError:
             continue
@@ -45,7 +45,7 @@ def shown_model(store: ModelStore) -> Model | None:
 
 def show(model: Model) -> dict[str, Any]:
     """The images on the map at their places over time."""
-    layout = layout_over_time(model.folder)
+    layout = layout_over_time(model.folder, len(model.dataset))
     assert layout is not None
     sheet = images.cached_sprites(model.dataset, layout.rows)
     return {"count": len(layout.rows), "sprites": sheet, "file": _write_file(model, layout)}

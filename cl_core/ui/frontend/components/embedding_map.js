@@ -224,8 +224,9 @@ class EmbeddingMap {
     }
     if (!scene || scene.layouts.length < 2) return;
     moveScene(scene, position);
+    if (scene.source) moveScene(scene.source, position); // which is what is saved as numbers
     const atEnd = position > scene.layouts.length - 1.02;
-    scene.regions = atEnd ? (this.#scene?.regions ?? []) : [];
+    scene.regions = atEnd ? (this.#value?.snapshots?.regions ?? []) : [];
     this.#showTrails();
     this.plane.moved();
   }

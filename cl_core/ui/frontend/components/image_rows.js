@@ -15,7 +15,7 @@ export function mount(context) {
     const sheet = new BottomSheet(scope, context.props.close, content);
     root.replaceChildren(sheet.node);
     scope.listen(root, "click", (event) => {
-      const button = /** @type {HTMLElement} */ (event.target).closest("button");
+      const button = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest("button.cl-item"));
       if (!button) return;
       const [row, item] = [Number(button.dataset.row), Number(button.dataset.item)];
       if (rows[row].items[item].id === null) return;

@@ -2,13 +2,14 @@
 
 import { mountComponent } from "../lib/component.js";
 import { fill } from "../lib/formats.js";
+import { readLink } from "../lib/page.js";
 import { Chips } from "../parts/chips.js";
 import { DrawingPad } from "../parts/drawing_pad.js";
 import { build, buildButton, prefersStillness } from "../render/dom.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Context, QueriesValue, Strings } from "../types.js" */
-/** @typedef {Context<QueriesValue, { strings: Strings; upload: string; answers: string; choice: string }>} QueriesContext */
+/** @typedef {Context<QueriesValue, { strings: Strings; upload: string; answers: string }>} QueriesContext */
 
 const NARROW = 720; // CSS pixels
 const TRIES = 60; // frames in which the upload shows its input again
@@ -28,7 +29,11 @@ export function mount(context) {
     const tabs = new Chips(scope, strings.begin, choices, choose, { labelHidden: true });
     choose("examples");
     root.replaceChildren(queries.back, tabs.node, grid, pad.node);
+    let shown = "";
     return ({ examples }) => {
+      const first = examples[0]?.src ?? "";
+      if (first === shown) return;
+      shown = first;
       grid.replaceChildren(...examples.map((each) => exampleButton(scope, strings, queries, each)));
       queries.forget();
     };
@@ -65,7 +70,7 @@ class Queries {
     scope.listen(this.back, "click", () => this.#goBack());
     // Before the answers' own listener makes the clicked image the query.
     const noteClicks = (/** @type {Event} */ event) => {
-      const answer = /** @type {HTMLElement} */ (event.target).closest(`#${context.props.answers} button.cl-item`);
+      const answer = /** @type {HTMLElement} */ (event.target).closest(`#${context.props.answers} button.cl-item:not([data-item="0"])`);
       if (answer) this.#remember();
     };
     scope.listen(document, "click", noteClicks, { capture: true });
@@ -78,11 +83,9 @@ class Queries {
   }
 
   #remember() {
-    const { upload, choice } = this.#context.props;
-    const image = document.querySelector(`#${upload} img`);
-    const input = document.querySelector(`#${choice} input`);
+    const image = document.querySelector(`#${this.#context.props.upload} img`);
     const src = image instanceof HTMLImageElement ? image.src : "";
-    this.#earlier.push({ src, name: input instanceof HTMLInputElement ? input.value : "" });
+    this.#earlier.push({ src, name: readLink("query") ?? "" });
     this.back.hidden = false;
   }
 

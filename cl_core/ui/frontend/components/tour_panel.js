@@ -15,7 +15,7 @@ export function mount(context) {
     const { strings } = context.props;
     return ({ steps }) => {
       const at = Number(readLink("tour"));
-      if (!(at >= 1 && at <= steps.length)) return;
+      if (!(Number.isInteger(at) && at >= 1 && at <= steps.length)) return;
       rememberStep(at);
       document.body.classList.add("touring");
       scope.onEnd(() => document.body.classList.remove("touring"));

@@ -23,7 +23,7 @@ export function rememberStep(number) {
 /** The step that was seen last; 1 at first. */
 export function lastStep() {
   try {
-    return Math.max(1, Number(localStorage.getItem(KEY)) || 1);
+    return Math.max(1, Math.trunc(Number(localStorage.getItem(KEY))) || 1);
   } catch {
     return 1;
   }

@@ -59,7 +59,9 @@ export class Drift {
     scope.onThemeChange(() => this.#drawSoon());
     scope.listen(this.#canvas, "pointermove", (event) => this.#point(/** @type {PointerEvent} */ (event)));
     scope.listen(this.#canvas, "pointerdown", (event) => this.#point(/** @type {PointerEvent} */ (event)));
-    scope.listen(this.#canvas, "pointerleave", () => this.#leave());
+    scope.listen(this.#canvas, "pointerleave", (event) => {
+      if (/** @type {PointerEvent} */ (event).pointerType !== "touch") this.#leave(); // a tap leaves before it clicks
+    });
     scope.listen(this.#canvas, "click", () => {
       if (this.#near >= 0) onOpen(this.#file.rows[this.#near]);
     });
@@ -89,8 +91,8 @@ export class Drift {
     const box = boxOf(this.#given);
     const cell = cellSide(width, height, this.#file.count);
     const snapped = this.#given.map(({ xs, ys }) => {
-      const wide = xs.map((x) => ((x - box.left) / (box.right - box.left)) * width);
-      const high = ys.map((y) => ((y - box.top) / (box.bottom - box.top)) * height);
+      const wide = xs.map((x) => ((x - box.left) / Math.max(1e-9, box.right - box.left)) * width);
+      const high = ys.map((y) => ((y - box.top) / Math.max(1e-9, box.bottom - box.top)) * height);
       return snapToGrid({ xs: wide, ys: high }, cell);
     });
     const { layouts, factor } = fitted(snapped, cell, width, height);
@@ -113,8 +115,7 @@ export class Drift {
       ys[i] = from.ys[i] + eased * (to.ys[i] - from.ys[i]);
     }
     this.#drawImages(pen);
-    if (high === this.#layouts.length - 1 && fraction > 0.98) this.#drawNames(pen);
-    else if (low === this.#layouts.length - 1) this.#drawNames(pen);
+    if (this.#position > this.#layouts.length - 1.02) this.#drawNames(pen);
     this.node.dataset.position = this.#position.toFixed(2);
   }
 

@@ -60,6 +60,10 @@ export class Player {
     return this.#slider.valueAsNumber;
   }
 
+  get playing() {
+    return this.#frame !== null;
+  }
+
   /** @param {number[]} epochs of the snapshots */
   load(epochs) {
     this.pause();
@@ -83,6 +87,7 @@ export class Player {
   }
 
   start() {
+    this.pause();
     const last = this.#epochs.length - 1;
     if (this.position >= last) this.go(0);
     this.#label(ICONS.pause, this.#strings.pause);
