@@ -27,7 +27,7 @@ from tests.browser.install import find_browser
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "wide": (1920, 1080)}
 COLUMNS = 4
 TILE = {"phone": 220, "laptop": 460, "wide": 460}  # width on the sheet, pixels
-STATES = {"curves": "", "map": "", "search": "&query=dog+face", "words": ""}
+STATES = {"search": "&query=dog+face"}
 SETTLED_MS = 900
 
 

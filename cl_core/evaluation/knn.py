@@ -42,8 +42,7 @@ class KnnResult:
 
     def split(self) -> str:
         """How many queries against how many images, and how they are split."""
-        sizes = {"queries": f"{self.queries:,}", "gallery": f"{self.gallery:,}"}
-        return text(f"evaluation.split.{self.rule.replace('-', '_')}", **sizes)
+        return split_text(self.queries, self.gallery, self.rule)
 
     def protocol(self) -> str:
         """One line, in the language in effect."""
@@ -58,6 +57,11 @@ class KnnResult:
             temperature=f"{self.temperature:g}",
             rule=rule_text(self.rule),
         )
+
+
+def split_text(queries: int, gallery: int, rule: Rule) -> str:
+    """How many queries against how many images, and how they are split, in the language in effect."""
+    return text(f"evaluation.split.{rule.replace('-', '_')}", queries=f"{queries:,}", gallery=f"{gallery:,}")
 
 
 NO_NEIGHBOR = -1  # the prediction for a query without neighbors
@@ -126,16 +130,13 @@ def split_of(dataset: Dataset, labels_seen: bool) -> Split:
     return Split(images[held_out], images[~held_out], "held-out")
 
 
-def answered_right(
-    features: Tensor, dataset: Dataset, k: int = 10, temperature: float = 0.1, labels_seen: bool = False
-) -> Tensor:
-    """Which queries kNN gives their own label, (Q,) bool, on the split of `split_of`.
+def answered_right(features: Tensor, dataset: Dataset, split: Split, k: int = 10, temperature: float = 0.1) -> Tensor:
+    """Which queries of a split kNN gives their own label, (Q,) bool.
 
     Args:
         features: (N, D), of the whole data set.
     """
     features = F.normalize(features, dim=1)
-    split = split_of(dataset, labels_seen)
     groups = dataset.groups[split.queries] if split.rule == "leave-one-out" else None
     predicted = knn_predict(
         features[split.queries],
@@ -155,7 +156,7 @@ def evaluate_knn(
 ) -> KnnResult:
     """kNN accuracy of features (N, D) of a whole data set, on the split of `split_of`."""
     split = split_of(dataset, labels_seen)
-    accuracy = answered_right(features, dataset, k, temperature, labels_seen).double().mean().item()
+    accuracy = answered_right(features, dataset, split, k, temperature).double().mean().item()
     count = len(split.queries)
     gallery, classes = len(split.gallery), len(dataset.classes)
     return KnnResult(accuracy, k, temperature, count, gallery, classes, dataset.label_kind, split.rule, dataset.title)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +35,15 @@ def sprite_folder() -> Path:
     folder = cache_dir() / "sprites"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def json_file(name: str, content: Any) -> str:
+    """Address of JSON that the app serves, written once; its name has a hash of the content."""
+    body = json.dumps(content, ensure_ascii=False).encode()
+    file = sprite_folder() / f"{name}-{hashlib.sha256(body).hexdigest()[:16]}.json"
+    if not file.is_file() or file.stat().st_size != len(body):
+        write_bytes(file, body)
+    return file_url(file)
 
 
 def to_image(image: Tensor) -> Image.Image:
@@ -109,12 +120,7 @@ def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
             write_bytes(file, buffer.getvalue())
         except UserError:  # a full disk costs time, not the answer
             url = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return {
-        "url": url,
-        "columns": columns,
-        "count": count,
-        "ground": GROUNDS[color],
-    }
+    return {"url": url, "columns": columns, "count": count, "ground": GROUNDS[color]}
 
 
 def _is_whole(file: Path) -> bool:

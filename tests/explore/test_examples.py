@@ -7,6 +7,7 @@ import pytest
 
 from cl_core.data.registry import load_dataset
 from cl_core.explore.examples import COUNT, examples, sketches
+from cl_core.explore.model import Space
 from cl_core.explore.model_store import ModelStore
 
 
@@ -37,8 +38,8 @@ def test_the_network_recognizes_the_sketches_better_than_pixels_do() -> None:
     }
     model = ModelStore().get("emoji-simclr")
 
-    def right(space: str) -> int:
-        best = {name: model.search(image, top=1, space=space)[0].row for name, image in sketches().items()}  # type: ignore[arg-type]
+    def right(space: Space) -> int:
+        best = {name: model.search(image, top=1, space=space)[0].row for name, image in sketches().items()}
         return sum(any(word in model.dataset.names[row] for word in shown[name]) for name, row in best.items())
 
     assert set(sketches()) == set(shown)

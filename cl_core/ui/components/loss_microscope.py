@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from cl_core.losses.anatomy import Anatomy
 from cl_core.ui.components.base import module_component
+from cl_core.ui.packing import packed
 
 STAGES = ("cosine", "scaled", "mask", "probability", "log", "mean", "gradient")
 TEMPERATURES = (0.01, 10.0)
@@ -30,10 +30,7 @@ def loss_microscope(strings: dict[str, str], linked: bool = True, **props: Any) 
     given: dict[str, Any] = {"strings": strings, "linked": linked, "stages": STAGES, "temperatures": TEMPERATURES}
     return module_component(
         "loss_microscope",
-        styles=(
-            "sheet",
-            "matrix",
-        ),
+        styles=("sheet", "matrix"),
         **given,
         **props,
     )
@@ -53,12 +50,8 @@ def panel_value(
         "rows": len(rows),
         "rowNames": rows,
         "columns": columns,
-        "cosines": _packed(anatomy.cosines, np.float32),
-        "roles": _packed(roles, np.uint8),
+        "cosines": packed(anatomy.cosines, np.float32),
+        "roles": packed(roles, np.uint8),
         "form": dataclasses.asdict(anatomy.form),
         "chance": chance,
     }
-
-
-def _packed(values: Tensor, kind: type[np.generic]) -> str:
-    return base64.b64encode(np.ascontiguousarray(values.numpy(), dtype=kind).tobytes()).decode()

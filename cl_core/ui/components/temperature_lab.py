@@ -17,13 +17,4 @@ def temperature_lab(strings: dict[str, str], **props: Any) -> gr.HTML:
     value: as a `loss_microscope`'s, with two panels (untrained, trained) of a loss that has a temperature, and `places`:
         {name, label, uniformity, tolerance, here} of each run to compare with.
     """
-    return module_component(
-        "temperature_lab",
-        styles=(
-            "sheet",
-            "matrix",
-        ),
-        strings=strings,
-        temperatures=TEMPERATURES,
-        **props,
-    )
+    return module_component("temperature_lab", styles=("sheet", "matrix"), strings=strings, temperatures=TEMPERATURES, **props)

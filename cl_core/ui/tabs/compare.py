@@ -11,7 +11,7 @@ import torch
 
 from cl_core.augment.views import make_views
 from cl_core.errors import UserError
-from cl_core.evaluation.knn import answered_right, evaluate_knn
+from cl_core.evaluation.knn import answered_right, split_of, split_text
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
@@ -83,11 +83,12 @@ def _verdict(first: Model, second: Model) -> str:
     if not data.labeled or (partly and not (first.trained_here and second.trained_here)):
         return text("compare.verdict.unmeasured", **names)
     seen = any(uses_labels(each.config) for each in (first, second))
-    right = [answered_right(each.features(), first.dataset, labels_seen=seen) for each in (first, second)]
+    split = split_of(data, seen)
+    right = [answered_right(each.features(), data, split) for each in (first, second)]
     found = difference(*right)
     a, b = (f"{100 * each.double().mean():.1f}" for each in right)
     gap = abs(float(a) - float(b))  # of the numbers that are shown
-    protocol = evaluate_knn(first.features(), first.dataset, labels_seen=seen).split()
+    protocol = split_text(len(split.queries), len(split.gallery), split.rule)
     amount = {"gap": f"{gap:.1f}", "error": f"{100 * found.error:.1f}", "protocol": protocol}
     if not found.certain:
         said = text("compare.verdict.equal", a=a, b=b, **names, **amount)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from typing import Any, Literal
 
@@ -21,7 +19,6 @@ from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
 from cl_core.explore.regions import Kept, Region, regions
 from cl_core.runs.folder import RunFolder, Snapshots
-from cl_core.system.files import write_bytes
 from cl_core.text import text, texts
 from cl_core.ui import images
 from cl_core.ui.components import embedding_map, image_rows
@@ -32,7 +29,6 @@ from cl_core.ui.names import class_name, family_names, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
-from cl_core.ui.urls import file_url
 
 Color = Literal["class", "cluster", "agreement", "loss"]
 COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
@@ -79,11 +75,7 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
 
 def names_file(data: Dataset, rows: Tensor) -> str:
     """Address of the names of images: they load after the first drawing."""
-    names = json.dumps([image_name(data, row) for row in rows.tolist()], ensure_ascii=False).encode()
-    file = images.sprite_folder() / f"{data.name}-{hashlib.sha256(names).hexdigest()[:16]}-names.json"
-    if not file.is_file() or file.stat().st_size != len(names):
-        write_bytes(file, names)
-    return file_url(file)
+    return images.json_file(f"{data.name}-names", [image_name(data, row) for row in rows.tolist()])
 
 
 def regions_value(found: list[Region], model: Model) -> list[dict[str, Any]]:

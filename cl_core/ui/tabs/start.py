@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 import gradio as gr
@@ -15,7 +13,6 @@ from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.regions import regions
 from cl_core.runs.folder import Snapshots
-from cl_core.system.files import write_bytes
 from cl_core.text import texts
 from cl_core.ui import images
 from cl_core.ui.components import start_view
@@ -26,7 +23,6 @@ from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.map import regions_value
 from cl_core.ui.tour import STEPS
-from cl_core.ui.urls import file_url
 
 DOORS = ("search", "train")  # beside the tour
 
@@ -65,11 +61,7 @@ def _write_file(model: Model, layout: Snapshots) -> str:
         "names": [image_name(data, row) for row in rows.tolist()],
         "regions": regions_value(found, model),
     }
-    body = json.dumps(content, ensure_ascii=False).encode()
-    file = images.sprite_folder() / f"start-{hashlib.sha256(body).hexdigest()[:16]}.json"
-    if not file.is_file() or file.stat().st_size != len(body):
-        write_bytes(file, body)
-    return file_url(file)
+    return images.json_file("start", content)
 
 
 def build(page: Page, opened: Event) -> None:

@@ -59,10 +59,9 @@ async function show(scope, { props, trigger }, stage, value) {
     player.go(prefersStillness() ? last : 0);
     stage.dataset.drawn = "";
     if (prefersStillness()) return;
-    const begin = scope.later(PAUSE_MS, () => {
+    scope.later(PAUSE_MS, () => {
       if (player.position === 0 && !player.playing) player.start(); // unless the reader was faster
-    });
-    begin();
+    })();
   } catch (error) {
     if (!scope.ended) throw error;
   }

@@ -246,8 +246,7 @@ class TemperatureLab {
     add("hardest", hardestContribution, formatPercent(hardestContribution));
     add("pull", pull);
     add("loss", parts.loss);
-    if (chance === null) add("chance", chance);
-    else facts.append(chanceRow(this.strings, chance));
+    facts.append(chanceRow(this.strings, chance));
     add("mean_effective", this.#means?.effective ?? null);
     return facts;
   }

@@ -1,10 +1,10 @@
 import { pointColors } from "./colors.js";
 import { decode } from "./decode.js";
 import { extentOf, interpolate, readPoints } from "./points.js";
-import { boxOf, cellSide, fitted, snapToGrid } from "./snap.js";
+import { snappedLayouts } from "./snap.js";
 import { around } from "./timeline.js";
 
-/** @import { MapValue, Points, Scene, SnapshotsValue } from "../types.js" */
+/** @import { MapValue, Scene, SnapshotsValue } from "../types.js" */
 
 const AS_POINTS = { side: 0, source: null, moved: 0 };
 
@@ -52,35 +52,19 @@ export function snapshotScene(value) {
  * @returns {Scene}
  */
 export function snappedScene(scene, width, height) {
-  const cell = cellSide(width, height, scene.points.xs.length);
-  const stretched = stretch(scene.layouts, width, height);
-  const snapped = stretched.map((layout) => snapToGrid(layout, cell));
-  const { layouts, factor } = fitted(snapped, cell, width, height);
+  const { layouts, side, moved } = snappedLayouts(scene.layouts, width, height);
   // The frame is from -1 to 1 down, as `Viewport` has it.
   const half = height / 2;
   const centered = layouts.map(({ xs, ys }) => ({ xs: xs.map((x) => (x - width / 2) / half), ys: ys.map((y) => (y - half) / half) }));
-  const last = snapped.length - 1;
   return {
     ...scene,
     layouts: centered,
     points: { xs: centered[0].xs.slice(), ys: centered[0].ys.slice() },
     extent: { across: width / height, down: 1 },
-    side: (cell * factor) / half,
+    side: side / half,
     source: scene,
-    moved: meanDistance(stretched[last], snapped[last]) / cell,
+    moved,
   };
-}
-
-/** @param {Points[]} layouts @param {number} width @param {number} height */
-function stretch(layouts, width, height) {
-  const { left, right, top, bottom } = boxOf(layouts);
-  const [across, down] = [width / Math.max(right - left, 1e-9), height / Math.max(bottom - top, 1e-9)];
-  return layouts.map(({ xs, ys }) => ({ xs: xs.map((x) => (x - left) * across), ys: ys.map((y) => (y - top) * down) }));
-}
-
-/** @param {Points} a @param {Points} b */
-function meanDistance(a, b) {
-  return a.xs.reduce((sum, x, i) => sum + Math.hypot(x - b.xs[i], a.ys[i] - b.ys[i]), 0) / a.xs.length;
 }
 
 /**

@@ -58,6 +58,37 @@ export function fitted(layouts, cell, width, height) {
   return { layouts: moved, factor };
 }
 
+/**
+ * Layouts whose points stand on cells of their own and fill a frame. Distances on a map have no unit, so it may be wider than
+ * high.
+ *
+ * @param {Points[]} given
+ * @param {number} width of the frame
+ * @param {number} height
+ * @returns {{ layouts: Points[]; side: number; moved: number }} side: of a cell; moved: how far the points of the last layout
+ *   moved on average, in cells
+ */
+export function snappedLayouts(given, width, height) {
+  const cell = cellSide(width, height, given[0].xs.length);
+  const stretched = stretch(given, width, height);
+  const snapped = stretched.map((layout) => snapToGrid(layout, cell));
+  const { layouts, factor } = fitted(snapped, cell, width, height);
+  const last = snapped.length - 1;
+  return { layouts, side: cell * factor, moved: meanDistance(stretched[last], snapped[last]) / cell };
+}
+
+/** @param {Points[]} layouts @param {number} width @param {number} height */
+function stretch(layouts, width, height) {
+  const { left, right, top, bottom } = boxOf(layouts);
+  const [across, down] = [width / Math.max(right - left, 1e-9), height / Math.max(bottom - top, 1e-9)];
+  return layouts.map(({ xs, ys }) => ({ xs: xs.map((x) => (x - left) * across), ys: ys.map((y) => (y - top) * down) }));
+}
+
+/** @param {Points} a @param {Points} b */
+function meanDistance(a, b) {
+  return a.xs.reduce((sum, x, i) => sum + Math.hypot(x - b.xs[i], a.ys[i] - b.ys[i]), 0) / a.xs.length;
+}
+
 class Cells {
   /** @type {Float64Array} */ #xs; // of the points, in cells
   /** @type {Float64Array} */ #ys;

@@ -1,12 +1,12 @@
 import { decode } from "../lib/decode.js";
 import { fisheye } from "../lib/fisheye.js";
 import { fill } from "../lib/formats.js";
-import { readPoints } from "../lib/points.js";
-import { boxOf, cellSide, fitted, snapToGrid } from "../lib/snap.js";
+import { interpolate, readPoints, smoothstep } from "../lib/points.js";
+import { snappedLayouts } from "../lib/snap.js";
 import { around } from "../lib/timeline.js";
 import { penOf, pixelScale } from "../render/canvas.js";
 import { build } from "../render/dom.js";
-import { drawLabels } from "../render/map_labels.js";
+import { drawRegionNames } from "../render/map_labels.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Sheet } from "../render/sheet.js" */
@@ -85,35 +85,14 @@ export class Drift {
     this.#drawSoon();
   }
 
-  /** Fill the frame: places on a map have no scale, so that it may be wider than high. */
-  #snap() {
-    const { width, height } = this.#canvas;
-    const box = boxOf(this.#given);
-    const cell = cellSide(width, height, this.#file.count);
-    const snapped = this.#given.map(({ xs, ys }) => {
-      const wide = xs.map((x) => ((x - box.left) / Math.max(1e-9, box.right - box.left)) * width);
-      const high = ys.map((y) => ((y - box.top) / Math.max(1e-9, box.bottom - box.top)) * height);
-      return snapToGrid({ xs: wide, ys: high }, cell);
-    });
-    const { layouts, factor } = fitted(snapped, cell, width, height);
-    this.#layouts = layouts;
-    this.#size = cell * factor;
-  }
-
   #draw() {
     const { width, height } = this.#canvas;
     if (!this.#canvas.isConnected || !this.node.clientWidth) return;
-    if (!this.#layouts.length) this.#snap();
+    if (!this.#layouts.length) ({ layouts: this.#layouts, side: this.#size } = snappedLayouts(this.#given, width, height));
     const { low, high, fraction } = around(this.#position, this.#layouts.length);
-    const [from, to] = [this.#layouts[low], this.#layouts[high]];
-    const eased = fraction * fraction * (3 - 2 * fraction);
+    interpolate(this.#layouts[low], this.#layouts[high], smoothstep(fraction), this.#places);
     const pen = penOf(this.#canvas);
     pen.clearRect(0, 0, width, height);
-    const { xs, ys } = this.#places;
-    for (let i = 0; i < xs.length; i++) {
-      xs[i] = from.xs[i] + eased * (to.xs[i] - from.xs[i]);
-      ys[i] = from.ys[i] + eased * (to.ys[i] - from.ys[i]);
-    }
     this.#drawImages(pen);
     if (this.#position > this.#layouts.length - 1.02) this.#drawNames(pen);
     this.node.dataset.position = this.#position.toFixed(2);
@@ -148,11 +127,7 @@ export class Drift {
   /** @param {CanvasRenderingContext2D} pen */
   #drawNames(pen) {
     if (this.#pointer) return;
-    const { xs, ys } = this.#places;
-    const style = getComputedStyle(this.node);
-    const colors = { ink: style.color, halo: style.backgroundColor };
-    const names = this.#file.regions.map(({ point, name }) => ({ x: xs[point], y: ys[point], text: name }));
-    drawLabels(pen, names, this.#scale, colors, MOST_LABELS);
+    drawRegionNames(pen, this.node, this.#places, this.#file.regions, this.#scale, MOST_LABELS);
   }
 
   /** @param {PointerEvent} event */

@@ -24,11 +24,12 @@ export function factRow(key, { name, hint, text, exact }) {
  * The chance level, which names its candidates: ln 63 = 4.14.
  *
  * @param {Strings} strings
- * @param {number} chance
+ * @param {number | null} chance null where there is none
  */
 export function chanceRow(strings, chance) {
+  const names = { name: strings["fact.chance"], hint: strings["fact.chance.hint"] };
+  if (chance === null) return factRow("chance", { ...names, text: "–", exact: null });
   const count = candidatesAtChance(chance);
-  const hint = strings["fact.chance.hint"];
-  const derived = count === null ? "" : ` ${fill(strings["fact.chance.of"], { count, level: chance.toFixed(2) })}`;
-  return factRow("chance", { name: strings["fact.chance"], hint: hint + derived, text: formatNumber(chance), exact: chance });
+  if (count !== null) names.hint += ` ${fill(strings["fact.chance.of"], { count, level: chance.toFixed(2) })}`;
+  return factRow("chance", { ...names, text: formatNumber(chance), exact: chance });
 }

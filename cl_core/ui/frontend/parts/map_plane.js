@@ -3,7 +3,7 @@ import { PointGrid } from "../lib/grid.js";
 import { interpolate, smoothstep } from "../lib/points.js";
 import { build, prefersStillness } from "../render/dom.js";
 import { MapCanvas, tintedColors } from "../render/map_canvas.js";
-import { drawLabels } from "../render/map_labels.js";
+import { drawRegionNames } from "../render/map_labels.js";
 import { drawMarks, drawTrails } from "../render/map_overlay.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -120,17 +120,11 @@ export class MapPlane {
       });
       drawTrails(pen, [...past, canvas.places], groups, canvas.scale, this.visible);
     }
-    if (this.namesShown && scene.regions.length) this.#drawNames(pen, scene);
+    if (this.namesShown && scene.regions.length) {
+      const most = Math.round(MOST_NAMES * Math.max(1, Math.sqrt(this.view.zoom)));
+      drawRegionNames(pen, this.node, canvas.places, scene.regions, canvas.scale, most);
+    }
     drawMarks(pen, canvas, this.marks);
-  }
-
-  /** @param {CanvasRenderingContext2D} pen @param {Scene} scene */
-  #drawNames(pen, { regions }) {
-    const { places, scale } = this.canvas;
-    const { color, backgroundColor } = getComputedStyle(this.node);
-    const names = regions.map(({ point, name }) => ({ x: places.xs[point], y: places.ys[point], text: name }));
-    const most = Math.round(MOST_NAMES * Math.max(1, Math.sqrt(this.view.zoom)));
-    drawLabels(pen, names, scale, { ink: color, halo: backgroundColor }, most);
   }
 
   /** Where a point is drawn, CSS pixels. @param {number} i */

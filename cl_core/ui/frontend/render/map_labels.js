@@ -1,18 +1,22 @@
 import { fittingLabels } from "../lib/labels.js";
 
+/** @import { Points, Region } from "../types.js" */
+
 const SIZE = 12; // CSS pixels
 const PADDING = 6;
 
 /**
- * Names of regions over a map, with a halo that keeps them legible on images.
+ * Names of regions over a map, in its text color, with a halo of its ground that keeps them legible on images.
  *
  * @param {CanvasRenderingContext2D} pen draws in device pixels
- * @param {{ x: number; y: number; text: string }[]} names device pixels, the most important first
+ * @param {HTMLElement} map
+ * @param {Points} places of the points, device pixels
+ * @param {Region[]} regions the most important first
  * @param {number} scale device pixels per CSS pixel
- * @param {{ ink: string; halo: string }} colors
  * @param {number} most
  */
-export function drawLabels(pen, names, scale, colors, most) {
+export function drawRegionNames(pen, map, { xs, ys }, regions, scale, most) {
+  const { color, backgroundColor } = getComputedStyle(map);
   pen.save();
   pen.scale(scale, scale);
   pen.font = `600 ${SIZE}px system-ui, sans-serif`;
@@ -20,10 +24,11 @@ export function drawLabels(pen, names, scale, colors, most) {
   pen.textBaseline = "middle";
   pen.lineJoin = "round";
   pen.lineWidth = 4;
-  pen.strokeStyle = colors.halo;
-  pen.fillStyle = colors.ink;
-  const labels = names.map(({ x, y, text }) => {
-    return { x: x / scale, y: y / scale, text, width: pen.measureText(text).width + PADDING, height: SIZE + PADDING };
+  pen.strokeStyle = backgroundColor;
+  pen.fillStyle = color;
+  const labels = regions.map(({ point, name }) => {
+    const size = { width: pen.measureText(name).width + PADDING, height: SIZE + PADDING };
+    return { x: xs[point] / scale, y: ys[point] / scale, text: name, ...size };
   });
   const { width, height } = pen.canvas;
   for (const { x, y, text } of fittingLabels(labels, width / scale, height / scale, most)) {
