@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import hardware
 from cl_core.ui.navigation import TABS
-from tests.browser.conftest import FLAGS, READY, running_app
+from tests.browser.conftest import FLAGS, READY, modules_of, running_app
 from tests.browser.install import find_browser
 
 ROUNDS = 5
@@ -28,8 +28,8 @@ SHIFTS = """() => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.shifts += entry.value;
   }).observe({ type: "layout-shift", buffered: true });
 }"""
-# Draws a map of `count` images, moves it between two layouts for two seconds, and counts frames.
-FRAMES = """async ({ modules, count, columns }) => {
+# Draws a map of `count` images or points, moves it between two layouts for two seconds, and counts frames.
+FRAMES = """async ({ modules, count, what }) => {
   const { MapPlane } = await import(modules + "/parts/map_plane.js");
   const { Scope } = await import(modules + "/lib/scope.js");
   const { Sheet } = await import(modules + "/render/sheet.js");
@@ -41,39 +41,45 @@ FRAMES = """async ({ modules, count, columns }) => {
   const plane = new MapPlane(scope, () => {});
   plane.node.style.cssText = "width:1000px;height:500px;position:relative";
   frame.append(plane.node);
-  const tile = document.createElement("canvas");
-  tile.width = 40 * columns;
-  tile.height = 40 * Math.ceil(count / columns);
-  const pen = tile.getContext("2d");
-  for (let i = 0; i < count; i++) {
-    pen.fillStyle = `hsl(${(i * 47) % 360} 70% 50%)`;
-    pen.fillRect((i % columns) * 40 + 4, Math.floor(i / columns) * 40 + 4, 32, 32);
-  }
-  const image = await new Promise((resolve) => {
-    tile.toBlob((blob) => {
-      const found = new Image();
-      found.onload = () => resolve(found);
-      found.src = URL.createObjectURL(blob);
-    });
-  });
-  const layout = () => ({ xs: Float32Array.from({ length: count }, () => Math.random() * 2 - 1),
-    ys: Float32Array.from({ length: count }, () => Math.random() * 2 - 1) });
+  const coordinate = () => Math.random() + Math.random() - 1;
+  const coordinates = () => Float32Array.from({ length: count }, coordinate);
+  const layout = () => ({ xs: coordinates(), ys: coordinates() });
   const layouts = [layout(), layout()];
-  const plain = { points: { xs: layouts[0].xs.slice(), ys: layouts[0].ys.slice() }, layouts, extent: { across: 1, down: 1 },
+  let scene = { points: { xs: layouts[0].xs.slice(), ys: layouts[0].ys.slice() }, layouts, extent: { across: 1, down: 1 },
     colors: new Uint32Array(count).fill(0xffaa5500), groups: null, groupNames: [], score: null, low: 0, high: 1, about: "",
     regions: [], side: 0, source: null, moved: 0 };
   plane.measure();
-  const before = performance.now();
-  const scene = snappedScene(plain, 1000, 500);
-  const snapping = performance.now() - before;
-  plane.images = new Sheet(image, columns);
+  let snapping = 0;
+  if (what === "images") {
+    const columns = Math.ceil(Math.sqrt(count));
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 40 * columns;
+    const pen = tile.getContext("2d");
+    for (let i = 0; i < count; i++) {
+      pen.fillStyle = `hsl(${(i * 47) % 360} 70% 50%)`;
+      pen.fillRect((i % columns) * 40 + 4, Math.floor(i / columns) * 40 + 4, 32, 32);
+    }
+    const image = await new Promise((resolve) => {
+      tile.toBlob((blob) => {
+        const found = new Image();
+        found.onload = () => resolve(found);
+        found.src = URL.createObjectURL(blob);
+      });
+    });
+    const before = performance.now();
+    scene = snappedScene(scene, 1000, 500);
+    snapping = (performance.now() - before) / 2;
+    plane.images = new Sheet(image, columns);
+  }
   plane.setScene(scene, false);
-  let frames = 0;
   const start = performance.now();
+  let [frames, work] = [0, 0];
   await new Promise((resolve) => {
     const step = (time) => {
+      const before = performance.now();
       moveScene(scene, 0.5 + 0.5 * Math.sin((time - start) / 300));
       plane.draw();
+      work += performance.now() - before;
       frames += 1;
       if (time - start < 2000) requestAnimationFrame(step);
       else resolve();
@@ -83,7 +89,8 @@ FRAMES = """async ({ modules, count, columns }) => {
   const seconds = (performance.now() - start) / 1000;
   scope.end();
   frame.remove();
-  return { frames_per_s: Math.round(frames / seconds), snap_ms: Math.round(snapping / 2) };
+  const [frames_per_s, ms_a_frame] = [Math.round(frames / seconds), Number((work / frames).toFixed(1))];
+  return { frames_per_s, ms_a_frame, snap_ms: Math.round(snapping) };
 }"""
 SMALL = """() => [...document.querySelectorAll('button, a[href], select, input:not([type=hidden]), summary, [role=tab]')]
   .filter((node) => node.checkVisibility())
@@ -141,11 +148,9 @@ def measure(browser: Browser, url: str) -> dict[str, Any]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(f"{url}?tab=map")
     page.wait_for_selector(READY["map"])
-    link = page.locator("link[rel=modulepreload][href*='/components/']").first.get_attribute("href") or ""
-    modules = link.partition("/components/")[0]
     found["moving"] = {
-        str(count): page.evaluate(FRAMES, {"modules": modules, "count": count, "columns": 60 if count < 5000 else 100})
-        for count in (2000, 10_000)
+        f"{count} {what}": page.evaluate(FRAMES, {"modules": modules_of(page), "count": count, "what": what})
+        for count, what in ((2000, "images"), (10_000, "images"), (100_000, "points"), (1_000_000, "points"))
     }
     page.close()
     phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)

@@ -144,6 +144,13 @@ def open_tab(page: Page, name: str, within: str = "body") -> None:
     page.locator(within).get_by_role("tab", name=re.compile(name)).first.click()
 
 
+def modules_of(page: Page) -> str:
+    """Address of the folder of the browser side's modules."""
+    link = page.locator("link[rel=modulepreload][href*='/components/']").first.get_attribute("href")
+    assert link
+    return link.partition("/components/")[0]
+
+
 SHOWN = {"map", "loss", "temperature", "curves", "map-time", "compare", "ablations", "search", "words", "train", "models"}
 
 

@@ -40,6 +40,22 @@ def test_start_moves_once_and_stays_to_be_touched(page: Page) -> None:
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
 
 
+def test_start_is_walked_with_the_arrow_keys(page: Page) -> None:
+    stage, caption = page.locator("#start-view .cl-drift"), page.locator("#start-view .cl-caption")
+    expect(stage).to_have_attribute("data-position", "11.00")
+    stage.get_by_role("application").focus()
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_contain_text("Click to find similar ones")
+    middle = caption.inner_text()
+    page.keyboard.press("ArrowDown")
+    expect(caption).not_to_have_text(middle)
+    expect(caption).to_contain_text("Click to find similar ones")
+    name = caption.inner_text().removesuffix(". Click to find similar ones.")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("tab=search"))
+    expect(page.get_by_label("Or an image of the set")).to_have_value(name)
+
+
 def test_start_stands_still_for_those_who_ask_for_it(browser: Browser, app_url: str) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()

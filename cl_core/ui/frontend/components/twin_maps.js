@@ -87,7 +87,7 @@ class TwinMaps {
     const { groupNames } = value;
     const plain = { about: "", regions: [], side: 0, source: null, moved: 0 };
     const scene = { points, layouts: [points], extent: { across: 1, down: 1 }, ...pointColors(value), groupNames, ...plain };
-    const [canvas, frame, node] = [new MapCanvas(), build("div", "cl-frame"), build("section", "cl-plane")];
+    const [canvas, frame, node] = [new MapCanvas(part, () => this.#draw()), build("div", "cl-frame"), build("section", "cl-plane")];
     const plane = { scene, canvas, frame, grid: new PointGrid(points.xs, points.ys) };
     frame.tabIndex = 0;
     frame.setAttribute("role", "application");

@@ -16,6 +16,9 @@ export function insidePolygon(polygon, x, y) {
   return inside;
 }
 
+/** Of the arrow keys, as steps on a screen. @type {Record<string, [number, number]>} */
+export const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
 /**
  * The next point from `start` in a direction, near and not far to the side; `start` where there is none.
  *

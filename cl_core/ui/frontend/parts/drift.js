@@ -1,12 +1,14 @@
 import { decode } from "../lib/decode.js";
 import { fisheye } from "../lib/fisheye.js";
 import { fill } from "../lib/formats.js";
+import { DIRECTIONS, nextInDirection } from "../lib/geometry.js";
 import { interpolate, readPoints, smoothstep } from "../lib/points.js";
 import { snappedLayouts } from "../lib/snap.js";
 import { around } from "../lib/timeline.js";
 import { penOf, pixelScale } from "../render/canvas.js";
 import { build } from "../render/dom.js";
 import { drawRegionNames } from "../render/map_labels.js";
+import { PointCanvas } from "../render/point_canvas.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Sheet } from "../render/sheet.js" */
@@ -15,6 +17,7 @@ import { drawRegionNames } from "../render/map_labels.js";
 const LENS = 110; // CSS pixels, its radius
 const STRENGTH = 2.2;
 const MOST_LABELS = 16;
+const SHOWN = 0xffffffff; // a color whose alpha is full
 
 /**
  * Images of a data set at their places over time, none covering another; a lens follows the pointer, a click opens an image.
@@ -22,7 +25,8 @@ const MOST_LABELS = 16;
 export class Drift {
   node = build("div", "cl-drift");
   caption = build("p", "cl-caption");
-  #canvas = document.createElement("canvas");
+  #points; // the images
+  #overlay = document.createElement("canvas"); // the lens and the names
   #strings;
   #file;
   #sheet;
@@ -35,6 +39,7 @@ export class Drift {
   /** @type {{ x: number; y: number } | null} */ #pointer = null; // device pixels
   #near = -1; // the image under the pointer
   #drawSoon;
+  #onOpen;
 
   /**
    * @param {Scope} scope
@@ -47,25 +52,46 @@ export class Drift {
     this.#strings = strings;
     this.#file = file;
     this.#sheet = sheet;
+    this.#onOpen = onOpen;
     const numbers = decode(file.points, Int16Array);
     this.#given = file.epochs.map((_, s) => readPoints(numbers, s * file.count, file.count));
     this.#places = { xs: new Float32Array(file.count), ys: new Float32Array(file.count) };
-    this.#canvas.setAttribute("role", "img");
-    this.#canvas.setAttribute("aria-label", fill(strings.label, { count: file.count }));
-    this.node.append(this.#canvas);
-    this.node.dataset.ground = sheet.ground;
     this.#drawSoon = scope.frame(() => this.#draw());
+    this.#points = new PointCanvas(this.#drawSoon);
+    scope.onEnd(() => this.#points.end());
+    this.#overlay.tabIndex = 0;
+    this.#overlay.setAttribute("role", "application");
+    this.#overlay.setAttribute("aria-label", fill(strings.label, { count: file.count }));
+    this.node.append(this.#points.node, this.#overlay);
+    this.node.dataset.ground = sheet.ground;
     scope.onResize(this.node, () => this.#measure());
     scope.onThemeChange(() => this.#drawSoon());
-    scope.listen(this.#canvas, "pointermove", (event) => this.#point(/** @type {PointerEvent} */ (event)));
-    scope.listen(this.#canvas, "pointerdown", (event) => this.#point(/** @type {PointerEvent} */ (event)));
-    scope.listen(this.#canvas, "pointerleave", (event) => {
+    scope.listen(this.#overlay, "pointermove", (event) => this.#point(/** @type {PointerEvent} */ (event)));
+    scope.listen(this.#overlay, "pointerdown", (event) => this.#point(/** @type {PointerEvent} */ (event)));
+    scope.listen(this.#overlay, "pointerleave", (event) => {
       if (/** @type {PointerEvent} */ (event).pointerType !== "touch") this.#leave(); // a tap leaves before it clicks
     });
-    scope.listen(this.#canvas, "click", () => {
-      if (this.#near >= 0) onOpen(this.#file.rows[this.#near]);
+    scope.listen(this.#overlay, "click", () => {
+      if (this.#near >= 0) this.#onOpen(this.#file.rows[this.#near]);
     });
+    scope.listen(this.#overlay, "keydown", (event) => this.#pressKey(/** @type {KeyboardEvent} */ (event)));
+    scope.listen(this.#overlay, "blur", () => this.#leave());
     this.#say();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #pressKey(event) {
+    const { width, height } = this.#overlay;
+    if (event.key in DIRECTIONS) {
+      const at = this.#pointer ?? { x: width / 2, y: height / 2 };
+      const start = this.#near < 0 ? nearestTo(this.#places, at) : this.#near;
+      const next = this.#near < 0 ? start : nextInDirection(this.#places, start, DIRECTIONS[event.key], 1, () => true);
+      this.#pointer = { x: this.#places.xs[next], y: this.#places.ys[next] };
+      this.#drawSoon();
+    } else if (event.key === "Enter" && this.#near >= 0) this.#onOpen(this.#file.rows[this.#near]);
+    else if (event.key === "Escape" && this.#pointer) this.#leave();
+    else return;
+    event.preventDefault();
   }
 
   /** @param {number} position between snapshots */
@@ -79,19 +105,19 @@ export class Drift {
     const { clientWidth: width, clientHeight: height } = this.node;
     if (!width || !height) return;
     this.#scale = pixelScale();
-    this.#canvas.width = Math.round(width * this.#scale);
-    this.#canvas.height = Math.round(height * this.#scale);
+    [this.#overlay.width, this.#overlay.height] = [Math.round(width * this.#scale), Math.round(height * this.#scale)];
+    this.#points.painter.resize(this.#overlay.width, this.#overlay.height);
     this.#layouts = [];
     this.#drawSoon();
   }
 
   #draw() {
-    const { width, height } = this.#canvas;
-    if (!this.#canvas.isConnected || !this.node.clientWidth) return;
+    const { width, height } = this.#overlay;
+    if (!this.#overlay.isConnected || !this.node.clientWidth) return;
     if (!this.#layouts.length) ({ layouts: this.#layouts, side: this.#size } = snappedLayouts(this.#given, width, height));
     const { low, high, fraction } = around(this.#position, this.#layouts.length);
     interpolate(this.#layouts[low], this.#layouts[high], smoothstep(fraction), this.#places);
-    const pen = penOf(this.#canvas);
+    const pen = penOf(this.#overlay);
     pen.clearRect(0, 0, width, height);
     this.#drawImages(pen);
     if (this.#position > this.#layouts.length - 1.02) this.#drawNames(pen);
@@ -104,11 +130,14 @@ export class Drift {
     const [size, radius] = [this.#size, LENS * this.#scale];
     /** @type {[number, number][]} */
     const within = []; // the lens: distance and image
-    for (let i = 0; i < xs.length; i++) {
-      const distance = this.#pointer ? Math.hypot(xs[i] - this.#pointer.x, ys[i] - this.#pointer.y) : Infinity;
-      if (distance < radius) within.push([distance, i]);
-      else this.#sheet.draw(pen, i, xs[i] - size / 2, ys[i] - size / 2, size);
+    const colors = new Uint32Array(xs.length).fill(SHOWN);
+    for (let i = 0; i < xs.length && this.#pointer; i++) {
+      const distance = Math.hypot(xs[i] - this.#pointer.x, ys[i] - this.#pointer.y);
+      if (distance >= radius) continue;
+      within.push([distance, i]);
+      colors[i] = 0;
     }
+    this.#points.painter.drawImages(this.#places, colors, this.#sheet, size);
     within.sort((a, b) => b[0] - a[0]); // the nearest lies on top
     for (const [distance, i] of within) {
       const { x, y } = /** @type {{ x: number; y: number }} */ (this.#pointer);
@@ -132,7 +161,7 @@ export class Drift {
 
   /** @param {PointerEvent} event */
   #point(event) {
-    const box = this.#canvas.getBoundingClientRect();
+    const box = this.#overlay.getBoundingClientRect();
     this.#pointer = { x: (event.clientX - box.left) * this.#scale, y: (event.clientY - box.top) * this.#scale };
     this.#drawSoon();
   }
@@ -155,4 +184,11 @@ export class Drift {
       this.caption.textContent = fill(epochs[nearest] === 0 ? untrained : progress, { accuracy: percent });
     }
   }
+}
+
+/** @param {Points} points @param {{ x: number; y: number }} place */
+function nearestTo({ xs, ys }, { x, y }) {
+  let best = 0;
+  for (let i = 1; i < xs.length; i++) if (Math.hypot(xs[i] - x, ys[i] - y) < Math.hypot(xs[best] - x, ys[best] - y)) best = i;
+  return best;
 }

@@ -1,3 +1,5 @@
+import { DIRECTIONS } from "../lib/geometry.js";
+
 /** @import { Scope } from "../lib/scope.js" */
 
 const CLICK_DISTANCE = 4; // CSS pixels that the pointer may move during a click
@@ -17,9 +19,6 @@ const CLICK_DISTANCE = 4; // CSS pixels that the pointer may move during a click
  * @property {(direction: [number, number]) => void} step to the next point
  * @property {(key: "Enter" | "Space" | "Escape" | "0") => boolean} key whether it was of use
  */
-
-/** @type {Record<string, [number, number]>} */
-const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
  * @param {Scope} scope

@@ -20,7 +20,6 @@ const MOST_NAMES = 18; // at zoom 1
  */
 export class MapPlane {
   node = build("div", "cl-map");
-  canvas = new MapCanvas();
   /** @type {Scene | null} */ scene = null;
   /** @type {Sheet | null} */ images = null; // draws points that stand on cells of their own as images
   namesShown = true; // of regions
@@ -34,10 +33,15 @@ export class MapPlane {
   /** @type {Uint32Array | null} */ #colors = null; // with what is hidden or dimmed
   #onDraw;
 
-  /** @param {Scope} scope @param {() => void} onDraw called after each drawing */
-  constructor(scope, onDraw) {
+  /**
+   * @param {Scope} scope
+   * @param {() => void} onDraw called after each drawing
+   * @param {import("../render/point_canvas.js").PainterKind} [kind]
+   */
+  constructor(scope, onDraw, kind) {
     this.#onDraw = onDraw;
     this.drawSoon = scope.frame(() => this.draw());
+    this.canvas = new MapCanvas(scope, this.drawSoon, kind);
     this.node.tabIndex = 0;
     this.node.setAttribute("role", "application");
     this.node.append(this.canvas.base, this.canvas.overlay);
