@@ -42,7 +42,7 @@ export default [
     languageOptions: { globals: readonly(["Buffer", "Event", "EventTarget", "performance"]) },
   },
   {
-    files: [`${FRONTEND}/links.js`, `${FRONTEND}/hints.js`],
-    languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "RENAMED", "RENAMED_VALUES"]) },
+    files: [`${FRONTEND}/links.js`, `${FRONTEND}/hints.js`, `${FRONTEND}/ahead.js`],
+    languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "PLOTLY", "RENAMED", "RENAMED_VALUES"]) },
   },
 ];

@@ -29,7 +29,7 @@ from cl_core.explore.report import Report, compare_with_baselines
 from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import features_of
+from cl_core.runs.feature_cache import all_features, features_of
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.record import RunRecord
 from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
@@ -306,7 +306,7 @@ class Model:
         """Features of all images of the data set, (N, D) float32 of length 1."""
         data = self.dataset
         run, kind = self.layer(layer)
-        return self._of_map("all features", layer, lambda: features_of(run, data, torch.arange(len(data)), kind))
+        return self._of_map("all features", layer, lambda: all_features(run, data, kind))
 
     def map_points(self, projector: Projector, layer: MapLayer = "feature") -> Tensor:
         """The images on the map as points, (P, 2) float32."""

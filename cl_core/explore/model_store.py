@@ -175,7 +175,7 @@ class ModelStore:
             get(dataset, progress)
 
     def warm_up(self) -> None:
-        """Open what a first visitor would wait for: one model of each data set, with its galleries."""
+        """Open what a first visitor would wait for: one model of each data set, with its galleries and features."""
         opened = set()
         for name in self.shipped_names():
             model = self.get(name)
@@ -183,6 +183,7 @@ class ModelStore:
                 opened.add(model.config.dataset)
                 for space in SPACES:
                     _warn_if_refused(partial(model.gallery, space))
+                _warn_if_refused(model.features)
 
 
 def _warn_if_refused(work: Callable[[], object]) -> None:

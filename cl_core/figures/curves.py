@@ -11,21 +11,26 @@ from plotly.subplots import make_subplots
 from cl_core.figures.style import ACCENT, CATEGORIES, PERCENT, PERCENT_HOVER, UNTRAINED, layout
 
 Metrics = list[dict[str, Any]]
+HEIGHT, COMPACT_HEIGHT = 530, 470  # pixels: whole on a laptop's first screen, the second below a paragraph
 
 
 def _of_kind(metrics: Metrics, kind: str) -> Metrics:
     return [point for point in metrics if point["kind"] == kind]
 
 
-def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], captions: dict[str, str]) -> go.Figure:
+def loss_figure(
+    runs: dict[str, Metrics], floors: dict[str, float], captions: dict[str, str], *, compact: bool = False
+) -> go.Figure:
     """Loss with its chance level, and the learning rate, over epochs.
 
     Args:
         runs: the points of `metrics.jsonl` by the name of the run.
         floors: the lower bound of a run's loss, drawn as a line (-1 for SimSiam).
         captions: `loss`, `chance`, `floor`, `lr`, `epoch`.
+        compact: without the learning rate.
     """
-    figure = _panels([captions["loss"], captions["lr"]], [0.72, 0.28], captions["epoch"])
+    titles, heights = ([captions["loss"]], [1.0]) if compact else ([captions["loss"], captions["lr"]], [0.72, 0.28])
+    figure = _panels(titles, heights, captions["epoch"], COMPACT_HEIGHT if compact else HEIGHT)
     for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         losses = _of_kind(metrics, "loss")
         epochs = [p["epoch"] for p in losses]
@@ -37,14 +42,21 @@ def loss_figure(runs: dict[str, Metrics], floors: dict[str, float], captions: di
         for level, (values, dash) in levels.items():
             thin = {"color": color, "width": 1.5, "dash": dash}
             figure.add_scatter(x=epochs, y=values, name=captions[level], mode="lines", line=thin, row=1, col=1)
-        rates = [p["lr"] for p in losses]
-        figure.add_scatter(x=epochs, y=rates, name=name, showlegend=False, mode="lines", line=line, row=2, col=1)
-    figure.update_yaxes(exponentformat="power", nticks=4, row=2, col=1)
-    return figure
+        if not compact:
+            rates = [p["lr"] for p in losses]
+            figure.add_scatter(x=epochs, y=rates, name=name, showlegend=False, mode="lines", line=line, row=2, col=1)
+    if not compact:
+        figure.update_yaxes(exponentformat="power", nticks=4, row=2, col=1)
+    return _list_once(figure)
 
 
 def quality_figure(
-    runs: dict[str, Metrics], baselines: dict[str, float], protocols: dict[str, str], captions: dict[str, str]
+    runs: dict[str, Metrics],
+    baselines: dict[str, float],
+    protocols: dict[str, str],
+    captions: dict[str, str],
+    *,
+    compact: bool = False,
 ) -> go.Figure:
     """kNN accuracy, spread of the outputs, and alignment with uniformity, over epochs.
 
@@ -54,13 +66,16 @@ def quality_figure(
         baselines: kNN accuracies in [0, 1] drawn as dashed lines, by name; of one run.
         protocols: how the accuracies of each run were measured, by the name of the run.
         captions: `knn`, `std`, `even`, `alignment`, `uniformity`, `geometry`, `epoch`.
+        compact: without alignment and uniformity.
     """
     with_accuracy = [name for name, points in runs.items() if any("knn" in p for p in _of_kind(points, "snapshot"))]
     distinct = list(dict.fromkeys(protocols.get(name, "") for name in with_accuracy))
     knn = ["<br>".join(filter(None, (captions["knn"], protocol))) for protocol in distinct]  # narrow plots cut long lines
     spread, shape = len(knn) + 1, len(knn) + 2  # rows
-    heights = [0.36] * len(knn) + [0.28, 0.36]
-    figure = _panels([*knn, captions["std"], captions["geometry"]], heights, captions["epoch"])
+    titles, heights = [*knn, captions["std"]], [0.36] * len(knn) + [0.28]
+    if not compact:
+        titles, heights = [*titles, captions["geometry"]], [*heights, 0.36]
+    figure = _panels(titles, heights, captions["epoch"], COMPACT_HEIGHT if compact else HEIGHT)
     for (name, metrics), color in zip(runs.items(), cycle(CATEGORIES), strict=False):
         snapshots = _of_kind(metrics, "snapshot")
         line = {"color": color, "width": 2}
@@ -79,7 +94,7 @@ def quality_figure(
         even = [dim**-0.5 for dim in shapes["dim"]]
         thin = {"color": color, "width": 1.5, "dash": "dot"}
         figure.add_scatter(x=epochs, y=even, name=captions["even"], mode="lines", line=thin, row=spread, col=1)
-        for key, dash in (("alignment", "solid"), ("uniformity", "dash")):
+        for key, dash in () if compact else (("alignment", "solid"), ("uniformity", "dash")):
             named = {"name": f"{name}: {captions[key]}", "showlegend": False, "line": line | {"dash": dash}, "connectgaps": True}
             figure.add_scatter(x=epochs, y=shapes[key], row=shape, **(common | named))
     for (name, accuracy), color in zip(baselines.items(), (UNTRAINED, ACCENT), strict=False):
@@ -89,10 +104,10 @@ def quality_figure(
     for row in range(1, spread):
         figure.update_yaxes(tickformat=PERCENT, hoverformat=PERCENT_HOVER, row=row, col=1)
     figure.update_yaxes(rangemode="tozero", row=spread, col=1)
-    return figure
+    return _list_once(figure)
 
 
-def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
+def _panels(titles: list[str], heights: list[float], axis: str, height: int) -> go.Figure:
     figure = make_subplots(
         rows=len(titles),
         cols=1,
@@ -103,10 +118,19 @@ def _panels(titles: list[str], heights: list[float], axis: str) -> go.Figure:
     )
     figure.update_xaxes(title_text=axis, row=len(titles), col=1)
     figure.update_annotations(font_size=13)
-    margin = {"l": 56, "r": 16, "t": 48, "b": 48}  # the title above the first plot may have two lines
-    figure.update_layout(
-        layout(height=680, margin=margin, hovermode="x unified", legend={"orientation": "h", "y": -0.12, "x": 0})
-    )
+    margin = {"l": 56, "r": 16, "t": 48, "b": 96}  # the title above the first plot may have two lines
+    below = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
+    figure.update_layout(layout(height=height, margin=margin, hovermode="x unified", legend=below))
+    return figure
+
+
+def _list_once(figure: go.Figure) -> go.Figure:
+    """Runs share the name of a line such as the chance level: the legend lists it once."""
+    listed = set[str]()
+    for trace in figure.data:
+        trace.showlegend = trace.showlegend is not False and trace.name not in listed
+        if trace.showlegend:
+            listed.add(trace.name)
     return figure
 
 
@@ -132,5 +156,5 @@ def path_figure(runs: dict[str, Metrics], captions: dict[str, str]) -> go.Figure
         )
     figure.update_xaxes(title_text=captions["uniformity"])
     figure.update_yaxes(title_text=captions["alignment"], rangemode="tozero")
-    figure.update_layout(layout(height=480, title={"text": captions["path"], "font": {"size": 13}}))
+    figure.update_layout(layout(height=COMPACT_HEIGHT, title={"text": captions["path"], "font": {"size": 13}}))
     return figure

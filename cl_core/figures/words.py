@@ -49,7 +49,7 @@ def around_figure(points: Tensor, names: list[str], title: str) -> go.Figure:
     reach = 1.3 * float(points.abs().max()) or 1.0
     axis = BARE | {"range": [-reach, reach]}
     figure.update_layout(
-        layout(height=440, title=_title(title), xaxis=axis, yaxis=axis, margin={"l": 8, "r": 8, "t": 44, "b": 8})
+        layout(height=420, title=_title(title), xaxis=axis, yaxis=axis, margin={"l": 8, "r": 8, "t": 44, "b": 8})
     )
     return figure
 
@@ -59,7 +59,7 @@ def cosine_figure(names: list[str], cosines: list[float], title: str) -> go.Figu
     figure = go.Figure()
     figure.add_bar(x=cosines[::-1], y=names[::-1], orientation="h", marker={"color": TRAINED}, hoverinfo="x+y")
     figure.update_layout(
-        layout(height=440, title=_title(title), bargap=0.25, xaxis={"range": [0, 1]}, yaxis={"automargin": True})
+        layout(height=420, title=_title(title), bargap=0.25, xaxis={"range": [0, 1]}, yaxis={"automargin": True})
     )
     return figure
 

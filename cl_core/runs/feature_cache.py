@@ -31,6 +31,7 @@ from cl_core.system.zero_gpu import ON_ZERO_GPU, on_zero_gpu
 # Images per batch: some seconds on two cores, and well within the time limit of a ZeroGPU call.
 BATCH, ZERO_GPU_BATCH = 128, 2048
 SAVE_EVERY_S = 10.0
+MOST_STORED = 5e7  # bytes of a small encoder's features
 
 
 def is_cached(run: Run) -> bool:
@@ -98,6 +99,23 @@ def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "featur
     if len(features) < len(cached):  # the cache is not writable
         return run_features(run, dataset.images[rows])
     return torch.nn.functional.normalize(features[torch.searchsorted(cached, rows)].float(), dim=1)
+
+
+def all_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor:
+    """Features of all images of a data set, (N, D) float32 of length 1.
+
+    A small encoder takes seconds for some thousand images, so its features are stored, too.
+    """
+    rows = torch.arange(len(dataset))
+    if is_cached(run):
+        return features_of(run, dataset, rows, layer)
+    file = _file(run, dataset).with_suffix(f".{layer}.safetensors")
+    features = _read(file, len(dataset))
+    if len(features) < len(dataset):
+        features = run_features(run, dataset.images[rows], layer)
+        if features.nbytes <= MOST_STORED:
+            _write(file, [features])
+    return features
 
 
 def _file(run: Run, dataset: Dataset) -> Path:

@@ -18,7 +18,9 @@ from gradio.blocks import Block
 from cl_core.explore.batch import picked_rows
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text
+from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.modules import FRONTEND
+from cl_core.ui.urls import file_url
 
 LONGEST = 200  # characters of a value; no control needs more
 # Links of earlier versions keep opening: old names and values -> present ones.
@@ -160,4 +162,6 @@ def restore(controls: Sequence[LinkedControl], query: Mapping[str, str]) -> list
 def script() -> str:
     """Script of the page's head: it runs before Gradio starts."""
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
-    return tables + "".join((FRONTEND / name).read_text(encoding="utf-8") for name in ("links.js", "hints.js"))
+    plotly = f"const PLOTLY = {json.dumps(file_url(plotly_script()))};\n"
+    files = (FRONTEND / name for name in ("links.js", "hints.js", "ahead.js"))
+    return tables + plotly + "".join(file.read_text(encoding="utf-8") for file in files)

@@ -173,7 +173,7 @@ READY = {
     "map": "#map-view .cl-root[data-images]",
     "compare": "#compare-batch .cl-root[data-drawn]",
     "ablations": "#ablations-question strong",
-    "search": "#search-view .cl-empty",
+    "search": "#search-view .cl-row",
     "words": "#words-map .cl-root[data-drawn]",
     "train": "#train-status .work-done",
     "models": "#models-list table",

@@ -144,9 +144,9 @@ def test_a_collapse_is_called_one(page: Page) -> None:
 
 def test_search(page: Page, drawing: Path) -> None:
     open_tab(page, "Search")
-    expect(page.get_by_text("Click an example, draw one")).to_be_visible()
-    page.locator("#search-upload input[type=file]").set_input_files(drawing)
     rows = page.locator("#search-view .cl-row")
+    page.locator("#search-upload input[type=file]").set_input_files(drawing)
+    expect(rows.locator(".cl-caption").first).to_have_text("your image")
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text("Trained")
     expect(rows.nth(2)).to_contain_text("Raw pixels")

@@ -65,6 +65,19 @@ def test_start_stands_still_for_those_who_ask_for_it(browser: Browser, app_url: 
     context.close()
 
 
+def test_charts_are_loaded_while_the_reader_reads(browser: Browser, app_url: str) -> None:
+    """Not while something moves: the page stands still for it."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(app_url)
+    stage = page.locator("#start-view .cl-drift")
+    expect(stage).to_have_attribute("data-position", re.compile(r"^[3-8]\."))
+    assert page.locator("script[data-plotly]").count() == 0
+    page.wait_for_function("globalThis.Plotly !== undefined")
+    assert float(stage.get_attribute("data-position") or 0) == 11
+    context.close()
+
+
 def test_doors_lead_into_the_app(page: Page) -> None:
     for door, tab in (("Search with your own", "search"), ("Train on your own", "train")):
         open_tab(page, "Start")
@@ -106,6 +119,11 @@ CONTROLS = {
     "Loss": "Temperature t",
     "Temperature": "Temperature t",
     "Map": "t-SNE",
+    "Curves": "Model",
+    "Ablations": "SimSiam without predictor",
+    "Search": "Or an image of the set",
+    "Compare": "Compare with",
+    "Words": "Ask",
 }
 
 
@@ -117,6 +135,11 @@ CONTROLS = {
         ("Loss", "#loss-view .cl-frame"),
         ("Temperature", "#temperature-view .cl-frame"),
         ("Map", "#map-view .cl-map"),
+        ("Curves", "#curves-view .cl-plot"),
+        ("Ablations", "#ablations-curves .cl-plot"),
+        ("Search", "#search-view .cl-row"),
+        ("Compare", "#compare-curves .cl-plot"),
+        ("Words", "#words-neighborhood .cl-plot"),
     ],
 )
 def test_the_figure_is_whole_on_the_first_screen(page: Page, tab: str, figure: str) -> None:
@@ -126,6 +149,7 @@ def test_the_figure_is_whole_on_the_first_screen(page: Page, tab: str, figure: s
     page.wait_for_selector(READY[tab.lower()])
     if tab != "Start":
         expect(page.locator("details[data-fold]:visible").first).to_have_attribute("open", "")
+    page.wait_for_selector(figure)
     for part in page.locator(figure).all():
         box = part.bounding_box()
         assert box and box["y"] + box["height"] <= LAPTOP["height"]

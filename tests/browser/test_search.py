@@ -18,6 +18,13 @@ def query(page: Page) -> str | None:
     return sources[0]
 
 
+def test_it_opens_with_the_answers_to_the_first_example(page: Page) -> None:
+    open_tab(page, "Search")
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    expect(page.locator(f"{ANSWERS} .cl-item").first).to_contain_text("sun")
+    expect(page.locator(f"{ANSWERS} .cl-item").nth(1)).to_contain_text("bright")
+
+
 def test_from_an_example_to_its_answers_and_back(page: Page) -> None:
     open_tab(page, "Search")
     examples = page.locator("#search-queries .cl-example")

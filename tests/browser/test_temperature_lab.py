@@ -51,6 +51,7 @@ def check_temperatures(page: Page, model: str) -> None:
     """Every number of the tab at every temperature, against Python's; the server is not called."""
     expect(page.locator("#temperature-view .cl-summary")).to_contain_text(model)
     asked: list[str] = []
+    page.wait_for_function("globalThis.Plotly !== undefined")  # loaded ahead
     page.on("request", lambda request: asked.append(request.url))
     for t in TEMPERATURES:
         page.locator("#temperature-view").get_by_role("spinbutton").fill(t)

@@ -147,13 +147,14 @@
     let tries = TAB_TRIES;
     const level = levelOf(tab);
     clearInterval(opening.get(level)); // only the last tab that was asked for is opened
-    const timer = setInterval(() => {
+    const attempt = () => {
       const button = document.querySelector(`[role="tab"][data-tab-id="${tab}"]`);
       tries -= 1;
-      if (button?.getAttribute("aria-selected") === "true" || tries < 0) clearInterval(timer);
+      if (button?.getAttribute("aria-selected") === "true" || tries < 0) clearInterval(opening.get(level));
       else if (button instanceof HTMLElement) button.click();
-    }, TAB_RETRY_MS);
-    opening.set(level, timer);
+    };
+    opening.set(level, setInterval(attempt, TAB_RETRY_MS));
+    attempt();
   }
 
   // --- calls ------------------------------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from cl_core.ui.tabs.compare import show_query
 from cl_core.ui.tabs.curves import protocols_of
 
 Quantity = Literal["knn", "spread"]
-NO_FIGURES: dict[str, Any] = {"figures": []}
 NO_ROWS: dict[str, Any] = {"rows": [], "empty": ""}
 
 
@@ -92,33 +91,36 @@ def telling_point(baseline: Model, changed: Model) -> int:
 
 
 def show_question(store: ModelStore, which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
-    """The question; the answer is cleared."""
-    quantity = EXPERIMENTS[which].quantity
+    """The question, with the curves of the healthy twin; the answer is cleared."""
+    experiment = EXPERIMENTS[which]
+    quantity = experiment.quantity
     found = outcome(store, which)
     reference = text(f"ablations.reference.{quantity}", baseline=str(found["baseline"]), untrained=str(found["untrained"]))
     slider = gr.update(label=text(f"ablations.guess.{quantity}"))
     question = text(f"ablations.ask.{which}")
-    return f"{question} {reference}", slider, "", NO_FIGURES, NO_ROWS
+    return f"{question} {reference}", slider, "", _curves([store.get(experiment.baseline)]), NO_ROWS
 
 
 def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The result beside the guess."""
-    from cl_core.figures.curves import loss_figure, quality_figure
-
     experiment, found = EXPERIMENTS[which], outcome(store, which)
     numbers = {key: str(value) for key, value in found.items()}
     off = f"{abs(guess - found['changed'].mean):.0f}"
     result = text("ablations.result", guess=f"{guess:.0f}", off=off, **numbers)
     models = [store.get(name) for name in (experiment.baseline, experiment.changed)]
+    near = show_query(models[0], models[1:], telling_point(*models))
+    why = text(f"ablations.why.{which}")
+    return f"{result}\n\n{why}", _curves(models), near
+
+
+def _curves(models: list[Model]) -> dict[str, Any]:
+    from cl_core.figures.curves import loss_figure, quality_figure
+
     metrics = {model.name: model.folder.read_metrics() for model in models}
     floors = {model.name: LOWEST for model in models if model.config.method == "simsiam"}
     words = texts("curves.figure")
-    quality = quality_figure(metrics, {}, protocols_of(models), words)
-    figures = loss_figure(metrics, floors, words), quality
-    curves = figures_value(*figures, label=text("ablations.curves_label"))
-    near = show_query(models[0], models[1:], telling_point(*models))
-    why = text(f"ablations.why.{which}")
-    return f"{result}\n\n{why}", curves, near
+    quality = quality_figure(metrics, {}, protocols_of(models), words, compact=True)
+    return figures_value(loss_figure(metrics, floors, words, compact=True), quality, label=text("ablations.curves_label"))
 
 
 def build(page: Page, opened: Event) -> None:

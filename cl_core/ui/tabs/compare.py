@@ -126,8 +126,8 @@ def show_curves(model: Model, others: list[Model]) -> dict[str, Any]:
     metrics = {each.name: each.folder.read_metrics() for each in models}
     words = texts("curves.figure")
     floors = {each.name: LOWEST for each in models if each.config.method == "simsiam"}
-    quality = quality_figure(metrics, {}, protocols_of(models), words)
-    figures = loss_figure(metrics, floors, words), quality, path_figure(metrics, words)
+    quality = quality_figure(metrics, {}, protocols_of(models), words, compact=True)
+    figures = loss_figure(metrics, floors, words, compact=True), quality, path_figure(metrics, words)
     return figures_value(*figures, label=text("compare.curves_label"))
 
 
@@ -232,7 +232,7 @@ def build(page: Page, opened: Event) -> None:
     others.change(None, others, compared, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
     redrawn = [opened, compared.change]
-    any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(QUICK | {"queue": True}))
+    any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(QUICK | {"queue": True, "show_progress": "minimal"}))
     page.draws(redrawn, show_curves, both, curves, queue=True)
     page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.data.dataset import Dataset
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
 from cl_core.errors import UserError, quoted
-from cl_core.explore.examples import examples
+from cl_core.explore.examples import Example, examples
 from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui import images
@@ -26,7 +27,7 @@ WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); retur
 
 
 def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]:
-    """The images most like the upload, or else like the chosen one, in each space."""
+    """The images most like the upload, or else like the chosen one, or else like the first example, in each space."""
     data, size = model.dataset, model.size
     without, asked = None, None
     if upload:
@@ -44,7 +45,9 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
         query, without = data.images[row : row + 1], int(data.groups[row])
         asked = query_item(images.thumbnail(data, row), image_name(data, row))
     else:
-        return {"rows": [], "empty": text("search.empty")}
+        first = examples(data)[0]
+        query = to_tensor(first.image, size)
+        asked = query_item(images.data_url(first.image), _example_name(data, first))
     rows_shown = []
     for space in model.spaces:
         near = [(each.row, each.cosine) for each in model.search_tensor(query, TOP, space, without)]
@@ -63,8 +66,14 @@ def query_item(src: str, caption: str) -> dict[str, Any]:
 def show_examples(model: Model) -> dict[str, Any]:
     """Queries to begin with."""
     data = model.dataset
-    found = [(each, text(f"sketches.{each.name}") if each.row is None else image_name(data, each.row)) for each in examples(data)]
-    return {"examples": [{"src": images.data_url(each.image), "kind": each.kind, "name": name} for each, name in found]}
+    shown = [
+        {"src": images.data_url(each.image), "kind": each.kind, "name": _example_name(data, each)} for each in examples(data)
+    ]
+    return {"examples": shown}
+
+
+def _example_name(data: Dataset, example: Example) -> str:
+    return text(f"sketches.{example.name}") if example.row is None else image_name(data, example.row)
 
 
 def ask_for_answer(model: Model, event: gr.EventData) -> tuple[str, None]:
@@ -94,7 +103,7 @@ def build(page: Page, opened: Event) -> None:
             )
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"), elem_id="search-choice")
         with gr.Column(scale=3, min_width=320):
-            found = image_rows({"rows": [], "empty": text("search.empty")}, elem_id="search-view")
+            found = image_rows(elem_id="search-view")
     page.link("query", choice, event="input", read=image_reader(page.store))
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")

@@ -102,7 +102,7 @@ def choices(model: Model, chosen: str | None) -> dict[str, Any]:
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it is drawn when the page opens."""
     explanation("views", text("views.about"))
-    with gr.Row(elem_classes="panel-row result-first"):
+    with gr.Row(elem_classes="panel-row turned-on-phones"):
         with gr.Column(scale=1, min_width=260, elem_classes="panel"):
             choice = menu([], label=text("views.choice"), info=text("views.choice_hint"), filterable=True)
             again = gr.Button(text("views.again"), variant="primary")

@@ -44,7 +44,7 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(url)
     note = page.get_by_text("need its images, which are not on this machine")
-    expect(page.locator("#start-view canvas")).to_be_visible()  # everything else works
+    expect(page.locator("#start-view .cl-drift")).to_be_visible()  # everything else works
     expect(note).to_be_hidden()
     open_tab(page, "Models")  # where one picks a model
     expect(note).to_be_visible()
@@ -68,7 +68,7 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
 
     other = browser.new_page()
     other.goto(url)
-    expect(other.locator("#start-view canvas")).to_be_visible()
+    expect(other.locator("#start-view .cl-drift")).to_be_visible()
     assert "cifar10-simclr" in choices(other)
     open_tab(other, "Models")
     expect(other.locator("#models-list table").first).to_be_visible()

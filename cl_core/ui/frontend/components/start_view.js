@@ -46,6 +46,7 @@ export function mount(context) {
  */
 async function show(scope, { props, trigger }, stage, value) {
   const { strings } = props;
+  stage.dataset.moving = ""; // soon
   try {
     const [file, sheet] = await Promise.all([fetchFile(scope, value.file), loadSheet(value.sprites)]);
     if (scope.ended) return;
@@ -58,11 +59,13 @@ async function show(scope, { props, trigger }, stage, value) {
     const last = file.epochs.length - 1;
     player.go(prefersStillness() ? last : 0);
     stage.dataset.drawn = "";
-    if (prefersStillness()) return;
-    scope.later(PAUSE_MS, () => {
+    if (prefersStillness()) delete stage.dataset.moving;
+    else scope.later(PAUSE_MS, () => {
+      delete stage.dataset.moving;
       if (player.position === 0 && !player.playing) player.start(); // unless the reader was faster
     })();
   } catch (error) {
+    delete stage.dataset.moving;
     if (!scope.ended) throw error;
   }
 }

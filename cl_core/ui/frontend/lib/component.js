@@ -26,7 +26,10 @@ export function mountComponent({ element, props, watch }, setup) {
   const take = () => {
     const { value } = props;
     if (scope.ended) return;
-    if (answers.accept(value)) update(/** @type {Value} */ (value));
+    if (answers.accept(value)) {
+      update(/** @type {Value} */ (value));
+      root.dataset.filled = "";
+    }
     const view = element.closest(".block")?.id;
     if (value?.turn && view) globalThis.contrastiveLink?.finish(view, value.turn);
   };

@@ -83,6 +83,7 @@ export class Player {
   pause() {
     if (this.#frame !== null) cancelAnimationFrame(this.#frame);
     this.#frame = null;
+    delete this.node.dataset.moving;
     this.#label(ICONS.play, this.#strings.play);
   }
 
@@ -90,6 +91,7 @@ export class Player {
     this.pause();
     const last = this.#epochs.length - 1;
     if (this.position >= last) this.go(0);
+    this.node.dataset.moving = "";
     this.#label(ICONS.pause, this.#strings.pause);
     let before = performance.now();
     const step = (/** @type {number} */ time) => {

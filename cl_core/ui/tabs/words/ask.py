@@ -105,28 +105,28 @@ def clicked(model: WordModel, event: gr.EventData) -> str:
 
 def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     """Lay out the tab; it is drawn when its tab opens."""
-    with gr.Row(elem_classes="tools"):
-        query = gr.Textbox(
-            EXAMPLES[0],
-            label=text("words.ask"),
-            info=text("words.ask_hint"),
-            placeholder=EXAMPLES[-1],
-            elem_id="words-ask",
-            scale=3,
-        )
-        projector = gr.Radio(
-            [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
-            value="tsne",
-            label=text("map.projector"),
-            info=text("words.map.hint", count=f"{MAP_WORDS:,}"),
-            scale=2,
-        )
-    with gr.Row(elem_classes="chips"):
-        examples = [gr.Button(example, size="sm", variant="secondary", min_width=80) for example in EXAMPLES]
+    with gr.Row(elem_classes="panel-row turned-on-phones"):
+        with gr.Column(scale=1, min_width=320):
+            summary = gr.Markdown(elem_classes="summary")
+            neighborhood = figure_view(elem_id="words-neighborhood")
+        with gr.Column(scale=0, min_width=260, elem_classes="panel aside"):
+            query = gr.Textbox(
+                EXAMPLES[0],
+                label=text("words.ask"),
+                info=text("words.ask_hint"),
+                placeholder=EXAMPLES[-1],
+                elem_id="words-ask",
+            )
+            with gr.Row(elem_classes="chips"):
+                examples = [gr.Button(example, size="sm", variant="secondary", min_width=80) for example in EXAMPLES]
+            projector = gr.Radio(
+                [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
+                value="tsne",
+                label=text("map.projector"),
+                info=text("words.map.hint", count=f"{MAP_WORDS:,}"),
+            )
     page.link("word", query)
     page.link("wordmap", projector)
-    summary = gr.Markdown(elem_classes="summary")
-    neighborhood = figure_view(elem_id="words-neighborhood")
     explanation("words-map", text("words.map.about"))
     view = figure_view(elem_id="words-map")
     # Notices travel through the queue.

@@ -1,0 +1,30 @@
+// plotly.js takes a second to start, in which the page stands still: it is loaded while the reader looks at something that does
+// not move, before the first tab with a chart. A classic script in the page's head. `PLOTLY` comes before it, from `links.py`.
+
+(() => {
+  const CHECK_EVERY_MS = 1000;
+  const READING_MS = 2000; // since the last click or key
+  let touched = 0;
+  for (const event of ["pointerdown", "keydown"]) window.addEventListener(event, () => (touched = performance.now()), true);
+  const timer = setInterval(() => {
+    if (document.querySelector("script[data-plotly]")) clearInterval(timer); // a chart was faster
+    else if (isQuiet()) load();
+  }, CHECK_EVERY_MS);
+
+  // Something is drawn, no answer is awaited, nothing moves, and the reader reads.
+  function isQuiet() {
+    if (performance.now() - touched < READING_MS) return false;
+    const moving = [...document.querySelectorAll("[data-moving]")].some((node) => node.checkVisibility());
+    const isDrawn = document.querySelector(".cl-root[data-filled]") !== null;
+    return isDrawn && !moving && !document.querySelector("[aria-busy=true]");
+  }
+
+  function load() {
+    clearInterval(timer);
+    // @ts-ignore: declared by the lines that Python puts before this script
+    const script = Object.assign(document.createElement("script"), { src: globalThis.contrastiveLink?.url(PLOTLY) });
+    script.dataset.plotly = "";
+    script.addEventListener("error", () => script.remove()); // the first chart tries again
+    document.head.append(script);
+  }
+})();
