@@ -143,7 +143,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "auth": list(server.access.options.auth) or None,
         "theme": theme(),
         "css": group_styles(),
-        "css_paths": HERE / "style.css",
+        "css_paths": [HERE / "look.css", HERE / "style.css"],
         "max_file_size": MAX_BYTES,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
         "footer_links": [],
