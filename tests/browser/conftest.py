@@ -178,3 +178,12 @@ READY = {
     "train": "#train-status .work-done",
     "models": "#models-list table",
 }
+
+# What a finger may miss: controls under 40 pixels high or wide, one line each.
+SMALL_TARGETS = """() => [...document.querySelectorAll('button, a[href], select, input:not([type=hidden]), summary, [role=tab]')]
+  .filter((node) => node.checkVisibility())
+  .map((node) => [node, (node.closest('label') ?? node).getBoundingClientRect()])
+  .filter(([, box]) => box.width > 1 && box.height > 1 && (box.height < 40 || box.width < 40))
+  .map(([node, box]) =>
+    `${node.tagName}.${node.className} ${(node.textContent || node.ariaLabel || '').trim().slice(0, 24)} ` +
+    `${Math.round(box.width)}x${Math.round(box.height)}`)"""

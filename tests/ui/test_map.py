@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,3 +127,25 @@ def test_a_selection_becomes_the_batch() -> None:
     assert map.use_as_batch(STORE.get(MODEL), event(ids=list(range(100)))).count(",") == 31
     with pytest.raises(UserError, match="two images at least"):
         map.use_as_batch(STORE.get(MODEL), event(ids=[3]))
+
+
+def test_the_projection_heads_map_names_what_the_encoder_reaches() -> None:
+    encoder, head = (map.show(STORE.get(MODEL), "pca", layer, "class", "")["note"] for layer in ("feature", "embedding"))
+    full = re.search(r"(\d+) % in the full space", encoder)
+    assert full
+    assert "Searches take" not in encoder
+    assert f"by them {full[1]} % would be labeled right" in head
+
+
+def test_when_groups_separate() -> None:
+    """The first snapshot with half of the gain."""
+    accuracies = ((0.0, 0.40), (3.5, 0.38), (10.0, 0.51), (20.0, 0.60))
+    points = [{"kind": "snapshot", "epoch": epoch, "knn": {"accuracy": accuracy}} for epoch, accuracy in accuracies]
+    found = map.separation_text([{"kind": "loss", "epoch": 0.1}, *points], 20)
+    assert "from 40 to 60 %" in found
+    assert "by epoch 10 of 20" in found
+    assert map.separation_text(points[:2], 20) == ""
+    assert map.separation_text([], 20) == ""
+    shown = map.snapshots_value(STORE.get("emoji-simclr"))
+    assert shown is not None
+    assert "by epoch 9.86 of 300" in shown["note"]

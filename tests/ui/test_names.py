@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+import unicodedata
+from pathlib import Path
 
 import pytest
 
+from cl_core import text as text_package
 from cl_core.data.registry import load_dataset
 from cl_core.text import texts, using_language
 from cl_core.ui.names import class_name, family_names, image_choices, image_name, slug
 
+TEXTS = Path(text_package.__file__).parent
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -46,3 +51,16 @@ def test_labels_have_keys_of_their_own() -> None:
     data = [load_dataset(name) for name in ("emoji", "fashion")]
     names = {each for one in data for each in [*one.classes, *one.family_names]}
     assert {slug(name) for name in names} <= set(texts("labels"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_bold_text_is_bold(language: str) -> None:
+    """Markdown ends a bold part only where punctuation at its end is followed by a space or punctuation (CommonMark 6.2)."""
+    strings: dict[str, str] = json.loads((TEXTS / f"{language}.json").read_text(encoding="utf-8"))
+    plain = [
+        key
+        for key, value in strings.items()
+        for inner, after in zip(value.split("**")[1::2], value.split("**")[2::2], strict=False)
+        if unicodedata.category(inner[-1])[0] == "P" and after and unicodedata.category(after[0])[0] not in "PZC"
+    ]
+    assert not plain

@@ -29,6 +29,6 @@ def image_upload(label: str, **props: Any) -> gr.Image:
         except UserError:
             raise gr.Error(refused, print_exception=False) from None
 
-    component = gr.Image(type="filepath", label=label, **props)
+    component = gr.Image(type="filepath", label=label, placeholder=text("common.drop_image"), **props)
     component.preprocess = path_only  # type: ignore[method-assign]
     return component

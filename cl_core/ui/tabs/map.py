@@ -35,6 +35,7 @@ COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
 NEIGHBORS = 8
 CELLS = 24  # images in the matrix that moves with the training
 CURVE_POINTS = 200
+LEAST_GAIN = 0.03  # of kNN accuracy, from which one can say when groups separate
 
 
 def show(model: Model, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def show(model: Model, projector: Projector, layer: MapLayer, color: Color, pick
         "names": names_file(data, data.on_map),
         "batch": [place[group] for group in data.groups[list(picked_rows(picked, data))].tolist() if group in place],
         "regions": regions_value(named, model),
-        "note": kept_text(keeps),
+        "note": " ".join(filter(None, (kept_text(keeps), _encoder_text(model, projector, layer)))),
         "snapshots": snapshots_value(model),
         **colored(model, layer, color),
     }
@@ -92,6 +93,23 @@ def kept_text(keeps: Kept) -> str:
     return f"{said} {text('map.kept_accuracy', here=here, full=full)}"
 
 
+def _encoder_text(model: Model, projector: Projector, layer: MapLayer) -> str:
+    """What the encoder's features reach where the projection head's output is shown."""
+    accuracy = model.map_regions(projector, "feature")[1].accuracy if layer == "embedding" else None
+    return "" if accuracy is None else text("map.kept_encoder", encoder=f"{100 * accuracy:.0f}")
+
+
+def separation_text(metrics: list[dict[str, Any]], epochs: int) -> str:
+    """When groups separate: the first snapshot with half of the gain in kNN accuracy; "" where little is gained."""
+    measured = [(p["epoch"], p["knn"]["accuracy"]) for p in metrics if p["kind"] == "snapshot" and "knn" in p]
+    if not measured or measured[-1][1] - measured[0][1] < LEAST_GAIN:
+        return ""
+    first, last = measured[0][1], measured[-1][1]
+    epoch = next(epoch for epoch, accuracy in measured if accuracy >= (first + last) / 2)
+    ends = {"first": f"{100 * first:.0f}", "last": f"{100 * last:.0f}"}
+    return text("map.time_separates", epoch=f"{epoch:.3g}", epochs=f"{epochs:,}", **ends)
+
+
 def snapshots_value(model: Model) -> dict[str, Any] | None:
     """Images at each snapshot, with a similarity matrix of some, loss and spread.
 
@@ -123,7 +141,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
         "groupNames": family_names(data),
         "points": packed(whole_numbers(points), np.int16),
         "regions": regions_value(named, model),
-        "note": note,
+        "note": " ".join(filter(None, (note, separation_text(folder.read_metrics(), record.config.epochs)))),
         "canLayOut": can_lay_out(folder),
         "cells": chosen.tolist(),
         "cosines": packed((127 * cosines).round(), np.int8),

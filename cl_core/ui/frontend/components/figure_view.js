@@ -82,8 +82,12 @@ class FigureView {
     plot.setAttribute("aria-label", value.label);
     plot.style.minHeight = `${figure.layout.height ?? 400}px`;
     const zooms = value.card === "words";
-    const config = { displaylogo: false, scrollZoom: zooms, modeBarButtonsToRemove: UNUSED_BUTTONS };
-    await this.#plotly?.react(plot, figure.data, themedLayout(figure.layout, this.#theme()), config);
+    const touched = matchMedia("(pointer: coarse)").matches; // a finger scrolls the page; Plotly's buttons are too small for it
+    /** @type {boolean | "hover"} */
+    const displayModeBar = touched ? false : "hover";
+    const config = { displaylogo: false, displayModeBar, scrollZoom: zooms, modeBarButtonsToRemove: UNUSED_BUTTONS };
+    const layout = themedLayout(touched && !zooms ? { ...figure.layout, dragmode: false } : figure.layout, this.#theme());
+    await this.#plotly?.react(plot, figure.data, layout, config);
     if (this.scope.ended) return;
     this.root.dataset.drawn = String(draw);
     if (!entry.ready && this.#cells[i] === entry) this.#wire(entry, i);

@@ -38,7 +38,7 @@ export function mount(context) {
 function rowSection(row, r) {
   const section = build("section", "cl-row");
   const heading = build("div", "cl-heading");
-  heading.append(build("h3", "cl-title", row.title), build("span", "cl-hint", row.hint));
+  heading.append(build("h2", "cl-title", row.title), build("span", "cl-hint", row.hint));
   const items = build("div", "cl-items");
   const buttons = row.items.map((item, i) => {
     const button = buildButton("cl-item", "");

@@ -261,8 +261,8 @@ class LossMicroscope {
     const given = { table, parts, form, row, column, limit: MAX_TERMS, strings: this.strings };
     formula.append(...formulaElements(rowFormula(given)));
     for (const node of formula.querySelectorAll(`[data-column="${column}"]`)) node.classList.add("cl-here");
-    const title = build("h3", "cl-title", panel.name);
-    const formulaTitle = build("h3", "cl-title", this.strings.formula);
+    const title = build("h2", "cl-title", panel.name);
+    const formulaTitle = build("h2", "cl-title", this.strings.formula);
     const pair = this.#describePair(value, panel, start + column);
     this.#details.replaceChildren(title, pair, this.#facts(value, panel, parts, form), formulaTitle, inSymbols, formula);
   }

@@ -87,9 +87,9 @@ class TemperatureLab {
     matrixBox.append(this.matrix.node, this.#saveMatrix());
     this.sheet = new BottomSheet(scope, props.close, this.#details);
     body.append(matrixBox, this.sheet.node);
-    const rowTitle = build("h3", "cl-title", strings.row);
+    const rowTitle = build("h2", "cl-title", strings.row);
     this.#rowBox.append(rowTitle, this.bars.canvas, build("p", "cl-keys", strings.row_hint), this.#saveRow());
-    const curvesTitle = build("h3", "cl-title", strings.curves);
+    const curvesTitle = build("h2", "cl-title", strings.curves);
     const rows = [this.#summary, controls, body, this.#rowBox, curvesTitle, this.curves.node, this.#saveCurves(), this.#places];
     root.replaceChildren(...rows);
     scope.onResize(root, () => {
@@ -206,7 +206,7 @@ class TemperatureLab {
     const [panel, parts, row] = [this.#panel, this.#parts, this.#row];
     if (!parts) return;
     const forces = rowForces(panel.table, parts, row);
-    const title = build("h3", "cl-title", this.strings.here);
+    const title = build("h2", "cl-title", this.strings.here);
     this.#details.replaceChildren(title, this.#describeAnchor(forces), this.#facts(parts, forces), this.#exponent());
     this.bars.draw({ panel, parts, row, column: this.#column, sheet: this.#sheet }, this.#width);
   }

@@ -113,7 +113,7 @@ class TwinMaps {
       },
       csv: () => mapRows(scene, nameOf, new Set()).map((row) => row.slice(0, 5)), // no score, nothing selected
     });
-    node.append(build("h3", "cl-title", map.name), frame, save);
+    node.append(build("h2", "cl-title", map.name), frame, save);
     this.#grid.append(node);
     return plane;
   }

@@ -34,7 +34,8 @@ export class MatrixPanel {
     frame.setAttribute("aria-label", label);
     for (const mark of [this.#rowBand, this.#columnBand, this.#cursor]) mark.hidden = true;
     frame.append(this.#drawing.canvas, this.#rowBand, this.#columnBand, this.#cursor);
-    this.node.append(build("h3", "cl-title", title), frame, build("p", "cl-keys", hint));
+    if (title) this.node.append(build("h2", "cl-title", title));
+    this.node.append(frame, build("p", "cl-keys", hint));
     scope.onResize(frame, () => (this.#width = frame.clientWidth));
     scope.listen(frame, "pointermove", (event) => this.#withCell(event, onPoint));
     scope.listen(frame, "pointerdown", (event) => this.#withCell(event, onPick));

@@ -34,5 +34,5 @@ export function runPlaces(scope, strings, saveStrings, places) {
     },
     csv: () => [["run", "uniformity", "tolerance"], ...numbers.map((place) => [place.name, place.uniformity, place.tolerance])],
   });
-  return [build("h3", "cl-title", strings.places), build("p", "cl-about", strings.places_about), plane, save];
+  return [build("h2", "cl-title", strings.places), build("p", "cl-about", strings.places_about), plane, save];
 }

@@ -32,7 +32,7 @@ export class SnapshotPanel {
     this.#cosines = decode(snapshots.cosines, Int8Array);
     this.#last = snapshots.epochs.at(-1) ?? 1;
     [this.#canvas.width, this.#canvas.height] = [size, size];
-    const title = build("h3", "cl-title", this.#strings.matrix);
+    const title = build("h2", "cl-title", this.#strings.matrix);
     const curves = [...this.#curve("loss", snapshots.loss, snapshots.chance), ...this.#curve("std", snapshots.std, snapshots.even)];
     this.node.replaceChildren(title, this.#canvas, ...curves);
   }
@@ -42,7 +42,7 @@ export class SnapshotPanel {
     if (points.length < 2) return [];
     const name = this.#strings[`curve.${kind}`];
     const shapes = runCurveShapes(points, this.#last, level);
-    return [build("h3", "cl-title", name), buildSvg(RUN_CURVE.width, RUN_CURVE.height, shapes, name)];
+    return [build("h2", "cl-title", name), buildSvg(RUN_CURVE.width, RUN_CURVE.height, shapes, name)];
   }
 
   /** @param {number} position between snapshots @param {number} epoch */

@@ -119,16 +119,16 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
             )
             with gr.Row(elem_classes="chips"):
                 examples = [gr.Button(example, size="sm", variant="secondary", min_width=80) for example in EXAMPLES]
-            projector = gr.Radio(
-                [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
-                value="tsne",
-                label=text("map.projector"),
-                info=text("words.map.hint", count=f"{MAP_WORDS:,}"),
-            )
     page.link("word", query)
-    page.link("wordmap", projector)
     explanation("words-map", text("words.map.about"))
+    projector = gr.Radio(
+        [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
+        value="tsne",
+        label=text("map.projector"),
+        info=text("words.map.hint", count=f"{MAP_WORDS:,}"),
+    )
     view = figure_view(elem_id="words-map")
+    page.link("wordmap", projector)
     # Notices travel through the queue.
     options = QUICK | {"queue": True}
     answering: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, query], [neighborhood, summary])
