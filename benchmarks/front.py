@@ -158,6 +158,7 @@ def measure(browser: Browser, url: str) -> dict[str, Any]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(f"{url}?tab=map")
     page.wait_for_selector(READY["map"])
+    page.wait_for_timeout(3000)
     found["moving"] = {
         f"{count} {what}": page.evaluate(FRAMES, {"modules": modules_of(page), "count": count, "what": what})
         for count, what in ((2000, "images"), (10_000, "images"), (100_000, "points"), (1_000_000, "points"))

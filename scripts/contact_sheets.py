@@ -34,12 +34,18 @@ SETTLED_MS = 900
 def screens(browser: Browser, url: str, size: str, theme: str, language: str) -> Iterator[Image.Image]:
     """The first screen of every tab."""
     width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    touched = size == "phone"
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+        has_touch=touched,
+        is_mobile=touched,
+        locale="zh-CN" if language == "zh" else "en",
+    )
     for tab in TABS:
         page = context.new_page()
         page.goto(f"{url}{language}?__theme={theme}&tab={tab}{STATES.get(tab, '')}")
-        ready = "#search-view .cl-row" if tab == "search" else READY[tab]
-        page.wait_for_selector(ready, timeout=120_000)
+        page.wait_for_selector(READY[tab], timeout=120_000)
         page.wait_for_timeout(SETTLED_MS)
         yield Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         page.close()

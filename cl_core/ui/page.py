@@ -133,8 +133,8 @@ class Page:
         inputs: list[Any],
         view: gr.HTML,
         **how: Any,
-    ) -> None:
-        """Set `view` to the result of `handler` for `inputs` whenever one of `triggers` fires.
+    ) -> Any:
+        """Set `view` to the result of `handler` for `inputs` whenever one of `triggers` fires; returns Gradio's dependency.
 
         Answers may arrive out of order: the view shows that of the last call.
         how: options of the events that differ from `QUICK`.
@@ -148,7 +148,7 @@ class Page:
                 return {"turn": given[-1]}  # an answer, with nothing to draw
 
         start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
-        any_of(triggers)(self.handles(numbered), [*inputs, self.turn], view, js=start, **(QUICK | how))
+        return any_of(triggers)(self.handles(numbered), [*inputs, self.turn], view, js=start, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
         """Let `button` draw another batch for all tabs that show one."""

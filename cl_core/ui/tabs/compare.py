@@ -41,6 +41,7 @@ MOST_SETTINGS = 4  # that are listed
 NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
+AFTER_DRAWING = "() => new Promise((resolve) => setTimeout(() => resolve(window.contrastiveLink.nextTurn()), 400))"
 
 
 def chosen_models(model: Model, others: list[Model]) -> list[Model]:
@@ -232,10 +233,13 @@ def build(page: Page, opened: Event) -> None:
     others.change(None, others, compared, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
     redrawn = [opened, compared.change]
+    first_screen = page.draws(redrawn, show_curves, both, curves, queue=True)
     any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(QUICK | {"queue": True, "show_progress": "minimal"}))
-    page.draws(redrawn, show_curves, both, curves, queue=True)
-    page.draws([*redrawn, projector.change], show_maps, [*both, projector], maps, queue=True)
-    page.draws([*redrawn, point.change], show_query, [*both, point], found, queue=True)
-    page.draws(redrawn, show_batch, [*both, page.count, page.seed, page.picked], batch, queue=True)
+    # What is below the first screen comes after it: each event costs Gradio's page a tenth of a second.
+    below = gr.Number(0, visible=False)
+    first_screen.then(None, None, below, js=AFTER_DRAWING, api_visibility="private")
+    page.draws([below.change, projector.change], show_maps, [*both, projector], maps, queue=True)
+    page.draws([below.change, point.change], show_query, [*both, point], found, queue=True)
+    page.draws([below.change], show_batch, [*both, page.count, page.seed, page.picked], batch, queue=True)
     maps.point_click(_clicked, None, point, **QUICK)
     page.draws_new_batch(again)
