@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        url = arguments.url or stack.enter_context(running_app(arguments.folder / "log", ["app.py"], dict(os.environ)))
+        url = arguments.url or stack.enter_context(running_app(Path(tempfile.mkdtemp()) / "log", ["app.py"], dict(os.environ)))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         for size in SIZES:

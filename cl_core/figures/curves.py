@@ -118,7 +118,7 @@ def _panels(titles: list[str], heights: list[float], axis: str, height: int) -> 
     )
     figure.update_xaxes(title_text=axis, row=len(titles), col=1)
     figure.update_annotations(font_size=13)
-    margin = {"l": 56, "r": 16, "t": 48, "b": 96}  # the title above the first plot may have two lines
+    margin = {"l": 56, "r": 16, "t": 48, "b": 112}  # the title above the first plot may have two lines
     below = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
     figure.update_layout(layout(height=height, margin=margin, hovermode="x unified", legend=below))
     return figure
