@@ -1,0 +1,215 @@
+"""Why two images are similar: which regions of each carry the cosine of their features.
+
+Three explanations give a map of contributions for either image: the exact split of the cosine over the positions of the last
+feature map (Stylianou et al. 2019, "Visualizing Deep Similarity Networks", section 3), occlusion (Zeiler and Fergus 2014,
+section 4.2), and gradient times input (Shrikumar et al. 2016). Deletion and insertion curves say how much of the cosine the
+regions really carry (Petsiuk et al. 2018, section 4.2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.encoders.small import VisionTransformer
+
+Explanation = Literal["split", "occlusion", "gradient"]
+EXPLANATIONS: tuple[Explanation, ...] = ("split", "occlusion", "gradient")
+CELLS = 8  # patches in a row of the maps and curves
+RANDOM_ORDERS = 4
+TOLERANCE = 1e-3  # of the sum of the parts, relative to the feature's length
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """A feature h as a sum over the positions of the last feature map.
+
+    vectors: (P, D) float32, which add up to h; rows, columns: of the map, P = rows * columns.
+    """
+
+    vectors: Tensor
+    rows: int
+    columns: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """The cosine while patches of one image are taken away or put back, the most important first.
+
+    deletion, insertion: (S,) float32 at equal steps from none to all patches. random_deletion, random_insertion: the same
+    in random order, the mean over `RANDOM_ORDERS`.
+    """
+
+    deletion: Tensor
+    insertion: Tensor
+    random_deletion: Tensor
+    random_insertion: Tensor
+
+    @property
+    def gain(self) -> float:
+        """How much sooner than in random order the cosine falls and rises: mean difference of both curves, above 0 is better."""
+        falls = (self.random_deletion - self.deletion).mean()
+        rises = (self.insertion - self.random_insertion).mean()
+        return float(falls + rises) / 2
+
+
+def cosine(encoder: Encoder, first: Tensor, second: Tensor) -> Tensor:
+    """Cosine of the features of two batches of views, (N, 3, S, S) in [0, 1] each -> (N,); one of N may be 1."""
+    return F.cosine_similarity(encoder(first), encoder(second))
+
+
+@torch.no_grad()
+def feature_parts(encoder: Encoder, view: Tensor) -> Parts | None:
+    """The feature of a view, (1, 3, S, S) in [0, 1], as a sum over positions.
+
+    What follows the last feature map is affine in many encoders (a mean over positions, perhaps a BatchNorm in eval mode):
+    then the feature is the sum over positions of its value for this position alone, each with an equal fraction of the
+    constant. None where it is not affine, or where positions are mixed by a class token.
+    """
+    module = _spatial(encoder)
+    if module is None:
+        return None
+    shape: list[tuple[int, int]] = []
+
+    def apart(whole: Tensor) -> Tensor:
+        """Each position alone and none of them: (1, C, H, W) -> (P + 1, C, H, W), or tokens (1, P, D) -> (P + 1, P, D)."""
+        if whole.ndim == 4:
+            rows, columns = whole.shape[2:]
+            masks = torch.eye(rows * columns, device=whole.device).view(-1, 1, rows, columns)
+        else:
+            rows = columns = int(whole.shape[1] ** 0.5)
+            masks = torch.eye(whole.shape[1], device=whole.device).unsqueeze(2)
+        shape.append((rows, columns))
+        return torch.cat([whole * masks, torch.zeros_like(whole)])
+
+    whole = encoder(view)[0]
+    if isinstance(module, nn.TransformerEncoder):
+        hook = module.register_forward_hook(lambda _module, _inputs, output: apart(output))
+    else:
+        hook = module.register_forward_pre_hook(lambda _module, inputs: (apart(inputs[0]), *inputs[1:]))
+    try:
+        alone = encoder(view)
+    finally:
+        hook.remove()
+    (rows, columns), constant = shape[0], alone[-1]
+    vectors = alone[:-1] - constant + constant / (len(alone) - 1)
+    if len(vectors) != rows * columns or (vectors.sum(0) - whole).norm() > TOLERANCE * whole.norm():
+        return None
+    return Parts(vectors, rows, columns)
+
+
+def _spatial(encoder: Encoder) -> nn.Module | None:
+    """The module before which, or after which, positions are averaged."""
+    if isinstance(encoder.backbone, VisionTransformer):
+        return encoder.backbone.blocks
+    pools = [
+        each
+        for each in encoder.modules()
+        if isinstance(each, nn.AdaptiveAvgPool2d) or type(each).__name__ == "SelectAdaptivePool2d"
+    ]
+    return pools[-1] if pools else None
+
+
+def pairwise_split(first: Parts, second: Parts) -> Tensor:
+    """What each pair of positions contributes to the cosine, (P, Q) float32; all add up to it."""
+    lengths = first.vectors.sum(0).norm() * second.vectors.sum(0).norm()
+    return first.vectors @ second.vectors.T / lengths
+
+
+def split_maps(encoder: Encoder, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What each position of either view contributes to the cosine, (H, W) each, which adds up to it; None as `feature_parts`."""
+    parts = feature_parts(encoder, first), feature_parts(encoder, second)
+    if parts[0] is None or parts[1] is None:
+        return None
+    pairs = pairwise_split(parts[0], parts[1])
+    return pairs.sum(1).view(parts[0].rows, -1), pairs.sum(0).view(parts[1].rows, -1)
+
+
+@torch.no_grad()
+def occlusion_map(encoder: Encoder, first: Tensor, second: Tensor) -> Tensor:
+    """By how much the cosine falls if a patch of the first view has the mean color, (CELLS, CELLS).
+
+    The patch is half a cell larger than its cell on each side.
+    """
+    cells = torch.eye(CELLS**2).view(-1, 1, CELLS, CELLS)
+    size = first.shape[-1]
+    grown = F.max_pool2d(F.interpolate(cells, size=(2 * CELLS, 2 * CELLS)), 3, 1, 1)
+    masks = F.interpolate(grown, size=(size, size)).to(first.device)
+    occluded = _covered(encoder, first, masks)
+    return (cosine(encoder, first, second) - cosine(encoder, occluded, second)).view(CELLS, CELLS)
+
+
+def gradient_map(encoder: Encoder, first: Tensor, second: Tensor) -> Tensor:
+    """Gradient of the cosine times the difference of the first view to the mean color, summed over channels, (S, S)."""
+    pixels = first.detach().clone().requires_grad_()
+    with torch.no_grad():
+        target = encoder(second)
+    (gradient,) = torch.autograd.grad(F.cosine_similarity(encoder(pixels), target).sum(), pixels)
+    return (gradient * (first - _mean_color(encoder))).sum(1)[0]
+
+
+def contribution_maps(encoder: Encoder, first: Tensor, second: Tensor) -> dict[Explanation, tuple[Tensor, Tensor]]:
+    """Maps of contributions for both views, (CELLS, CELLS) each, by explanation; without `split` where it is not exact."""
+    found: dict[Explanation, tuple[Tensor, Tensor]] = {}
+    split = split_maps(encoder, first, second)
+    if split is not None:
+        found["split"] = (_on_cells(split[0], F.interpolate), _on_cells(split[1], F.interpolate))
+    found["occlusion"] = occlusion_map(encoder, first, second), occlusion_map(encoder, second, first)
+    gradients = gradient_map(encoder, first, second), gradient_map(encoder, second, first)
+    found["gradient"] = (_on_cells(gradients[0], F.adaptive_avg_pool2d), _on_cells(gradients[1], F.adaptive_avg_pool2d))
+    return found
+
+
+def _on_cells(values: Tensor, resize: Callable[..., Tensor]) -> Tensor:
+    if values.shape == (CELLS, CELLS):
+        return values
+    how: dict[str, Any] = {"mode": "bilinear", "antialias": True} if resize is F.interpolate else {}
+    return resize(values[None, None], (CELLS, CELLS), **how)[0, 0] * (values.numel() / CELLS**2)  # about the same sum
+
+
+@torch.no_grad()
+def curves(encoder: Encoder, first: Tensor, second: Tensor, importance: Tensor, steps: int = 8, seed: int = 0) -> Curves:
+    """How the cosine falls and rises with the patches of the first view, by their importance (CELLS, CELLS).
+
+    Args:
+        steps: in which all patches are taken away; the curves have one value more.
+    """
+    count = CELLS**2
+    generator = torch.Generator().manual_seed(seed)
+    orders = [importance.flatten().argsort(descending=True).cpu()]
+    orders += [torch.randperm(count, generator=generator) for _ in range(RANDOM_ORDERS)]
+    gone = torch.stack([_gone(order, steps) for order in orders])  # (orders, steps + 1, count)
+    size = first.shape[-1]
+    masks = torch.cat([gone, 1 - gone]).view(-1, 1, CELLS, CELLS).to(first.device)
+    covered = _covered(encoder, first, F.interpolate(masks, size=(size, size)))
+    found = cosine(encoder, covered, second).view(2, len(orders), steps + 1).cpu()
+    (deletion, insertion), random = found[:, 0], found[:, 1:].mean(1)
+    return Curves(deletion, insertion, random[0], random[1])
+
+
+def _gone(order: Tensor, steps: int) -> Tensor:
+    """Which patches are taken away at each step, (steps + 1, count) float32."""
+    rank = order.argsort()
+    limits = torch.linspace(0, len(order), steps + 1)
+    return (rank < limits[:, None]).float()
+
+
+def _covered(encoder: Encoder, view: Tensor, masks: Tensor) -> Tensor:
+    """The view with the mean color where masks (N, 1, S, S) are 1."""
+    return view + masks * (_mean_color(encoder) - view)
+
+
+def _mean_color(encoder: Encoder) -> Tensor:
+    return encoder.normalize.mean
+
+
+def agreement(first: Tensor, second: Tensor) -> float:
+    """Spearman's rank correlation of two maps of the same shape, -1 to 1."""
+    ranks = [values.flatten().argsort().argsort().float() for values in (first, second)]
+    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
