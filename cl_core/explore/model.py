@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_core.augment.views import plain_views
 from cl_core.data.dataset import Dataset, image_choices
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
@@ -26,13 +27,15 @@ from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
 from cl_core.explore.regions import Kept, Region, kept, regions
 from cl_core.explore.report import Report, compare_with_baselines
+from cl_core.explore.why_similar import Explained, cosine, explain, without_most
 from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import all_features, features_of
+from cl_core.runs.feature_cache import all_features, features_of, is_cached
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.record import RunRecord
-from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
+from cl_core.runs.store import Run, map_key, on_device, open_run, run_features, untrained_like
+from cl_core.system.device import choose_device
 from cl_core.system.memo import Memo, Together
 
 Space = Literal["trained", "untrained", "pixels"]
@@ -226,6 +229,28 @@ class Model:
             without: a group that is no answer, such as the image's own.
         """
         return self._gallery(space).search(Query(image, top, -1 if without is None else without))
+
+    def explain(self, image: Tensor, row: int) -> tuple[float, list[Explained], list[Tensor]]:
+        """Why an image is similar to one of the data set: by the features of the whole images, as on the map.
+
+        Args:
+            image: (1, 3, S, S) uint8.
+            row: of the data set.
+
+        Returns:
+            The cosine; its explanations; and for each the image without its most important part, (1, 3, S, S) uint8. Large
+            encoders get quick explanations.
+        """
+        device, run = choose_device(), self.run
+        large = is_cached(run)
+        encoder = on_device(run, device).encoder
+        before = on_device(self.untrained, device).encoder if self.trained_here and not large else None
+        first, second = (plain_views(each.to(device), run.size) for each in (image, self.dataset.images[row : row + 1]))
+        found = explain(encoder, first, second, before, quick=large)
+        with torch.no_grad():
+            between = float(cosine(encoder, first, second))
+        covered = [without_most(encoder, first, each.maps[0]) for each in found]
+        return between, found, [(255 * each.cpu()).round().clamp(0, 255).byte() for each in covered]
 
     def gallery(self, space: Space = "trained") -> Gallery:
         """The data set's images in one of three spaces; the first call of each computes their features."""

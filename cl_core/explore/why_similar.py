@@ -9,6 +9,7 @@ regions really carry (Petsiuk et al. 2018, section 4.2).
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -68,8 +69,8 @@ def cosine(encoder: Encoder, first: Tensor, second: Tensor) -> Tensor:
 def feature_parts(encoder: Encoder, view: Tensor) -> Parts | None:
     """The feature of a view, (1, 3, S, S) in [0, 1], as a sum over positions.
 
-    What follows the last feature map is affine in many encoders (a mean over positions, perhaps a BatchNorm in eval mode):
-    then the feature is the sum over positions of its value for this position alone, each with an equal fraction of the
+    What follows the last feature map is affine in many encoders (a mean over positions, a BatchNorm in eval mode, a linear
+    layer): then the feature is the sum over positions of its value for this position alone, each with an equal fraction of the
     constant. None where it is not affine, or where positions are mixed by a class token.
     """
     module = _spatial(encoder)
@@ -88,11 +89,17 @@ def feature_parts(encoder: Encoder, view: Tensor) -> Parts | None:
         shape.append((rows, columns))
         return torch.cat([whole * masks, torch.zeros_like(whole)])
 
-    whole = encoder(view)[0]
-    if isinstance(module, nn.TransformerEncoder):
-        hook = module.register_forward_hook(lambda _module, _inputs, output: apart(output))
-    else:
-        hook = module.register_forward_pre_hook(lambda _module, inputs: (apart(inputs[0]), *inputs[1:]))
+    whole, thread = encoder(view)[0], threading.get_ident()
+
+    def before(_: nn.Module, inputs: Any) -> Any:
+        # Others may use the same network meanwhile.
+        return (apart(inputs[0]), *inputs[1:]) if threading.get_ident() == thread else None
+
+    def after(_: nn.Module, __: Any, output: Tensor) -> Tensor | None:
+        return apart(output) if threading.get_ident() == thread else None
+
+    is_transformer = isinstance(module, nn.TransformerEncoder)
+    hook = module.register_forward_hook(after) if is_transformer else module.register_forward_pre_hook(before)
     try:
         alone = encoder(view)
     finally:
@@ -105,15 +112,16 @@ def feature_parts(encoder: Encoder, view: Tensor) -> Parts | None:
 
 
 def _spatial(encoder: Encoder) -> nn.Module | None:
-    """The module before which, or after which, positions are averaged."""
+    """The module before which, or after which, positions are averaged or weighted."""
     if isinstance(encoder.backbone, VisionTransformer):
         return encoder.backbone.blocks
-    pools = [
-        each
-        for each in encoder.modules()
-        if isinstance(each, nn.AdaptiveAvgPool2d) or type(each).__name__ == "SelectAdaptivePool2d"
-    ]
-    return pools[-1] if pools else None
+    pools = [each for each in encoder.modules() if isinstance(each, nn.AdaptiveAvgPool2d) or _is_pool_of_timm(each)]
+    flat = [each for each in encoder.modules() if isinstance(each, nn.Flatten)]
+    return (pools or flat or [None])[-1]
+
+
+def _is_pool_of_timm(module: nn.Module) -> bool:
+    return type(module).__name__ == "SelectAdaptivePool2d"
 
 
 def pairwise_split(first: Parts, second: Parts) -> Tensor:
@@ -154,23 +162,31 @@ def gradient_map(encoder: Encoder, first: Tensor, second: Tensor) -> Tensor:
     return (gradient * (first - _mean_color(encoder))).sum(1)[0]
 
 
-def contribution_maps(encoder: Encoder, first: Tensor, second: Tensor) -> dict[Explanation, tuple[Tensor, Tensor]]:
-    """Maps of contributions for both views, (CELLS, CELLS) each, by explanation; without `split` where it is not exact."""
+def contribution_maps(
+    encoder: Encoder, first: Tensor, second: Tensor, *, quick: bool = False
+) -> dict[Explanation, tuple[Tensor, Tensor]]:
+    """Maps of contributions for both views, (CELLS, CELLS) each, by explanation.
+
+    Without `split` where it is not exact, without `occlusion` if `quick`.
+    """
     found: dict[Explanation, tuple[Tensor, Tensor]] = {}
     split = split_maps(encoder, first, second)
     if split is not None:
         found["split"] = (_on_cells(split[0], F.interpolate), _on_cells(split[1], F.interpolate))
-    found["occlusion"] = occlusion_map(encoder, first, second), occlusion_map(encoder, second, first)
+    if not quick:
+        found["occlusion"] = occlusion_map(encoder, first, second), occlusion_map(encoder, second, first)
     gradients = gradient_map(encoder, first, second), gradient_map(encoder, second, first)
     found["gradient"] = (_on_cells(gradients[0], F.adaptive_avg_pool2d), _on_cells(gradients[1], F.adaptive_avg_pool2d))
-    return found
+    return {kind: (first_map.cpu(), second_map.cpu()) for kind, (first_map, second_map) in found.items()}
 
 
 def _on_cells(values: Tensor, resize: Callable[..., Tensor]) -> Tensor:
+    """(H, W) -> (CELLS, CELLS) with the same sum."""
     if values.shape == (CELLS, CELLS):
         return values
     how: dict[str, Any] = {"mode": "bilinear", "antialias": True} if resize is F.interpolate else {}
-    return resize(values[None, None], (CELLS, CELLS), **how)[0, 0] * (values.numel() / CELLS**2)  # about the same sum
+    found = resize(values[None, None], (CELLS, CELLS), **how)[0, 0] * (values.numel() / CELLS**2)
+    return found + (values.sum() - found.sum()) / CELLS**2
 
 
 @torch.no_grad()
@@ -207,6 +223,48 @@ def _covered(encoder: Encoder, view: Tensor, masks: Tensor) -> Tensor:
 
 def _mean_color(encoder: Encoder) -> Tensor:
     return encoder.normalize.mean
+
+
+@torch.no_grad()
+def without_most(encoder: Encoder, view: Tensor, importance: Tensor, fraction: float = 0.25) -> Tensor:
+    """The view with its most important patches in the mean color."""
+    gone = _gone(importance.flatten().argsort(descending=True).cpu(), round(1 / fraction))[1]
+    mask = gone.view(1, 1, CELLS, CELLS).to(view.device)
+    return _covered(encoder, view, F.interpolate(mask, size=(view.shape[-1],) * 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class Explained:
+    """One explanation of the cosine of two views.
+
+    maps: contributions of either view, (CELLS, CELLS) float32 each. curves: of either view; None where they would take too
+    long. untrained: the mean of both maps' `agreement` with those of the untrained network; None without one. Adebayo et al.
+    2018: an explanation that does not change with the weights explains the image, not the network.
+    """
+
+    kind: Explanation
+    maps: tuple[Tensor, Tensor]
+    curves: tuple[Curves, Curves] | None
+    untrained: float | None
+
+
+def explain(
+    encoder: Encoder, first: Tensor, second: Tensor, untrained: Encoder | None = None, *, quick: bool = False
+) -> list[Explained]:
+    """All explanations of the cosine of two views, (1, 3, S, S) in [0, 1] each.
+
+    Args:
+        untrained: the same network before training.
+        quick: without occlusion and curves, which need some hundred passes through the network.
+    """
+    found = contribution_maps(encoder, first, second, quick=quick)
+    before = contribution_maps(untrained, first, second, quick=quick) if untrained is not None else {}
+    explained = []
+    for kind, pair in found.items():
+        same = [agreement(a, b) for a, b in zip(pair, before[kind], strict=True)] if kind in before else []
+        ways = None if quick else (curves(encoder, first, second, pair[0]), curves(encoder, second, first, pair[1]))
+        explained.append(Explained(kind, pair, ways, sum(same) / len(same) if same else None))
+    return explained
 
 
 def agreement(first: Tensor, second: Tensor) -> float:

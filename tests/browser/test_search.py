@@ -82,3 +82,26 @@ def test_on_a_phone_the_answers_come_into_view(phone: Page) -> None:
     expect(phone.locator(ANSWERS)).to_have_count(3)
     expect(phone.locator(ANSWERS).first).to_be_in_viewport()
     assert phone.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_why_an_answer_is_similar(page: Page) -> None:
+    open_tab(page, "Search")
+    reasons = page.locator("#search-why .cl-root")
+    expect(reasons.locator(".cl-part canvas")).to_have_count(2)
+    cosine, total = (reasons.locator(f"[data-fact={name}] dd") for name in ("cosine", "sum"))
+    expect(total).to_have_text(cosine.inner_text())
+    drawn = reasons.get_attribute("data-drawn")
+    before = reasons.locator(".cl-part canvas").first.evaluate("canvas => canvas.toDataURL()")
+    reasons.get_by_text("Occlusion", exact=True).click()
+    expect(reasons).not_to_have_attribute("data-drawn", drawn or "")
+    expect(total).to_have_count(0)
+    assert reasons.locator(".cl-part canvas").first.evaluate("canvas => canvas.toDataURL()") != before
+    second = reasons.locator(".cl-pick").nth(1)
+    name = second.get_attribute("aria-label") or ""
+    second.click()
+    expect(second).to_have_attribute("aria-pressed", "true")
+    expect(reasons.locator("figcaption").nth(1)).to_have_text(name)
+    expect(reasons.locator(".cl-chips input:checked")).to_have_value("occlusion")  # the choice stays
+    page.get_by_role("button", name="Sketch: fish").click()
+    expect(reasons.locator("figcaption").first).to_have_text("your image")
+    expect(reasons.locator(".cl-pick").first).to_have_attribute("aria-pressed", "true")

@@ -12,6 +12,7 @@ from cl_core.ui.components.start_view import start_view
 from cl_core.ui.components.temperature_lab import temperature_lab
 from cl_core.ui.components.tour_panel import tour_panel
 from cl_core.ui.components.twin_maps import twin_maps
+from cl_core.ui.components.why_view import why_view
 
 __all__ = [
     "embedding_map",
@@ -26,4 +27,5 @@ __all__ = [
     "temperature_lab",
     "tour_panel",
     "twin_maps",
+    "why_view",
 ]

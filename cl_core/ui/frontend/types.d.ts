@@ -106,6 +106,32 @@ export interface QueriesValue {
   examples: { src: string; kind: string; name: string }[];
 }
 
+/** Why an answer is similar to the query. */
+export interface WhyValue {
+  query: ImageValue;
+  answers: ImageValue[];
+  /** Of the answer that is explained. */
+  rank: number;
+  /** Query and answer as the network sees them. */
+  images: string[];
+  cosine: number;
+  explanations: WhyExplanation[];
+}
+
+export interface WhyExplanation {
+  kind: "split" | "occlusion" | "gradient";
+  /** float32 (C, C) of the query and of the answer: what each part contributes. */
+  maps: string[];
+  /** Of the contributions, where it is the cosine. */
+  sum: number | null;
+  /** Means over both images, at equal steps from none to all parts; null for a large encoder. */
+  curves: { deletion: number[]; insertion: number[]; random_deletion: number[]; random_insertion: number[]; gain: number } | null;
+  /** Rank correlation with the maps of the untrained network. */
+  untrained: number | null;
+  /** The answers to the query without its most important quarter. */
+  without: ImageValue[];
+}
+
 export interface PairValue {
   original: ImageValue;
   views: (ImageValue & { color: string; box: number[]; lines: string[] })[];

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from torch import Tensor
 
 from cl_core.data.dataset import Dataset
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
@@ -14,48 +16,79 @@ from cl_core.explore.examples import Example, examples
 from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui import images
-from cl_core.ui.components import image_rows, image_upload, menu, search_queries
+from cl_core.ui.components import image_rows, image_upload, menu, search_queries, why_view
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
 from cl_core.ui.names import image_choices, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.page import Event, Page, notice
+from cl_core.ui.tabs import why
 
 TOP = 8
+# The reasons come after the answers are drawn, and begin with the first answer.
+AFTER_DRAWING = "() => new Promise((done) => setTimeout(() => done([window.contrastiveLink.nextTurn(), 0]), 300))"
 WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); return []; }"
 
 
-def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]:
-    """The images most like the upload, or else like the chosen one, or else like the first example, in each space."""
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """What is searched for.
+
+    image: (1, 3, H, W) uint8. without: the group of images that is left out of the answers. animated: whether the upload has
+    more than one frame.
+    """
+
+    image: Tensor
+    item: dict[str, Any]
+    without: int | None = None
+    animated: bool = False
+
+
+def query_of(model: Model, upload: str | None, choice: str | None) -> Query:
+    """The upload, or else the chosen image, or else the first example.
+
+    Raises:
+        UserError: the upload is not an image.
+    """
     data, size = model.dataset, model.size
-    without, asked = None, None
     if upload:
         file = Path(upload)
-        try:
-            query = to_tensor(decode_image(file, text("common.file")), size)
-        except UserError as error:  # earlier answers are not those of this file
-            notice(error)
-            return {"rows": [], "empty": str(error)}
-        asked = query_item(images.data_url(images.to_image(query[0])), text("common.your_image"))
-        if is_animated(file):
-            gr.Info(text("search.animated"))
-    elif choice and choice in (rows := model.choices):
+        image = to_tensor(decode_image(file, text("common.file")), size)
+        asked = query_item(images.data_url(images.to_image(image[0])), text("common.your_image"))
+        return Query(image, asked, animated=is_animated(file))
+    if choice and choice in (rows := model.choices):
         row = rows[choice]
-        query, without = data.images[row : row + 1], int(data.groups[row])
         asked = query_item(images.thumbnail(data, row), image_name(data, row))
-    else:
-        first = examples(data)[0]
-        query = to_tensor(first.image, size)
-        asked = query_item(images.data_url(first.image), _example_name(data, first))
+        return Query(data.images[row : row + 1], asked, int(data.groups[row]))
+    first = examples(data)[0]
+    return Query(to_tensor(first.image, size), query_item(images.data_url(first.image), _example_name(data, first)))
+
+
+def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]:
+    """The images most like the query, in each space."""
+    try:
+        query = query_of(model, upload, choice)
+    except UserError as error:  # earlier answers are not those of this file
+        notice(error)
+        return {"rows": [], "empty": str(error)}
+    if query.animated:
+        gr.Info(text("search.animated"))
     rows_shown = []
     for space in model.spaces:
-        near = [(each.row, each.cosine) for each in model.search_tensor(query, TOP, space, without)]
-        by_map = [] if space == "pixels" else model.map_cosines(query, [row for row, _ in near], space)
+        near = [(each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, query.without)]
+        by_map = [] if space == "pixels" else model.map_cosines(query.image, [row for row, _ in near], space)
         details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
-        answers = neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), data, near, details=details)
-        rows_shown.append(answers | {"items": [asked, *answers["items"]]})
+        hint = text(f"search.hint.{space}")
+        answers = neighbor_row(text(f"spaces.{space}"), hint, model.dataset, near, details=details)
+        rows_shown.append(answers | {"items": [query.item, *answers["items"]]})
     return {"rows": rows_shown}
+
+
+def show_why(model: Model, upload: str | None, choice: str | None, rank: float) -> dict[str, Any]:
+    """Why an answer of the trained network is similar to the query."""
+    query = query_of(model, upload, choice)
+    return why.show(model, query.image, query.item, query.without, int(rank))
 
 
 def query_item(src: str, caption: str) -> dict[str, Any]:
@@ -104,6 +137,8 @@ def build(page: Page, opened: Event) -> None:
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"), elem_id="search-choice")
         with gr.Column(scale=3, min_width=320):
             found = image_rows(elem_id="search-view")
+            reasons = why_view(elem_id="search-why")
+    rank = gr.Number(0, visible=False, precision=0)
     page.link("query", choice, event="input", read=image_reader(page.store))
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
@@ -115,7 +150,11 @@ def build(page: Page, opened: Event) -> None:
         chosen.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
     uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
-    page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
+    answered = page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
+    below = gr.Number(0, visible=False)
+    answered.then(None, None, [below, rank], js=AFTER_DRAWING, api_visibility="private")
+    page.draws([below.change, rank.change], show_why, [page.model, upload, choice, rank], reasons, queue=True)
+    reasons.answer_pick(why.picked, None, rank, **QUICK)
 
 
 def choices(model: Model, chosen: str | None, wanted: str) -> tuple[Any, str]:
