@@ -201,7 +201,15 @@ def test_the_tour_sets_the_controls_is_left_and_resumed(page: Page) -> None:
     expect(page.get_by_label("4 softmax")).to_be_checked()
     figure, beside = page.locator("#loss-view .cl-frame").first.bounding_box(), panel.bounding_box()
     assert figure and beside and figure["y"] + figure["height"] <= LAPTOP["height"]
-    assert figure["x"] + figure["width"] <= beside["x"], "the panel covers nothing"
+    for control in ("Loss", "number input for Images"):  # the panel covers nothing
+        box = page.get_by_label(control, exact=True).first.bounding_box()
+        assert box and box["x"] + box["width"] <= beside["x"], control
+    header = page.locator(".header").bounding_box()
+    assert header and header["x"] + header["width"] <= beside["x"]
+    explanation = page.locator("details[data-fold=loss]")
+    expect(explanation.locator("p")).to_be_hidden()  # folded, and can be opened
+    explanation.locator("summary").click()
+    expect(explanation.locator("p")).to_be_visible()
     answer = panel.locator("details p")
     expect(answer).to_be_hidden()
     panel.get_by_text("Show the answer").click()

@@ -151,7 +151,10 @@ def test_the_time_of_the_training(page: Page) -> None:
     page.get_by_role("radio", name="Over time").check(force=True)
     expect(note).to_be_visible()
     said = page.locator("#map-view .cl-epoch")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()  # it plays from the untrained network
+    expect(page.locator(".beside[inert]").get_by_label("PCA")).to_have_count(1)  # of the finished map alone
     expect(said).to_have_text("epoch 300")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
     cursor = page.locator("#map-view .cl-side .cl-now").first
     end = float(cursor.get_attribute("x1") or 0)
     page.get_by_role("button", name="Previous snapshot").click()

@@ -134,7 +134,7 @@ def test_the_projection_heads_map_names_what_the_encoder_reaches() -> None:
     full = re.search(r"(\d+) % in the full space", encoder)
     assert full
     assert "Searches take" not in encoder
-    assert f"by them {full[1]} % would be labeled right" in head
+    assert f"by the same majority {full[1]} % would be labeled right" in head
 
 
 def test_when_groups_separate() -> None:

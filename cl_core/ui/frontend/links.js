@@ -58,19 +58,25 @@
   // Names of explanations, with a + if they were opened on a narrow page, where they are folded at first.
   const folded = new Set((stored(FOLDED_KEY) ?? "").split(" ").filter(Boolean));
   const narrow = window.innerWidth <= 720;
+  let keepingFolded = false; // in the tour, which remembers nothing
 
   function fold(/** @type {HTMLElement} */ element) {
     const details = element.querySelector("details");
     const name = details?.dataset.fold;
     if (!details || !name) return;
-    if (folded.has(name) || (narrow && !folded.has(`+${name}`))) details.open = false;
+    if (keepingFolded || folded.has(name) || (narrow && !folded.has(`+${name}`))) details.open = false;
     details.addEventListener("toggle", () => {
+      if (keepingFolded) return;
       // On a narrow page they are folded at first: what was opened is remembered, on a wide one what was folded.
       const [remembered, noted] = narrow ? [`+${name}`, details.open] : [name, !details.open];
       if (noted) folded.add(remembered);
       else folded.delete(remembered);
       store(FOLDED_KEY, [...folded].join(" "));
     });
+  }
+
+  function keepFolded(/** @type {boolean} */ keep) {
+    keepingFolded = keep;
   }
 
   // --- controls ---------------------------------------------------------------------------------------------------------
@@ -239,5 +245,5 @@
   }
 
   const get = (/** @type {string} */ name) => state.get(name);
-  globalThis.contrastiveLink = { get, set, url, fold, nextTurn, start, finish, goTo, restore, tabOpened, sharedChanged };
+  globalThis.contrastiveLink = { get, set, url, fold, keepFolded, nextTurn, start, finish, goTo, restore, tabOpened, sharedChanged };
 })();

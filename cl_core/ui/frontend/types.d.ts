@@ -35,6 +35,8 @@ export interface PageLink {
   url(path: string): string;
   /** Let the reader fold the explanation in an element, and remember it. */
   fold(element: HTMLElement): void;
+  /** Whether explanations are folded when they come, and what the reader folds is not remembered. */
+  keepFolded(keep: boolean): void;
   /** A number that no call had before. */
   nextTurn(): number;
   start(view: string, label: string): number;
@@ -287,12 +289,20 @@ export interface Panel {
   form: Form;
   chance: number | null;
   codes: Uint8Array;
+  /** Negatives of the row's class. */
+  falseNegative: Uint8Array;
   table: Table;
   /** The largest similarity that the loss looks at. */
   largest: number;
   rowSprites: number[];
   columnSprites: number[];
   pixels: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** Which cells of a matrix are framed. */
+export interface CellFrames {
+  positive: ArrayLike<number>;
+  falseNegative: ArrayLike<number>;
 }
 
 /** Images at the sides of a matrix: a sprite's number for each row and column. */

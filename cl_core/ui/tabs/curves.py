@@ -42,7 +42,8 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
     )
     if "knn" in record.metrics:
         accuracy = f"{record.metrics['knn']['accuracy']:.1%}"
-        summary += " " + text("curves.knn", knn=accuracy, protocol=_protocol(record.metrics))
+        beside = _beside(record.metrics, folder.read_metrics())
+        summary += " " + text("curves.knn", knn=accuracy, beside=beside, protocol=_protocol(record.metrics))
     if "health" in record.metrics:
         summary += "\n\n" + health_of(record.metrics)
     return value, summary
@@ -110,6 +111,14 @@ def trained_elsewhere(model: Model) -> str:
         return description
     accuracies = {key: f"{final[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
     return description + " " + text("curves.elsewhere_knn", **accuracies, protocol=_protocol(final))
+
+
+def _beside(metrics: dict[str, Any], points: list[dict[str, Any]]) -> str:
+    """The accuracies of raw pixels and of the untrained network, where both were measured."""
+    untrained = next((point["knn"]["accuracy"] for point in points if point["kind"] == "snapshot" and "knn" in point), None)
+    if untrained is None or "pixels" not in metrics:
+        return ""
+    return text("curves.knn_beside", pixels=f"{metrics['pixels']['accuracy']:.1%}", untrained=f"{untrained:.1%}")
 
 
 def _protocol(metrics: dict[str, Any]) -> str:

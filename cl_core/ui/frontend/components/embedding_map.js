@@ -15,7 +15,7 @@ import { MapToolbar } from "../parts/map_toolbar.js";
 import { Player } from "../parts/player.js";
 import { saveButtons } from "../parts/save_buttons.js";
 import { SnapshotPanel } from "../parts/snapshot_panel.js";
-import { build, buildButton, buildInput } from "../render/dom.js";
+import { build, buildButton, buildInput, prefersStillness } from "../render/dom.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Context, MapValue, NeighborLines, Numbered, Scene, Strings } from "../types.js" */
@@ -238,13 +238,18 @@ class EmbeddingMap {
     this.toolbar.chooseMode(this.#mode);
     this.player.node.hidden = this.panel.node.hidden = !this.#overTime;
     this.#stage.classList.toggle("cl-with-side", this.#overTime);
+    // Projection, space and color are of the finished map.
+    this.root.closest(".panel-row")?.querySelector(".beside")?.toggleAttribute("inert", this.#overTime);
     const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
     Object.assign(this.plane.marks, { batch, lines: null, chosen: -1, hover: -1 });
     this.plane.selected.clear();
     this.#card.hide();
     if (this.#overTime && snapshots) {
       const linked = readLink("snapshot");
-      this.#showSnapshots(byHand || linked === null ? snapshots.epochs.length - 1 : Number(linked));
+      if (byHand && !prefersStillness()) {
+        this.#showSnapshots(0);
+        this.player.start();
+      } else this.#showSnapshots(byHand || linked === null ? snapshots.epochs.length - 1 : Number(linked));
     } else {
       this.player.pause();
       if (byHand) writeLink("snapshot", null);

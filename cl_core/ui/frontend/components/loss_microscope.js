@@ -5,7 +5,7 @@ import { mountComponent } from "../lib/component.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
 import { rowFormula, symbols } from "../lib/formula.js";
 import { readLink, writeLink } from "../lib/page.js";
-import { cellRows, firstPositive, paintCells, partOf, readPanel } from "../lib/panels.js";
+import { cellRows, firstPositive, framesOf, paintCells, partOf, readPanel } from "../lib/panels.js";
 import { LogScale } from "../lib/scales.js";
 import { stageCells } from "../lib/stages.js";
 import { matrixSvg } from "../lib/svg.js";
@@ -151,7 +151,7 @@ class LossMicroscope {
     const save = saveButtons(part, this.props.save, {
       name: () => `${this.#stage}-${panel.name}`,
       canvas: () => matrix.canvas,
-      svg: () => matrixSvg(panel.table, panel.pixels, paperShape()),
+      svg: () => matrixSvg({ ...panel.table, falseNegative: panel.falseNegative }, panel.pixels, paperShape()),
       csv: () => cellRows(panel, shown.parts),
     });
     matrix.node.append(save);
@@ -231,7 +231,7 @@ class LossMicroscope {
       });
       const sheet = this.#sheet;
       const images = sheet && { sheet, rows: panel.rowSprites, columns: panel.columnSprites };
-      matrix.draw(panel.table.rows, panel.table.columns, panel.pixels, panel.table.positive, images);
+      matrix.draw(panel.table.rows, panel.table.columns, panel.pixels, framesOf(panel), images);
     }
     this.#mark();
   }

@@ -5,7 +5,7 @@ import { BLUES, rampTable } from "../lib/colors.js";
 import { mountComponent } from "../lib/component.js";
 import { fill, formatExponential, formatNumber, formatPercent } from "../lib/formats.js";
 import { readLink, writeLink } from "../lib/page.js";
-import { firstPositive, paintCells, readPanel } from "../lib/panels.js";
+import { firstPositive, framesOf, paintCells, readPanel } from "../lib/panels.js";
 import { LogScale } from "../lib/scales.js";
 import { matrixSvg } from "../lib/svg.js";
 import { overview, positiveProbability, precisionFor, rowForces } from "../lib/temperature.js";
@@ -196,7 +196,7 @@ class TemperatureLab {
     });
     const sheet = this.#sheet;
     const images = sheet && { sheet, rows: panel.rowSprites, columns: panel.columnSprites };
-    this.matrix.draw(table.rows, table.columns, panel.pixels, table.positive, images);
+    this.matrix.draw(table.rows, table.columns, panel.pixels, framesOf(panel), images);
     this.matrix.mark(this.#row, this.#column);
     this.#describe();
     this.curves.moveCursor(this.#shownTemperature, this.#means);
@@ -269,7 +269,7 @@ class TemperatureLab {
     return saveButtons(this.scope, this.saveStrings, {
       name: () => `temperature-${this.#shownTemperature.toPrecision(3)}`,
       canvas: () => this.matrix.canvas,
-      svg: () => matrixSvg(this.#panel.table, this.#panel.pixels, paperShape()),
+      svg: () => matrixSvg({ ...this.#panel.table, falseNegative: this.#panel.falseNegative }, this.#panel.pixels, paperShape()),
       csv: () => {
         const { table } = this.#panel;
         const cells = Array.from(table.cosines, (cosine, i) => {

@@ -17,14 +17,33 @@ export function mount(context) {
       const at = Number(readLink("tour"));
       if (!(Number.isInteger(at) && at >= 1 && at <= steps.length)) return;
       rememberStep(at);
-      document.body.classList.add("touring");
-      scope.onEnd(() => document.body.classList.remove("touring"));
-      root.replaceChildren(panel(scope, strings, steps, at));
+      const part = scope.child();
+      makeRoom(part);
+      root.replaceChildren(panel(part, strings, steps, at));
     };
   });
 }
 
-/** @param {Scope} scope @param {Strings} strings @param {TourStep[]} steps @param {number} at the step, from 1 */
+/** Shrink the page beside the panel, or let it scroll above; explanations are folded, so that the controls come first. @param {Scope} scope */
+function makeRoom(scope) {
+  const wide = matchMedia("(min-width: 1101px)");
+  const place = () => {
+    document.body.classList.toggle("touring-beside", wide.matches);
+    document.body.classList.toggle("touring-below", !wide.matches);
+  };
+  place();
+  scope.listen(wide, "change", place);
+  const folded = [...document.querySelectorAll("details[data-fold][open]")];
+  globalThis.contrastiveLink?.keepFolded(true);
+  for (const details of folded) details.removeAttribute("open");
+  scope.onEnd(() => {
+    document.body.classList.remove("touring-beside", "touring-below");
+    globalThis.contrastiveLink?.keepFolded(false);
+    for (const details of folded) details.setAttribute("open", "");
+  });
+}
+
+/** @param {Scope} scope ends when the reader leaves @param {Strings} strings @param {TourStep[]} steps @param {number} at the step, from 1 */
 function panel(scope, strings, steps, at) {
   const step = steps[at - 1];
   const node = build("aside", "cl-tour");
@@ -38,7 +57,7 @@ function panel(scope, strings, steps, at) {
   });
   scope.listen(leave, "click", () => {
     writeLink("tour", null);
-    document.body.classList.remove("touring");
+    scope.end();
     node.remove();
   });
   const answer = build("details", "");

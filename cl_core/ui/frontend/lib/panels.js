@@ -1,7 +1,7 @@
 import { decode } from "./decode.js";
 import { largestSimilarity } from "./temperature.js";
 
-/** @import { Anatomy, Panel, PanelValue } from "../types.js" */
+/** @import { Anatomy, CellFrames, Panel, PanelValue } from "../types.js" */
 
 /**
  * One similarity matrix as Python sends it, ready to compute with.
@@ -28,12 +28,21 @@ export function readPanel(value, roles, withImages) {
     form: value.form,
     chance: value.chance,
     codes,
+    falseNegative: isPart("negative_class"),
     table,
     largest: largestSimilarity(table),
     rowSprites: withImages ? Array.from({ length: value.rows }, (_, row) => row) : [],
     columnSprites: value.columns.map((column) => column.sprite),
     pixels: new Uint8ClampedArray(4 * table.rows * table.columns),
   };
+}
+
+/**
+ * @param {Panel} panel
+ * @returns {CellFrames}
+ */
+export function framesOf({ table, falseNegative }) {
+  return { positive: table.positive, falseNegative };
 }
 
 /**

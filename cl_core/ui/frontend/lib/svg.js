@@ -1,3 +1,7 @@
+import { NEGATIVE, POSITIVE } from "./colors.js";
+
+/** @import { CellFrames } from "../types.js" */
+
 const NAMESPACE = "http://www.w3.org/2000/svg"; // an identifier; nothing is fetched from it
 
 /**
@@ -31,19 +35,20 @@ export function linePath(points) {
 }
 
 /**
- * A matrix of colored cells as a drawing, positives framed.
+ * A matrix of colored cells as a drawing, positives and false negatives framed.
  *
- * @param {{ rows: number; columns: number; positive: ArrayLike<number> }} table
+ * @param {{ rows: number; columns: number } & CellFrames} table
  * @param {Uint8ClampedArray} pixels RGBA of every cell, row by row
  * @param {string} background a shape below the cells
  */
-export function matrixSvg({ rows, columns, positive }, pixels, background) {
+export function matrixSvg({ rows, columns, positive, falseNegative }, pixels, background) {
   const side = 10;
   const shapes = [background];
   for (let i = 0; i < rows * columns; i++) {
     const [x, y] = [(i % columns) * side, Math.floor(i / columns) * side];
     const [red, green, blue, alpha] = pixels.subarray(4 * i, 4 * i + 4);
-    const frame = positive[i] ? ' stroke="#009e73" stroke-width="1.5"' : "";
+    const color = positive[i] ? POSITIVE : falseNegative[i] ? NEGATIVE : "";
+    const frame = color && ` stroke="${color}" stroke-width="1.5"`;
     const fill = `fill="rgb(${red},${green},${blue})" fill-opacity="${(alpha / 255).toFixed(2)}"`;
     shapes.push(`<rect x="${x}" y="${y}" width="${side}" height="${side}" ${fill}${frame}/>`);
   }

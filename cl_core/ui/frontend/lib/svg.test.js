@@ -18,10 +18,11 @@ test("a path starts with a move", () => {
   assert.equal(linePath([]), "");
 });
 
-test("a matrix has one rectangle a cell and frames its positives", () => {
+test("a matrix has one rectangle a cell and frames positives and false negatives", () => {
   const pixels = Uint8ClampedArray.from([1, 2, 3, 255, 4, 5, 6, 0]);
-  const text = matrixSvg({ rows: 1, columns: 2, positive: [0, 1] }, pixels, "<rect/>");
+  const frames = { positive: [0, 1], falseNegative: [1, 0] };
+  const text = matrixSvg({ rows: 1, columns: 2, ...frames }, pixels, "<rect/>");
   assert.equal(text.split("<rect").length - 1, 3);
-  assert.equal(text.split("stroke-width").length - 1, 1);
+  assert.match(text, /rgb\(1,2,3\)[^>]*stroke="#d55e00"[^]*rgb\(4,5,6\)[^>]*stroke="#009e73"/);
   assert.match(text, /rgb\(4,5,6\)" fill-opacity="0.00"/);
 });

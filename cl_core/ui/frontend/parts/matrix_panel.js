@@ -2,7 +2,7 @@ import { build } from "../render/dom.js";
 import { MatrixDrawing } from "../render/matrix.js";
 
 /** @import { Scope } from "../lib/scope.js" */
-/** @import { CellImages } from "../types.js" */
+/** @import { CellFrames, CellImages } from "../types.js" */
 
 /** @type {Record<string, [number, number]>} */
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -64,12 +64,12 @@ export class MatrixPanel {
    * @param {number} rows
    * @param {number} columns
    * @param {Uint8ClampedArray<ArrayBuffer>} pixels RGBA of every cell, row by row
-   * @param {ArrayLike<number>} positive which cells are framed
+   * @param {CellFrames} frames
    * @param {CellImages | null} images
    */
-  draw(rows, columns, pixels, positive, images) {
+  draw(rows, columns, pixels, frames, images) {
     this.#width ||= this.#frame.clientWidth;
-    if (this.#width) this.#drawing.draw(this.#width, rows, columns, pixels, positive, images);
+    if (this.#width) this.#drawing.draw(this.#width, rows, columns, pixels, frames, images);
   }
 
   /** Highlight a cell with its row and column. @param {number} row @param {number} column */

@@ -1,7 +1,7 @@
-import { POSITIVE } from "../lib/colors.js";
+import { NEGATIVE, POSITIVE } from "../lib/colors.js";
 import { penOf, sizeCanvas } from "./canvas.js";
 
-/** @import { CellImages } from "../types.js" */
+/** @import { CellFrames, CellImages } from "../types.js" */
 
 const LARGEST_CELL = 64;
 const SMALLEST_IMAGE = 9;
@@ -24,10 +24,10 @@ export class MatrixDrawing {
    * @param {number} rows
    * @param {number} columns
    * @param {Uint8ClampedArray<ArrayBuffer>} pixels RGBA of every cell, row by row
-   * @param {ArrayLike<number>} positive which cells are framed
+   * @param {CellFrames} frames
    * @param {CellImages | null} images
    */
-  draw(width, rows, columns, pixels, positive, images) {
+  draw(width, rows, columns, pixels, { positive, falseNegative }, images) {
     const withImages = images !== null && width / (columns + 1) >= SMALLEST_IMAGE;
     const cell = Math.min(LARGEST_CELL, width / (columns + (withImages ? 1 : 0)));
     const side = withImages ? cell : 0;
@@ -44,7 +44,8 @@ export class MatrixDrawing {
     penOf(this.#cells).putImageData(new ImageData(pixels, columns, rows), 0, 0);
     pen.imageSmoothingEnabled = false;
     pen.drawImage(this.#cells, side, side, columns * cell, rows * cell);
-    this.#framePositives(pen, positive);
+    this.#frame(pen, falseNegative, NEGATIVE);
+    this.#frame(pen, positive, POSITIVE);
     if (!withImages || !drawImages) return;
     pen.imageSmoothingEnabled = true;
     images.rows.forEach((sprite, row) => images.sheet.draw(pen, sprite, 0.5, side + row * cell + 0.5, cell - 1));
@@ -53,17 +54,18 @@ export class MatrixDrawing {
 
   /**
    * @param {CanvasRenderingContext2D} pen
-   * @param {ArrayLike<number>} positive
+   * @param {ArrayLike<number>} cells
+   * @param {string} color
    */
-  #framePositives(pen, positive) {
+  #frame(pen, cells, color) {
     const { cell, side, columns } = this;
-    pen.strokeStyle = POSITIVE;
+    pen.strokeStyle = color;
     pen.lineWidth = cell > 8 ? 2 : 1;
     const inset = pen.lineWidth / 2;
     const inner = cell - 2 * inset;
     pen.beginPath();
-    for (let i = 0; i < positive.length; i++) {
-      if (!positive[i]) continue;
+    for (let i = 0; i < cells.length; i++) {
+      if (!cells[i]) continue;
       pen.rect(side + (i % columns) * cell + inset, side + Math.floor(i / columns) * cell + inset, inner, inner);
     }
     pen.stroke();
