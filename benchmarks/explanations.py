@@ -41,13 +41,13 @@ def measure(model: Model) -> dict[str, Any]:
             assert each.curves is not None and each.untrained is not None
             gains.setdefault(each.kind, []).append(sum(curve.gain for curve in each.curves) / 2)
             same.setdefault(each.kind, []).append(each.untrained)
-    seconds = (time.perf_counter() - started) / PAIRS
+    seconds = (time.perf_counter() - started) / len(chosen)
     found: dict[str, Any] = {"s_a_pair": round(seconds, 2)}
     for kind, values in gains.items():
         gain, alike = torch.tensor(values), torch.tensor(same[kind])
         found[kind] = {
             "gain": round(float(gain.mean()), 4),
-            "error": round(float(gain.std()) / PAIRS**0.5, 4),
+            "error": round(float(gain.std()) / len(gain) ** 0.5, 4),
             "better": round(float((gain > 0).float().mean()), 3),
             "like_untrained": round(float(alike.mean()), 3),
         }

@@ -44,6 +44,7 @@ MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
 BATCHED_QUERIES = 16  # of concurrent visitors; a larger batch takes longer than it saves
 MOST_ANSWERS = 1000
+QUICK_ENCODERS = ("small-resnet", "small-vit", "cnn", "mlp")  # a thousand passes take about a second
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -71,7 +72,10 @@ class BatchedGallery:
 
 
 def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]]:
-    features = gallery.embedder(torch.cat([query.image for query in queries]))
+    images = [query.image for query in queries]  # an upload has the model's size, an image of the data set its own
+    alike = len({image.shape for image in images}) == 1
+    parts = [gallery.embedder(torch.cat(images))] if alike else [gallery.embedder(image) for image in images]
+    features = torch.cat(parts)
     without = torch.tensor([query.without for query in queries])
     answers = gallery.search(features, max(query.top for query in queries), without)
     return [found[: query.top] for found, query in zip(answers, queries, strict=True)]
@@ -89,6 +93,7 @@ class Caches:
     features: Memo[Tensor] = dataclasses.field(default_factory=lambda: Memo(200))
     regions: Memo[tuple[list[Region], Kept]] = dataclasses.field(default_factory=lambda: Memo(100))
     choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
+    reasons: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(200))  # of `explain`
     batches: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(64, 2e8))  # of `explore.batch`
 
 
@@ -238,11 +243,15 @@ class Model:
             row: of the data set.
 
         Returns:
-            The cosine; its explanations; and for each the image without its most important part, (1, 3, S, S) uint8. Large
+            The cosine; its explanations; and for each the image without its most important part, (1, 3, S, S) uint8. Slow
             encoders get quick explanations.
         """
+        key = map_key(self.run, self.dataset), image.numpy().tobytes(), row
+        return self.caches.reasons.get(key, lambda: self._explain(image, row))
+
+    def _explain(self, image: Tensor, row: int) -> tuple[float, list[Explained], list[Tensor]]:
         device, run = choose_device(), self.run
-        large = is_cached(run)
+        large = is_cached(run) or self.config.encoder not in QUICK_ENCODERS
         encoder = on_device(run, device).encoder
         before = on_device(self.untrained, device).encoder if self.trained_here and not large else None
         first, second = (plain_views(each.to(device), run.size) for each in (image, self.dataset.images[row : row + 1]))

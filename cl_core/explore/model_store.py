@@ -30,6 +30,7 @@ from cl_core.system.memo import Memo
 
 SHORT_COMMIT = 8  # digits
 MOST_MODELS = 256
+MOST_WARMED = 20_000  # images of a data set whose features are computed when the app starts
 
 
 @lru_cache(maxsize=1000)
@@ -183,7 +184,8 @@ class ModelStore:
                 opened.add(model.config.dataset)
                 for space in SPACES:
                     _warn_if_refused(partial(model.gallery, space))
-                _warn_if_refused(model.features)
+                if len(model.dataset) <= MOST_WARMED:
+                    _warn_if_refused(model.features)
 
 
 def _warn_if_refused(work: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ regions really carry (Petsiuk et al. 2018, section 4.2).
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Literal
@@ -19,11 +20,15 @@ from torch import Tensor, nn
 
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.encoders.small import VisionTransformer
+from cl_core.networks.encoders.timm import CenterCrop
 
 Explanation = Literal["split", "occlusion", "gradient"]
 EXPLANATIONS: tuple[Explanation, ...] = ("split", "occlusion", "gradient")
 CELLS = 8  # patches in a row of the maps and curves
 RANDOM_ORDERS = 4
+BATCH = 32  # views that go through the network at once
+MOST_POSITIONS = 1024  # of a feature map
+MOST_VALUES = 5e7  # of a feature map with each position alone
 TOLERANCE = 1e-3  # of the sum of the parts, relative to the feature's length
 
 
@@ -61,8 +66,8 @@ class Curves:
 
 
 def cosine(encoder: Encoder, first: Tensor, second: Tensor) -> Tensor:
-    """Cosine of the features of two batches of views, (N, 3, S, S) in [0, 1] each -> (N,); one of N may be 1."""
-    return F.cosine_similarity(encoder(first), encoder(second))
+    """Cosines of the features of views (N, 3, S, S) and of one view (1, 3, S, S), in [0, 1] each -> (N,)."""
+    return F.cosine_similarity(torch.cat([encoder(part) for part in first.split(BATCH)]), encoder(second))
 
 
 @torch.no_grad()
@@ -90,6 +95,8 @@ def feature_parts(encoder: Encoder, view: Tensor) -> Parts | None:
         return torch.cat([whole * masks, torch.zeros_like(whole)])
 
     whole, thread = encoder(view)[0], threading.get_ident()
+    if not _can_be_split(module, encoder, view):
+        return None
 
     def before(_: nn.Module, inputs: Any) -> Any:
         # Others may use the same network meanwhile.
@@ -124,6 +131,25 @@ def _is_pool_of_timm(module: nn.Module) -> bool:
     return type(module).__name__ == "SelectAdaptivePool2d"
 
 
+def _can_be_split(module: nn.Module, encoder: Encoder, view: Tensor) -> bool:
+    """Whether the map at the module has its channels first and is not too large to be copied for each position."""
+    if getattr(module, "input_fmt", "NCHW") not in ("", "NCHW"):
+        return False
+    shapes: list[torch.Size] = []
+
+    def note(_: nn.Module, inputs: Any, output: Tensor) -> None:
+        shapes.append((output if isinstance(module, nn.TransformerEncoder) else inputs[0]).shape)
+
+    hook = module.register_forward_hook(note)
+    try:
+        encoder(view)
+    finally:
+        hook.remove()
+    positions = math.prod(shapes[-1][2:]) if len(shapes[-1]) == 4 else shapes[-1][1]
+    is_map = len(shapes[-1]) == 4 or isinstance(module, nn.TransformerEncoder)
+    return is_map and positions <= MOST_POSITIONS and (positions + 1) * shapes[-1].numel() <= MOST_VALUES
+
+
 def pairwise_split(first: Parts, second: Parts) -> Tensor:
     """What each pair of positions contributes to the cosine, (P, Q) float32; all add up to it."""
     lengths = first.vectors.sum(0).norm() * second.vectors.sum(0).norm()
@@ -131,12 +157,25 @@ def pairwise_split(first: Parts, second: Parts) -> Tensor:
 
 
 def split_maps(encoder: Encoder, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor] | None:
-    """What each position of either view contributes to the cosine, (H, W) each, which adds up to it; None as `feature_parts`."""
+    """What each position of either view contributes to the cosine, (H, W) each, which adds up to it; None as `feature_parts`.
+
+    The maps cover the whole views, also where the encoder crops them.
+    """
     parts = feature_parts(encoder, first), feature_parts(encoder, second)
     if parts[0] is None or parts[1] is None:
         return None
     pairs = pairwise_split(parts[0], parts[1])
-    return pairs.sum(1).view(parts[0].rows, -1), pairs.sum(0).view(parts[1].rows, -1)
+    found = pairs.sum(1).view(parts[0].rows, -1), pairs.sum(0).view(parts[1].rows, -1)
+    return _on_view(encoder, found[0], first), _on_view(encoder, found[1], second)
+
+
+def _on_view(encoder: Encoder, values: Tensor, view: Tensor) -> Tensor:
+    """A map of the part of the view that the encoder looks at, with zeros for the border that it crops."""
+    crop = encoder.backbone[0] if isinstance(encoder.backbone, nn.Sequential) else None
+    if not isinstance(crop, CenterCrop) or crop.side >= view.shape[-1]:
+        return values
+    border = round(values.shape[0] * (view.shape[-1] - crop.side) / crop.side / 2)
+    return F.pad(values, (border,) * 4)
 
 
 @torch.no_grad()
@@ -268,6 +307,13 @@ def explain(
 
 
 def agreement(first: Tensor, second: Tensor) -> float:
-    """Spearman's rank correlation of two maps of the same shape, -1 to 1."""
-    ranks = [values.flatten().argsort().argsort().float() for values in (first, second)]
-    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
+    """Spearman's rank correlation of two maps of the same shape, -1 to 1; 0 where one is constant."""
+    ranks = torch.stack([_ranks(values.flatten()) for values in (first, second)])
+    return float(torch.corrcoef(ranks)[0, 1].nan_to_num())
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, place, count = values.unique(return_inverse=True, return_counts=True)
+    ends = count.cumsum(0).float()
+    return (ends - (count.float() + 1) / 2)[place]

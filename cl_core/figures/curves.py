@@ -129,6 +129,7 @@ def _list_once(figure: go.Figure) -> go.Figure:
     listed = set[str]()
     for trace in figure.data:
         trace.showlegend = trace.showlegend is not False and trace.name not in listed
+        trace.legendgroup = trace.name  # its entry switches the lines of all runs
         if trace.showlegend:
             listed.add(trace.name)
     return figure

@@ -1,4 +1,4 @@
-"""Cache for the features of large encoders, which take minutes for a data set; computed in batches and saved on the way.
+"""Stored features: of public encoders, which take minutes for a data set, in batches; of others for a whole data set at once.
 
 Search, maps, neighbors and accuracy share the cache, so that each image is encoded once.
 """
@@ -31,11 +31,12 @@ from cl_core.system.zero_gpu import ON_ZERO_GPU, on_zero_gpu
 # Images per batch: some seconds on two cores, and well within the time limit of a ZeroGPU call.
 BATCH, ZERO_GPU_BATCH = 128, 2048
 SAVE_EVERY_S = 10.0
-MOST_STORED = 5e7  # bytes of a small encoder's features
+VERSION = 1  # of `all_features`: another one where the same weights give other features
+MOST_STORED = 6e7  # bytes of a small encoder's features
 
 
 def is_cached(run: Run) -> bool:
-    """Whether features of the run are cached: of public encoders only. Small encoders are faster to compute again."""
+    """Whether features of some images are cached: of public encoders only. `all_features` stores those of others, too."""
     return not run.method.trainable and run.record.state != "untrained"
 
 
@@ -109,7 +110,7 @@ def all_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor
     rows = torch.arange(len(dataset))
     if is_cached(run):
         return features_of(run, dataset, rows, layer)
-    file = _file(run, dataset).with_suffix(f".{layer}.safetensors")
+    file = _file(run, dataset).with_suffix(f".{layer}-{VERSION}.safetensors")
     features = _read(file, len(dataset))
     if len(features) < len(dataset):
         features = run_features(run, dataset.images[rows], layer)
@@ -123,7 +124,7 @@ def _file(run: Run, dataset: Dataset) -> Path:
 
 
 def _read(file: Path, most: int) -> Tensor:
-    """Cached features (N, D) float16; empty if the file is missing, damaged or longer than `most`."""
+    """Stored features (N, D); empty if the file is missing, damaged or longer than `most`."""
     try:
         features = safetensors.torch.load_file(file)["features"]
     except (OSError, KeyError, SafetensorError):

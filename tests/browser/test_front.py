@@ -199,6 +199,7 @@ def test_the_tour_sets_the_controls_is_left_and_resumed(page: Page) -> None:
     expect(panel).to_contain_text("step 3 of 10")
     expect(page.locator("#loss-view .cl-summary")).to_contain_text("NT-Xent")
     expect(page.get_by_label("4 softmax")).to_be_checked()
+    expect(page.locator("#loss-view .cl-frame canvas").first).to_be_visible()
     figure, beside = page.locator("#loss-view .cl-frame").first.bounding_box(), panel.bounding_box()
     assert figure and beside and figure["y"] + figure["height"] <= LAPTOP["height"]
     for control in ("Loss", "number input for Images"):  # the panel covers nothing

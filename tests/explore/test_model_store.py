@@ -20,7 +20,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.explore import projection
 from cl_core.explore.batch import chosen_batch, draw_batch, picked_rows
-from cl_core.explore.model import SPACES, Model
+from cl_core.explore.model import SPACES, Model, Query, _search_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.folder import RunFolder
 from cl_core.system.memo import Memo
@@ -175,3 +175,14 @@ def test_concurrent_searches_find_what_each_would_alone() -> None:
         for one, other in zip(alone, found, strict=True):
             assert [each.cosine for each in one] == pytest.approx([each.cosine for each in other], abs=2e-3)
             assert len({each.row for each in one} & {each.row for each in other}) >= 4
+
+
+def test_queries_of_different_sizes_are_answered_together() -> None:
+    """An upload has the model's size, an image of the data set its own."""
+    model = ModelStore().get("emoji-simclr-small")
+    data = model.dataset
+    large, small = data.images[100:101], data.images[100:101, :, ::2, ::2].contiguous()
+    queries = [Query(large, 3, -1), Query(small, 2, -1)]
+    found = _search_batch(model.gallery(), queries)
+    alone = [_search_batch(model.gallery(), [query])[0] for query in queries]
+    assert [[each.row for each in answers] for answers in found] == [[each.row for each in answers] for answers in alone]

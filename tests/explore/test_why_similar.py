@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cl_core.augment.views import plain_views
 from cl_core.data.registry import load_dataset
+from cl_core.explore import why_similar
 from cl_core.explore.why_similar import (
     CELLS,
     EXPLANATIONS,
@@ -89,6 +90,29 @@ def test_an_encoder_without_positions_has_no_split() -> None:
     assert set(contribution_maps(encoder, first, second)) == {"occlusion", "gradient"}
 
 
+def test_a_map_with_channels_last_has_no_split() -> None:
+    encoder, (first, _) = encoder_of("resnet18", 64), views(64)
+    encoder.backbone.avgpool.input_fmt = "NHWC"  # type: ignore[union-attr]
+    assert feature_parts(encoder, first) is None
+
+
+def test_a_map_of_too_many_positions_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, (first, _) = encoder_of("small-resnet", 64), views(64)
+    monkeypatch.setattr(why_similar, "MOST_POSITIONS", 63)
+    assert feature_parts(encoder, first) is None
+    monkeypatch.setattr(why_similar, "MOST_POSITIONS", 64)
+    assert feature_parts(encoder, first) is not None
+
+
+def test_the_border_that_an_encoder_crops_contributes_nothing() -> None:
+    encoder, (first, second) = encoder_of("timm/resnet18/64", 64), views(128)
+    found = split_maps(encoder, first, second)
+    assert found is not None
+    whole, inner = found[0], found[0][1:-1, 1:-1]
+    assert whole.shape == (4, 4)  # 2 x 2 positions of 64 px, and 32 px on each side
+    assert float(whole.sum()) == pytest.approx(float(inner.sum()), abs=1e-6)
+
+
 def test_occlusion_covers_a_cell_and_half_of_its_neighbors() -> None:
     encoder, (first, second) = encoder_of("small-resnet", 64), views(64)
     found = occlusion_map(encoder, first, second)
@@ -143,6 +167,9 @@ def test_the_most_important_patches_go_first() -> None:
 def test_agreement_is_spearmans() -> None:
     first, second = torch.rand(2, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
     assert agreement(first, second) == pytest.approx(float(spearmanr(first.flatten(), second.flatten()).statistic))
+    rounded = (3 * first).round()  # ties
+    assert agreement(rounded, second) == pytest.approx(float(spearmanr(rounded.flatten(), second.flatten()).statistic))
+    assert agreement(torch.zeros_like(first), second) == 0
 
 
 def test_a_trained_network_is_explained_and_an_untrained_one_otherwise() -> None:

@@ -23,6 +23,7 @@ GROUPS = (
     "save",
     "start",
     "search.queries",
+    "why",
     "tour.panel",
 )  # of texts that components get
 WITHOUT_MODULE = {"image_upload", "menu"}  # Gradio's own components

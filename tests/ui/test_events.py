@@ -69,7 +69,7 @@ def test_no_event_reads_a_file_that_was_not_sent_to_it(app: tuple[str, Any], tmp
     Image.new("RGB", (64, 64), SECRET).save(tmp_path / "secret.png")
     (tmp_path / "text.png").write_text("not an image")
     events = taking_files(blocks)
-    assert len(events) == 6, "two languages: two of the pairs', one of the search's"
+    assert len(events) == 8, "two languages: two of the views', two of the search's"
     for fn in events:
         for extra in ({}, {"url": "x"}, {"meta": {"_type": "gradio.FileData"}}):
             answers = set()

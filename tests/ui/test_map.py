@@ -148,4 +148,4 @@ def test_when_groups_separate() -> None:
     assert map.separation_text([], 20) == ""
     shown = map.snapshots_value(STORE.get("emoji-simclr"))
     assert shown is not None
-    assert "by epoch 9.86 of 300" in shown["note"]
+    assert "by epoch 9.9 of 300" in shown["note"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,9 +42,22 @@ def test_the_explanations_are_of_the_cosine_beside_the_answer() -> None:
 
 def test_the_parts_of_a_map_of_another_size_add_up_too() -> None:
     """28 px: the last feature map has 7 x 7 positions, drawn on 8 x 8 parts."""
-    value = search.show_why(STORE.get("fashion-simclr"), None, None, 0)
-    split = value["explanations"][0]
-    assert numbers(split["maps"][0]).sum() == pytest.approx(value["cosine"], abs=1e-4)
+    model = STORE.get("fashion-simclr")
+    cosine, (split, *_), covered = model.explain(model.dataset.images[:1], 5)
+    assert split.kind == "split"
+    assert [float(each.sum()) for each in split.maps] == pytest.approx([cosine] * 2, abs=1e-4)
+    assert covered[0].shape == (1, 3, 28, 28)
+    assert model.explain(model.dataset.images[:1], 5)[1][0] is split  # computed once
+
+
+def test_an_upload_that_is_no_image_leaves_nothing_to_explain(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("not an image")
+    assert search.show_why(STORE.get("emoji-simclr-small"), str(tmp_path / "text.png"), None, 0) == why.NOTHING
+
+
+@pytest.mark.parametrize("rank", [None, -1, 8, 10**30, "2", 1.5, [1]])
+def test_odd_ranks_are_the_first(rank: object) -> None:
+    assert why.checked(rank) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@
   // Something is drawn, no answer is awaited, nothing moves, and the reader reads.
   function isQuiet() {
     if (performance.now() - touched < READING_MS) return false;
-    const moving = [...document.querySelectorAll("[data-moving]")].some((node) => node.checkVisibility());
+    const moving = [...document.querySelectorAll("[data-moving]")].some((node) => node.checkVisibility?.() ?? true);
     const isDrawn = document.querySelector(".cl-root[data-filled]") !== null;
     return isDrawn && !moving && !document.querySelector("[aria-busy=true]");
   }

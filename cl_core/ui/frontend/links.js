@@ -58,7 +58,7 @@
   // Names of explanations, with a + if they were opened on a narrow page, where they are folded at first.
   const folded = new Set((stored(FOLDED_KEY) ?? "").split(" ").filter(Boolean));
   const narrow = window.innerWidth <= 720;
-  let keepingFolded = false; // in the tour, which remembers nothing
+  let keepingFolded = false; // during the tour: what is folded then is not remembered
 
   function fold(/** @type {HTMLElement} */ element) {
     const details = element.querySelector("details");

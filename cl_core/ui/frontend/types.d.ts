@@ -114,7 +114,7 @@ export interface WhyValue {
   answers: ImageValue[];
   /** Of the answer that is explained. */
   rank: number;
-  /** Query and answer as the network sees them. */
+  /** Query and answer in full size. */
   images: string[];
   cosine: number;
   explanations: WhyExplanation[];

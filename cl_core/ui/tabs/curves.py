@@ -115,7 +115,7 @@ def trained_elsewhere(model: Model) -> str:
 
 def _beside(metrics: dict[str, Any], points: list[dict[str, Any]]) -> str:
     """The accuracies of raw pixels and of the untrained network, where both were measured."""
-    untrained = next((point["knn"]["accuracy"] for point in points if point["kind"] == "snapshot" and "knn" in point), None)
+    untrained = next((point["knn"]["accuracy"] for point in points if point["step"] == 0 and "knn" in point), None)
     if untrained is None or "pixels" not in metrics:
         return ""
     return text("curves.knn_beside", pixels=f"{metrics['pixels']['accuracy']:.1%}", untrained=f"{untrained:.1%}")

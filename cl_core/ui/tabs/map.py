@@ -17,7 +17,7 @@ from cl_core.explore.batch import LARGEST, picked_rows
 from cl_core.explore.maps import can_lay_out, lay_out, layout_over_time, snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
-from cl_core.explore.regions import Kept, Region, regions
+from cl_core.explore.regions import Kept, Region, majority_accuracy, regions
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.text import text, texts
 from cl_core.ui import images
@@ -53,7 +53,7 @@ def show(model: Model, projector: Projector, layer: MapLayer, color: Color, pick
         "names": names_file(data, data.on_map),
         "batch": [place[group] for group in data.groups[list(picked_rows(picked, data))].tolist() if group in place],
         "regions": regions_value(named, model),
-        "note": " ".join(filter(None, (kept_text(keeps), _encoder_text(model, projector, layer)))),
+        "note": " ".join(filter(None, (kept_text(keeps), _encoder_text(model, layer)))),
         "snapshots": snapshots_value(model),
         **colored(model, layer, color),
     }
@@ -93,21 +93,24 @@ def kept_text(keeps: Kept) -> str:
     return f"{said} {text('map.kept_accuracy', here=here, full=full)}"
 
 
-def _encoder_text(model: Model, projector: Projector, layer: MapLayer) -> str:
+def _encoder_text(model: Model, layer: MapLayer) -> str:
     """What the encoder's features reach where the projection head's output is shown."""
-    accuracy = model.map_regions(projector, "feature")[1].accuracy if layer == "embedding" else None
+    if model.layer(layer)[1] != "embedding":
+        return ""
+    rows = model.dataset.on_map
+    accuracy = majority_accuracy(model.map_features("feature"), model.dataset.labels[rows], model.dataset.groups[rows])
     return "" if accuracy is None else text("map.kept_encoder", encoder=f"{100 * accuracy:.0f}")
 
 
 def separation_text(metrics: list[dict[str, Any]], epochs: int) -> str:
     """When groups separate: the first snapshot with half of the gain in kNN accuracy; "" where little is gained."""
     measured = [(p["epoch"], p["knn"]["accuracy"]) for p in metrics if p["kind"] == "snapshot" and "knn" in p]
-    if not measured or measured[-1][1] - measured[0][1] < LEAST_GAIN:
+    if not measured or measured[0][0] != 0 or measured[-1][1] - measured[0][1] < LEAST_GAIN:
         return ""
     first, last = measured[0][1], measured[-1][1]
     epoch = next(epoch for epoch, accuracy in measured if accuracy >= (first + last) / 2)
     ends = {"first": f"{100 * first:.0f}", "last": f"{100 * last:.0f}"}
-    return text("map.time_separates", epoch=f"{epoch:.3g}", epochs=f"{epochs:,}", **ends)
+    return text("map.time_separates", epoch=f"{epoch:.1f}" if epoch < 10 else f"{epoch:,.0f}", epochs=f"{epochs:,}", **ends)
 
 
 def snapshots_value(model: Model) -> dict[str, Any] | None:

@@ -87,8 +87,11 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
 
 def show_why(model: Model, upload: str | None, choice: str | None, rank: float) -> dict[str, Any]:
     """Why an answer of the trained network is similar to the query."""
-    query = query_of(model, upload, choice)
-    return why.show(model, query.image, query.item, query.without, int(rank))
+    try:
+        query = query_of(model, upload, choice)
+    except UserError:  # the answers tell
+        return why.NOTHING
+    return why.show(model, query.image, query.item, query.without, why.checked(rank))
 
 
 def query_item(src: str, caption: str) -> dict[str, Any]:
@@ -153,8 +156,10 @@ def build(page: Page, opened: Event) -> None:
     answered = page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
     below = gr.Number(0, visible=False)
     answered.then(None, None, [below, rank], js=AFTER_DRAWING, api_visibility="private")
-    page.draws([below.change, rank.change], show_why, [page.model, upload, choice, rank], reasons, queue=True)
-    reasons.answer_pick(why.picked, None, rank, **QUICK)
+    one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}
+    page.draws([below.change], show_why, [page.model, upload, choice, rank], reasons, **one_at_a_time)
+    picked = reasons.answer_pick(why.picked, None, rank, **QUICK)
+    picked.success(None, None, below, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")
 
 
 def choices(model: Model, chosen: str | None, wanted: str) -> tuple[Any, str]:

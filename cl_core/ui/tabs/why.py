@@ -17,6 +17,7 @@ from cl_core.ui.packing import packed
 
 ANSWERS = 8  # that can be explained
 STILL = 5  # answers without the important part
+NOTHING: dict[str, Any] = {"explanations": []}
 
 
 def show(model: Model, query: Tensor, item: dict[str, Any], without: int | None, rank: int) -> dict[str, Any]:
@@ -29,7 +30,9 @@ def show(model: Model, query: Tensor, item: dict[str, Any], without: int | None,
     """
     data = model.dataset
     rows = [each.row for each in model.search_tensor(query, ANSWERS, "trained", without)]
-    rank = min(max(rank, 0), len(rows) - 1)
+    if not rows:
+        return NOTHING
+    rank = min(rank, len(rows) - 1)
     cosine, explained, covered = model.explain(query, rows[rank])
     answer = data.images[rows[rank]]
     found = []
@@ -65,6 +68,11 @@ def _curves(pair: tuple[Curves, Curves]) -> dict[str, Any]:
 
 def _image(model: Model, row: int) -> dict[str, str]:
     return {"src": images.thumbnail(model.dataset, row), "caption": image_name(model.dataset, row)}
+
+
+def checked(rank: object) -> int:
+    """A rank of an answer; 0 for anything else."""
+    return rank if isinstance(rank, int) and 0 <= rank < ANSWERS else 0
 
 
 def picked(event: gr.EventData) -> Any:

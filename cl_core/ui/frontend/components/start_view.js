@@ -46,7 +46,7 @@ export function mount(context) {
  */
 async function show(scope, { props, trigger }, stage, value) {
   const { strings } = props;
-  stage.dataset.moving = ""; // soon
+  stage.dataset.moving = ""; // until the drift has come to rest, which begins when the images are loaded
   try {
     const [file, sheet] = await Promise.all([fetchFile(scope, value.file), loadSheet(value.sprites)]);
     if (scope.ended) return;

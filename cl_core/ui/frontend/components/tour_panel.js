@@ -13,11 +13,12 @@ import { build, buildButton, paragraphs } from "../render/dom.js";
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const { strings } = context.props;
+    const next = scope.slot();
     return ({ steps }) => {
       const at = Number(readLink("tour"));
       if (!(Number.isInteger(at) && at >= 1 && at <= steps.length)) return;
       rememberStep(at);
-      const part = scope.child();
+      const part = next();
       makeRoom(part);
       root.replaceChildren(panel(part, strings, steps, at));
     };

@@ -2,6 +2,7 @@
 
 import { mountComponent } from "../lib/component.js";
 import { decode } from "../lib/decode.js";
+import { fill } from "../lib/formats.js";
 import { veilPixels, WHY_CURVE, whyCurveShapes } from "../lib/why.js";
 import { Chips } from "../parts/chips.js";
 import { factRow } from "../parts/facts.js";
@@ -47,7 +48,10 @@ class WhyView {
   /** @param {WhyValue} value */
   open(value) {
     this.#value = value;
+    this.root.hidden = value.explanations.length === 0;
+    if (this.root.hidden) return;
     const part = this.#part();
+    const focused = this.#picks.contains(document.activeElement);
     const kinds = value.explanations.map(({ kind }) => kind);
     if (!kinds.some((kind) => kind === this.#kind)) this.#kind = kinds[0];
     const listed = kinds.map((kind) => ({ value: kind, text: this.strings[`kind.${kind}`] }));
@@ -65,6 +69,7 @@ class WhyView {
       return button;
     });
     this.#picks.replaceChildren(build("span", "", this.strings.pick), ...picks);
+    if (focused) picks[value.rank].focus();
     this.#show();
   }
 
@@ -76,7 +81,7 @@ class WhyView {
     this.#about.replaceChildren(...paragraphs(strings[`about.${shown.kind}`]));
     const maps = shown.maps.map((map) => decode(map, Float32Array));
     const most = Math.max(...maps.flatMap((map) => [...map].map(Math.abs)));
-    const images = [value.query, value.answers[value.rank]].map((image, i) => partFigure(image, value.images[i], maps[i], most));
+    const images = [value.query, value.answers[value.rank]].map((image, i) => partFigure(image, value.images[i], maps[i], most, strings.part));
     const numbers = build("div", "cl-numbers");
     numbers.append(this.#facts(value, shown), ...this.#charts(shown));
     this.#why.replaceChildren(...images.map(({ figure }) => figure), numbers);
@@ -120,13 +125,13 @@ class WhyView {
   }
 }
 
-/** @param {ImageValue} image @param {string} src as the network sees it @param {Float32Array} map @param {number} most */
-function partFigure({ caption }, src, map, most) {
+/** @param {ImageValue} image @param {string} src @param {Float32Array} map @param {number} most @param {string} label */
+function partFigure({ caption }, src, map, most, label) {
   const figure = build("figure", "cl-part");
   const canvas = build("canvas");
   canvas.width = canvas.height = SIDE;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", caption);
+  canvas.setAttribute("aria-label", fill(label, { name: caption }));
   figure.append(canvas, build("figcaption", "", caption));
   return { figure, drawn: drawPart(canvas, src, map, most) };
 }

@@ -87,6 +87,7 @@ export class Drift {
       const start = this.#near < 0 ? nearestTo(this.#places, at) : this.#near;
       const next = this.#near < 0 ? start : nextInDirection(this.#places, start, DIRECTIONS[event.key], 1, () => true);
       this.#pointer = { x: this.#places.xs[next], y: this.#places.ys[next] };
+      this.#overlay.setAttribute("aria-label", fill(this.#strings.hovered, { name: this.#file.names[next] }));
       this.#drawSoon();
     } else if (event.key === "Enter" && this.#near >= 0) this.#onOpen(this.#file.rows[this.#near]);
     else if (event.key === "Escape" && this.#pointer) this.#leave();

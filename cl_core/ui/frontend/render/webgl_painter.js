@@ -109,7 +109,7 @@ export class WebGLPainter {
     this.#begin(this.#images, points, colors, 1);
     gl.uniform1f(places.side, side);
     gl.uniform2i(places.grid, sheet.columns, Math.round(sheet.image.height / sheet.tile));
-    // Half a texel of the level that is read, so that no neighbor in the sheet shines in.
+    // Half a texel of the mipmap level that is sampled: no color comes from the neighboring image of the sheet.
     gl.uniform1f(places.inset, Math.min(0.25, 0.5 / Math.min(side, sheet.tile)));
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, points.xs.length);
   }
