@@ -147,7 +147,8 @@ def measure(browser: Browser, url: str) -> dict[str, Any]:
         for tab in TABS[1:]:
             before = page.evaluate("() => globalThis.shifts")
             tabs[tab].append(open_ms(page, tab))
-            page.wait_for_timeout(900)
+            page.wait_for_timeout(1500)  # what is below the first screen comes later
+            page.wait_for_function("() => !document.querySelector('[aria-busy=true]')", timeout=60_000)
             shifts[tab] = max(shifts.get(tab, 0), page.evaluate("() => globalThis.shifts") - before)
         page.close()
     page = open_page(browser, url, read=False)
