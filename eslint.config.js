@@ -43,6 +43,6 @@ export default [
   },
   {
     files: [`${FRONTEND}/links.js`, `${FRONTEND}/hints.js`, `${FRONTEND}/ahead.js`],
-    languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "PLOTLY", "RENAMED", "RENAMED_VALUES"]) },
+    languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "PLOTLY", "PLOTLY_LOADER", "RENAMED", "RENAMED_VALUES"]) },
   },
 ];

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_core.augment.views import plain_views
 from cl_core.data.dataset import Dataset, image_choices
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
@@ -25,17 +24,16 @@ from cl_core.explore.inputs import Images, as_images
 from cl_core.explore.maps import map_points
 from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
-from cl_core.explore.regions import Kept, Region, kept, regions
+from cl_core.explore.regions import Kept, Region, kept, majority_accuracy, regions
 from cl_core.explore.report import Report, compare_with_baselines
-from cl_core.explore.why_similar import Explained, cosine, explain, without_most
+from cl_core.explore.why_similar import Explained, explain_images
 from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import all_features, features_of, is_cached
+from cl_core.runs.feature_cache import all_features, features_of
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.record import RunRecord
-from cl_core.runs.store import Run, map_key, on_device, open_run, run_features, untrained_like
-from cl_core.system.device import choose_device
+from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
 from cl_core.system.memo import Memo, Together
 
 Space = Literal["trained", "untrained", "pixels"]
@@ -44,7 +42,6 @@ MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
 BATCHED_QUERIES = 16  # of concurrent visitors; a larger batch takes longer than it saves
 MOST_ANSWERS = 1000
-QUICK_ENCODERS = ("small-resnet", "small-vit", "cnn", "mlp")  # a thousand passes take about a second
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -246,20 +243,9 @@ class Model:
             The cosine; its explanations; and for each the image without its most important part, (1, 3, S, S) uint8. Slow
             encoders get quick explanations.
         """
-        key = map_key(self.run, self.dataset), image.numpy().tobytes(), row
-        return self.caches.reasons.get(key, lambda: self._explain(image, row))
-
-    def _explain(self, image: Tensor, row: int) -> tuple[float, list[Explained], list[Tensor]]:
-        device, run = choose_device(), self.run
-        large = is_cached(run) or self.config.encoder not in QUICK_ENCODERS
-        encoder = on_device(run, device).encoder
-        before = on_device(self.untrained, device).encoder if self.trained_here and not large else None
-        first, second = (plain_views(each.to(device), run.size) for each in (image, self.dataset.images[row : row + 1]))
-        found = explain(encoder, first, second, before, quick=large)
-        with torch.no_grad():
-            between = float(cosine(encoder, first, second))
-        covered = [without_most(encoder, first, each.maps[0]) for each in found]
-        return between, found, [(255 * each.cpu()).round().clamp(0, 255).byte() for each in covered]
+        data, before = self.dataset, self.untrained if self.trained_here else None
+        key = map_key(self.run, data), image.numpy().tobytes(), row
+        return self.caches.reasons.get(key, lambda: explain_images(self.run, before, image, data.images[row : row + 1]))
 
     def gallery(self, space: Space = "trained") -> Gallery:
         """The data set's images in one of three spaces; the first call of each computes their features."""
@@ -358,6 +344,14 @@ class Model:
             return named, kept(points, self.map_features(layer), labels, data.groups[data.on_map])
 
         return self.caches.regions.get((map_key(run, data), kind, projector), make)
+
+    def map_majority(self, layer: MapLayer = "feature") -> float | None:
+        """Accuracy of the majority label of each image's 10 nearest on the map, by features; None without labels."""
+        data = self.dataset
+        labels, groups = data.labels[data.on_map], data.groups[data.on_map]
+        if not data.labeled:
+            return None
+        return float(self._of_map("majority", layer, lambda: majority_accuracy(self.map_features(layer), labels, groups)))
 
     def map_agreement(self, layer: MapLayer = "feature") -> Tensor:
         """For each image on the map the fraction of its 10 nearest neighbors with its label, (P,) in [0, 1]."""

@@ -87,19 +87,19 @@ def kept(points: Tensor, features: Tensor, labels: Tensor, groups: Tensor) -> Ke
     by_features = nearest_others(features, groups, everything, NEIGHBORS)[1]
     on_map = _nearest_others_on_map(points, groups)
     both = (by_features[:, :, None] == on_map[:, None, :]).any(2)
-    return Kept(float(both.float().mean()), _majority(by_features, labels), _majority(on_map, labels))
+    if not bool((labels >= 0).any()):
+        return Kept(float(both.float().mean()), None, None)
+    accuracies = [float(_majority(near, labels)) for near in (by_features, on_map)]
+    return Kept(float(both.float().mean()), *accuracies)
 
 
-def majority_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> float | None:
-    """Accuracy of the majority label of the 10 nearest others by cosine; None without labels. Arguments as in `kept`."""
+def majority_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
+    """Accuracy of the majority label of the 10 nearest others by cosine, (); NaN without labels. Arguments as in `kept`."""
     return _majority(nearest_others(features, groups, torch.arange(len(features)), NEIGHBORS)[1], labels)
 
 
-def _majority(near: Tensor, labels: Tensor) -> float | None:
-    known = labels >= 0
-    if not bool(known.any()):
-        return None
-    return float((labels[near].mode(1).values == labels)[known].float().mean())
+def _majority(near: Tensor, labels: Tensor) -> Tensor:
+    return (labels[near].mode(1).values == labels)[labels >= 0].float().mean()
 
 
 def _nearest_others_on_map(points: Tensor, groups: Tensor) -> Tensor:

@@ -8,24 +8,29 @@ regions really carry (Petsiuk et al. 2018, section 4.2).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cl_core.augment.views import plain_views
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.encoders.small import VisionTransformer
 from cl_core.networks.encoders.timm import CenterCrop
+from cl_core.runs.store import Run, on_device
+from cl_core.system.device import choose_device
 
 Explanation = Literal["split", "occlusion", "gradient"]
 EXPLANATIONS: tuple[Explanation, ...] = ("split", "occlusion", "gradient")
 CELLS = 8  # patches in a row of the maps and curves
 RANDOM_ORDERS = 4
+QUICK_ENCODERS = ("small-resnet", "small-vit", "cnn", "mlp")  # a thousand passes take about a second
 BATCH = 32  # views that go through the network at once
 MOST_POSITIONS = 1024  # of a feature map
 MOST_VALUES = 5e7  # of a feature map with each position alone
@@ -81,41 +86,53 @@ def feature_parts(encoder: Encoder, view: Tensor) -> Parts | None:
     module = _spatial(encoder)
     if module is None:
         return None
-    shape: list[tuple[int, int]] = []
-
-    def apart(whole: Tensor) -> Tensor:
-        """Each position alone and none of them: (1, C, H, W) -> (P + 1, C, H, W), or tokens (1, P, D) -> (P + 1, P, D)."""
-        if whole.ndim == 4:
-            rows, columns = whole.shape[2:]
-            masks = torch.eye(rows * columns, device=whole.device).view(-1, 1, rows, columns)
-        else:
-            rows = columns = int(whole.shape[1] ** 0.5)
-            masks = torch.eye(whole.shape[1], device=whole.device).unsqueeze(2)
-        shape.append((rows, columns))
-        return torch.cat([whole * masks, torch.zeros_like(whole)])
-
-    whole, thread = encoder(view)[0], threading.get_ident()
-    if not _can_be_split(module, encoder, view):
+    shapes: list[torch.Size] = []
+    with _maps_passed_to(module, lambda whole: shapes.append(whole.shape)):
+        whole = encoder(view)[0]
+    (shape,) = shapes
+    if not _can_be_split(module, shape):
         return None
-
-    def before(_: nn.Module, inputs: Any) -> Any:
-        # Others may use the same network meanwhile.
-        return (apart(inputs[0]), *inputs[1:]) if threading.get_ident() == thread else None
-
-    def after(_: nn.Module, __: Any, output: Tensor) -> Tensor | None:
-        return apart(output) if threading.get_ident() == thread else None
-
-    is_transformer = isinstance(module, nn.TransformerEncoder)
-    hook = module.register_forward_hook(after) if is_transformer else module.register_forward_pre_hook(before)
-    try:
+    rows, columns = shape[2:] if len(shape) == 4 else (int(shape[1] ** 0.5),) * 2
+    with _maps_passed_to(module, _apart):
         alone = encoder(view)
-    finally:
-        hook.remove()
-    (rows, columns), constant = shape[0], alone[-1]
+    constant = alone[-1]
     vectors = alone[:-1] - constant + constant / (len(alone) - 1)
     if len(vectors) != rows * columns or (vectors.sum(0) - whole).norm() > TOLERANCE * whole.norm():
         return None
     return Parts(vectors, rows, columns)
+
+
+def _apart(whole: Tensor) -> Tensor:
+    """Each position alone and none of them: (1, C, H, W) -> (P + 1, C, H, W), or tokens (1, P, D) -> (P + 1, P, D)."""
+    if whole.ndim == 4:
+        rows, columns = whole.shape[2:]
+        masks = torch.eye(rows * columns, device=whole.device).view(-1, 1, rows, columns)
+    else:
+        masks = torch.eye(whole.shape[1], device=whole.device).unsqueeze(2)
+    return torch.cat([whole * masks, torch.zeros_like(whole)])
+
+
+@contextlib.contextmanager
+def _maps_passed_to(module: nn.Module, change: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """Replace the map at the module of `_spatial` by what `change` returns for it; None leaves it.
+
+    In this thread alone: other threads may use the same network meanwhile.
+    """
+    thread = threading.get_ident()
+
+    def before(_: nn.Module, inputs: Any) -> Any:
+        changed = change(inputs[0]) if threading.get_ident() == thread else None
+        return None if changed is None else (changed, *inputs[1:])
+
+    def after(_: nn.Module, __: Any, output: Tensor) -> Tensor | None:
+        return change(output) if threading.get_ident() == thread else None
+
+    is_transformer = isinstance(module, nn.TransformerEncoder)
+    hook = module.register_forward_hook(after) if is_transformer else module.register_forward_pre_hook(before)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _spatial(encoder: Encoder) -> nn.Module | None:
@@ -131,23 +148,13 @@ def _is_pool_of_timm(module: nn.Module) -> bool:
     return type(module).__name__ == "SelectAdaptivePool2d"
 
 
-def _can_be_split(module: nn.Module, encoder: Encoder, view: Tensor) -> bool:
-    """Whether the map at the module has its channels first and is not too large to be copied for each position."""
+def _can_be_split(module: nn.Module, shape: torch.Size) -> bool:
+    """Whether a map of this shape has its channels first and is not too large to be copied for each position."""
     if getattr(module, "input_fmt", "NCHW") not in ("", "NCHW"):
         return False
-    shapes: list[torch.Size] = []
-
-    def note(_: nn.Module, inputs: Any, output: Tensor) -> None:
-        shapes.append((output if isinstance(module, nn.TransformerEncoder) else inputs[0]).shape)
-
-    hook = module.register_forward_hook(note)
-    try:
-        encoder(view)
-    finally:
-        hook.remove()
-    positions = math.prod(shapes[-1][2:]) if len(shapes[-1]) == 4 else shapes[-1][1]
-    is_map = len(shapes[-1]) == 4 or isinstance(module, nn.TransformerEncoder)
-    return is_map and positions <= MOST_POSITIONS and (positions + 1) * shapes[-1].numel() <= MOST_VALUES
+    positions = math.prod(shape[2:]) if len(shape) == 4 else shape[1]
+    is_map = len(shape) == 4 or isinstance(module, nn.TransformerEncoder)
+    return is_map and positions <= MOST_POSITIONS and (positions + 1) * shape.numel() <= MOST_VALUES
 
 
 def pairwise_split(first: Parts, second: Parts) -> Tensor:
@@ -211,20 +218,20 @@ def contribution_maps(
     found: dict[Explanation, tuple[Tensor, Tensor]] = {}
     split = split_maps(encoder, first, second)
     if split is not None:
-        found["split"] = (_on_cells(split[0], F.interpolate), _on_cells(split[1], F.interpolate))
+        found["split"] = (_on_cells(split[0], "bilinear"), _on_cells(split[1], "bilinear"))
     if not quick:
         found["occlusion"] = occlusion_map(encoder, first, second), occlusion_map(encoder, second, first)
     gradients = gradient_map(encoder, first, second), gradient_map(encoder, second, first)
-    found["gradient"] = (_on_cells(gradients[0], F.adaptive_avg_pool2d), _on_cells(gradients[1], F.adaptive_avg_pool2d))
+    found["gradient"] = (_on_cells(gradients[0], "area"), _on_cells(gradients[1], "area"))
     return {kind: (first_map.cpu(), second_map.cpu()) for kind, (first_map, second_map) in found.items()}
 
 
-def _on_cells(values: Tensor, resize: Callable[..., Tensor]) -> Tensor:
-    """(H, W) -> (CELLS, CELLS) with the same sum."""
+def _on_cells(values: Tensor, mode: Literal["bilinear", "area"]) -> Tensor:
+    """(H, W) -> (CELLS, CELLS) with the same sum; `mode` as in `interpolate`."""
     if values.shape == (CELLS, CELLS):
         return values
-    how: dict[str, Any] = {"mode": "bilinear", "antialias": True} if resize is F.interpolate else {}
-    found = resize(values[None, None], (CELLS, CELLS), **how)[0, 0] * (values.numel() / CELLS**2)
+    resized = F.interpolate(values[None, None], (CELLS, CELLS), mode=mode, antialias=mode == "bilinear")[0, 0]
+    found = resized * (values.numel() / CELLS**2)
     return found + (values.sum() - found.sum()) / CELLS**2
 
 
@@ -304,6 +311,25 @@ def explain(
         ways = None if quick else (curves(encoder, first, second, pair[0]), curves(encoder, second, first, pair[1]))
         explained.append(Explained(kind, pair, ways, sum(same) / len(same) if same else None))
     return explained
+
+
+def explain_images(run: Run, untrained: Run | None, first: Tensor, second: Tensor) -> tuple[float, list[Explained], list[Tensor]]:
+    """`explain` for two images, (1, 3, S, S) uint8 each, by a run's encoder on the fastest device.
+
+    Returns:
+        The cosine; its explanations, quick ones if the encoder is slow; and for each the first image without its most
+        important part, (1, 3, size, size) uint8.
+    """
+    device = choose_device()
+    quick = run.record.config.encoder not in QUICK_ENCODERS
+    encoder = on_device(run, device).encoder
+    before = on_device(untrained, device).encoder if untrained is not None and not quick else None
+    views = [plain_views(image.to(device), run.size) for image in (first, second)]
+    found = explain(encoder, views[0], views[1], before, quick=quick)
+    with torch.no_grad():
+        between = float(cosine(encoder, views[0], views[1]))
+    covered = [without_most(encoder, views[0], each.maps[0]) for each in found]
+    return between, found, [(255 * each.cpu()).round().clamp(0, 255).byte() for each in covered]
 
 
 def agreement(first: Tensor, second: Tensor) -> float:

@@ -19,7 +19,7 @@ from cl_core.explore.batch import picked_rows
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text
 from cl_core.ui.components.figure_view import plotly_script
-from cl_core.ui.modules import FRONTEND
+from cl_core.ui.modules import FRONTEND, modules_folder
 from cl_core.ui.urls import file_url
 
 LONGEST = 200  # characters of a value; no control needs more
@@ -162,6 +162,7 @@ def restore(controls: Sequence[LinkedControl], query: Mapping[str, str]) -> list
 def script() -> str:
     """Script of the page's head: it runs before Gradio starts."""
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
-    plotly = f"const PLOTLY = {json.dumps(file_url(plotly_script()))};\n"
+    loader = file_url(modules_folder() / "render" / "plotly.js")
+    plotly = f"const PLOTLY = {json.dumps(file_url(plotly_script()))}, PLOTLY_LOADER = {json.dumps(loader)};\n"
     files = (FRONTEND / name for name in ("links.js", "hints.js", "ahead.js"))
     return tables + plotly + "".join(file.read_text(encoding="utf-8") for file in files)

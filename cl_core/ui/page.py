@@ -26,6 +26,7 @@ Event = Callable[..., Any]
 
 NOTICE_S = 12.0
 # The browser numbers its calls; the number comes after all other inputs.
+AFTER_DRAWING = "() => new Promise((resolve) => setTimeout(() => resolve(window.contrastiveLink.nextTurn()), 400))"
 START = "(...given) => [...given.slice(0, -1), window.contrastiveLink.start({view}, {label})]"
 
 
@@ -173,6 +174,16 @@ def any_of(triggers: Sequence[Event]) -> Event:
     fired = gr.Number(0, visible=False)
     gr.on(triggers, None, None, fired, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")
     return fired.change
+
+
+def after_drawing(drawn: Any) -> gr.Number:
+    """A number that changes a moment after `drawn` was answered: then its answer is on the page.
+
+    What is below the first screen is drawn after it, for each event costs Gradio's page a tenth of a second.
+    """
+    number = gr.Number(0, visible=False)
+    drawn.then(None, None, number, js=AFTER_DRAWING, api_visibility="private")
+    return number
 
 
 def notice(error: UserError) -> Any:

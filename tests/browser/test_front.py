@@ -172,6 +172,8 @@ def test_a_folded_explanation_stays_folded(page: Page) -> None:
     expect(explanation.locator("p")).to_contain_text("which training pulls together")
     explanation.locator("summary").click()
     expect(explanation.locator("p")).to_be_hidden()
+    # The browser fires the event later than it folds the text.
+    page.wait_for_function("() => localStorage.getItem('contrastive-explorer-folded')?.split(' ').includes('loss')")
     page.reload()
     expect(explanation.locator("summary")).to_have_text("What the loss looks at.")
     expect(explanation.locator("p")).to_be_hidden()

@@ -1,5 +1,5 @@
 // plotly.js takes a second to start, in which the page stands still: it is loaded while the reader looks at something that does
-// not move, before the first tab with a chart. A classic script in the page's head. `PLOTLY` comes before it, from `links.py`.
+// not move, before the first tab with a chart. A classic script in the page's head. `PLOTLY` and `PLOTLY_LOADER` come before it, from `links.py`.
 
 (() => {
   const CHECK_EVERY_MS = 1000;
@@ -21,10 +21,9 @@
 
   function load() {
     clearInterval(timer);
+    const url = (/** @type {string} */ file) => globalThis.contrastiveLink?.url(file) ?? file;
     // @ts-ignore: declared by the lines that Python puts before this script
-    const script = Object.assign(document.createElement("script"), { src: globalThis.contrastiveLink?.url(PLOTLY) });
-    script.dataset.plotly = "";
-    script.addEventListener("error", () => script.remove()); // the first chart tries again
-    document.head.append(script);
+    const [loader, library] = [url(PLOTLY_LOADER), url(PLOTLY)];
+    import(loader).then(({ loadPlotly }) => loadPlotly(library)).catch(() => {}); // the first chart tries again
   }
 })();

@@ -30,7 +30,7 @@ from cl_core.ui.explanation import explanation
 from cl_core.ui.names import family_names
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.packing import packed, whole_numbers
-from cl_core.ui.page import Event, Page, any_of
+from cl_core.ui.page import Event, Page, after_drawing, any_of
 from cl_core.ui.tabs.curves import protocols_of
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file
@@ -41,7 +41,6 @@ MOST_SETTINGS = 4  # that are listed
 NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
-AFTER_DRAWING = "() => new Promise((resolve) => setTimeout(() => resolve(window.contrastiveLink.nextTurn()), 400))"
 
 
 def chosen_models(model: Model, others: list[Model]) -> list[Model]:
@@ -235,9 +234,7 @@ def build(page: Page, opened: Event) -> None:
     redrawn = [opened, compared.change]
     first_screen = page.draws(redrawn, show_curves, both, curves, queue=True)
     any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(QUICK | {"queue": True, "show_progress": "minimal"}))
-    # What is below the first screen comes after it: each event costs Gradio's page a tenth of a second.
-    below = gr.Number(0, visible=False)
-    first_screen.then(None, None, below, js=AFTER_DRAWING, api_visibility="private")
+    below = after_drawing(first_screen)
     page.draws([below.change, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([below.change, point.change], show_query, [*both, point], found, queue=True)
     page.draws([below.change], show_batch, [*both, page.count, page.seed, page.picked], batch, queue=True)

@@ -17,7 +17,7 @@ from cl_core.explore.batch import LARGEST, picked_rows
 from cl_core.explore.maps import can_lay_out, lay_out, layout_over_time, snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
-from cl_core.explore.regions import Kept, Region, majority_accuracy, regions
+from cl_core.explore.regions import Kept, Region, regions
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.text import text, texts
 from cl_core.ui import images
@@ -95,10 +95,7 @@ def kept_text(keeps: Kept) -> str:
 
 def _encoder_text(model: Model, layer: MapLayer) -> str:
     """What the encoder's features reach where the projection head's output is shown."""
-    if model.layer(layer)[1] != "embedding":
-        return ""
-    rows = model.dataset.on_map
-    accuracy = majority_accuracy(model.map_features("feature"), model.dataset.labels[rows], model.dataset.groups[rows])
+    accuracy = model.map_majority() if model.layer(layer)[1] == "embedding" else None
     return "" if accuracy is None else text("map.kept_encoder", encoder=f"{100 * accuracy:.0f}")
 
 

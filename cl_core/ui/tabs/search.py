@@ -22,12 +22,10 @@ from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
 from cl_core.ui.names import image_choices, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
-from cl_core.ui.page import Event, Page, notice
+from cl_core.ui.page import Event, Page, after_drawing, notice
 from cl_core.ui.tabs import why
 
-TOP = 8
-# The reasons come after the answers are drawn, and begin with the first answer.
-AFTER_DRAWING = "() => new Promise((done) => setTimeout(() => done([window.contrastiveLink.nextTurn(), 0]), 300))"
+TOP = why.ANSWERS
 WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); return []; }"
 
 
@@ -154,8 +152,8 @@ def build(page: Page, opened: Event) -> None:
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
     uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
     answered = page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
-    below = gr.Number(0, visible=False)
-    answered.then(None, None, [below, rank], js=AFTER_DRAWING, api_visibility="private")
+    answered.then(None, None, rank, js="() => 0", api_visibility="private")  # the first answer is explained
+    below = after_drawing(answered)
     one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}
     page.draws([below.change], show_why, [page.model, upload, choice, rank], reasons, **one_at_a_time)
     picked = reasons.answer_pick(why.picked, None, rank, **QUICK)

@@ -14,7 +14,7 @@ const cursor = (/** @type {number} */ top, /** @type {number} */ bottom) =>
   `<line class="cl-now" y1="${top}" y2="${bottom}" stroke="${HIGHLIGHT}" stroke-width="2"/>`;
 
 /** @param {number} x @param {number} y @param {string} anchor @param {number} size @param {string} text */
-const label = (x, y, anchor, size, text) =>
+export const label = (x, y, anchor, size, text) =>
   `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="currentColor">${escapeXml(text)}</text>`;
 
 /** A mark of an axis, with the digits it has. @param {number} value */

@@ -1,8 +1,9 @@
 // Drawings of an explanation: what each part of an image contributes, and curves of the cosine.
 
+import { label } from "./charts.js";
 import { LINE, packColor } from "./colors.js";
 import { linear } from "./scales.js";
-import { escapeXml, linePath } from "./svg.js";
+import { linePath } from "./svg.js";
 
 const VEIL = 225; // alpha over parts that contribute nothing
 const SOFTNESS = 0.7; // below 1: small contributions are seen, too
@@ -41,13 +42,12 @@ export function whyCurveShapes(ordered, random, axis) {
   const y = linear(low, high, height - bottom, top);
   const path = (/** @type {number[]} */ line, /** @type {string} */ look) =>
     `<path d="${linePath(line.map((value, i) => [x(i), y(value)]))}" fill="none" ${look}/>`;
-  const mark = (/** @type {number} */ value) =>
-    `<text x="${left - 4}" y="${y(value) + 4}" text-anchor="end" font-size="10" fill="currentColor">${value.toFixed(2)}</text>`;
+  const mark = (/** @type {number} */ value) => label(left - 4, y(value) + 4, "end", 10, value.toFixed(2));
   return [
     mark(low),
     mark(high),
     `<line x1="${left}" x2="${width - right}" y1="${y(low)}" y2="${y(low)}" stroke="#888" stroke-opacity=".5"/>`,
-    `<text x="${(left + width) / 2}" y="${height - 4}" text-anchor="middle" font-size="10" fill="currentColor">${escapeXml(axis)}</text>`,
+    label((left + width) / 2, height - 4, "middle", 10, axis),
     path(random, 'stroke="#888" stroke-width="1.8" stroke-dasharray="4 3"'),
     path(ordered, `stroke="${LINE}" stroke-width="2"`),
   ];

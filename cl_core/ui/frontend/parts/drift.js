@@ -2,6 +2,7 @@ import { decode } from "../lib/decode.js";
 import { fisheye } from "../lib/fisheye.js";
 import { fill } from "../lib/formats.js";
 import { DIRECTIONS, nextInDirection } from "../lib/geometry.js";
+import { PointGrid } from "../lib/grid.js";
 import { interpolate, readPoints, smoothstep } from "../lib/points.js";
 import { snappedLayouts } from "../lib/snap.js";
 import { around } from "../lib/timeline.js";
@@ -84,7 +85,7 @@ export class Drift {
     const { width, height } = this.#overlay;
     if (event.key in DIRECTIONS) {
       const at = this.#pointer ?? { x: width / 2, y: height / 2 };
-      const start = this.#near < 0 ? nearestTo(this.#places, at) : this.#near;
+      const start = this.#near < 0 ? new PointGrid(this.#places.xs, this.#places.ys).nearest(at.x, at.y, Infinity) : this.#near;
       const next = this.#near < 0 ? start : nextInDirection(this.#places, start, DIRECTIONS[event.key], 1, () => true);
       this.#pointer = { x: this.#places.xs[next], y: this.#places.ys[next] };
       this.#overlay.setAttribute("aria-label", fill(this.#strings.hovered, { name: this.#file.names[next] }));
@@ -185,11 +186,4 @@ export class Drift {
       this.caption.textContent = fill(epochs[nearest] === 0 ? untrained : progress, { accuracy: percent });
     }
   }
-}
-
-/** @param {Points} points @param {{ x: number; y: number }} place */
-function nearestTo({ xs, ys }, { x, y }) {
-  let best = 0;
-  for (let i = 1; i < xs.length; i++) if (Math.hypot(xs[i] - x, ys[i] - y) < Math.hypot(xs[best] - x, ys[best] - y)) best = i;
-  return best;
 }

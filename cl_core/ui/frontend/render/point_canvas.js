@@ -21,7 +21,7 @@ import { WebGLPainter } from "./webgl_painter.js";
 /** @typedef {"auto" | "webgl" | "canvas"} PainterKind */
 
 /**
- * A canvas of points. Where the browser takes the GPU away, a canvas without one stands in its place, empty.
+ * A canvas of points. If its WebGL context is lost, a canvas that is drawn without a GPU replaces it, empty.
  */
 export class PointCanvas {
   /** @type {Painter} */ painter;
@@ -47,7 +47,7 @@ export class PointCanvas {
     return this.painter.canvas;
   }
 
-  /** Give the GPU back. */
+  /** Release the WebGL context. */
   end() {
     this.#ended = true;
     this.painter.end();
