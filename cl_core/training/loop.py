@@ -212,11 +212,12 @@ class Training:
         self._sums = {"line": 0.0, "epoch": 0.0}
         self._good_state: State | None = None  # the newest copy whose loss was finite
         self._unverified_state: State | None = None  # the newest copy, before its loss is fetched
+        self._order = -1, torch.empty(0)  # of the latest epoch
         self._losses: list[Tensor] = []  # of the last steps, not yet fetched
         self._fetch_every = FETCH_EVERY.get(device.type, COPY_EVERY)
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance level of the last `Logged`
-        self._instances = instance.to(device)
+        self.instances = instance.to(device)
         self._images = dataset.images.to(device)
         self._labels = dataset.labels.to(device)
         self.monitor_rows, self.map_rows = monitor_rows(dataset), map_rows(dataset)
@@ -251,19 +252,14 @@ class Training:
         log_every = max(1, math.ceil(self.total / LOG_LINES))
         if self.step == 0 and 0 in snapshots and self.world.is_main:
             yield self.snapshot()
-        order, order_epoch = torch.empty(0), -1
         clock, images = time.perf_counter(), 0
         while self.step < self.total:
-            epoch, position = divmod(self.step, self.steps_per_epoch)
-            if epoch != order_epoch:
-                order = self.rows[epoch_order(self.dataset.groups[self.rows], self.config, epoch)].to(self.device)
-                order_epoch = epoch
             lr = learning_rate(self.config, self.step, self.total) * self.plateau.factor
-            chance = self._step(order[position * self.batch : (position + 1) * self.batch], lr)
+            chance = self._step(lr)
             images += self.batch
             if self.step % self._fetch_every == 0:
                 self._fetch_losses()
-            if position + 1 == self.steps_per_epoch:
+            if self.step % self.steps_per_epoch == 0:
                 self._epoch_done()
             if self.step % log_every == 0 or self.step == self.total:
                 self._fetch_losses()
@@ -277,16 +273,37 @@ class Training:
                 clock, images = time.perf_counter(), 0
             yield StepDone(self.step)
 
-    def _step(self, rows: Tensor, lr: float) -> float:
-        generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
+    def take_step(self) -> Logged:
+        """Take one step outside `events`, also beyond the last one.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """
+        lr = learning_rate(self.config, self.step, self.total) * self.plateau.factor
+        chance = self._step(lr)
+        loss = float(self._losses[-1])
+        self._fetch_losses()
+        return Logged(self.step, self.epoch, loss, chance, lr, math.nan)
+
+    def batch_of(self, step: int) -> tuple[Tensor, list[Tensor], torch.Generator]:
+        """What a step is computed from, at any time: rows (N,) int64, views (N, 3, S, S) and the generator of its other draws."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._order[0]:
+            order = self.rows[epoch_order(self.dataset.groups[self.rows], self.config, epoch)]
+            self._order = epoch, order.to(self.device)
+        rows = self._order[1][position * self.batch : (position + 1) * self.batch]
+        generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, step)
+        return rows, self._views(rows, generator), generator
+
+    def _step(self, lr: float) -> float:
+        rows, views, generator = self.batch_of(self.step)
         self.method.train()
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        views = self._views(rows, generator)
         if self.step % COPY_EVERY == 0:
             self._unverified_state = self._copy()
         with autocast(self.device, self.config.precision):
-            output = self._parallel(views, self._labels[rows], self._instances[rows], generator)
+            output = self._parallel(views, self._labels[rows], self.instances[rows], generator)
         self._losses.append(output.loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()

@@ -28,7 +28,7 @@ from cl_core.ui.modules import modules_folder, preloads
 from cl_core.ui.navigation import FIRST, TABS, group_styles
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
-from cl_core.ui.tabs import ablations, compare, curves, loss, map, models, search, start, temperature, train, views, words
+from cl_core.ui.tabs import ablations, compare, curves, keys, loss, map, models, search, start, temperature, train, views, words
 from cl_core.ui.theme import theme
 from cl_core.words.explore import WordStore
 
@@ -38,6 +38,7 @@ MODULES = {
     "views": views,
     "loss": loss,
     "temperature": temperature,
+    "keys": keys,
     "curves": curves,
     "ablations": ablations,
     "map": map,

@@ -20,7 +20,7 @@ STEPS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("temperature", {"tab": "temperature", "temperature": "0.5"}),
     ("collapse", {"tab": "ablations", "experiment": "no_stop_gradient"}),
     ("labels", {"tab": "loss", "loss": "out", "count": "32"}),
-    ("keys", {"tab": "loss", "model": "emoji-moco", "count": "8"}),
+    ("keys", {"tab": "keys"}),
     ("search", {"tab": "search", "query": "dog face"}),
 )
 PARTS = ("title", "do", "notice", "question", "answer")

@@ -7,13 +7,24 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from cl_core.ui.navigation import FIRST, TABS
 from tests.browser.conftest import PATIENCE_MS, READY, SMALL_TARGETS
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 RUN = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
+# Nothing was busy for a while: what is below the first screen is drawn a moment after it.
+QUIET_MS = 1_000
+QUIET = """(ms) => new Promise((resolve) => {
+  let since = performance.now();
+  const look = () => {
+    if (document.querySelector("[aria-busy=true]")) since = performance.now();
+    if (performance.now() - since > ms) resolve(true);
+    else setTimeout(look, 50);
+  };
+  look();
+})"""
 PHONE, LAPTOP, LARGE = (390, 844), (1280, 800), (1920, 1080)
 NARROWEST: ViewportSize = {"width": 360, "height": 740}
 
@@ -43,8 +54,7 @@ def violations(page: Page, tab: str) -> list[str]:
     """What axe-core reports once the tab is open, one line an element."""
     page.evaluate("(tab) => contrastiveLink.goTo(tab)", tab)
     page.wait_for_selector(READY[tab])
-    page.wait_for_timeout(500)
-    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    page.wait_for_function(QUIET, arg=QUIET_MS)
     listed: list[dict[str, Any]] = page.evaluate(RUN)
     return [
         f"{each['impact']} {each['id']}: {node['target']} {node.get('failureSummary', '')[:160]}"

@@ -20,6 +20,8 @@ GROUPS = (
     "loss_microscope",
     "temperature_lab",
     "twin_maps",
+    "keys.view",
+    "keys.step",
     "save",
     "start",
     "search.queries",

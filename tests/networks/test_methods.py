@@ -219,14 +219,14 @@ def test_keys_use_the_batch_statistics_of_their_part() -> None:
     method = moco(batch_norm_splits=4)
     x = views(method)[1]
     order = torch.randperm(N, generator=generator())
-    keys = method._encode_keys(x, generator())
+    keys = method.keys_of([x, x], generator())
     by_hand = torch.empty_like(keys)
     for part in order.chunk(4):
         by_hand[part] = F.normalize(method.key_head(method.key_encoder(x[part])), dim=1)
     assert torch.allclose(keys, by_hand, atol=1e-5)
     changed = x.clone()
     changed[order[0]] = 0
-    moved = (method._encode_keys(changed, generator()) - keys).abs().amax(1) > 1e-6
+    moved = (method.keys_of([changed, changed], generator()) - keys).abs().amax(1) > 1e-6
     assert set(moved.nonzero()[:, 0].tolist()) <= set(order[:2].tolist())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_core.losses import SupConForm
@@ -174,6 +175,21 @@ class Method(nn.Module, ABC):
     def stored_keys(self, instances: Tensor, count: int) -> StoredKeys | None:
         """Stored keys for a batch of `instances` (N,) int64, at most `count` of them negatives; None without a bank or queue."""
         return None
+
+    def queries_of(self, views: Sequence[Tensor]) -> Tensor:
+        """Embeddings of the views that training compares with keys: here of all, the first ones first."""
+        return self.project(self.encoder(torch.cat(list(views))))
+
+    @torch.no_grad()
+    def keys_of(self, views: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+        """The keys that the current weights give for the views of a step, of length 1.
+
+        Without a bank or queue these are the queries themselves: each view of a batch is a key of the others.
+
+        Args:
+            views, generator: as in `forward`.
+        """
+        return F.normalize(self.queries_of(views).float(), dim=1)
 
     def after_step(self) -> None:
         """Called after each optimizer step: update a bank, a queue or a key encoder."""

@@ -78,9 +78,16 @@ class BankMethod(Method):
         return self.head(features)
 
     def _query(self, views: Sequence[Tensor], instances: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        z = self.shard.gather(self.project(self.encoder(views[0])))
+        z = self.shard.gather(self.queries_of(views))
         self._batch = (instances, z.detach())
         return z, self.bank.draw(self.negatives, generator)
+
+    def queries_of(self, views: Sequence[Tensor]) -> Tensor:
+        return self.project(self.encoder(views[0]))
+
+    @torch.no_grad()
+    def keys_of(self, views: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+        return F.normalize(self.queries_of(views).float(), dim=1)
 
     def after_step(self) -> None:
         if self._batch is not None:

@@ -63,17 +63,20 @@ class MoCo(Method):
         parts = views.tensor_split(min(splits, max(1, len(views) // 2)))  # at least two images each
         return torch.cat([head(encoder(part)) for part in parts])
 
+    def queries_of(self, views: Sequence[Tensor]) -> Tensor:
+        return self._in_parts(self.encoder, self.head, views[0])
+
     @torch.no_grad()
-    def _encode_keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
-        views = self.shard.gather(views)
-        order = torch.randperm(len(views), generator=generator, device=views.device)
-        shuffled = views[self.shard.own(order)].contiguous(memory_format=torch.channels_last)
+    def keys_of(self, views: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+        second = self.shard.gather(views[1])
+        order = torch.randperm(len(second), generator=generator, device=second.device)
+        shuffled = second[self.shard.own(order)].contiguous(memory_format=torch.channels_last)
         keys = self.shard.gather(self._in_parts(self.key_encoder, self.key_head, shuffled))
         return F.normalize(keys.float(), dim=1)[order.argsort()]
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        query = self.shard.gather(self._in_parts(self.encoder, self.head, views[0]))
-        keys = self._encode_keys(views[1], generator)
+        query = self.shard.gather(self.queries_of(views))
+        keys = self.keys_of(views, generator)
         own = self.queue_instances[None] == instances[:, None]
         loss = info_nce(query, keys, self.queue, self.temperature, own)
         self._keys = (instances, keys)

@@ -49,7 +49,7 @@ class SimCLR(Method):
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # Both views share batch statistics, as in the paper.
-        z1, z2 = map(self.shard.gather, self.project(self.encoder(torch.cat(list(views)))).chunk(2))
+        z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
         return MethodOutput(nt_xent(z1, z2, self.temperature, self._mask_labels(labels)), self._chance(labels))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

@@ -4,6 +4,8 @@ from cl_core.ui.components.embedding_map import embedding_map
 from cl_core.ui.components.figure_view import figure_view
 from cl_core.ui.components.image_rows import image_rows
 from cl_core.ui.components.image_upload import image_upload
+from cl_core.ui.components.key_step import key_step
+from cl_core.ui.components.keys_view import keys_view
 from cl_core.ui.components.loss_microscope import loss_microscope
 from cl_core.ui.components.menu import menu
 from cl_core.ui.components.pair_view import pair_view
@@ -19,6 +21,8 @@ __all__ = [
     "figure_view",
     "image_rows",
     "image_upload",
+    "key_step",
+    "keys_view",
     "loss_microscope",
     "menu",
     "pair_view",

@@ -108,6 +108,72 @@ export interface QueriesValue {
   examples: { src: string; kind: string; name: string }[];
 }
 
+/** Keys of a bank, a queue or a batch: base64. */
+export interface KeysValue {
+  /** int16 (K,), the image of each key. */
+  instances: string;
+  /** int16 (K,), updates of the weights since each was computed. */
+  ages: string;
+  /** float32 (K,), of each key and the one that the current weights give for the same view. */
+  cosines: string;
+}
+
+export interface KeysAt {
+  instances: Int16Array;
+  ages: Int16Array;
+  cosines: Float32Array;
+}
+
+export interface KeysViewValue {
+  sprites: Sprites;
+  file: string;
+}
+
+/** Where keys come from: runs that differ in it. */
+export interface KeysFile {
+  names: string[];
+  /** At which the keys are known, the same for all. */
+  steps: number[];
+  /** The moment to begin with. */
+  first: number;
+  paradigms: ParadigmValue[];
+}
+
+export interface ParadigmValue {
+  name: string;
+  label: string;
+  about: string;
+  knn: number;
+  moments: (KeysValue & { step: number; consistency: number; low: number; high: number; lag: number | null })[];
+}
+
+/** One step of training. */
+export interface KeyStepValue {
+  sprites: Sprites;
+  names: string[];
+  paradigm: string;
+  paradigms: { name: string; label: string; kind: "batch" | "bank" | "queue" }[];
+  number: number;
+  most: number;
+  step: number;
+  lr: number;
+  loss: number;
+  chance: number;
+  gradient: number;
+  temperature: number;
+  before: KeysValue & { places: string };
+  /** float32 (K,), the cosines of `before` after the update. */
+  updated: string;
+  after: KeysValue & { places: string };
+  consistency: { before: number; updated: number; after: number };
+  /** int16 (N,), images of the batch. */
+  batch: string;
+  anchors: (ImageValue & { own: number; loss: number })[];
+  /** float32 (A, K) */
+  cosines: string;
+  weights: string;
+}
+
 /** Why an answer is similar to the query. */
 export interface WhyValue {
   query: ImageValue;

@@ -1,0 +1,102 @@
+// The keys of five runs side by side, by age and drift, over the time of training.
+
+import { mountComponent } from "../lib/component.js";
+import { fill, formatPercent } from "../lib/formats.js";
+import { KEY_HISTORY, keyHistoryShapes, readKeys } from "../lib/keys.js";
+import { fileUrl } from "../lib/page.js";
+import { factRow } from "../parts/facts.js";
+import { KeyCloud } from "../parts/key_cloud.js";
+import { Player } from "../parts/player.js";
+import { build, buildSvg, paragraphs } from "../render/dom.js";
+import { loadSheet } from "../render/sheet.js";
+
+/** @import { Scope } from "../lib/scope.js" */
+/** @import { Sheet } from "../render/sheet.js" */
+/** @import { Context, KeysFile, KeysViewValue, ParadigmValue, Strings } from "../types.js" */
+
+const IMAGE = 15; // CSS pixels
+const SECONDS_A_MOMENT = 0.6;
+
+/** @param {Context<KeysViewValue, { strings: Strings }>} context */
+export function mount(context) {
+  return mountComponent(context, (root, scope) => {
+    const part = scope.slot();
+    return (value) => {
+      if (value.file) show(part(), root, context.props.strings, value);
+    };
+  });
+}
+
+/** @param {Scope} scope @param {HTMLElement} root @param {Strings} strings @param {KeysViewValue} value */
+async function show(scope, root, strings, value) {
+  const [response, sheet] = await Promise.all([fetch(fileUrl(value.file), { signal: scope.signal }), loadSheet(value.sprites)]);
+  /** @type {KeysFile} */
+  const file = await response.json();
+  if (scope.ended) return;
+  const panels = file.paradigms.map((paradigm) => new Panel(scope, strings, paradigm, file.names, sheet));
+  const row = build("div", "cl-paradigms");
+  row.append(...panels.map(({ node }) => node));
+  const { steps } = file;
+  let shown = -1;
+  const player = new Player(
+    scope,
+    strings,
+    (position) => {
+      const now = Math.round(position);
+      if (now !== shown) panels.forEach((panel) => panel.go(now));
+      shown = now;
+    },
+    SECONDS_A_MOMENT,
+  );
+  root.replaceChildren(player.node, row, build("p", "cl-note", strings.axes));
+  player.load(steps);
+  player.go(Math.min(file.first, steps.length - 1));
+  root.dataset.drawn = "";
+}
+
+class Panel {
+  node = build("section", "cl-paradigm");
+  #cloud;
+  #facts = build("dl", "cl-facts");
+  #history = build("div", "cl-history");
+  #moments;
+  #most;
+  #strings;
+  #paradigm;
+
+  /** @param {Scope} scope @param {Strings} strings @param {ParadigmValue} paradigm @param {string[]} names @param {Sheet} sheet */
+  constructor(scope, strings, paradigm, names, sheet) {
+    this.#strings = strings;
+    this.#paradigm = paradigm;
+    this.#cloud = new KeyCloud(scope, { strings, names, sheet, size: IMAGE });
+    this.#moments = paradigm.moments.map((moment) => ({ ...moment, ...readKeys(moment) }));
+    this.#most = Math.max(...this.#moments.flatMap(({ ages }) => [...ages]));
+    const about = build("div", "cl-about");
+    about.append(...paragraphs(paradigm.about));
+    this.node.append(build("h3", "cl-title", paradigm.label), this.#facts, this.#cloud.node, this.#cloud.caption, this.#history, about);
+  }
+
+  /** @param {number} now index of the moment */
+  go(now) {
+    const strings = this.#strings;
+    const moment = this.#moments[now];
+    const label = fill(strings.summary, {
+      name: this.#paradigm.label,
+      count: moment.ages.length,
+      step: moment.step,
+      consistency: moment.consistency.toFixed(3),
+    });
+    this.#cloud.show(moment, this.#most, label);
+    const facts = [this.#fact("consistency", moment.consistency), this.#fact("knn", this.#paradigm.knn)];
+    if (moment.lag !== null) facts.push(this.#fact("lag", moment.lag));
+    this.#facts.replaceChildren(...facts);
+    const shapes = keyHistoryShapes(this.#moments, now, strings.steps);
+    this.#history.replaceChildren(buildSvg(KEY_HISTORY.width, KEY_HISTORY.height, shapes, strings.history));
+  }
+
+  /** @param {string} key @param {number} exact */
+  #fact(key, exact) {
+    const names = { name: this.#strings[`fact.${key}`], hint: this.#strings[`fact.${key}.hint`] };
+    return factRow(key, { ...names, text: key === "knn" ? formatPercent(exact) : exact.toFixed(3), exact });
+  }
+}
