@@ -107,9 +107,7 @@ def mixture_steps(
         squares = responsibilities.T @ points.square() / count[:, None]
         variances = (squares - means.square()).clamp(min=0) + VARIANCE_FLOOR
         yield MixtureStep("maximize", responsibilities, weights, means, variances, log_likelihood)
-        precision = 1 / variances
-        distance = points.square() @ precision.T - 2 * points @ (means * precision).T + (means.square() * precision).sum(1)
-        log_density = -0.5 * (distance + variances.log().sum(1) + points.shape[1] * math.log(2 * math.pi)) + weights.log()
+        log_density = _log_density(points, weights, means, variances)
         log_evidence = log_density.logsumexp(1, keepdim=True)
         responsibilities = (log_density - log_evidence).exp()
         gain = float(log_evidence.mean()) - log_likelihood
@@ -117,6 +115,26 @@ def mixture_steps(
         yield MixtureStep("expect", responsibilities, weights, means, variances, log_likelihood)
         if gain < tolerance:
             return
+
+
+def _log_density(points: Tensor, weights: Tensor, means: Tensor, variances: Tensor) -> Tensor:
+    """log of weight times density of each point under each component, (N, K)."""
+    precision = 1 / variances
+    distance = points.square() @ precision.T - 2 * points @ (means * precision).T + (means.square() * precision).sum(1)
+    return -0.5 * (distance + variances.log().sum(1) + points.shape[1] * math.log(2 * math.pi)) + weights.log()
+
+
+def mixture_bound(points: Tensor, step: MixtureStep) -> float:
+    """The lower bound of the mean log-likelihood that both E and M steps raise (Neal and Hinton 1998), in nats.
+
+    After an E step it equals the log-likelihood.
+
+    Args:
+        points: (N, D), those of `mixture_steps`.
+    """
+    density = _log_density(points, step.weights, step.means, step.variances)
+    gain = step.responsibilities * density - torch.special.xlogy(step.responsibilities, step.responsibilities)
+    return float(gain.sum(1).mean())
 
 
 @dataclasses.dataclass(frozen=True)

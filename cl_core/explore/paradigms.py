@@ -7,9 +7,12 @@ import threading
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from cl_core.data.registry import load_dataset
 from cl_core.explore.keys import KeyHistory, Step, take_step
+from cl_core.networks.methods.memory_bank import BankMethod
+from cl_core.networks.methods.moco import MoCo
 from cl_core.runs.folder import RunFolder
 from cl_core.system.paths import ASSETS
 from cl_core.training.loop import Training
@@ -79,6 +82,10 @@ def resumed(folder: RunFolder) -> Training:
     """The training of a run whose model file holds the whole state, after its last step."""
     record = folder.read_record()
     training = Training(record.config, load_dataset(record.config.dataset), torch.device("cpu"))
-    training.method.load_state_dict(folder.read_model())
+    method = training.method
+    method.load_state_dict(folder.read_model())
+    stored = method.queue if isinstance(method, MoCo) else method.bank.keys if isinstance(method, BankMethod) else None
+    if stored is not None:
+        stored.copy_(F.normalize(stored, dim=1))  # 8 bits change their length
     training.step = record.step
     return training

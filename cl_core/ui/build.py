@@ -28,7 +28,22 @@ from cl_core.ui.modules import modules_folder, preloads
 from cl_core.ui.navigation import FIRST, TABS, group_styles
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
-from cl_core.ui.tabs import ablations, compare, curves, keys, loss, map, models, search, start, temperature, train, views, words
+from cl_core.ui.tabs import (
+    ablations,
+    clusters,
+    compare,
+    curves,
+    keys,
+    loss,
+    map,
+    models,
+    search,
+    start,
+    temperature,
+    train,
+    views,
+    words,
+)
 from cl_core.ui.theme import theme
 from cl_core.words.explore import WordStore
 
@@ -39,6 +54,7 @@ MODULES = {
     "loss": loss,
     "temperature": temperature,
     "keys": keys,
+    "clusters": clusters,
     "curves": curves,
     "ablations": ablations,
     "map": map,

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cl_core.ui.navigation import TABS
 from tests.browser.conftest import READY, open_tab
 
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -92,7 +93,7 @@ def test_every_tab_is_reached_by_a_swipe(phone: Page) -> None:
     phone.set_viewport_size(PHONE)
     tabs = phone.locator(".sections > .tab-wrapper")
     names = tabs.get_by_role("tab").all_inner_texts()
-    assert names[0] == "Start" and names[-1] == "Models" and len(names) == 12
+    assert names[0] == "Start" and names[-1] == "Models" and len(names) == len(TABS)
     assert tabs.evaluate("e => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === 'auto'")
     last = tabs.get_by_role("tab", name="Models")
     last.click()  # scrolls to it, as a swipe does

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from cl_core.evaluation.clustering import (
     evaluate_clustering,
     kmeans_start,
     kmeans_steps,
+    mixture_bound,
     mixture_steps,
 )
 from cl_core.evaluation.pca import pca
@@ -127,3 +129,40 @@ def test_protocols_in_chinese(small: Small) -> None:
         assert "10 个簇" in kmeans.protocol()
         assert "高斯混合模型" in mixture.protocol()
         assert "标签“数字”" in mixture.protocol()
+
+
+def test_each_step_of_kmeans_equals_scikit_learn(points: torch.Tensor) -> None:
+    points, start = points.double(), kmeans_start(points.double(), 3, 0)
+    moves = [step for step in kmeans_steps(points, start) if step.kind == "move"]
+    for rounds, ours in enumerate(moves[:5], 1):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has not converged
+            reference = KMeans(3, init=start.numpy(), n_init=1, max_iter=rounds, tol=0).fit(points.numpy())
+        assert torch.allclose(ours.centers, torch.from_numpy(reference.cluster_centers_), atol=1e-6)
+
+
+def test_each_half_round_of_the_mixture_equals_scikit_learn(points: torch.Tensor) -> None:
+    points = points.double()
+    first = torch.rand(120, 3, generator=torch.Generator().manual_seed(0)).double().softmax(1)
+    reference = GaussianMixture(3, covariance_type="diag", reg_covar=1e-6)
+    log_responsibilities = first.log().numpy()
+    for step in mixture_steps(points, first, rounds=8, tolerance=-1.0):
+        if step.kind == "maximize":
+            reference._initialize(points.numpy(), np.exp(log_responsibilities))
+            assert torch.allclose(step.means, torch.from_numpy(reference.means_), atol=1e-6)
+            assert torch.allclose(step.variances, torch.from_numpy(reference.covariances_), atol=1e-6)
+            assert torch.allclose(step.weights, torch.from_numpy(reference.weights_), atol=1e-6)
+        else:
+            likelihood, log_responsibilities = reference._e_step(points.numpy())
+            assert torch.allclose(step.responsibilities.log(), torch.from_numpy(log_responsibilities), atol=1e-6)
+            assert step.log_likelihood == pytest.approx(likelihood, abs=1e-6)
+
+
+def test_both_steps_of_the_mixture_raise_the_bound(points: torch.Tensor) -> None:
+    points = points.double()
+    steps = list(mixture_steps(points, torch.eye(3).double()[torch.arange(120) % 3], rounds=20))
+    bounds = [mixture_bound(points, step) for step in steps]
+    assert all(b >= a - 1e-9 for a, b in itertools.pairwise(bounds))
+    for step, bound in zip(steps, bounds, strict=True):
+        if step.kind == "expect":
+            assert bound == pytest.approx(step.log_likelihood, abs=1e-9)

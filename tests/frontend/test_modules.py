@@ -22,6 +22,7 @@ GROUPS = (
     "twin_maps",
     "keys.view",
     "keys.step",
+    "clusters.view",
     "save",
     "start",
     "search.queries",

@@ -1,5 +1,6 @@
 """Views drawn in the browser: each a Python function, a .js and a .css file of the same name."""
 
+from cl_core.ui.components.cluster_view import cluster_view
 from cl_core.ui.components.embedding_map import embedding_map
 from cl_core.ui.components.figure_view import figure_view
 from cl_core.ui.components.image_rows import image_rows
@@ -17,6 +18,7 @@ from cl_core.ui.components.twin_maps import twin_maps
 from cl_core.ui.components.why_view import why_view
 
 __all__ = [
+    "cluster_view",
     "embedding_map",
     "figure_view",
     "image_rows",

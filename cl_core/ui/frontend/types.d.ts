@@ -174,6 +174,31 @@ export interface KeyStepValue {
   weights: string;
 }
 
+/** Rounds of k-means or EM on a map. */
+export interface ClusterValue extends Numbered {
+  sprites: Sprites;
+  /** Address of the names of the images. */
+  names: string;
+  count: number;
+  clusters: number;
+  kind: "kmeans" | "mixture";
+  /** int16 (count, 2) */
+  points: string;
+  steps: ClusterStep[];
+  /** Agreement with the classes after the last step, 0 to 1; null without labels. */
+  agreement: number | null;
+}
+
+export interface ClusterStep {
+  kind: "expect" | "maximize";
+  /** What falls: mean squared distance, or minus the mean log-likelihood. */
+  objective: number;
+  /** uint8 (count, clusters): how much of each point belongs to each cluster, of 255. */
+  responsibilities: string;
+  /** int16 (clusters,): the image nearest to each center. */
+  nearest: string;
+}
+
 /** Why an answer is similar to the query. */
 export interface WhyValue {
   query: ImageValue;

@@ -73,7 +73,7 @@ class Panel {
     this.#most = Math.max(...this.#moments.flatMap(({ ages }) => [...ages]));
     const about = build("div", "cl-about");
     about.append(...paragraphs(paradigm.about));
-    this.node.append(build("h3", "cl-title", paradigm.label), this.#facts, this.#cloud.node, this.#cloud.caption, this.#history, about);
+    this.node.append(build("h2", "cl-title", paradigm.label), this.#facts, this.#cloud.node, this.#cloud.caption, this.#history, about);
   }
 
   /** @param {number} now index of the moment */

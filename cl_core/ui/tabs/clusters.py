@@ -1,0 +1,154 @@
+"""Contrastive learning as clustering: k-means and EM step by step, and the same two moves in training."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import gradio as gr
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.data.registry import load_dataset
+from cl_core.evaluation.clustering import kmeans_start, kmeans_steps, mixture_bound, mixture_steps
+from cl_core.evaluation.pca import pca
+from cl_core.explore.batch_gradients import Moves, gradient_agreement, two_moves
+from cl_core.explore.model import Model
+from cl_core.explore.paradigms import PARADIGMS, paradigm, resumed
+from cl_core.runs.config import RunConfig
+from cl_core.text import text, texts
+from cl_core.training.loop import Training
+from cl_core.ui import images
+from cl_core.ui.components import cluster_view, figure_view
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.explanation import explanation
+from cl_core.ui.packing import packed, whole_numbers
+from cl_core.ui.page import Event, Page, after_drawing
+from cl_core.ui.tabs.map import names_file
+
+Kind = Literal["kmeans", "mixture"]
+KINDS: tuple[Kind, ...] = ("kmeans", "mixture")
+FEWEST, MOST, USUAL = 2, 10, 8  # clusters
+ROUNDS = 20  # at most that are shown
+DIMENSIONS = 8  # of the principal components that a mixture is fitted to
+SEEDS = 1_000
+MOVES, BATCHES = 8, 58  # two epochs
+
+
+def show(model: Model, kind: Kind, clusters: float, seed: float) -> dict[str, Any]:
+    """The steps of k-means or EM on the features of the images on the map."""
+    features, data, count = model.map_features(), model.dataset, int(clusters)
+    steps = [*(_kmeans if kind == "kmeans" else _mixture)(features, count, int(seed) % SEEDS)]
+    agreement = None
+    if data.labeled:
+        from sklearn.metrics import normalized_mutual_info_score
+
+        last = torch.from_numpy(steps[-1][2]).argmax(1)
+        agreement = float(normalized_mutual_info_score(data.labels[data.on_map], last))
+    return {
+        "sprites": images.dataset_sprites(data),
+        "names": names_file(data, data.on_map),
+        "count": len(features),
+        "clusters": count,
+        "kind": kind,
+        "points": packed(whole_numbers(model.map_points("tsne")), np.int16),
+        "steps": [
+            {"kind": move, "objective": objective, "responsibilities": _bytes(weights), "nearest": packed(nearest, np.int16)}
+            for move, objective, weights, nearest in steps
+        ],
+        "agreement": agreement,
+    }
+
+
+# The move, the objective, responsibilities (N, K), and the point nearest to each center (K,).
+Shown = tuple[Literal["expect", "maximize"], float, "np.ndarray[Any, Any]", Tensor]
+
+
+def _kmeans(features: Tensor, clusters: int, seed: int) -> Iterable[Shown]:
+    for step in itertools.islice(kmeans_steps(features, kmeans_start(features, clusters, seed)), 2 * ROUNDS):
+        move: Literal["expect", "maximize"] = "expect" if step.kind == "assign" else "maximize"
+        weights = F.one_hot(step.assignment, clusters).numpy()
+        yield move, step.inertia / len(features), weights, torch.cdist(step.centers, features).argmin(1)
+
+
+def _mixture(features: Tensor, clusters: int, seed: int) -> Iterable[Shown]:
+    points = pca(features, min(DIMENSIONS, features.shape[1])).double()
+    first = torch.cdist(points, kmeans_start(points, clusters, seed)).argmin(1)
+    steps = mixture_steps(points, F.one_hot(first, clusters).double(), rounds=ROUNDS)
+    for step in itertools.islice(steps, 1, None):  # before the first E step there is no likelihood
+        nearest = torch.cdist(step.means, points).argmin(1)
+        yield step.kind, -mixture_bound(points, step), step.responsibilities.numpy(), nearest
+
+
+def _bytes(weights: np.ndarray[Any, Any]) -> str:
+    return packed(torch.from_numpy(weights).mul(255).round(), np.uint8)
+
+
+@functools.cache
+def measured() -> tuple[list[Moves], dict[str, list[float]]]:
+    """The losses between the two moves of a run with a memory bank, and the agreement of batches before and after training."""
+    end_to_end = paradigm("end-to-end")
+    config = RunConfig.model_validate(PARADIGMS["end-to-end"])
+    untrained = Training(config, load_dataset(config.dataset), torch.device("cpu"))
+    states = {"untrained": untrained, "trained": resumed(end_to_end.folder)}
+    agreement = {name: gradient_agreement(state, BATCHES).tolist() for name, state in states.items()}
+    return two_moves(resumed(paradigm("memory-bank").folder), MOVES), agreement
+
+
+def show_training() -> dict[str, Any]:
+    """Figures of `measured`."""
+    from cl_core.figures.clusters import agreement_figure, moves_figure
+
+    moves, agreement = measured()
+    captions = texts("clusters.figure")
+    named = {text(f"spaces.{name}"): cosines for name, cosines in agreement.items()}
+    return figures_value(
+        moves_figure([(each.start, each.recolored, each.moved) for each in moves], captions),
+        agreement_figure(named, captions),
+        label=text("clusters.label"),
+    )
+
+
+def training_text() -> str:
+    """What the figures show, with their numbers."""
+    moves, agreement = measured()
+    means = [sum(getattr(each, name) for each in moves) / len(moves) for name in ("start", "recolored", "moved")]
+    positive = {name: sum(each > 0 for each in cosines) / len(cosines) for name, cosines in agreement.items()}
+    return text(
+        "clusters.training",
+        start=f"{means[0]:.2f}",
+        recolored=f"{means[1]:.2f}",
+        moved=f"{means[2]:.2f}",
+        batches=BATCHES,
+        agree=f"{100 * positive['trained']:.0f}",
+        agree_untrained=f"{100 * positive['untrained']:.0f}",
+    )
+
+
+def build(page: Page, opened: Event) -> None:
+    """Lay out the tab; what is measured on training comes after the map."""
+    explanation("clusters", text("clusters.about"))
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=1, min_width=320):
+            view = cluster_view(elem_id="clusters-view")
+        with gr.Column(scale=0, min_width=236, elem_classes="panel beside"):
+            listed = [(text(f"clusters.kind.{kind}"), kind) for kind in KINDS]
+            kind = gr.Radio(listed, value="kmeans", label=text("clusters.algorithm"))
+            clusters = gr.Slider(FEWEST, MOST, USUAL, step=1, label=text("clusters.count"))
+            seed = gr.Number(0, visible=False, precision=0)
+            again = gr.Button(text("clusters.again"), variant="primary")
+    about = gr.Markdown(elem_classes="summary", elem_id="clusters-training-text")
+    training = figure_view(elem_id="clusters-training")
+    for name, control in (("algorithm", kind), ("clusters", clusters)):
+        page.link(name, control)
+    again.click(None, seed, seed, js="(seed) => seed + 1", api_visibility="private")
+    triggers = [opened, kind.change, clusters.change, seed.change]
+    drawn = page.draws(triggers, show, [page.model, kind, clusters, seed], view, queue=True)
+    below = after_drawing(drawn)
+    one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "keys"}
+    shown = page.draws([below.change], show_training, [], training, **one_at_a_time)
+    shown.then(page.handles(training_text), None, about, show_progress="hidden", api_visibility="private")
