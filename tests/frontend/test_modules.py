@@ -22,6 +22,7 @@ GROUPS = (
     "twin_maps",
     "keys.view",
     "keys.step",
+    "nce.table",
     "clusters.view",
     "save",
     "start",

@@ -9,6 +9,7 @@ from cl_core.ui.components.key_step import key_step
 from cl_core.ui.components.keys_view import keys_view
 from cl_core.ui.components.loss_microscope import loss_microscope
 from cl_core.ui.components.menu import menu
+from cl_core.ui.components.nce_table import nce_table
 from cl_core.ui.components.pair_view import pair_view
 from cl_core.ui.components.search_queries import search_queries
 from cl_core.ui.components.start_view import start_view
@@ -27,6 +28,7 @@ __all__ = [
     "keys_view",
     "loss_microscope",
     "menu",
+    "nce_table",
     "pair_view",
     "search_queries",
     "start_view",

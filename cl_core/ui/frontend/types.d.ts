@@ -199,6 +199,22 @@ export interface ClusterStep {
   nearest: string;
 }
 
+/** A batch for NCE and InfoNCE side by side. */
+export interface NceValue extends Numbered {
+  /** Of the views, and of images drawn from the whole data set. */
+  sprites: Sprites;
+  noise: Sprites;
+  names: string[];
+  views: number;
+  /** float32 (V, V) */
+  cosines: string;
+  /** int16 (V, V - 1): of each anchor the positive, then the negatives in random order. */
+  order: string;
+  temperature: number;
+  /** Whether the run was trained with that temperature. */
+  trainedTemperature: boolean;
+}
+
 /** Why an answer is similar to the query. */
 export interface WhyValue {
   query: ImageValue;
