@@ -9,7 +9,7 @@ from cl_core.text import LANGUAGES, text, using_language
 # By the name of the group; tabs of the group "" stand alone.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("start",)),
-    ("learn", ("views", "loss", "nce", "temperature", "keys", "clusters", "curves", "ablations")),
+    ("learn", ("views", "loss", "nce", "temperature", "keys", "clusters", "spectrum", "curves", "ablations")),
     ("explore", ("map", "search", "compare")),
     ("", ("words",)),
     ("make", ("train", "models")),

@@ -171,6 +171,7 @@ READY = {
     "temperature": "#temperature-view .cl-root[data-curves]",
     "keys": "#keys-view .cl-root[data-drawn]",
     "nce": "#nce-view .cl-root[data-drawn]",
+    "spectrum": "#spectrum-view .cl-root[data-drawn]",
     "clusters": "#clusters-view .cl-root[data-drawn]",
     "curves": "#curves-view .cl-root[data-drawn]",
     "map": "#map-view .cl-root[data-images]",

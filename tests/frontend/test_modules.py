@@ -23,6 +23,7 @@ GROUPS = (
     "keys.view",
     "keys.step",
     "nce.table",
+    "spectrum.view",
     "clusters.view",
     "save",
     "start",

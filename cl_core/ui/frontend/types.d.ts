@@ -215,6 +215,18 @@ export interface NceValue extends Numbered {
   trainedTemperature: boolean;
 }
 
+/** What a map learns from. */
+export interface SpectrumValue extends Numbered {
+  sprites: Sprites;
+  count: number;
+  /** int16 (count, 2): the first layout. */
+  points: string;
+  /** int16 (E, 2), pairs of neighbors in random order. */
+  edges: string;
+  /** int16 (count, K), the nearest neighbors of each image. */
+  neighbors: string;
+}
+
 /** Why an answer is similar to the query. */
 export interface WhyValue {
   query: ImageValue;
