@@ -4,7 +4,7 @@ const FRONTEND = "cl_core/ui/frontend";
 const BROWSER = [
   ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLImageElement", "HTMLInputElement", "Image", "ImageData"],
   ...["DataTransfer", "Element", "File", "MutationObserver"],
-  ...["Node", "IntersectionObserver", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "DOMParser", "atob", "fetch"],
+  ...["Node", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "DOMParser", "atob", "fetch"],
   ...["cancelAnimationFrame", "clearInterval", "clearTimeout", "document", "getComputedStyle", "history", "localStorage"],
   ...["location", "matchMedia", "navigator", "performance", "requestAnimationFrame", "setInterval", "setTimeout", "window"],
 ];

@@ -97,15 +97,6 @@ class SpectrumView {
     scope.listen(this.#play, "click", () => (this.#frame ? this.#pause() : this.#run()));
     scope.listen(again, "click", () => this.restart());
     scope.onEnd(() => cancelAnimationFrame(this.#frame));
-    // Nobody sees a map in a tab that is left; before it is laid out it is not seen either.
-    let seen = false;
-    const watcher = new IntersectionObserver((entries) => {
-      const { isIntersecting } = entries[entries.length - 1];
-      if (seen && !isIntersecting && this.#frame) this.#pause();
-      seen ||= isIntersecting;
-    });
-    watcher.observe(this.#canvas.node);
-    scope.onEnd(() => watcher.disconnect());
     const bar = build("div", "cl-bar");
     bar.append(chips.node, ends, this.#play, again);
     const side = build("div", "cl-side");
@@ -153,6 +144,10 @@ class SpectrumView {
   }
 
   #step() {
+    if (!this.#canvas.node.clientWidth) {
+      this.#pause(); // the tab was left
+      return;
+    }
     const now = performance.now();
     // A slow page draws fewer rounds: the map takes about as long.
     const rounds = Math.min(MOST_A_FRAME, Math.max(1, Math.round((now - this.#before) / FRAME_MS)), ROUNDS - this.#round);
