@@ -21,8 +21,11 @@ const SECONDS_A_MOMENT = 0.6;
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const part = scope.slot();
+    let shown = "";
     return (value) => {
-      if (value.file) show(part(), root, context.props.strings, value);
+      if (!value.file || value.file === shown) return;
+      shown = value.file;
+      show(part(), root, context.props.strings, value);
     };
   });
 }

@@ -31,8 +31,11 @@ const SEED = 1;
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const part = scope.slot();
+    let shown = "";
     return (value) => {
-      if (value.edges) show(part(), root, context.props.strings, value);
+      if (!value.edges || value.edges === shown) return; // a tab that is opened again resumes its map
+      shown = value.edges;
+      show(part(), root, context.props.strings, value);
     };
   });
 }
