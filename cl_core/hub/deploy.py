@@ -18,7 +18,7 @@ from cl_core.words.folder import shipped_words
 LARGEST = 60_000_000  # bytes
 PROGRAM = ["app.py", "LICENSE", "requirements.txt", "assets/favicon.svg", "assets/sketches.json", "assets/ablations.json"]
 # With their licenses; without screenshots, benchmark results and the script that built them.
-DATA = ["assets/emoji", "assets/fashion", "assets/keys", "assets/mnist", "assets/wordnet"]
+DATA = ["assets/doctor", "assets/emoji", "assets/fashion", "assets/keys", "assets/mnist", "assets/wordnet"]
 EXCLUDED = {"__pycache__", ".DS_Store", "_shipped"}  # the last is where a wheel keeps data
 HARDWARE = [each.value for each in SpaceHardware]
 

@@ -7,6 +7,7 @@ step is bit for bit the same as an uninterrupted one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -38,6 +39,7 @@ from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_genera
 LOG_LINES = 500  # at most so many points in a loss curve
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
 LARGEST_MAP = 10_000  # images whose features each snapshot stores
+CHECKUPS = (10, 20, 30, 40, 50)  # steps; not in runs so short that they have snapshots there
 MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
 COPY_EVERY = 10  # steps between copies of the state, to which a diverged run returns
 FETCH_EVERY = {"cpu": 1}  # steps between fetches of the loss; on an accelerator each one waits, so `COPY_EVERY` there
@@ -79,7 +81,16 @@ class Snapshot:
         return sentence(self.verdict, self.loss, self.chance, self.geometry)
 
 
-Event = Logged | Snapshot | StepDone
+@dataclasses.dataclass(frozen=True)
+class Checkup:
+    """Geometry of the monitor images after one of the first steps, in which a collapse shows."""
+
+    step: int
+    epoch: float
+    geometry: Geometry
+
+
+Event = Logged | Snapshot | Checkup | StepDone
 
 
 def image_size(config: RunConfig, dataset: Dataset) -> int:
@@ -249,6 +260,7 @@ class Training:
                 `COPY_EVERY` steps back.
         """
         snapshots = self.snapshot_steps()
+        checkups = CHECKUPS if snapshots and self.total > 2 * CHECKUPS[-1] else ()
         log_every = max(1, math.ceil(self.total / LOG_LINES))
         if self.step == 0 and 0 in snapshots and self.world.is_main:
             yield self.snapshot()
@@ -270,6 +282,10 @@ class Training:
                 clock, images = time.perf_counter(), 0
             if self.step in snapshots and self.world.is_main:
                 yield self.snapshot()
+                clock, images = time.perf_counter(), 0
+            elif self.step in checkups and self.world.is_main:
+                with contextlib.suppress(NotFiniteError):  # the loss reports it
+                    yield self._checkup()
                 clock, images = time.perf_counter(), 0
             yield StepDone(self.step)
 
@@ -360,6 +376,11 @@ class Training:
         self._fetch_losses()
         with torch.compiler.set_stance("force_eager"):  # here batches have many sizes, and each would be compiled
             return self._measure()
+
+    def _checkup(self) -> Checkup:
+        with torch.compiler.set_stance("force_eager"):
+            geometry, _ = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
+        return Checkup(self.step, self.epoch, geometry)
 
     def _measure(self) -> Snapshot:
         # The last snapshot uses the precision with which a finished run is evaluated.

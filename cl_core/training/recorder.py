@@ -26,7 +26,7 @@ from cl_core.runs.record import R, RunRecord
 from cl_core.system.version import __version__
 from cl_core.text import DEFAULT_LANGUAGE, using_language
 from cl_core.training.distributed import World
-from cl_core.training.loop import Event, Logged, Snapshot, Training, data_shape
+from cl_core.training.loop import Checkup, Event, Logged, Snapshot, Training, data_shape
 
 SAVE_EVERY_S = 30.0
 LARGEST_FEATURES = 500_000_000  # bytes of the features over time; without the last ones there is no map over time
@@ -189,6 +189,8 @@ class ImageRecorder(Recorder[Event, RunRecord]):
             self.folder.append_metrics({"kind": "loss", **dataclasses.asdict(event)})
         elif isinstance(event, Snapshot):
             self._store(event)
+        elif isinstance(event, Checkup):
+            self.folder.append_metrics({"kind": "checkup", **dataclasses.asdict(event)})
 
     def _store(self, snapshot: Snapshot) -> None:
         with using_language(DEFAULT_LANGUAGE):  # run.json is in English

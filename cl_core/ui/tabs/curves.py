@@ -14,6 +14,7 @@ from cl_core.runs.record import RunRecord
 from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.diagnosis import early_diagnosis
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
@@ -46,7 +47,8 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
         summary += " " + text("curves.knn", knn=accuracy, beside=beside, protocol=_protocol(record.metrics))
     if "health" in record.metrics:
         summary += "\n\n" + health_of(record.metrics)
-    return value, summary
+    early = early_diagnosis(folder.read_metrics(), config, record.total_steps)
+    return value, f"{summary}\n\n{early}" if early else summary
 
 
 def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
+from cl_core.ui.diagnosis import diagnosis
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import emphasized, explanation
 from cl_core.ui.page import Event, Page
@@ -171,6 +172,7 @@ def _running(run: RunStatus) -> str:
     return (
         progress_bar(last["step"] / max(1, record.total_steps), message)
         + _health(run.metrics)
+        + _diagnosis(run)
         + _command(run.name, record.config)
     )
 
@@ -180,6 +182,12 @@ def _health(metrics: list[dict[str, Any]], finished: bool = False) -> str:
     if not snapshots or not snapshots[-1]["step"]:  # the first snapshot is before training
         return ""
     return f"<p class='work-health'>{emphasized(health_of(snapshots[-1], finished))}</p>"
+
+
+def _diagnosis(run: RunStatus) -> str:
+    assert run.record is not None
+    said = diagnosis(run.metrics, run.record.config, run.record.total_steps)
+    return f"<p class='work-diagnosis'>{emphasized(said)}</p>" if said else ""
 
 
 def _command(name: str, config: RunConfig) -> str:

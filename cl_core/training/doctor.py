@@ -1,0 +1,222 @@
+"""The training doctor: what happens in a run, whether it will end well, and what to change; from its curve, without labels.
+
+The estimate is learned from small runs with random settings (`assets/doctor/runs.jsonl`, made by `benchmarks.doctor`): which
+fraction of them ends with a lower kNN accuracy. Its error comes from runs that it was not fitted on (`report.json` beside it).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from cl_core.evaluation.geometry import Geometry
+from cl_core.runs.config import RunConfig
+from cl_core.system.paths import ASSETS
+from cl_core.training.health import CHANCE_MARGIN, judge
+
+FOLDER = ASSETS / "doctor"
+EARLY_STEPS = 50  # within which a collapse shows
+FALLEN = 0.75  # of its peak: a spread below it is falling, where that of healthy runs rises
+NARROW = 0.5  # of an even spread
+FLAT = 0.1  # of the dimensions
+EASY = 0.05  # of the chance level
+PROGRESS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of training: for each an estimate is learned
+TOLERANCE = 0.03  # snapshots are not exactly there
+TREES, LEAF = 400, 2
+
+State = Literal["early", "collapsing", "at_chance", "narrow", "flat", "easy", "well"]
+Advice = Literal["stop_gradient", "predictor", "lower_lr", "raise_lr", "lower_temperature", "harder_views", "wait", "go_on"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """The curve at one step: the mean loss since the reading before and its chance level, in nats; None at the start."""
+
+    step: int
+    loss: float | None
+    chance: float | None
+    geometry: Geometry
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the embeddings over that of an even spread."""
+        return self.geometry.std * math.sqrt(self.geometry.dim)
+
+    @property
+    def excess(self) -> float:
+        """The loss over its chance level, relative to the latter: 0 at chance, negative below it."""
+        if self.loss is None or self.chance is None:
+            return 0.0
+        return (self.loss - self.chance) / max(abs(self.chance), 0.1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor finds.
+
+    Attributes:
+        state, advice: keys of texts.
+        step: of the last reading. progress: fraction of training.
+        expected: estimated fraction of the doctor's runs that end lower, 0 to 1; None before there is a curve.
+        error: mean absolute error of such estimates at this progress.
+    """
+
+    state: State
+    advice: Advice
+    step: int
+    progress: float
+    expected: float | None
+    error: float | None
+
+
+def readings(metrics: Sequence[dict[str, Any]]) -> list[Reading]:
+    """The readings of a run, from the points of its `metrics.jsonl`; damaged ones are left out."""
+    found, losses, chance = list[Reading](), list[float](), None
+    for point in metrics:
+        if point["kind"] == "loss":
+            losses.append(point["loss"])
+            chance = point["chance"]
+        elif (geometry := Geometry.from_metrics(point.get("geometry"))) is not None and (
+            not found or point["step"] > found[-1].step
+        ):
+            found.append(Reading(point["step"], sum(losses) / len(losses) if losses else None, chance, geometry))
+            losses = []
+    return found
+
+
+def is_collapsing(curve: Sequence[Reading]) -> bool:
+    """Whether the spread of the embeddings falls in the first steps; it rises in healthy runs."""
+    early = [each.spread for each in curve if each.step <= EARLY_STEPS]
+    return len(early) > 2 and early[-1] < FALLEN * max(early)
+
+
+def features(curve: Sequence[Reading], total: int) -> list[float]:
+    """What the estimate is made from: the curve up to a tenth of training, and up to now."""
+    until = max(total * PROGRESS[0], curve[2].step if len(curve) > 2 else 0)
+    return [*_shape([each for each in curve if each.step <= until], total), *_shape(curve, total)]
+
+
+def _shape(curve: Sequence[Reading], total: int) -> list[float]:
+    """The last reading, the middle one, and whether the spread has fallen."""
+    last, middle = curve[-1], curve[len(curve) // 2]
+    geometry = last.geometry
+    return [
+        last.excess,
+        middle.excess,
+        last.spread,
+        math.log(geometry.effective_rank),
+        geometry.effective_rank / geometry.dim,
+        geometry.alignment,
+        geometry.uniformity,
+        middle.geometry.uniformity,
+        middle.geometry.alignment,
+        last.spread / max(each.spread for each in curve),
+        last.step / total,  # readings are not exactly at a `PROGRESS`
+    ]
+
+
+def diagnose(metrics: Sequence[dict[str, Any]], config: RunConfig, total: int) -> Diagnosis | None:
+    """Diagnose a run from its curve so far.
+
+    Args:
+        metrics: points of its `metrics.jsonl`. total: steps of the whole training.
+
+    Returns:
+        None before the first reading after the start.
+    """
+    curve = readings(metrics)
+    if len(curve) < 2 or total < 1:
+        return None
+    last, state = curve[-1], _state(curve, config, total)
+    progress = last.step / total
+    learned = [each for each in PROGRESS if each <= progress + TOLERANCE]
+    if not learned or len(curve) < 3:
+        return Diagnosis(state, _advice(state, config), last.step, progress, None, None)
+    expected = float(forest(learned[-1]).predict([features(curve, total)])[0])
+    error = next(each["error"] for each in report()["folds"] if each["progress"] == learned[-1])
+    return Diagnosis(state, _advice(state, config), last.step, progress, min(1.0, max(0.0, expected)), error)
+
+
+def _state(curve: Sequence[Reading], config: RunConfig, total: int) -> State:
+    last, geometry = curve[-1], curve[-1].geometry
+    epoch = last.step * config.epochs / total
+    verdict = judge(last.step, last.loss, last.chance or 0.0, geometry, epoch)
+    if verdict == "collapsed" or (last.step <= 2 * EARLY_STEPS and is_collapsing(curve)):
+        return "collapsing"
+    if len(curve) < 3 or verdict == "too early":
+        return "early"
+    if verdict == "at chance" or (last.excess > -CHANCE_MARGIN and epoch >= 1):
+        return "at_chance"
+    if last.spread < NARROW:
+        return "narrow"
+    if geometry.effective_rank < FLAT * geometry.dim:
+        return "flat"
+    if last.loss is not None and last.chance and 0 < last.loss < EASY * last.chance:
+        return "easy"
+    return "well"
+
+
+def _advice(state: State, config: RunConfig) -> Advice:
+    if state == "collapsing" and config.method == "simsiam":
+        if not config.stop_gradient:
+            return "stop_gradient"
+        if not config.predictor:
+            return "predictor"
+    has_temperature = config.method != "simsiam"
+    if state in ("at_chance", "narrow") and has_temperature and config.temperature > 0.5:
+        return "lower_temperature"
+    if state == "at_chance" and config.lr < 1e-4:
+        return "raise_lr"
+    by_state: dict[State, Advice] = {"early": "wait", "easy": "harder_views", "well": "go_on"}
+    return by_state.get(state, "lower_lr")
+
+
+@functools.cache
+def runs() -> list[dict[str, Any]]:
+    """The runs that the estimate is learned from: settings, points of the curve, accuracy before and after."""
+    return [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@functools.cache
+def report() -> dict[str, Any]:
+    """How well the estimate does on runs it was not fitted on (`benchmarks.doctor`)."""
+    found: dict[str, Any] = json.loads((FOLDER / "report.json").read_text(encoding="utf-8"))
+    return found
+
+
+def curve_of(run: dict[str, Any], progress: float) -> list[Reading]:
+    """The readings of a line of the table, up to a fraction of training."""
+    until = max(progress * run["total"], run["points"][2]["step"])
+    points = [point for point in run["points"] if point["step"] <= until]
+    return [Reading(each["step"], each["loss"], each["chance"], Geometry(**each["geometry"])) for each in points]
+
+
+def ranks(table: Sequence[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What is estimated: the fraction of the runs on the same data set that gain less kNN accuracy, 0 to 1; ties count half."""
+    gains = [(run["config"]["dataset"], -1.0 if run["after"] is None else run["after"] - run["before"]) for run in table]
+    found = []
+    for dataset, gain in gains:
+        others = [other for name, other in gains if name == dataset]
+        below, equal = sum(other < gain for other in others), sum(other == gain for other in others)
+        found.append((below + 0.5 * (equal - 1)) / max(1, len(others) - 1))
+    return np.array(found)
+
+
+def fit(table: Sequence[dict[str, Any]], targets: np.ndarray[Any, Any], progress: float) -> Any:
+    """A forest that estimates `targets`, one a run, from the curves up to a fraction of training."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    rows = [features(curve_of(run, progress), run["total"]) for run in table]
+    return ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, random_state=0).fit(rows, targets)
+
+
+@functools.cache
+def forest(progress: float) -> Any:
+    """The estimate at one of `PROGRESS`, fitted on all runs; takes a second once."""
+    return fit(runs(), ranks(runs()), progress)

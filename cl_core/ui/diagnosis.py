@@ -1,0 +1,37 @@
+"""The training doctor's diagnosis in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cl_core.runs.config import RunConfig
+from cl_core.text import text
+from cl_core.training.doctor import PROGRESS, TOLERANCE, diagnose, readings, runs
+from cl_core.training.loop import uses_labels
+
+
+def diagnosis(metrics: Sequence[dict[str, Any]], config: RunConfig, total: int) -> str:
+    """What happens in a run, how it is expected to end, and what to change, as Markdown; "" before there is a curve."""
+    found = diagnose(metrics, config, total)
+    if found is None:
+        return ""
+    last = readings(metrics)[-1]
+    numbers = {
+        "spread": f"{100 * last.spread:.0f}",
+        "rank": f"{last.geometry.effective_rank:.0f}",
+        "dim": last.geometry.dim,
+        "step": f"{found.step:,}",
+    }
+    parts = [text("doctor.lead", step=f"{found.step:,}"), text(f"doctor.state.{found.state}", **numbers)]
+    # The runs behind the estimate learned without labels.
+    if found.expected is not None and found.error is not None and not uses_labels(config) and found.state != "collapsing":
+        values = {"expected": f"{100 * found.expected:.0f}", "error": f"{100 * found.error:.0f}", "runs": len(runs())}
+        parts.append(text("doctor.expected", **values))
+    return " ".join([*parts, text(f"doctor.advice.{found.advice}")])
+
+
+def early_diagnosis(metrics: Sequence[dict[str, Any]], config: RunConfig, total: int) -> str:
+    """`diagnosis` as it was after a tenth of training."""
+    until = (PROGRESS[0] + TOLERANCE) * total
+    return diagnosis([point for point in metrics if point["step"] <= until], config, total)
