@@ -9,11 +9,12 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from cl_core.explore.batch import compare, draw_batch
+from cl_core.explore.batch import chosen_batch, compare, draw_batch
 from cl_core.explore.model_store import ModelStore
+from cl_core.explore.what_if import default_pair, what_if
 from cl_core.losses.anatomy import Anatomy
 from cl_core.ui.tabs.loss import Loss, compare_by, example_anatomy
-from tests.browser.conftest import open_tab, screenshot
+from tests.browser.conftest import READY, open_tab, screenshot
 
 STORE = ModelStore()
 
@@ -237,3 +238,18 @@ def test_the_worked_example_shows_its_figures(page: Page) -> None:
     for form, loss in (("mean", "1.4402"), ("sum", "0.7470")):
         pick(page, "Loss", f"Worked example: SupCon, {form} inside the log")
         expect(said).to_contain_text(loss)
+
+
+def test_what_if_a_pair_is_left_out(page: Page) -> None:
+    page.evaluate("contrastiveLink.goTo('loss')")
+    page.wait_for_selector(READY["loss"])
+    page.locator("#what-if-leave_out button, button#what-if-leave_out").first.click()
+    result = page.locator("#what-if-result")
+    expect(result).to_contain_text("Left out:")
+    model = ModelStore().get("emoji-simclr")
+    batch = chosen_batch(model, "", 16, 1)
+    found = what_if(model, batch, *default_pair(batch, model.config.temperature), "leave_out", False)
+    expect(result).to_contain_text(f"{found.before.row_loss:.4f}")
+    expect(result).to_contain_text(f"{found.after.row_loss:.4f}")
+    expect(result.locator("tbody tr")).to_have_count(5)
+    expect(page.locator("#what-if-neighbors .cl-row")).to_have_count(3)

@@ -26,6 +26,7 @@ from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, image_name
 from cl_core.ui.page import Event, Page
+from cl_core.ui.tabs import what_if
 
 # The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
 Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", "example-in", "example-in-sum"]
@@ -242,6 +243,7 @@ def build(page: Page, opened: Event) -> None:
     count.change(None, count, page.count, js="(count) => count", api_visibility="private")  # draws all tabs that show a batch
     page.draws([opened, loss.change], show, [page.model, loss, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)
+    what_if.build(page, loss)
 
 
 def _cell(raw: str) -> tuple[int, ...]:

@@ -1,0 +1,214 @@
+"""What if a negative were left out, an image had the anchor's label, or a view another augmentation: one step of each."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.augment.views import make_views, plain_views
+from cl_core.explore.batch import Batch
+from cl_core.explore.model import Model
+from cl_core.networks.methods import Method
+from cl_core.runs.store import run_features
+
+Change = Literal["leave_out", "same_label", "other_view"]
+CHANGES: tuple[Change, ...] = ("leave_out", "same_label", "other_view")
+STEP = 0.0002  # length of the step, of the length of all weights: the loss of the batch falls
+CANDIDATES = 100  # images nearest to the anchor before the step, among which its neighbors are found again
+NEIGHBORS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A pair of views in a batch and its loss.
+
+    Attributes:
+        cosine, probability: of the pair; the probability is 0 where the pair is left out.
+        row_loss, loss: of the anchor and of the batch, in nats.
+        gradient: norm of the gradient of the batch's loss by the anchor's embedding of length 1.
+    """
+
+    cosine: float
+    probability: float
+    row_loss: float
+    loss: float
+    gradient: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a change does.
+
+    Attributes:
+        before, after: the pair without and with the change, both before any step.
+        cosines: of the pair's views before a step, after one without and after one with the change.
+        losses: of the unchanged batch in these three states, in nats.
+        neighbors: rows of the anchor's nearest images in these states, best first, with their cosines.
+        view: the other view (3, S, S) in [0, 1] for "other_view".
+    """
+
+    before: Pair
+    after: Pair
+    cosines: list[float]
+    losses: list[float]
+    neighbors: list[list[tuple[int, float]]]
+    view: Tensor | None
+
+
+def masked_loss(z: Tensor, positive: Tensor, negative: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """The mean over positives of -log p, as NT-Xent with one and SupCon (out) with several.
+
+    Args:
+        z: (V, D). positive, negative: (V, V) bool.
+
+    Returns:
+        Terms of the anchors that have a positive, (V,), NaN for the others; and log-probabilities (V, V), -inf for a pair that
+        is not compared.
+    """
+    unit = F.normalize(z.float(), dim=1)
+    logits = (unit @ unit.T / temperature).masked_fill(~(positive | negative), -torch.inf)
+    logs = logits - logits.logsumexp(1, keepdim=True)
+    terms = -logs.masked_fill(~positive, 0).sum(1) / positive.sum(1)
+    return terms, logs
+
+
+def masks(
+    batch: Batch, supervised: bool, left_out: tuple[int, int] | None = None, same: tuple[int, int] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Positive and negative pairs of a batch of N images, (2N, 2N) bool each.
+
+    Args:
+        supervised: whether images of one class are positives.
+        left_out: a pair of views that is not compared. same: a pair of images, of which one gets the label of the other.
+    """
+    count = len(batch.rows)
+    image = torch.arange(2 * count) % count
+    alike = image[:, None] == image[None]
+    if supervised:
+        alike = alike | ((batch.labels[:, None] == batch.labels[None]) & (batch.labels >= 0)[:, None]).repeat(2, 2)
+    if same is not None:
+        one, other = same
+        alike = alike | ((image == one)[:, None] & (image == other)) | ((image == other)[:, None] & (image == one))
+    positive, negative = alike.clone(), ~alike
+    positive.fill_diagonal_(False)
+    if left_out is not None:
+        positive[left_out] = negative[left_out] = False
+    return positive, negative
+
+
+def default_pair(batch: Batch, temperature: float, supervised: bool = False) -> tuple[int, int]:
+    """The false negative that is pushed hardest: views of two images of one class; else the hardest negative."""
+    positive, negative = masks(batch, supervised)
+    same = (batch.labels[:, None] == batch.labels[None]).repeat(2, 2) & negative
+    _, logs = masked_loss(batch.trained, positive, negative, temperature)
+    chosen = logs.masked_fill(~(same if bool(same.any()) else negative), -torch.inf)
+    row, column = divmod(int(chosen.argmax()), len(logs))
+    return row, column
+
+
+def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, supervised: bool, seed: int = 0) -> Outcome:
+    """Take a step with and without a change to one pair of views.
+
+    Args:
+        row, column: of the matrix, 0 to 2N - 1: the anchor and the other view.
+        supervised: whether the loss is SupCon instead of NT-Xent.
+        seed: of the other augmentation.
+
+    Raises:
+        ValueError: the pair is an image with itself.
+    """
+    count, temperature = len(batch.rows), model.config.temperature
+    if row % count == column % count:
+        raise ValueError("a pair of different images")
+    images = row % count, column % count
+    plain = masks(batch, supervised)
+    changed, views, view = plain, batch.views, None
+    if change == "leave_out":
+        changed = masks(batch, supervised, left_out=(row, column))
+    elif change == "same_label":
+        changed = masks(batch, supervised, same=images)
+    else:
+        own = model.dataset.images[batch.rows[column % count]][None]
+        generator = torch.Generator().manual_seed(seed)
+        view = make_views(own, model.config.augment, model.run.size, generator)[0][0]
+        views = batch.views.clone()
+        views[column] = view
+    method = model.run.method
+    rate = _rate(method, batch.views, plain, temperature)
+    states = method, _stepped(method, batch.views, plain, temperature, rate), _stepped(method, views, changed, temperature, rate)
+    ends = [_pair(each, batch.views, plain, temperature, row, column) for each in states]
+    return Outcome(
+        ends[0],
+        _pair(method, views, changed, temperature, row, column),
+        [each.cosine for each in ends],
+        [each.loss for each in ends],
+        _neighbors(model, states, int(batch.rows[images[0]])),
+        view,
+    )
+
+
+def _loss(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Terms, log-probabilities and embeddings, with the statistics of inference as in the microscope."""
+    z = F.normalize(method.project(method.encoder(views)), dim=1)
+    return *masked_loss(z, *pairs, temperature), z
+
+
+def _gradient(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> list[Tensor | None]:
+    terms, _, _ = _loss(method, views, pairs, temperature)
+    weights = [each for each in method.parameters() if each.requires_grad]
+    return list(torch.autograd.grad(terms[terms.isfinite()].mean(), weights, allow_unused=True))
+
+
+def _rate(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> float:
+    """The learning rate at which the plain step is `STEP` long."""
+    moving = copy.deepcopy(method).eval().requires_grad_(True)
+    length = _norm(list(moving.parameters()))
+    return STEP * length / max(_norm(_gradient(moving, views, pairs, temperature)), 1e-12)
+
+
+def _norm(tensors: Sequence[Tensor | None]) -> float:
+    return float(torch.stack([each.detach().norm() for each in tensors if each is not None]).norm())
+
+
+def _stepped(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float, rate: float) -> Method:
+    moved = copy.deepcopy(method).eval().requires_grad_(True)
+    gradients = _gradient(moved, views, pairs, temperature)
+    with torch.no_grad():
+        for weight, gradient in zip(moved.parameters(), gradients, strict=True):
+            if gradient is not None:
+                weight.sub_(gradient, alpha=rate)
+    return moved
+
+
+def _pair(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float, row: int, column: int) -> Pair:
+    with torch.no_grad():
+        *_, unit = _loss(method, views, pairs, temperature)
+    unit = unit.detach().requires_grad_(True)
+    terms, logs = masked_loss(unit, *pairs, temperature)
+    loss = terms[terms.isfinite()].mean()
+    (gradient,) = torch.autograd.grad(loss, unit)
+    cosine = float(unit[row].detach() @ unit[column].detach())
+    numbers = logs[row, column].exp(), terms[row], loss, gradient[row].norm()
+    return Pair(cosine, *(float(each.detach()) for each in numbers))
+
+
+@torch.no_grad()
+def _neighbors(model: Model, states: tuple[Method, ...], row: int) -> list[list[tuple[int, float]]]:
+    """The nearest images to one, by each encoder's features, among the `CANDIDATES` nearest before."""
+    data = model.dataset
+    cosines = model.map_features() @ run_features(model.run, data.images[row : row + 1])[0]
+    cosines[data.groups[data.on_map] == data.groups[row]] = -torch.inf
+    rows = data.on_map[cosines.topk(min(CANDIDATES, len(cosines) - 1)).indices]
+    views = plain_views(data.images[torch.cat([torch.tensor([row]), rows])], model.run.size)
+    found = []
+    for method in states:
+        h = F.normalize(torch.cat([method.encoder(part) for part in views.split(64)]), dim=1)
+        best = (h[1:] @ h[0]).topk(min(NEIGHBORS, len(rows)))
+        found.append([(int(rows[i]), cosine) for cosine, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)])
+    return found

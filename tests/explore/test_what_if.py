@@ -1,0 +1,99 @@
+"""Changes to one pair of a batch: the loss against NT-Xent and SupCon, the step against a gradient computed apart."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cl_core.explore.batch import Batch, chosen_batch
+from cl_core.explore.model_store import ModelStore
+from cl_core.explore.what_if import (
+    CHANGES,
+    NEIGHBORS,
+    _stepped,
+    default_pair,
+    masked_loss,
+    masks,
+    what_if,
+)
+from cl_core.losses import nt_xent, sup_con
+
+MODEL = ModelStore().get("emoji-simclr-small")
+T = MODEL.config.temperature
+COUNT = 8
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    return chosen_batch(MODEL, "", COUNT, 4)
+
+
+def test_without_a_change_it_is_the_loss_that_trains(batch: Batch) -> None:
+    terms, _ = masked_loss(batch.trained, *masks(batch, False), T)
+    assert float(terms.mean()) == pytest.approx(float(nt_xent(*batch.trained.chunk(2), T)), abs=1e-5)
+    terms, _ = masked_loss(batch.trained, *masks(batch, True), T)
+    assert float(terms.mean()) == pytest.approx(float(sup_con(batch.trained, batch.labels.repeat(2), T, "out")), abs=1e-5)
+
+
+def test_what_is_left_out_is_in_no_denominator(batch: Batch) -> None:
+    positive, negative = masks(batch, False, left_out=(0, 3))
+    unit = F.normalize(batch.trained, dim=1)
+    scores = (unit[0] @ unit.T / T).exp()
+    total = sum(float(scores[j]) for j in range(2 * COUNT) if j not in (0, 3))
+    terms, logs = masked_loss(batch.trained, positive, negative, T)
+    assert float(terms[0]) == pytest.approx(-torch.log(scores[COUNT] / total).item(), abs=1e-5)
+    assert logs[0, 3] == -torch.inf and logs[3, 0] > -torch.inf  # the other view is still an anchor
+
+
+def test_a_label_that_is_given_makes_all_views_of_both_positives(batch: Batch) -> None:
+    positive, negative = masks(batch, False, same=(1, 2))
+    for row in (1, 1 + COUNT):
+        assert positive[row].nonzero()[:, 0].tolist() == sorted({1, 2, 1 + COUNT, 2 + COUNT} - {row})
+    assert not bool((positive & negative).any())
+    assert positive[0].nonzero()[:, 0].tolist() == [COUNT]
+
+
+def test_the_default_pair_is_a_false_negative_if_there_is_one(batch: Batch) -> None:
+    for seed in range(6):
+        found = chosen_batch(MODEL, "", 16, seed)
+        row, column = default_pair(found, T)
+        same = found.labels[:, None] == found.labels[None]
+        same.fill_diagonal_(False)
+        assert bool(same.any()) == (int(found.labels[row % 16]) == int(found.labels[column % 16]))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_outcome_of_a_change(batch: Batch, change: str) -> None:
+    row, column = 0, 3
+    found = what_if(MODEL, batch, row, column, change, False)  # type: ignore[arg-type]
+    unit = F.normalize(batch.trained, dim=1)
+    assert found.before.cosine == pytest.approx(float(unit[row] @ unit[column]), abs=1e-4)
+    assert found.before.loss == pytest.approx(float(nt_xent(*batch.trained.chunk(2), T)), abs=1e-4)
+    assert found.losses[0] == found.before.loss and found.losses[1] < found.losses[0]  # the step learns
+    assert [len(near) for near in found.neighbors] == [NEIGHBORS] * 3
+    if change == "leave_out":
+        assert found.after.probability == 0 and found.after.row_loss < found.before.row_loss
+        assert found.cosines[2] > found.cosines[1]  # it is pushed away less
+    elif change == "same_label":
+        assert found.cosines[2] > found.cosines[1]  # it is pulled
+    else:
+        assert found.view is not None and found.after.cosine != found.before.cosine
+
+
+def test_the_step_follows_the_gradient(batch: Batch) -> None:
+    method = MODEL.run.method
+    moved = _stepped(method, batch.views, masks(batch, False), T, 0.5)
+    reference = copy.deepcopy(method).eval().requires_grad_(True)
+    nt_xent(*reference.project(reference.encoder(batch.views)).chunk(2), T).backward()
+    for after, before in zip(moved.parameters(), reference.parameters(), strict=True):
+        if before.grad is not None:
+            assert torch.allclose(after, before - 0.5 * before.grad, atol=1e-5)
+    assert all(torch.equal(a, b) for a, b in zip(method.parameters(), reference.parameters(), strict=True))
+
+
+def test_an_image_is_not_a_pair_with_itself(batch: Batch) -> None:
+    with pytest.raises(ValueError):
+        what_if(MODEL, batch, 1, 1 + COUNT, "leave_out", False)
