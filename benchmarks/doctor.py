@@ -39,7 +39,8 @@ from cl_core.training.doctor import (
     ranks,
     runs,
 )
-from cl_core.training.loop import Logged, Training, monitor_geometry, uses_labels
+from cl_core.training.loop import Logged, Training
+from cl_core.training.setup import monitor_geometry, uses_labels
 
 EARLY = (5, 10, 20, 30, 40, 50)  # steps, besides those of a run with 12 snapshots
 SNAPSHOTS = 12

@@ -21,7 +21,7 @@ from cl_core.evaluation.knn import evaluate_knn
 from cl_core.evaluation.linear import evaluate_linear
 from cl_core.networks.embedding import pixel_features
 from cl_core.runs.store import load_run, run_features, shipped_runs, untrained_like
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 
 
 @cache

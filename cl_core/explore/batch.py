@@ -14,7 +14,7 @@ from cl_core.data.dataset import DATASET_NAME, Dataset, instance_rows, instances
 from cl_core.explore.model import Model
 from cl_core.networks.methods import Comparison, StoredKeys
 from cl_core.runs.store import Run, map_key
-from cl_core.training.loop import epoch_order, uses_labels
+from cl_core.training.setup import epoch_order, uses_labels
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from cl_core.evaluation.linear import LinearResult, evaluate_linear
 from cl_core.networks.embedding import pixel_features
 from cl_core.runs.store import Run, on_device, run_features, untrained_like
 from cl_core.system.device import choose_device
-from cl_core.training.loop import monitor_geometry, uses_labels
+from cl_core.training.setup import monitor_geometry, uses_labels
 
 
 @dataclasses.dataclass(frozen=True)

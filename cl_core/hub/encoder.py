@@ -29,8 +29,8 @@ from cl_core.runs.hub_names import NEWEST, HubName, hub_name
 from cl_core.runs.record import RunRecord
 from cl_core.runs.store import open_run
 from cl_core.system.paths import encoder_runs_dir
-from cl_core.training.loop import data_shape, monitor_rows
 from cl_core.training.recorder import versions
+from cl_core.training.setup import data_shape, monitor_rows
 
 PREFIX = "hf-hub:"
 ENCODER = Layout(

@@ -27,7 +27,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
-from cl_core.training.loop import check_data, data_shape, image_size
+from cl_core.training.setup import check_data, data_shape, image_size
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
 CUDA_FRACTION = 0.95  # of the free GPU memory

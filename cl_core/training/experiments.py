@@ -21,7 +21,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.losses import sup_con
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.encoders.small import table_mlp
-from cl_core.training.loop import image_statistics
+from cl_core.training.setup import image_statistics
 
 
 @dataclasses.dataclass(frozen=True)

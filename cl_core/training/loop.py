@@ -21,26 +21,32 @@ from torch import Tensor
 from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
 from cl_core.data.dataset import Dataset, instances, training_rows
-from cl_core.errors import UserError, quoted
-from cl_core.evaluation.geometry import Geometry, measure_geometry
+from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.networks.embedding import NotFiniteError, embed
-from cl_core.networks.encoders.base import Encoder, Statistics
-from cl_core.networks.encoders.registry import build_encoder
-from cl_core.networks.methods import METHODS, DataShape, Method, Shard
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods import Shard
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
 from cl_core.training.distributed import World, data_parallel, sync_batch_norm
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
-from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
+from cl_core.training.randomness import STEP_STREAM, seeded_generator
+from cl_core.training.setup import (
+    build_method,
+    check_compiler,
+    check_data,
+    epoch_order,
+    image_size,
+    map_rows,
+    monitor_geometry,
+    monitor_rows,
+    uses_labels,
+)
 
 LOG_LINES = 500  # at most so many points in a loss curve
-MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
-LARGEST_MAP = 10_000  # images whose features each snapshot stores
 CHECKUPS = (10, 20, 30, 40, 50)  # steps; not in runs so short that they have snapshots there
-MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
 COPY_EVERY = 10  # steps between copies of the state, to which a diverged run returns
 FETCH_EVERY = {"cpu": 1}  # steps between fetches of the loss; on an accelerator each one waits, so `COPY_EVERY` there
 
@@ -91,104 +97,6 @@ class Checkup:
 
 
 Event = Logged | Snapshot | Checkup | StepDone
-
-
-def image_size(config: RunConfig, dataset: Dataset) -> int:
-    """Side of a view in pixels: as configured, or the images' own clamped to 28 to 64."""
-    return config.image_size or min(max(dataset.size, 28), 64)
-
-
-def image_statistics(dataset: Dataset) -> Statistics:
-    """Mean and standard deviation of the training images, per channel, in [0, 1]."""
-    sample = dataset.train[:: max(1, len(dataset.train) // 1000)]
-    pixels = dataset.images[sample].permute(1, 0, 2, 3).flatten(1).double() / 255
-    mean, std = pixels.mean(1).tolist(), pixels.std(1).tolist()
-    return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
-
-
-def uses_labels(config: RunConfig) -> bool:
-    """Whether training with these settings reads labels."""
-    return METHODS[config.method].uses_labels(config)
-
-
-def data_shape(config: RunConfig, dataset: Dataset) -> DataShape:
-    """Numbers of instances and classes that the method's networks depend on."""
-    _, count = instances(dataset, uses_labels(config))
-    return DataShape(count, len(dataset.classes))
-
-
-def build_method(config: RunConfig, dataset: Dataset) -> Method:
-    """The method with initial weights, drawn from the run's seed; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        encoder = build_encoder(config.encoder, image_size(config, dataset), image_statistics(dataset))
-        return METHODS[config.method](encoder, config, data_shape(config, dataset))
-
-
-def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
-    """Rows of one epoch: one random member of each group, in random order, (G,) int64.
-
-    Images of one group show the same thing, so they would be false negatives of each other.
-    """
-    generator = seeded_generator(torch.device("cpu"), config.seed, EPOCH_STREAM, epoch)
-    shuffled = torch.randperm(len(groups), generator=generator)
-    _, group = groups[shuffled].unique(return_inverse=True)
-    first = torch.full((int(group.max()) + 1,), len(groups))
-    first = first.scatter_reduce(0, group, torch.arange(len(groups)), "amin")
-    return shuffled[first.sort().values]
-
-
-def monitor_rows(dataset: Dataset) -> Tensor:
-    """Rows of the monitor images, embedded at every snapshot: (P,) int64."""
-    return _spaced(dataset.shown, MONITOR_SIZE)
-
-
-def map_rows(dataset: Dataset) -> Tensor:
-    """Rows of the images whose places on the map are known over time, (M,) int64: all that a map shows, if they are few."""
-    return _spaced(dataset.on_map, LARGEST_MAP)
-
-
-def _spaced(rows: Tensor, most: int) -> Tensor:
-    return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
-
-
-def monitor_geometry(
-    method: Method, config: RunConfig, dataset: Dataset, size: int, device: torch.device
-) -> tuple[Geometry, Tensor]:
-    """Geometry of the monitor images, and their embeddings (P, D); always with the same augmented views."""
-    generator = seeded_generator(device, config.seed, STEP_STREAM, MONITOR_POSITION)
-    return measure_geometry(method, dataset.images[monitor_rows(dataset)].to(device), config.augment, size, generator)
-
-
-def check_compiler(device: torch.device) -> None:
-    """Compile a small function, so that a missing compiler is an error before anything is written.
-
-    Raises:
-        UserError: torch finds no compiler.
-    """
-    try:
-        torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
-    except torch._dynamo.exc.BackendCompilerFailed as error:
-        reason = str(error.inner_exception).strip().splitlines()[0]
-        raise UserError("training.no_compiler", reason=quoted(reason)) from None
-
-
-def check_data(config: RunConfig, dataset: Dataset, world: World | None = None) -> None:
-    """Check that these settings can learn from these images, before anything is built.
-
-    Raises:
-        UserError: the method cannot be trained or needs labels that are missing, the batch cannot be split evenly between
-            the processes, or there are too few images.
-    """
-    world = world or World()
-    if not METHODS[config.method].trainable:
-        raise UserError("training.not_trainable", method=config.method)
-    if config.batch_size % world.size:
-        raise UserError("training.uneven_batch", batch=config.batch_size, processes=world.size)
-    if uses_labels(config) and not dataset.labeled:
-        raise UserError("training.needs_labels", method=config.method, dataset=dataset.name)
-    if data_shape(config, dataset).instances < max(2, world.size):
-        raise UserError("training.too_few_images", dataset=dataset.name)
 
 
 class Training:

@@ -26,7 +26,8 @@ from cl_core.runs.record import R, RunRecord
 from cl_core.system.version import __version__
 from cl_core.text import DEFAULT_LANGUAGE, using_language
 from cl_core.training.distributed import World
-from cl_core.training.loop import Checkup, Event, Logged, Snapshot, Training, data_shape
+from cl_core.training.loop import Checkup, Event, Logged, Snapshot, Training
+from cl_core.training.setup import data_shape
 
 SAVE_EVERY_S = 30.0
 LARGEST_FEATURES = 500_000_000  # bytes of the features over time; without the last ones there is no map over time

@@ -8,7 +8,7 @@ from typing import Any
 from cl_core.runs.config import RunConfig
 from cl_core.text import text
 from cl_core.training.doctor import PROGRESS, TOLERANCE, diagnose, readings, runs
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 
 
 def diagnosis(metrics: Sequence[dict[str, Any]], config: RunConfig, total: int) -> str:

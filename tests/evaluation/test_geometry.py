@@ -13,7 +13,7 @@ from cl_core.evaluation.geometry import Geometry, alignment, effective_rank, out
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run
 from cl_core.text import using_language
-from cl_core.training.loop import monitor_geometry
+from cl_core.training.setup import monitor_geometry
 from tests.evaluation.conftest import Small
 
 

@@ -22,7 +22,8 @@ from cl_core.training.doctor import (
     report,
     runs,
 )
-from cl_core.training.loop import Checkup, Training, monitor_geometry
+from cl_core.training.loop import Checkup, Training
+from cl_core.training.setup import monitor_geometry
 
 
 def geometry(spread: float = 1.0, rank: float = 30.0) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from cl_core.runs.config import RunConfig
 from cl_core.text import using_language
 from cl_core.training import estimate as module
 from cl_core.training.estimate import MOST_STEP_S, check_affordable, estimate
-from cl_core.training.loop import Training, build_method
+from cl_core.training.loop import Training
+from cl_core.training.setup import build_method
 
 CPU = torch.device("cpu")
 

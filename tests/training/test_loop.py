@@ -16,9 +16,10 @@ from cl_core.errors import UserError
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
-from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training, build_method, epoch_order
+from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 from cl_core.training.recorder import start
+from cl_core.training.setup import build_method, epoch_order
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow

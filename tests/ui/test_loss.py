@@ -14,7 +14,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.explore.batch import compare, draw_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 from cl_core.ui.names import class_name
 from cl_core.ui.tabs.loss import Loss, cell_roles, compare_by, show
 

@@ -16,7 +16,7 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.system.paths import ASSETS
 from cl_core.text import text, texts
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 from cl_core.ui.components import figure_view, image_rows
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK

@@ -21,7 +21,7 @@ from cl_core.explore.verdict import difference, differing_settings
 from cl_core.losses.negative_cosine import LOWEST
 from cl_core.runs.feature_cache import cached_rows
 from cl_core.text import text, texts
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value

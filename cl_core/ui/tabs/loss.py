@@ -18,7 +18,7 @@ from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anat
 from cl_core.networks.methods import Comparison
 from cl_core.networks.methods.base import view_columns
 from cl_core.text import text, texts
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value

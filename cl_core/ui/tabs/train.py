@@ -27,7 +27,7 @@ from cl_core.system.paths import trained_dir
 from cl_core.text import text
 from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs
-from cl_core.training.loop import check_data
+from cl_core.training.setup import check_data
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu

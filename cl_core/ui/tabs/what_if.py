@@ -12,7 +12,7 @@ from cl_core.explore.batch import Batch, chosen_batch
 from cl_core.explore.model import Model
 from cl_core.explore.what_if import CHANGES, Change, Outcome, default_pair, what_if
 from cl_core.text import text
-from cl_core.training.loop import uses_labels
+from cl_core.training.setup import uses_labels
 from cl_core.ui.components import image_rows
 from cl_core.ui.events import QUICK
 from cl_core.ui.names import image_name
@@ -59,10 +59,12 @@ def _table(found: Outcome, change: Change, names: list[str], supervised: bool) -
     lines += [f"| | {text('what_if.head.before')} | {text('what_if.head.after')} |", "|---|---|---|"]
     for name in ("cosine", "probability", "row_loss", "loss", "gradient"):
         before, after = (getattr(pair, name) for pair in (found.before, found.after))
-        lines.append(f"| {text(f'what_if.row.{name}')} | {before:.4f} | {after:.4f} |")
+        named = text(f"what_if.row.{name}")
+        lines.append(f"| {named} | {before:.4f} | {after:.4f} |")
     losses = {name: f"{value:.4f}" for name, value in zip(STATES, found.losses, strict=True)}
     cosines = {f"cosine_{name}": f"{value:.4f}" for name, value in zip(STATES, found.cosines, strict=True)}
-    by = text("what_if.by.sup_con" if supervised else "what_if.by.nt_xent")
+    loss = "sup_con" if supervised else "nt_xent"
+    by = text(f"what_if.by.{loss}")
     return "\n".join([*lines, "", text("what_if.after_step", **losses, **cosines, by=by)])
 
 
