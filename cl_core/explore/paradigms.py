@@ -63,7 +63,13 @@ class Paradigm:
         self._steps: list[Step] = []
 
     def step(self, number: int) -> Step:
-        """The step `number` after the end, from 0 to `MOST_STEPS` - 1; each is computed once."""
+        """The step `number` after the end, from 0 to `MOST_STEPS` - 1; each is computed once.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if not 0 <= number < MOST_STEPS:
+            raise ValueError(number)
         with self._lock:
             if self._training is None:
                 self._training = resumed(self.folder)

@@ -18,8 +18,10 @@ from cl_core.networks.methods import Method
 from cl_core.runs.store import run_features
 
 Change = Literal["leave_out", "same_label", "other_view"]
+Pairs = Literal["nt_xent", "no_false_negatives", "sup_con"]  # what is compared: NT-Xent, without negatives of one class, SupCon
 CHANGES: tuple[Change, ...] = ("leave_out", "same_label", "other_view")
-STEP = 0.0002  # length of the step, of the length of all weights: the loss of the batch falls
+STEP = 0.0002  # longest step, of the length of all weights
+HALVINGS = 12  # of the step, until the loss of the batch falls
 CANDIDATES = 100  # images nearest to the anchor before the step, among which its neighbors are found again
 NEIGHBORS = 6
 
@@ -79,45 +81,46 @@ def masked_loss(z: Tensor, positive: Tensor, negative: Tensor, temperature: floa
 
 
 def masks(
-    batch: Batch, supervised: bool, left_out: tuple[int, int] | None = None, same: tuple[int, int] | None = None
+    batch: Batch, pairs: Pairs, left_out: tuple[int, int] | None = None, same: tuple[int, int] | None = None
 ) -> tuple[Tensor, Tensor]:
     """Positive and negative pairs of a batch of N images, (2N, 2N) bool each.
 
     Args:
-        supervised: whether images of one class are positives.
+        pairs: whether images of one class are negatives, are not compared, or are positives.
         left_out: a pair of views that is not compared. same: a pair of images, of which one gets the label of the other.
     """
     count = len(batch.rows)
     image = torch.arange(2 * count) % count
     alike = image[:, None] == image[None]
-    if supervised:
-        alike = alike | ((batch.labels[:, None] == batch.labels[None]) & (batch.labels >= 0)[:, None]).repeat(2, 2)
+    same_class = alike | ((batch.labels[:, None] == batch.labels[None]) & (batch.labels >= 0)[:, None]).repeat(2, 2)
+    if pairs == "sup_con":
+        alike = same_class
     if same is not None:
         one, other = same
         alike = alike | ((image == one)[:, None] & (image == other)) | ((image == other)[:, None] & (image == one))
-    positive, negative = alike.clone(), ~alike
+    positive, negative = alike.clone(), ~(alike | same_class) if pairs == "no_false_negatives" else ~alike
     positive.fill_diagonal_(False)
     if left_out is not None:
         positive[left_out] = negative[left_out] = False
     return positive, negative
 
 
-def default_pair(batch: Batch, temperature: float, supervised: bool = False) -> tuple[int, int]:
+def default_pair(batch: Batch, temperature: float, pairs: Pairs = "nt_xent") -> tuple[int, int]:
     """The false negative that is pushed hardest: views of two images of one class; else the hardest negative."""
-    positive, negative = masks(batch, supervised)
-    same = (batch.labels[:, None] == batch.labels[None]).repeat(2, 2) & negative
+    positive, negative = masks(batch, pairs)
+    same = ((batch.labels[:, None] == batch.labels[None]) & (batch.labels >= 0)[:, None]).repeat(2, 2) & negative
     _, logs = masked_loss(batch.trained, positive, negative, temperature)
     chosen = logs.masked_fill(~(same if bool(same.any()) else negative), -torch.inf)
     row, column = divmod(int(chosen.argmax()), len(logs))
     return row, column
 
 
-def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, supervised: bool, seed: int = 0) -> Outcome:
+def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, pairs: Pairs, seed: int = 0) -> Outcome:
     """Take a step with and without a change to one pair of views.
 
     Args:
         row, column: of the matrix, 0 to 2N - 1: the anchor and the other view.
-        supervised: whether the loss is SupCon instead of NT-Xent.
+        pairs: of the loss.
         seed: of the other augmentation.
 
     Raises:
@@ -127,12 +130,12 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, s
     if row % count == column % count:
         raise ValueError("a pair of different images")
     images = row % count, column % count
-    plain = masks(batch, supervised)
+    plain = masks(batch, pairs)
     changed, views, view = plain, batch.views, None
     if change == "leave_out":
-        changed = masks(batch, supervised, left_out=(row, column))
+        changed = masks(batch, pairs, left_out=(row, column))
     elif change == "same_label":
-        changed = masks(batch, supervised, same=images)
+        changed = masks(batch, pairs, same=images)
     else:
         own = model.dataset.images[batch.rows[column % count]][None]
         generator = torch.Generator().manual_seed(seed)
@@ -140,8 +143,8 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, s
         views = batch.views.clone()
         views[column] = view
     method = model.run.method
-    rate = _rate(method, batch.views, plain, temperature)
-    states = method, _stepped(method, batch.views, plain, temperature, rate), _stepped(method, views, changed, temperature, rate)
+    stepped, rate = _descended(method, batch.views, plain, temperature)
+    states = method, stepped, _stepped(method, views, changed, temperature, rate)
     ends = [_pair(each, batch.views, plain, temperature, row, column) for each in states]
     return Outcome(
         ends[0],
@@ -165,11 +168,27 @@ def _gradient(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], tempe
     return list(torch.autograd.grad(terms[terms.isfinite()].mean(), weights, allow_unused=True))
 
 
-def _rate(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> float:
-    """The learning rate at which the plain step is `STEP` long."""
-    moving = copy.deepcopy(method).eval().requires_grad_(True)
-    length = _norm(list(moving.parameters()))
-    return STEP * length / max(_norm(_gradient(moving, views, pairs, temperature)), 1e-12)
+def _descended(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> tuple[Method, float]:
+    """The method after a step that lowers its loss, and the learning rate of that step."""
+    before, gradients = _mean_loss(method, views, pairs, temperature), _gradient(_moving(method), views, pairs, temperature)
+    rate = STEP * _norm(list(method.parameters())) / max(_norm(gradients), 1e-12)
+    for _ in range(HALVINGS):
+        stepped = _stepped(method, views, pairs, temperature, rate)
+        if _mean_loss(stepped, views, pairs, temperature) < before:
+            break
+        rate /= 2
+    return stepped, rate
+
+
+def _moving(method: Method) -> Method:
+    """A copy whose weights can be trained, with the statistics of inference."""
+    return copy.deepcopy(method).eval().requires_grad_(True)
+
+
+@torch.no_grad()
+def _mean_loss(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> float:
+    terms, _, _ = _loss(method, views, pairs, temperature)
+    return float(terms[terms.isfinite()].mean())
 
 
 def _norm(tensors: Sequence[Tensor | None]) -> float:
@@ -177,12 +196,14 @@ def _norm(tensors: Sequence[Tensor | None]) -> float:
 
 
 def _stepped(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float, rate: float) -> Method:
-    moved = copy.deepcopy(method).eval().requires_grad_(True)
+    """A copy after one step of gradient descent, at most `STEP` long."""
+    moved = _moving(method)
     gradients = _gradient(moved, views, pairs, temperature)
+    longest = STEP * _norm(list(method.parameters())) / max(_norm(gradients), 1e-12)
     with torch.no_grad():
         for weight, gradient in zip(moved.parameters(), gradients, strict=True):
             if gradient is not None:
-                weight.sub_(gradient, alpha=rate)
+                weight.sub_(gradient, alpha=min(rate, longest))
     return moved
 
 

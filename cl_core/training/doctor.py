@@ -18,7 +18,8 @@ import numpy as np
 from cl_core.evaluation.geometry import Geometry
 from cl_core.runs.config import RunConfig
 from cl_core.system.paths import ASSETS
-from cl_core.training.health import CHANCE_MARGIN, judge
+from cl_core.training.health import CHANCE_MARGIN, EARLY_EPOCHS, judge
+from cl_core.training.setup import uses_labels
 
 FOLDER = ASSETS / "doctor"
 EARLY_STEPS = 50  # within which a collapse shows
@@ -91,9 +92,10 @@ def readings(metrics: Sequence[dict[str, Any]]) -> list[Reading]:
 
 
 def is_collapsing(curve: Sequence[Reading]) -> bool:
-    """Whether the spread of the embeddings falls in the first steps; it rises in healthy runs."""
-    early = [each.spread for each in curve if each.step <= EARLY_STEPS]
-    return len(early) > 2 and early[-1] < FALLEN * max(early)
+    """Whether the spread of the embeddings falls in the first steps; it rises in most runs. Known at `EARLY_STEPS`."""
+    early = [each for each in curve if each.step <= EARLY_STEPS]
+    peak = max((each.spread for each in early), default=0.0)
+    return len(early) > 2 and early[-1].step >= 0.8 * EARLY_STEPS and early[-1].spread < FALLEN * peak
 
 
 def features(curve: Sequence[Reading], total: int) -> list[float]:
@@ -149,15 +151,15 @@ def _state(curve: Sequence[Reading], config: RunConfig, total: int) -> State:
     verdict = judge(last.step, last.loss, last.chance or 0.0, geometry, epoch)
     if verdict == "collapsed" or (last.step <= 2 * EARLY_STEPS and is_collapsing(curve)):
         return "collapsing"
-    if len(curve) < 3 or verdict == "too early":
+    if len(curve) < 3 or verdict == "too early" or last.loss is None or epoch < EARLY_EPOCHS:
         return "early"
-    if verdict == "at chance" or (last.excess > -CHANCE_MARGIN and epoch >= 1):
+    if verdict == "at chance" or last.excess > -CHANCE_MARGIN:
         return "at_chance"
     if last.spread < NARROW:
         return "narrow"
     if geometry.effective_rank < FLAT * geometry.dim:
         return "flat"
-    if last.loss is not None and last.chance and 0 < last.loss < EASY * last.chance:
+    if last.chance and 0 < last.loss < EASY * last.chance and not uses_labels(config):
         return "easy"
     return "well"
 
@@ -206,6 +208,11 @@ def ranks(table: Sequence[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float6
         below, equal = sum(other < gain for other in others), sum(other == gain for other in others)
         found.append((below + 0.5 * (equal - 1)) / max(1, len(others) - 1))
     return np.array(found)
+
+
+def rank_without_gain() -> float:
+    """The fraction of the runs that end below their own untrained network, 0 to 1."""
+    return sum(run["after"] is None or run["after"] < run["before"] for run in runs()) / len(runs())
 
 
 def fit(table: Sequence[dict[str, Any]], targets: np.ndarray[Any, Any], progress: float) -> Any:

@@ -32,7 +32,7 @@ def test_the_steps_are_those_of_python(page: Page) -> None:
     page.wait_for_selector("#clusters-view [data-fact='objective.mixture']")
     assert "algorithm=mixture" in page.url
     page.wait_for_selector("#clusters-training .cl-root[data-drawn]")
-    expect(page.locator("#clusters-training-text")).to_contain_text("gives a gradient")
+    expect(page.locator("#clusters-training-text")).to_contain_text("Two updates in training.")
 
 
 def test_play_goes_through_the_steps_and_can_be_paused(page: Page) -> None:

@@ -125,6 +125,10 @@ CONTROLS = {
     "Search": "Or an image of the set",
     "Compare": "Compare with",
     "Words": "Ask",
+    "NCE": "Negative sampling",
+    "Keys": "Snapshot of the training",
+    "Clusters": "Step of the algorithm",
+    "t-SNE–UMAP": "Normalizer, from t-SNE to UMAP",
 }
 
 
@@ -141,13 +145,17 @@ CONTROLS = {
         ("Search", "#search-view .cl-row"),
         ("Compare", "#compare-curves .cl-plot"),
         ("Words", "#words-neighborhood .cl-plot"),
+        ("NCE", "#nce-view [data-cell^='form.'] svg"),
+        ("Keys", "#keys-view .cl-cloud"),
+        ("Clusters", "#clusters-view .cl-cluster-map"),
+        ("t-SNE–UMAP", "#spectrum-view .cl-embedding"),
     ],
 )
 def test_the_figure_is_whole_on_the_first_screen(page: Page, tab: str, figure: str) -> None:
     """With the control that changes it beside it; the explanation is open."""
     page.set_viewport_size(LAPTOP)
     open_tab(page, tab)
-    page.wait_for_selector(READY[tab.lower()])
+    page.wait_for_selector(READY["spectrum" if tab == "t-SNE–UMAP" else tab.lower()])
     if tab != "Start":
         expect(page.locator("details[data-fold]:visible").first).to_have_attribute("open", "")
     page.wait_for_selector(figure)

@@ -248,7 +248,7 @@ def test_what_if_a_pair_is_left_out(page: Page) -> None:
     expect(result).to_contain_text("Left out:")
     model = ModelStore().get("emoji-simclr")
     batch = chosen_batch(model, "", 16, 1)
-    found = what_if(model, batch, *default_pair(batch, model.config.temperature), "leave_out", False)
+    found = what_if(model, batch, *default_pair(batch, model.config.temperature), "leave_out", "nt_xent")
     expect(result).to_contain_text(f"{found.before.row_loss:.4f}")
     expect(result).to_contain_text(f"{found.after.row_loss:.4f}")
     expect(result.locator("tbody tr")).to_have_count(5)

@@ -56,7 +56,8 @@ def reference(
 
     for rate in rates:
         total = 0.0
-        for i, j in edges:
+        for pair in edges:
+            i, j = pair if draw() < 0.5 else reversed(pair)
             others = [math.floor(draw() * count) for _ in range(NEGATIVES)]
             if loss == "info_nce":
                 scores = np.array([log_phi(i, j), *(-np.inf if k == i else log_phi(i, k) for k in others)])

@@ -32,14 +32,29 @@ def batch() -> Batch:
 
 
 def test_without_a_change_it_is_the_loss_that_trains(batch: Batch) -> None:
-    terms, _ = masked_loss(batch.trained, *masks(batch, False), T)
+    terms, _ = masked_loss(batch.trained, *masks(batch, "nt_xent"), T)
     assert float(terms.mean()) == pytest.approx(float(nt_xent(*batch.trained.chunk(2), T)), abs=1e-5)
-    terms, _ = masked_loss(batch.trained, *masks(batch, True), T)
+    terms, _ = masked_loss(batch.trained, *masks(batch, "sup_con"), T)
     assert float(terms.mean()) == pytest.approx(float(sup_con(batch.trained, batch.labels.repeat(2), T, "out")), abs=1e-5)
 
 
+def test_false_negatives_that_are_excluded_are_in_no_denominator(batch: Batch) -> None:
+    """As in a run that excludes them."""
+    positive, negative = masks(batch, "no_false_negatives")
+    terms, _ = masked_loss(batch.trained, positive, negative, T)
+    expected = float(nt_xent(*batch.trained.chunk(2), T, batch.labels))
+    assert float(terms.mean()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_step_lowers_the_loss_of_any_batch() -> None:
+    for seed in range(4):
+        few = chosen_batch(MODEL, "", 4, seed)
+        found = what_if(MODEL, few, *default_pair(few, T), "leave_out", "nt_xent")
+        assert found.losses[1] < found.losses[0]
+
+
 def test_what_is_left_out_is_in_no_denominator(batch: Batch) -> None:
-    positive, negative = masks(batch, False, left_out=(0, 3))
+    positive, negative = masks(batch, "nt_xent", left_out=(0, 3))
     unit = F.normalize(batch.trained, dim=1)
     scores = (unit[0] @ unit.T / T).exp()
     total = sum(float(scores[j]) for j in range(2 * COUNT) if j not in (0, 3))
@@ -49,7 +64,7 @@ def test_what_is_left_out_is_in_no_denominator(batch: Batch) -> None:
 
 
 def test_a_label_that_is_given_makes_all_views_of_both_positives(batch: Batch) -> None:
-    positive, negative = masks(batch, False, same=(1, 2))
+    positive, negative = masks(batch, "nt_xent", same=(1, 2))
     for row in (1, 1 + COUNT):
         assert positive[row].nonzero()[:, 0].tolist() == sorted({1, 2, 1 + COUNT, 2 + COUNT} - {row})
     assert not bool((positive & negative).any())
@@ -68,7 +83,7 @@ def test_the_default_pair_is_a_false_negative_if_there_is_one(batch: Batch) -> N
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_outcome_of_a_change(batch: Batch, change: str) -> None:
     row, column = 0, 3
-    found = what_if(MODEL, batch, row, column, change, False)  # type: ignore[arg-type]
+    found = what_if(MODEL, batch, row, column, change, "nt_xent")  # type: ignore[arg-type]
     unit = F.normalize(batch.trained, dim=1)
     assert found.before.cosine == pytest.approx(float(unit[row] @ unit[column]), abs=1e-4)
     assert found.before.loss == pytest.approx(float(nt_xent(*batch.trained.chunk(2), T)), abs=1e-4)
@@ -85,15 +100,15 @@ def test_the_outcome_of_a_change(batch: Batch, change: str) -> None:
 
 def test_the_step_follows_the_gradient(batch: Batch) -> None:
     method = MODEL.run.method
-    moved = _stepped(method, batch.views, masks(batch, False), T, 0.5)
+    moved = _stepped(method, batch.views, masks(batch, "nt_xent"), T, 1e-5)
     reference = copy.deepcopy(method).eval().requires_grad_(True)
     nt_xent(*reference.project(reference.encoder(batch.views)).chunk(2), T).backward()
     for after, before in zip(moved.parameters(), reference.parameters(), strict=True):
         if before.grad is not None:
-            assert torch.allclose(after, before - 0.5 * before.grad, atol=1e-5)
+            assert torch.allclose(after, before - 1e-5 * before.grad, atol=1e-7)
     assert all(torch.equal(a, b) for a, b in zip(method.parameters(), reference.parameters(), strict=True))
 
 
 def test_an_image_is_not_a_pair_with_itself(batch: Batch) -> None:
     with pytest.raises(ValueError):
-        what_if(MODEL, batch, 1, 1 + COUNT, "leave_out", False)
+        what_if(MODEL, batch, 1, 1 + COUNT, "leave_out", "nt_xent")

@@ -60,17 +60,17 @@ def test_readings_have_the_mean_loss_since_the_one_before() -> None:
 
 
 def test_a_falling_spread_is_a_collapse_and_a_rising_one_is_not() -> None:
-    assert is_collapsing(readings(points(0.2, 0.4, 0.6, 0.4)))
-    assert not is_collapsing(readings(points(0.2, 0.4, 0.6, 0.55)))
-    assert not is_collapsing(readings(points(0.2, 0.1)))  # too little is known
+    assert is_collapsing(readings(points(0.2, 0.4, 0.6, 0.5, 0.4, 0.3)))
+    assert not is_collapsing(readings(points(0.2, 0.4, 0.6, 0.5, 0.5, 0.55)))
+    assert not is_collapsing(readings(points(0.2, 0.4, 0.6, 0.4)))  # it may rise again until step 50
 
 
 @pytest.mark.parametrize(
     ("curve", "settings", "state", "advice"),
     [
-        (points(0.2, 0.4, 0.6, 0.3), {"method": "simsiam", "stop_gradient": False}, "collapsing", "stop_gradient"),
-        (points(0.2, 0.4, 0.6, 0.3), {"method": "simsiam", "predictor": False}, "collapsing", "predictor"),
-        (points(0.2, 0.4, 0.6, 0.3), {"lr": 1.0}, "collapsing", "lower_lr"),
+        (points(0.2, 0.4, 0.6, 0.5, 0.4, 0.3), {"method": "simsiam", "stop_gradient": False}, "collapsing", "stop_gradient"),
+        (points(0.2, 0.4, 0.6, 0.5, 0.4, 0.3), {"method": "simsiam", "predictor": False}, "collapsing", "predictor"),
+        (points(0.2, 0.4, 0.6, 0.5, 0.4, 0.3), {"lr": 1.0}, "collapsing", "lower_lr"),
         (points(0.2, 0.6, 0.9, loss=5.1), {"lr": 1e-5}, "at_chance", "raise_lr"),
         (points(0.2, 0.3, 0.3), {"temperature": 2.0}, "narrow", "lower_temperature"),
         (points(0.2, 0.6, 0.9, loss=0.1), {}, "easy", "harder_views"),
@@ -87,6 +87,13 @@ def test_before_there_is_a_curve_there_is_no_diagnosis() -> None:
     assert diagnose(points(0.2), CONFIG, 100) is None
     first = diagnose(points(0.2, 0.3), CONFIG, 1000)
     assert first is not None and (first.state, first.expected) == ("early", None)
+    long = diagnose(points(0.2, 0.3, 0.3, 0.3), CONFIG, 20_000)  # within the first epoch
+    assert long is not None and (long.state, long.advice) == ("early", "wait")
+
+
+def test_a_classifier_may_have_a_low_loss() -> None:
+    found = diagnose(points(0.2, 0.6, 0.9, loss=0.1), RunConfig(method="cross-entropy", epochs=10), 100)
+    assert found is not None and found.state == "well"
 
 
 @pytest.mark.parametrize("name", ["emoji-simsiam-no-stop-gradient", "emoji-simsiam-no-predictor", "emoji-simsiam-small"])

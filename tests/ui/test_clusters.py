@@ -45,6 +45,12 @@ def test_kmeans_is_that_of_the_features() -> None:
         assert nearest.tolist() == torch.cdist(last.centers, features).argmin(1).tolist()
 
 
+def test_a_model_of_few_images_has_as_many_clusters_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "LARGEST", 4)
+    value = clusters.show(MODEL, "kmeans", 8, 0)
+    assert (value["count"], value["clusters"]) == (4, 4)
+
+
 def test_other_starting_centers_give_other_clusters() -> None:
     first, second = (clusters.show(MODEL, "kmeans", 6, seed)["steps"][0]["nearest"] for seed in (0, 1))
     assert first != second
@@ -58,4 +64,4 @@ def test_the_figures_show_what_was_measured() -> None:
     assert all(each.moved < each.recolored < each.start for each in moves)
     assert [len(each["x"]) for each in histograms] == [clusters.BATCHES] * 2
     agree = sum(each > 0 for each in agreement["trained"]) / clusters.BATCHES
-    assert f"in {100 * agree:.0f} % of them" in clusters.training_text()
+    assert f"In {100 * agree:.0f} % of them" in clusters.training_text()

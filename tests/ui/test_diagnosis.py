@@ -7,7 +7,7 @@ import pytest
 from cl_core.runs.config import RunConfig
 from cl_core.runs.store import find_run
 from cl_core.text import LANGUAGES, using_language
-from cl_core.training.doctor import diagnose, runs
+from cl_core.training.doctor import diagnose, rank_without_gain, runs
 from cl_core.ui.diagnosis import diagnosis, early_diagnosis
 
 
@@ -23,19 +23,20 @@ def test_the_numbers_are_those_of_the_doctor() -> None:
     found = diagnose(folder.read_metrics(), record.config, record.total_steps)
     assert found is not None and found.expected is not None and found.error is not None
     said = of("emoji-simclr-small", early=False)
-    assert f"after step {record.step}" in said and f"of {len(runs())} small runs" in said
-    assert f"above {100 * found.expected:.0f} % (± {100 * found.error:.0f})" in said
+    assert f"after step {record.step}" in said and f"({len(runs())} runs" in said
+    assert f"that of {100 * found.expected:.0f} % of small runs" in said and f"error {100 * found.error:.0f} points" in said
+    assert f"no gain would be at {100 * rank_without_gain():.0f} %" in said
 
 
 def test_a_collapse_gets_its_cure_and_no_estimate() -> None:
     assert "collapsing" in of("emoji-simsiam-no-stop-gradient", early=False)
     assert of("emoji-simsiam-no-stop-gradient", early=False).endswith("Turn the stop-gradient on.")
     assert of("emoji-simsiam-no-predictor", early=False).endswith("Use the predictor.")
-    assert "small runs" not in of("emoji-simsiam-no-predictor", early=False)
+    assert "Estimate" not in of("emoji-simsiam-no-predictor", early=False)
 
 
 def test_methods_with_labels_get_no_estimate() -> None:
-    assert "small runs" not in of("emoji-supcon") and "Diagnosis after step" in of("emoji-supcon")
+    assert "Estimate" not in of("emoji-supcon") and "Diagnosis after step" in of("emoji-supcon")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -61,6 +61,11 @@ def test_a_step_that_there_is_not_is_skipped(sent: dict[str, Any]) -> None:
     assert keys.asked(SimpleNamespace(_data={"name": "moco-0", "number": 2})) == ("moco-0", 2)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("name", "number"), [("moco-2", 0), ("moco-0", MOST_STEPS), ("moco-0", -1), ("moco-0", 1e9)])
+def test_no_request_makes_other_steps(name: str, number: float) -> None:
+    assert keys.show_step(name, number) == {}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_stage_of_each_kind_has_a_text(language: str) -> None:
     with using_language(language):

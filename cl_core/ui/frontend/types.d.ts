@@ -185,6 +185,8 @@ export interface ClusterValue extends Numbered {
   /** int16 (count, 2) */
   points: string;
   steps: ClusterStep[];
+  /** Whether the algorithm would go on after the last step. */
+  cut: boolean;
   /** Agreement with the classes after the last step, 0 to 1; null without labels. */
   agreement: number | null;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import statistics
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ Kind = Literal["kmeans", "mixture"]
 KINDS: tuple[Kind, ...] = ("kmeans", "mixture")
 FEWEST, MOST, USUAL = 2, 10, 8  # clusters
 ROUNDS = 20  # at most that are shown
+LARGEST = 5_000  # images
 DIMENSIONS = 8  # of the principal components that a mixture is fitted to
 SEEDS = 1_000
 MOVES, BATCHES = 8, 58  # two epochs
@@ -41,26 +43,29 @@ MOVES, BATCHES = 8, 58  # two epochs
 
 def show(model: Model, kind: Kind, clusters: float, seed: float) -> dict[str, Any]:
     """The steps of k-means or EM on the features of the images on the map."""
-    features, data, count = model.map_features(), model.dataset, int(clusters)
+    data, rows = model.dataset, model.dataset.on_map
+    chosen = torch.linspace(0, len(rows) - 1, min(LARGEST, len(rows))).long()
+    features, count = model.map_features()[chosen], min(int(clusters), len(chosen))
     steps = [*(_kmeans if kind == "kmeans" else _mixture)(features, count, int(seed) % SEEDS)]
     agreement = None
     if data.labeled:
         from sklearn.metrics import normalized_mutual_info_score
 
         last = torch.from_numpy(steps[-1][2]).argmax(1)
-        agreement = float(normalized_mutual_info_score(data.labels[data.on_map], last))
+        agreement = float(normalized_mutual_info_score(data.labels[rows[chosen]], last))
     return {
-        "sprites": images.dataset_sprites(data),
-        "names": names_file(data, data.on_map),
+        "sprites": images.cached_sprites(data, rows[chosen]),
+        "names": names_file(data, rows[chosen]),
         "count": len(features),
         "clusters": count,
         "kind": kind,
-        "points": packed(whole_numbers(model.map_points("tsne")), np.int16),
+        "points": packed(whole_numbers(model.map_points("tsne")[chosen]), np.int16),
         "steps": [
             {"kind": move, "objective": objective, "responsibilities": _bytes(weights), "nearest": packed(nearest, np.int16)}
             for move, objective, weights, nearest in steps
         ],
         "agreement": agreement,
+        "cut": len(steps) >= 2 * ROUNDS - 1,
     }
 
 
@@ -117,15 +122,16 @@ def training_text() -> str:
     """What the figures show, with their numbers."""
     moves, agreement = measured()
     means = [sum(getattr(each, name) for each in moves) / len(moves) for name in ("start", "recolored", "moved")]
-    positive = {name: sum(each > 0 for each in cosines) / len(cosines) for name, cosines in agreement.items()}
+    positive = sum(each > 0 for each in agreement["trained"]) / BATCHES
     return text(
         "clusters.training",
         start=f"{means[0]:.2f}",
         recolored=f"{means[1]:.2f}",
         moved=f"{means[2]:.2f}",
         batches=BATCHES,
-        agree=f"{100 * positive['trained']:.0f}",
-        agree_untrained=f"{100 * positive['untrained']:.0f}",
+        agree=f"{100 * positive:.0f}",
+        median=f"{statistics.median(agreement['trained']):.2f}",
+        median_untrained=f"{statistics.median(agreement['untrained']):.2f}",
     )
 
 

@@ -80,7 +80,9 @@ def _keys_value(instances: torch.Tensor, ages: torch.Tensor, cosines: torch.Tens
 
 def show_step(name: str, number: float) -> dict[str, Any]:
     """One of the steps that follow the end of a run."""
-    run = paradigm(one_of(name, list(PARADIGMS)))
+    if name not in PARADIGMS or not 0 <= number < MOST_STEPS:  # the page asks for no other
+        return {}
+    run = paradigm(name)
     step = run.step(int(number))
     data = load_dataset(run.record.config.dataset)
     of_row, _ = instances(data, False)

@@ -243,7 +243,7 @@ def build(page: Page, opened: Event) -> None:
     count.change(None, count, page.count, js="(count) => count", api_visibility="private")  # draws all tabs that show a batch
     page.draws([opened, loss.change], show, [page.model, loss, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)
-    what_if.build(page, loss)
+    what_if.build(page, opened, loss)
 
 
 def _cell(raw: str) -> tuple[int, ...]:

@@ -22,8 +22,13 @@ const PAUSE_MS = 350;
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const part = scope.slot();
+    let shown = "";
     return (value) => {
-      if (value.steps) show(part(), root, context.props.strings, value);
+      if (!value.steps) return;
+      const { turn, ...content } = value;
+      const key = JSON.stringify(content);
+      if (key !== shown) show(part(), root, context.props.strings, value).then(() => (shown = key), () => {});
+      else root.dataset.drawn = String(turn ?? 0);
     };
   });
 }
@@ -67,10 +72,13 @@ class ClusterView {
     this.#value = value;
     this.#points = readPoints(decode(value.points, Int16Array), 0, value.count);
     this.#steps = value.steps.map((step) => {
-      const responsibilities = decode(step.responsibilities, Uint8Array);
-      const colors = mixedColors(responsibilities, value.clusters);
-      return { ...step, colors, places: centerPlaces(this.#points, responsibilities, value.clusters), images: decode(step.nearest, Int16Array) };
+      const [weights, images] = [decode(step.responsibilities, Uint8Array), decode(step.nearest, Int16Array)];
+      return { ...step, weights, images, places: centerPlaces(this.#points, weights, value.clusters) };
     });
+    // Before they are moved, the centers are at images.
+    const { images: first } = this.#steps[0];
+    const at = (/** @type {Float32Array} */ values) => Float32Array.from(first, (image) => values[image]);
+    this.#steps[0].places = { xs: at(this.#points.xs), ys: at(this.#points.ys) };
     this.#canvas = new ClusterCanvas(scope, this.#points, sheet, (i) => this.#point(i));
     this.#slider.max = String(value.steps.length - 1);
     this.#slider.setAttribute("aria-label", strings.step);
@@ -125,7 +133,7 @@ class ClusterView {
 
   /** @param {number} at is clipped @param {boolean} moving whether centers glide */
   go(at, moving) {
-    const { steps, kind, clusters, agreement } = this.#value;
+    const { steps, kind, clusters, agreement, cut } = this.#value;
     const before = this.#at;
     this.#at = Math.min(steps.length - 1, Math.max(0, at));
     const step = this.#steps[this.#at];
@@ -133,7 +141,7 @@ class ClusterView {
     this.#slider.setAttribute("aria-valuetext", fill(this.#strings.position, { number: this.#at + 1, count: steps.length }));
     const last = this.#at === steps.length - 1;
     const following = steps[Math.min(steps.length - 1, this.#at + 1)].kind;
-    this.#next.textContent = last ? this.#strings.done : this.#strings[`next.${following}`];
+    this.#next.textContent = last ? this.#strings[cut ? "cut" : "done"] : this.#strings[`next.${following}`];
     this.#next.disabled = last;
     this.#about.replaceChildren(...paragraphs(this.#strings[`about.${kind}.${step.kind}`]));
     const facts = [
@@ -150,8 +158,9 @@ class ClusterView {
     this.#chart.replaceChildren(buildSvg(OBJECTIVE.width, OBJECTIVE.height, shapes, this.#strings[`objective.${kind}`]));
     const label = fill(this.#strings.label, { number: this.#at + 1, count: steps.length, clusters });
     const [from, to] = [this.#centers(before), this.#centers(this.#at)];
+    const colors = mixedColors(step.weights, clusters);
     const draw = (/** @type {Points} */ centers) =>
-      this.#canvas.show({ colors: step.colors, centers, nearest: step.images }, label);
+      this.#canvas.show({ colors, centers, nearest: step.images }, label);
     cancelAnimationFrame(this.#frame);
     if (!moving || from === to || prefersStillness()) return draw(to);
     const begun = performance.now();

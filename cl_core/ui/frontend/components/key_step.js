@@ -25,8 +25,11 @@ const MOVE_MS = 900;
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const part = scope.slot();
+    let shown = "";
     return (value) => {
-      if (value.before) show(part(), root, context, value);
+      const key = `${value.paradigm}/${value.number}`;
+      if (!value.before || key === shown) return;
+      show(part(), root, context, value).then(() => (shown = key), () => {});
     };
   });
 }
@@ -159,7 +162,7 @@ class StepView {
     const { same, before, batch } = this.#data;
     const fresh = [...same].filter((index) => index < 0).length;
     const kept = same.length - fresh;
-    return { batch: batch.length, keys: before.ages.length, fresh, left: before.ages.length - kept, oldest: this.#most };
+    return { batch: batch.length, keys: before.ages.length, fresh, left: before.ages.length - kept, oldest: Math.max(...before.ages) };
   }
 
   #numbers() {

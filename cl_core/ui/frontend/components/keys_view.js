@@ -24,8 +24,7 @@ export function mount(context) {
     let shown = "";
     return (value) => {
       if (!value.file || value.file === shown) return;
-      shown = value.file;
-      show(part(), root, context.props.strings, value);
+      show(part(), root, context.props.strings, value).then(() => (shown = value.file), () => {});
     };
   });
 }

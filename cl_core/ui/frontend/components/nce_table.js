@@ -31,6 +31,7 @@ const CURVE_POINTS = 40;
 const THUMBNAILS = 7;
 const SIDE = 34;
 const ROWS = ["form", "purpose", "objective", "temperature", "number", "negatives", "use"]; // the picture first
+const BY_FORM = ["form", "objective", "temperature", "number"];
 const FORMS = ["nce", "sampling", "info_nce"];
 
 /** @param {Context<NceValue, { strings: Strings }>} context */
@@ -71,6 +72,7 @@ class NceTable {
   #temperature;
   #anchors = build("div", "cl-anchors");
   /** @type {Map<string, HTMLElement>} */ #cells = new Map();
+  /** @type {Map<string, HTMLElement>} */ #abouts = new Map(); // of the left side, which change with the form
 
   /**
    * @param {Scope} scope
@@ -100,7 +102,7 @@ class NceTable {
       state.count = this.#count.valueAsNumber;
       this.draw();
     });
-    const labels = { label: strings.temperature, own: strings.own, start: strings.own };
+    const labels = { label: strings.temperature, own: strings.own, start: strings.start };
     this.#temperature = new TemperatureControl(scope, TEMPERATURES, labels, (temperature) => {
       state.temperature = temperature;
       this.draw();
@@ -150,6 +152,7 @@ class NceTable {
         live.dataset.cell = `${row}.${side}`;
         const about = build("div", "cl-about");
         about.append(...paragraphs(this.#strings[`${row}.${side}`]));
+        if (side === "nce" && BY_FORM.includes(row)) this.#abouts.set(row, about);
         cell.append(about, ...[controls[`${row}.${side}`] ?? []].flat(), live);
         this.#cells.set(`${row}.${side}`, live);
       }
@@ -164,6 +167,8 @@ class NceTable {
     this.#shown.textContent = String(count);
     this.#temperature.show(this.#state.temperature, own, trainedTemperature);
     [...this.#anchors.querySelectorAll("button")].forEach((each, i) => each.setAttribute("aria-pressed", String(i === anchor)));
+    const side = form === "info_nce" ? "info_nce" : "nce";
+    for (const [row, about] of this.#abouts) about.replaceChildren(...paragraphs(this.#strings[`${row}.${side}`]));
     // On the left the form that is chosen; on the right InfoNCE always.
     const losses = batchLosses(this.#batch, count, own, temperature, form === "nce");
     const cosines = anchorsOf(this.#batch, count)[anchor];

@@ -8,7 +8,7 @@ import { readPoints } from "../lib/points.js";
 import { Chips } from "../parts/chips.js";
 import { EmbeddingCanvas } from "../parts/embedding_canvas.js";
 import { factRow } from "../parts/facts.js";
-import { build, buildButton, buildInput, paragraphs } from "../render/dom.js";
+import { build, buildButton, buildInput, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { EmbeddingLoss } from "../lib/neighbor_embedding.js" */
@@ -34,8 +34,7 @@ export function mount(context) {
     let shown = "";
     return (value) => {
       if (!value.edges || value.edges === shown) return; // a tab that is opened again resumes its map
-      shown = value.edges;
-      show(part(), root, context.props.strings, value);
+      show(part(), root, context.props.strings, value).then(() => (shown = value.edges), () => {});
     };
   });
 }
@@ -86,6 +85,7 @@ class SpectrumView {
       losses,
       (loss) => {
         this.#loss = /** @type {EmbeddingLoss} */ (loss);
+        if (loss === "sampling") this.#embedding.logZ = logNormalizer(this.#slider.valueAsNumber, value.count);
         this.#change();
       },
       { labelHidden: true },
@@ -121,7 +121,8 @@ class SpectrumView {
     this.#embedding.logZ = logNormalizer(this.#slider.valueAsNumber, this.#value.count);
     [this.#round, this.#rate] = [0, RATE];
     this.#measure();
-    this.#run();
+    if (prefersStillness()) this.#pause();
+    else this.#run();
   }
 
   #change() {
@@ -186,11 +187,20 @@ class SpectrumView {
     const facts = [["round", fill(this.#strings.of, { round: this.#round, count: ROUNDS }), this.#round]];
     if (fixed) facts.push(["log_z", logZ.toFixed(2), logZ], ["correction", formatNumber(Math.round(100 * correction) / 100), correction]);
     facts.push(["log_sum", logSum.toFixed(2), logSum], ["loss", loss.toFixed(3), loss], ["kept", formatPercent(kept), kept]);
-    this.#facts.replaceChildren(
-      ...facts.map(([key, text, exact]) =>
-        factRow(key, { name: this.#strings[`fact.${key}`], hint: this.#strings[`fact.${key}.hint`], text, exact }),
-      ),
-    );
+    // The rows stay while they are the same: a hint is open, or one has the focus.
+    const rows = /** @type {HTMLElement[]} */ ([...this.#facts.children]);
+    if (rows.map(({ dataset }) => dataset.fact).join() === facts.map(([key]) => key).join()) {
+      facts.forEach(([, text, exact], i) => {
+        const value = /** @type {HTMLElement} */ (rows[i].lastElementChild);
+        [value.textContent, value.title] = [text, String(exact)];
+      });
+    } else {
+      this.#facts.replaceChildren(
+        ...facts.map(([key, text, exact]) =>
+          factRow(key, { name: this.#strings[`fact.${key}`], hint: this.#strings[`fact.${key}.hint`], text, exact }),
+        ),
+      );
+    }
     const key = this.#loss === "sampling" ? (correction > -0.3 ? "sampling.umap" : "sampling.tsne") : this.#loss;
     if (this.#about.dataset.key !== key) this.#about.replaceChildren(...paragraphs(this.#strings[`about.${key}`]));
     this.#about.dataset.key = key;

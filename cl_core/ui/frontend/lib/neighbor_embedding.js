@@ -9,7 +9,7 @@
 
 export const NEGATIVES = 5; // a positive
 const CLIP = 4; // of each coordinate of a gradient, as in UMAP
-const TSNE_NORMALIZER = 50; // times the number of points: about the sum of phi over all pairs of a t-SNE map of emoji
+const TSNE_NORMALIZER = 25; // times the number of points: about the sum of phi over all pairs of a t-SNE map of emoji
 const Z_RATE = 1; // of NCE's learned ln Z, divided by the number of edges in a round
 
 /**
@@ -86,7 +86,8 @@ export class NeighborEmbedding {
     const total = edges.length / 2;
     let sum = 0;
     for (let edge = 0; edge < total; edge++) {
-      const [i, j] = [edges[2 * edge], edges[2 * edge + 1]];
+      const first = this.#random() < 0.5 ? 0 : 1; // noise is drawn for either end
+      const [i, j] = [edges[2 * edge + first], edges[2 * edge + 1 - first]];
       for (let n = 0; n < NEGATIVES; n++) this.#others[n] = Math.floor(this.#random() * count);
       sum += loss === "info_nce" ? this.#softmax(i, j, rate) : this.#sigmoids(i, j, rate, loss === "nce" ? (rate * Z_RATE) / total : 0);
     }
