@@ -134,8 +134,9 @@ class NceTable {
   /** @param {Record<string, HTMLElement>} controls of the rows, by their cell */
   #layOut(controls) {
     const head = this.node.createTHead().insertRow();
-    for (const key of ["", "head.nce", "head.info_nce"]) {
-      const cell = build("th", "", key && this.#strings[key]);
+    head.append(build("td"));
+    for (const key of ["head.nce", "head.info_nce"]) {
+      const cell = build("th", "", this.#strings[key]);
       cell.scope = "col";
       head.append(cell);
     }
