@@ -32,11 +32,12 @@ from cl_core.training.doctor import (
     FOLDER,
     PROGRESS,
     curve_of,
-    diagnose,
     features,
     fit,
+    forest,
     is_collapsing,
     ranks,
+    readings,
     runs,
 )
 from cl_core.training.loop import Logged, Training
@@ -198,9 +199,10 @@ def _shipped() -> dict[str, Any]:
         points = folder.read_metrics()
         accuracies = [point["knn"]["accuracy"] for point in points if "knn" in point]
         until = [point for point in points if point["step"] <= record.total_steps / 10]
-        diagnosis = diagnose(until, record.config, record.total_steps)
-        if diagnosis is not None and diagnosis.expected is not None and len(accuracies) > 1 and not uses_labels(record.config):
-            found.setdefault(record.config.dataset, []).append((diagnosis.expected, accuracies[-1] - accuracies[0]))
+        curve = readings(until)
+        if len(curve) > 2 and len(accuracies) > 1 and not uses_labels(record.config):
+            expected = float(forest(PROGRESS[0]).predict([features(curve, record.total_steps)])[0])
+            found.setdefault(record.config.dataset, []).append((expected, accuracies[-1] - accuracies[0]))
     pairs = found["emoji"]
     return {"dataset": "emoji", "runs": len(pairs), "spearman": spearmanr(*zip(*pairs, strict=True)).statistic}
 

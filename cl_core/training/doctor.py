@@ -138,7 +138,8 @@ def diagnose(metrics: Sequence[dict[str, Any]], config: RunConfig, total: int) -
     last, state = curve[-1], _state(curve, config, total)
     progress = last.step / total
     learned = [each for each in PROGRESS if each <= progress + TOLERANCE]
-    if not learned or len(curve) < 3:
+    # Runs of another encoder rank alike, but reach other levels.
+    if not learned or len(curve) < 3 or config.encoder not in {run["config"]["encoder"] for run in runs()}:
         return Diagnosis(state, _advice(state, config), last.step, progress, None, None)
     expected = float(forest(learned[-1]).predict([features(curve, total)])[0])
     error = next(each["error"] for each in report()["folds"] if each["progress"] == learned[-1])

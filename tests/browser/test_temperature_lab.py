@@ -66,7 +66,12 @@ def check_temperatures(page: Page, model: str) -> None:
             "pull": float(positive_pull(parts)[0]),
             "mean_effective": float(effective_negatives(parts).mean()),
         }.items():
-            assert number(page, fact) == pytest.approx(expected, rel=1e-4, abs=1e-4), (t, fact)
+            wanted = pytest.approx(expected, rel=1e-4, abs=1e-4)
+            for _ in range(100):  # it is drawn with the next frame
+                if number(page, fact) == wanted:
+                    break
+                page.wait_for_timeout(50)
+            assert number(page, fact) == wanted, (t, fact)
         for kind, expected in {"loss": parts.loss, "hardest": float(hardest_contribution(parts).mean())}.items():
             shown = page.locator(f"#temperature-view [data-kind={kind}] strong").get_attribute("title")
             assert float(shown or "nan") == pytest.approx(expected, rel=1e-4, abs=1e-4)

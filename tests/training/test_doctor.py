@@ -40,7 +40,7 @@ def points(*spreads: float, loss: float = 3.0) -> list[dict[str, Any]]:
     return found
 
 
-CONFIG = RunConfig(epochs=10)
+CONFIG = RunConfig(epochs=10, encoder="cnn")
 
 
 def test_readings_have_the_mean_loss_since_the_one_before() -> None:

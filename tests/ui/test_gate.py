@@ -164,8 +164,9 @@ def test_one_visitor_cannot_take_it_all(open_url: str) -> None:
     asked = {"Cookie": cookie, "Content_Type": "application/json"}
     statuses = [ask(open_url, "/gradio_api/cancel", "{}", **asked).status for _ in range(int(limits.CALLS_AT_ONCE) + 60)]
     assert statuses.count(429) >= 10
-    refused = ask(open_url, "/gradio_api/cancel", "{}", **asked)
-    assert refused.status == 429
+    # Meanwhile the bucket may have filled again by a call or two.
+    answers = (ask(open_url, "/gradio_api/cancel", "{}", **asked) for _ in range(60))
+    refused = next(each for each in answers if each.status == 429)
     assert refused.headers["retry-after"] == "10"
     assert "Too many requests from one visitor" in refused.text
     assert ask(open_url, "/gradio_api/cancel", "{}", Cookie=visit(open_url), Content_Type="application/json").status != 429
