@@ -46,6 +46,7 @@ from cl_core.training.setup import monitor_geometry, uses_labels
 EARLY = (5, 10, 20, 30, 40, 50)  # steps, besides those of a run with 12 snapshots
 SNAPSHOTS = 12
 FOLDS = 10
+DIGITS = 5  # of the numbers in the table
 COLLAPSED = 0.1  # of an even spread, at the end
 DATASETS = ("emoji", "fashion")
 
@@ -108,7 +109,7 @@ def train(index: int) -> dict[str, Any]:
         line["after"] = _accuracy(training)
     except DivergedError:
         line["after"] = None
-    return round_floats(line | {"at_tenth": tenth, "points": points})
+    return round_floats(line | {"at_tenth": tenth, "points": points}, DIGITS)
 
 
 def _accuracy(training: Training) -> float:
@@ -135,20 +136,11 @@ def main() -> None:
         if index not in done:
             line = train(index)
             with file.open("a") as opened:
-                opened.write(json.dumps(shortened(line)) + "\n")
+                opened.write(json.dumps(line) + "\n")
             print(index, line["config"]["dataset"], line["config"]["method"], line["before"], "->", line["after"], flush=True)
     found = measure(runs())
     write_json(FOLDER / "report.json", round_floats(found))
     print(json.dumps(found, indent=2))
-
-
-def shortened(value: Any) -> Any:
-    """Floats at any depth with five significant digits."""
-    if isinstance(value, float):
-        return float(f"{value:.5g}")
-    if isinstance(value, dict):
-        return {key: shortened(each) for key, each in value.items()}
-    return [shortened(each) for each in value] if isinstance(value, list) else value
 
 
 def measure(table: list[dict[str, Any]]) -> dict[str, Any]:

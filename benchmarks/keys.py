@@ -23,7 +23,7 @@ from cl_core.runs.folder import RunFolder
 from cl_core.training.recorder import start
 
 LOSSES_KEPT = 5  # one in so many: they are not shown, and what ships is small
-MOMENTS = 9  # denser early, where keys drift fastest
+SNAPSHOTS = 9  # denser early, where keys drift fastest
 
 
 def train(settings: dict[str, Any], target: Path) -> None:
@@ -32,10 +32,10 @@ def train(settings: dict[str, Any], target: Path) -> None:
         recorder = start(Path(folder) / "run", settings, torch.device("cpu"))
         assert recorder is not None
         training = recorder.training
-        moments = {max(1, round(training.total * (i / MOMENTS) ** 2)) for i in range(1, MOMENTS + 1)}
+        snapshots = {max(1, round(training.total * (i / SNAPSHOTS) ** 2)) for i in range(1, SNAPSHOTS + 1)}
         steps, found, lags = list[int](), [], list[float]()
         for event in recorder.events():
-            if isinstance(event, StepDone) and event.step in moments:
+            if isinstance(event, StepDone) and event.step in snapshots:
                 behind = lag(training)
                 steps.append(event.step)
                 found.append(current_keys(training))

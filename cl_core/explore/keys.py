@@ -111,7 +111,7 @@ def current_keys(training: Training) -> Keys:
     rows = torch.empty_like(places)
     for step in made.unique().tolist():
         of_step = made == step
-        rows[of_step] = training.batch_of(step)[0].repeat(2)[positions[of_step]]
+        rows[of_step] = training.rows_of(step).repeat(2)[positions[of_step]]
     keys = Keys(vectors.clone(), rows, places, made, positions, training.step - made, torch.empty(len(places)))
     return dataclasses.replace(keys, cosines=drift(training, keys))
 
@@ -140,7 +140,7 @@ def _banked(training: Training, method: BankMethod) -> tuple[Tensor, Tensor, Ten
     unseen = torch.ones(len(method.bank), dtype=torch.bool)
     found = []
     for step in reversed(range(training.step)):
-        own = training.instances[training.batch_of(step)[0]]
+        own = training.instances[training.rows_of(step)]
         (newest,) = unseen[own].nonzero(as_tuple=True)
         found.append((own[newest], torch.full_like(newest, step), newest))
         unseen[own] = False

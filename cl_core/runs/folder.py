@@ -76,13 +76,13 @@ def run_paths(root: Path, kind: Kind) -> list[Path]:
     return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "images") == kind]
 
 
-def round_floats(value: Any) -> Any:
-    """Round floats at any depth to 7 significant digits, the precision of float32; saves a fifth of the file size."""
+def round_floats(value: Any, digits: int = 7) -> Any:
+    """Round floats at any depth to significant digits, by default the precision of float32; saves a fifth of the file size."""
     if isinstance(value, float):
-        return float(f"{value:.7g}")
+        return float(f"{value:.{digits}g}")
     if isinstance(value, dict):
-        return {key: round_floats(each) for key, each in value.items()}
-    return [round_floats(each) for each in value] if isinstance(value, list) else value
+        return {key: round_floats(each, digits) for key, each in value.items()}
+    return [round_floats(each, digits) for each in value] if isinstance(value, list) else value
 
 
 def _line(point: dict[str, Any]) -> str:

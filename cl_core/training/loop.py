@@ -209,13 +209,17 @@ class Training:
         self._fetch_losses()
         return Logged(self.step, self.epoch, loss, chance, lr, math.nan)
 
-    def batch_of(self, step: int) -> tuple[Tensor, list[Tensor], torch.Generator]:
-        """What a step is computed from, at any time: rows (N,) int64, views (N, 3, S, S) and the generator of its other draws."""
+    def rows_of(self, step: int) -> Tensor:
+        """Rows of the images of a step, (N,) int64."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._order[0]:
             order = self.rows[epoch_order(self.dataset.groups[self.rows], self.config, epoch)]
             self._order = epoch, order.to(self.device)
-        rows = self._order[1][position * self.batch : (position + 1) * self.batch]
+        return self._order[1][position * self.batch : (position + 1) * self.batch]
+
+    def batch_of(self, step: int) -> tuple[Tensor, list[Tensor], torch.Generator]:
+        """What a step is computed from, at any time: rows (N,) int64, views (N, 3, S, S) and the generator of its other draws."""
+        rows = self.rows_of(step)
         generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, step)
         return rows, self._views(rows, generator), generator
 

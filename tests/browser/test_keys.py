@@ -19,12 +19,12 @@ def test_the_keys_of_five_runs_over_time(page: Page) -> None:
     expect(panels).to_have_count(len(PARADIGMS))
     steps = Paradigm("moco-0").history.steps
     slider = page.locator("#keys-view input[type=range]")
-    for moment in (0, len(steps) - 1):
-        slider.fill(str(moment))
-        expect(page.locator("#keys-view .cl-epoch")).to_contain_text(str(steps[moment]))
+    for snapshot in (0, len(steps) - 1):
+        slider.fill(str(snapshot))
+        expect(page.locator("#keys-view .cl-epoch")).to_contain_text(str(steps[snapshot]))
         for i, name in enumerate(PARADIGMS):
             shown = float(panels.nth(i).locator("[data-fact=consistency] dd").get_attribute("title") or "nan")
-            assert abs(shown - float(Paradigm(name).history.cosines[moment].mean())) < 1e-4
+            assert abs(shown - float(Paradigm(name).history.cosines[snapshot].mean())) < 1e-4
     drawn = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((each) => each)"
     assert all(canvas.evaluate(drawn) for canvas in panels.locator("canvas").all())
     canvas = panels.nth(1).locator("canvas")

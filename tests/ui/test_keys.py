@@ -33,14 +33,14 @@ def test_the_file_holds_what_the_runs_measured() -> None:
     assert 0 <= content["first"] < len(content["steps"])
     for shown in content["paradigms"]:
         history = Paradigm(shown["name"]).history
-        assert [moment["step"] for moment in shown["moments"]] == content["steps"] == history.steps
-        for moment, rows, ages, cosines in zip(shown["moments"], history.rows, history.ages, history.cosines, strict=True):
-            assert numbers(moment["cosines"]) == pytest.approx(cosines.numpy(), abs=1e-6)
-            assert numbers(moment["ages"], np.int16).tolist() == ages.tolist()
-            assert numbers(moment["instances"], np.int16).tolist() == of_row[rows].tolist()
-            assert moment["consistency"] == pytest.approx(float(cosines.mean()), abs=1e-6)
-            assert np.quantile(cosines, [0.1, 0.9]) == pytest.approx([moment["low"], moment["high"]], abs=1e-5)
-            assert (moment["lag"] is None) == (not shown["name"].startswith("moco"))
+        assert [snapshot["step"] for snapshot in shown["snapshots"]] == content["steps"] == history.steps
+        for snapshot, rows, ages, cosines in zip(shown["snapshots"], history.rows, history.ages, history.cosines, strict=True):
+            assert numbers(snapshot["cosines"]) == pytest.approx(cosines.numpy(), abs=1e-6)
+            assert numbers(snapshot["ages"], np.int16).tolist() == ages.tolist()
+            assert numbers(snapshot["instances"], np.int16).tolist() == of_row[rows].tolist()
+            assert snapshot["consistency"] == pytest.approx(float(cosines.mean()), abs=1e-6)
+            assert np.quantile(cosines, [0.1, 0.9]) == pytest.approx([snapshot["low"], snapshot["high"]], abs=1e-5)
+            assert (snapshot["lag"] is None) == (not shown["name"].startswith("moco"))
 
 
 @pytest.mark.parametrize("name", ["end-to-end", "memory-bank", "moco-0.99"])

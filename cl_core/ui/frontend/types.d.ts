@@ -134,7 +134,7 @@ export interface KeysFile {
   names: string[];
   /** At which the keys are known, the same for all. */
   steps: number[];
-  /** The moment to begin with. */
+  /** The snapshot to begin with. */
   first: number;
   paradigms: ParadigmValue[];
 }
@@ -144,7 +144,7 @@ export interface ParadigmValue {
   label: string;
   about: string;
   knn: number;
-  moments: (KeysValue & { step: number; consistency: number; low: number; high: number; lag: number | null })[];
+  snapshots: (KeysValue & { step: number; consistency: number; low: number; high: number; lag: number | null })[];
 }
 
 /** One step of training. */

@@ -23,14 +23,14 @@ from cl_core.ui.names import image_name
 from cl_core.ui.packing import packed
 from cl_core.ui.page import Event, Page, after_drawing
 
-FIRST = 4  # the moment that is shown first
+FIRST = 4  # the snapshot that is shown first
 STEPPED = "moco-0.99"  # the run whose step is shown first
 KINDS = {"simclr": "batch", "infonce-bank": "bank", "moco": "queue"}
 BAND = (0.1, 0.9)  # quantiles
 
 
 def show() -> dict[str, Any]:
-    """The keys of all runs at the moments at which they were measured."""
+    """The keys of all runs at the snapshots at which they were measured."""
     runs = [paradigm(name) for name in PARADIGMS]
     data = load_dataset(runs[0].record.config.dataset)
     content = {
@@ -44,20 +44,20 @@ def show() -> dict[str, Any]:
 
 def _paradigm_value(run: Paradigm, data: Dataset) -> dict[str, Any]:
     history, (of_row, _) = run.history, instances(data, False)
-    moments = []
+    snapshots = []
     for step, rows, ages, cosines, lag in zip(
         history.steps, history.rows, history.ages, history.cosines, history.lags, strict=True
     ):
         low, high = cosines.quantile(torch.tensor(BAND)).tolist()
         shown = {"step": step, "consistency": float(cosines.mean()), "low": low, "high": high}
         shown["lag"] = None if math.isnan(lag) else lag
-        moments.append(shown | _keys_value(of_row[rows], ages, cosines))
+        snapshots.append(shown | _keys_value(of_row[rows], ages, cosines))
     return {
         "name": run.name,
         "label": text(f"keys.label.{run.name}"),
         "about": text(f"keys.about.{run.name}", **_numbers(run)),
         "knn": run.record.metrics["knn"]["accuracy"],
-        "moments": moments,
+        "snapshots": snapshots,
     }
 
 

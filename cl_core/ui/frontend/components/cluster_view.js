@@ -7,7 +7,7 @@ import { fill, formatNumber } from "../lib/formats.js";
 import { fileUrl } from "../lib/page.js";
 import { interpolate, readPoints, smoothstep } from "../lib/points.js";
 import { ClusterCanvas } from "../parts/cluster_canvas.js";
-import { factRow } from "../parts/facts.js";
+import { namedFact } from "../parts/facts.js";
 import { build, buildButton, buildInput, buildSvg, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
@@ -150,9 +150,7 @@ class ClusterView {
     ];
     if (last && agreement !== null) facts.push({ key: "agreement", text: agreement.toFixed(3), exact: agreement });
     this.#facts.replaceChildren(
-      ...facts.map(({ key, text, exact }) =>
-        factRow(key, { name: this.#strings[`fact.${key}`], hint: this.#strings[`fact.${key}.hint`], text, exact }),
-      ),
+      ...facts.map(({ key, text, exact }) => namedFact(this.#strings, key, text, exact)),
     );
     const shapes = objectiveShapes(steps, this.#at, this.#strings.axis);
     this.#chart.replaceChildren(buildSvg(OBJECTIVE.width, OBJECTIVE.height, shapes, this.#strings[`objective.${kind}`]));

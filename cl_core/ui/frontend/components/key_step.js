@@ -6,7 +6,7 @@ import { fill, formatNumber } from "../lib/formats.js";
 import { heaviest, matchKeys, readKeys } from "../lib/keys.js";
 import { smoothstep } from "../lib/points.js";
 import { Chips } from "../parts/chips.js";
-import { factRow } from "../parts/facts.js";
+import { namedFact } from "../parts/facts.js";
 import { KeyCloud } from "../parts/key_cloud.js";
 import { build, buildButton, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
@@ -183,7 +183,7 @@ class StepView {
     ];
     const strings = this.#strings;
     const rows = stages[this.#stage].map(([key, exact]) =>
-      factRow(key, { name: strings[`fact.${key}`], hint: strings[`fact.${key}.hint`], text: exact.toFixed(4), exact }),
+      namedFact(strings, key, exact.toFixed(4), exact),
     );
     this.#facts.replaceChildren(...rows);
   }

@@ -4,7 +4,7 @@ import { mountComponent } from "../lib/component.js";
 import { fill, formatPercent } from "../lib/formats.js";
 import { KEY_HISTORY, keyHistoryShapes, readKeys } from "../lib/keys.js";
 import { fileUrl } from "../lib/page.js";
-import { factRow } from "../parts/facts.js";
+import { namedFact } from "../parts/facts.js";
 import { KeyCloud } from "../parts/key_cloud.js";
 import { Player } from "../parts/player.js";
 import { build, buildSvg, paragraphs } from "../render/dom.js";
@@ -15,7 +15,7 @@ import { loadSheet } from "../render/sheet.js";
 /** @import { Context, KeysFile, KeysViewValue, ParadigmValue, Strings } from "../types.js" */
 
 const IMAGE = 15; // CSS pixels
-const SECONDS_A_MOMENT = 0.6;
+const SECONDS_A_SNAPSHOT = 0.6;
 
 /** @param {Context<KeysViewValue, { strings: Strings }>} context */
 export function mount(context) {
@@ -48,7 +48,7 @@ async function show(scope, root, strings, value) {
       if (now !== shown) panels.forEach((panel) => panel.go(now));
       shown = now;
     },
-    SECONDS_A_MOMENT,
+    SECONDS_A_SNAPSHOT,
   );
   root.replaceChildren(player.node, row, build("p", "cl-note", strings.axes));
   player.load(steps);
@@ -61,7 +61,7 @@ class Panel {
   #cloud;
   #facts = build("dl", "cl-facts");
   #history = build("div", "cl-history");
-  #moments;
+  #snapshots;
   #most;
   #strings;
   #paradigm;
@@ -71,34 +71,33 @@ class Panel {
     this.#strings = strings;
     this.#paradigm = paradigm;
     this.#cloud = new KeyCloud(scope, { strings, names, sheet, size: IMAGE });
-    this.#moments = paradigm.moments.map((moment) => ({ ...moment, ...readKeys(moment) }));
-    this.#most = Math.max(...this.#moments.flatMap(({ ages }) => [...ages]));
+    this.#snapshots = paradigm.snapshots.map((snapshot) => ({ ...snapshot, ...readKeys(snapshot) }));
+    this.#most = Math.max(...this.#snapshots.flatMap(({ ages }) => [...ages]));
     const about = build("div", "cl-about");
     about.append(...paragraphs(paradigm.about));
     this.node.append(build("h2", "cl-title", paradigm.label), this.#facts, this.#cloud.node, this.#cloud.caption, this.#history, about);
   }
 
-  /** @param {number} now index of the moment */
+  /** @param {number} now index of the snapshot */
   go(now) {
     const strings = this.#strings;
-    const moment = this.#moments[now];
+    const snapshot = this.#snapshots[now];
     const label = fill(strings.summary, {
       name: this.#paradigm.label,
-      count: moment.ages.length,
-      step: moment.step,
-      consistency: moment.consistency.toFixed(3),
+      count: snapshot.ages.length,
+      step: snapshot.step,
+      consistency: snapshot.consistency.toFixed(3),
     });
-    this.#cloud.show(moment, this.#most, label);
-    const facts = [this.#fact("consistency", moment.consistency), this.#fact("knn", this.#paradigm.knn)];
-    if (moment.lag !== null) facts.push(this.#fact("lag", moment.lag));
+    this.#cloud.show(snapshot, this.#most, label);
+    const facts = [this.#fact("consistency", snapshot.consistency), this.#fact("knn", this.#paradigm.knn)];
+    if (snapshot.lag !== null) facts.push(this.#fact("lag", snapshot.lag));
     this.#facts.replaceChildren(...facts);
-    const shapes = keyHistoryShapes(this.#moments, now, strings.steps);
+    const shapes = keyHistoryShapes(this.#snapshots, now, strings.steps);
     this.#history.replaceChildren(buildSvg(KEY_HISTORY.width, KEY_HISTORY.height, shapes, strings.history));
   }
 
   /** @param {string} key @param {number} exact */
   #fact(key, exact) {
-    const names = { name: this.#strings[`fact.${key}`], hint: this.#strings[`fact.${key}.hint`] };
-    return factRow(key, { ...names, text: key === "knn" ? formatPercent(exact) : exact.toFixed(3), exact });
+    return namedFact(this.#strings, key, key === "knn" ? formatPercent(exact) : exact.toFixed(3), exact);
   }
 }

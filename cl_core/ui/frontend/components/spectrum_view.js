@@ -7,7 +7,7 @@ import { logNormalizer, measureLayout, NeighborEmbedding, scoreCorrection, slide
 import { readPoints } from "../lib/points.js";
 import { Chips } from "../parts/chips.js";
 import { EmbeddingCanvas } from "../parts/embedding_canvas.js";
-import { factRow } from "../parts/facts.js";
+import { namedFact } from "../parts/facts.js";
 import { build, buildButton, buildInput, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
@@ -195,11 +195,7 @@ class SpectrumView {
         [value.textContent, value.title] = [text, String(exact)];
       });
     } else {
-      this.#facts.replaceChildren(
-        ...facts.map(([key, text, exact]) =>
-          factRow(key, { name: this.#strings[`fact.${key}`], hint: this.#strings[`fact.${key}.hint`], text, exact }),
-        ),
-      );
+      this.#facts.replaceChildren(...facts.map(([key, text, exact]) => namedFact(this.#strings, key, text, exact)));
     }
     const key = this.#loss === "sampling" ? (correction > -0.3 ? "sampling.umap" : "sampling.tsne") : this.#loss;
     if (this.#about.dataset.key !== key) this.#about.replaceChildren(...paragraphs(this.#strings[`about.${key}`]));

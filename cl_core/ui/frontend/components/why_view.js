@@ -5,7 +5,7 @@ import { decode } from "../lib/decode.js";
 import { fill } from "../lib/formats.js";
 import { veilPixels, WHY_CURVE, whyCurveShapes } from "../lib/why.js";
 import { Chips } from "../parts/chips.js";
-import { factRow } from "../parts/facts.js";
+import { namedFact } from "../parts/facts.js";
 import { penOf } from "../render/canvas.js";
 import { build, buildButton, buildSvg, paragraphs } from "../render/dom.js";
 import { loadImage } from "../render/sheet.js";
@@ -99,8 +99,7 @@ class WhyView {
     const list = build("dl", "cl-facts");
     const row = (/** @type {string} */ key, /** @type {number | null} */ number) => {
       if (number === null) return;
-      const names = { name: this.strings[`fact.${key}`], hint: this.strings[`fact.${key}.hint`] };
-      list.append(factRow(key, { ...names, text: number.toFixed(3), exact: number }));
+      list.append(namedFact(this.strings, key, number.toFixed(3), number));
     };
     row("cosine", value.cosine);
     row("sum", shown.sum);

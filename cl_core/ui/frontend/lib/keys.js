@@ -90,23 +90,23 @@ export const KEY_HISTORY = { width: 240, height: 74, left: 30, right: 6, top: 6,
 /**
  * The mean cosine over training, within the band that holds eight of ten keys.
  *
- * @param {{ step: number; consistency: number; low: number; high: number }[]} moments
- * @param {number} now index of the moment that is shown
+ * @param {{ step: number; consistency: number; low: number; high: number }[]} snapshots
+ * @param {number} now index of the snapshot that is shown
  * @param {string} axis
  */
-export function keyHistoryShapes(moments, now, axis) {
+export function keyHistoryShapes(snapshots, now, axis) {
   const { width, height, left, right, top, bottom } = KEY_HISTORY;
-  const x = linear(0, moments[moments.length - 1].step, left, width - right);
+  const x = linear(0, snapshots[snapshots.length - 1].step, left, width - right);
   const y = linear(LOWEST, 1, height - bottom, top);
   const at = (/** @type {number} */ cosine) => y(Math.max(LOWEST, cosine));
-  const upper = moments.map(({ step, high }) => [x(step), at(high)]);
-  const lower = moments.map(({ step, low }) => [x(step), at(low)]).reverse();
+  const upper = snapshots.map(({ step, high }) => [x(step), at(high)]);
+  const lower = snapshots.map(({ step, low }) => [x(step), at(low)]).reverse();
   return [
     ...[0, 1].map((value) => label(left - 4, y(value) + 4, "end", 10, String(value))),
     `<line x1="${left}" x2="${width - right}" y1="${y(0)}" y2="${y(0)}" stroke="#888" stroke-opacity=".4"/>`,
     `<path d="${linePath([...upper, ...lower])}Z" fill="${LINE}" fill-opacity=".18"/>`,
-    `<path d="${linePath(moments.map(({ step, consistency }) => [x(step), at(consistency)]))}" fill="none" stroke="${LINE}" stroke-width="1.8"/>`,
-    `<line x1="${x(moments[now].step)}" x2="${x(moments[now].step)}" y1="${top}" y2="${height - bottom}" stroke="${HIGHLIGHT}" stroke-width="2"/>`,
+    `<path d="${linePath(snapshots.map(({ step, consistency }) => [x(step), at(consistency)]))}" fill="none" stroke="${LINE}" stroke-width="1.8"/>`,
+    `<line x1="${x(snapshots[now].step)}" x2="${x(snapshots[now].step)}" y1="${top}" y2="${height - bottom}" stroke="${HIGHLIGHT}" stroke-width="2"/>`,
     label((left + width) / 2, height - 4, "middle", 10, axis),
   ];
 }

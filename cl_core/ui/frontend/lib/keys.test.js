@@ -39,9 +39,9 @@ test("only a key within reach is near", () => {
   assert.equal(nearestKey(points, 5, 30, 5), -1);
 });
 
-test("the history marks the moment that is shown", () => {
-  const moments = [10, 40].map((step) => ({ step, consistency: 0.5, low: -1, high: 0.9 }));
-  const shapes = keyHistoryShapes(moments, 1, "steps").join("");
+test("the history marks the snapshot that is shown", () => {
+  const snapshots = [10, 40].map((step) => ({ step, consistency: 0.5, low: -1, high: 0.9 }));
+  const shapes = keyHistoryShapes(snapshots, 1, "steps").join("");
   assert.match(shapes, /x1="234" x2="234"/);
   assert.ok(!shapes.includes("NaN"));
 });

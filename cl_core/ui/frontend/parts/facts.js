@@ -21,6 +21,18 @@ export function factRow(key, { name, hint, text, exact }) {
 }
 
 /**
+ * `factRow` with the name and the hint that the strings have for the key.
+ *
+ * @param {Strings} strings
+ * @param {string} key
+ * @param {string} text
+ * @param {number} exact
+ */
+export function namedFact(strings, key, text, exact) {
+  return factRow(key, { name: strings[`fact.${key}`], hint: strings[`fact.${key}.hint`], text, exact });
+}
+
+/**
  * The chance level, which names its candidates: ln 63 = 4.14.
  *
  * @param {Strings} strings
