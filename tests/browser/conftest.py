@@ -158,7 +158,8 @@ def modules_of(page: Page) -> str:
     return link.partition("/components/")[0]
 
 
-SHOWN = {"map", "loss", "temperature", "curves", "map-time", "compare", "ablations", "search", "words", "train", "models"}
+SHOWN = {"map", "loss", "what-if", "nce", "temperature", "keys", "clusters", "spectrum", "curves", "map-time"}
+SHOWN |= {"compare", "ablations", "search", "words", "train", "models"}
 
 
 def screenshot(page: Page, name: str) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import clusters
-from tests.browser.conftest import READY
+from tests.browser.conftest import READY, screenshot
 
 
 def objective(page: Page, kind: str) -> float:
@@ -22,6 +22,8 @@ def test_the_steps_are_those_of_python(page: Page) -> None:
     for number in range(3):
         assert abs(objective(page, "kmeans") - steps[number]["objective"]) < 1e-4
         button.click()
+    page.wait_for_selector("#clusters-training .cl-root[data-drawn]")
+    screenshot(page, "clusters")
     slider = page.locator("#clusters-view input[type=range]")
     slider.fill(str(len(steps) - 1))
     expect(button).to_be_disabled()
@@ -31,7 +33,6 @@ def test_the_steps_are_those_of_python(page: Page) -> None:
     page.get_by_label("Gaussian mixture (EM)").check()
     page.wait_for_selector("#clusters-view [data-fact='objective.mixture']")
     assert "algorithm=mixture" in page.url
-    page.wait_for_selector("#clusters-training .cl-root[data-drawn]")
     expect(page.locator("#clusters-training-text")).to_contain_text("Two updates in training.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from cl_core.explore.paradigms import PARADIGMS, Paradigm
-from tests.browser.conftest import READY
+from tests.browser.conftest import READY, screenshot
 
 
 def fact(page: Page, where: str, name: str) -> float:
@@ -32,6 +32,8 @@ def test_the_keys_of_five_runs_over_time(page: Page) -> None:
     assert box
     page.mouse.move(box["x"] + 60, box["y"] + 30)
     expect(panels.nth(1).locator(".cl-caption")).to_contain_text("updates old, cosine")
+    page.wait_for_selector("#key-step .cl-root[data-drawn]")
+    screenshot(page, "keys")
 
 
 def test_a_step_is_walked_stage_by_stage(page: Page) -> None:

@@ -253,3 +253,4 @@ def test_what_if_a_pair_is_left_out(page: Page) -> None:
     expect(result).to_contain_text(f"{found.after.row_loss:.4f}")
     expect(result.locator("tbody tr")).to_have_count(5)
     expect(page.locator("#what-if-neighbors .cl-row")).to_have_count(3)
+    screenshot(page, "what-if")

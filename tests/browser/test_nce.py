@@ -14,7 +14,7 @@ from cl_core.explore.batch import chosen_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.losses import bank_chance_level, info_nce, log_partition, nce, nce_chance_level, negative_sampling
 from cl_core.ui.tabs.nce import negatives_in_order
-from tests.browser.conftest import READY, modules_of
+from tests.browser.conftest import READY, modules_of, screenshot
 
 VIEWS, OWN = 12, 0.2
 CALL = """async ([url, cosines, order, views, counts, own, temperatures]) => {
@@ -74,6 +74,7 @@ def test_one_control_at_a_time(page: Page) -> None:
     assert abs(number("number.nce", "loss") - expected["nce"]) < 1e-4
     assert abs(number("number.info_nce", "loss") - expected["info_nce"]) < 1e-4
     assert abs(number("number.info_nce", "bound") - (math.log(31) - expected["info_nce"])) < 1e-4
+    screenshot(page, "nce")
     page.locator("#nce-view .cl-chip", has_text="Negative sampling").click()
     assert abs(number("number.nce", "loss") - expected["sampling"]) < 1e-4
     page.locator("#nce-view .cl-chip", has_text="Softmax").click()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import modules_of
+from tests.browser.conftest import modules_of, screenshot
 
 NEGATIVES, CLIP = 5, 4.0
 RESTING = "#spectrum-view .cl-root[data-drawn]:not([data-moving])"
@@ -121,6 +121,7 @@ def test_the_map_learns_and_the_slider_reaches_tsne(page: Page) -> None:
     page.wait_for_selector(RESTING)
     assert fact(page, "correction") < -1 and fact(page, "kept") > umap  # more is kept towards t-SNE
     expect(page.locator("#spectrum-view .cl-about")).to_contain_text("Towards t-SNE")
+    screenshot(page, "spectrum")
     page.locator("#spectrum-view .cl-chip", has_text="NCE: learns").click()
     page.locator("#spectrum-view .cl-own", has_text="Start again").click()
     page.wait_for_selector(RESTING)
