@@ -59,7 +59,7 @@ def get(arguments: argparse.Namespace) -> int:
 
 def add(arguments: argparse.Namespace) -> int:
     from cl_core.data.bundled import DATASETS
-    from cl_core.data.imported import import_images
+    from cl_core.data.importing import import_images
     from cl_core.data.registry import load_dataset
 
     name = arguments.name

@@ -5,6 +5,7 @@ All uploads and all files named by a user are decoded here.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -284,12 +285,12 @@ def _to_8_bit(image: Image.Image, white: float) -> Image.Image:
     return Image.fromarray((values.clip(0) * (255 / white)).round().astype(np.uint8))
 
 
-def _scaled(image: Image.Image, name: str) -> Image.Image:
-    """Convert a loaded image to RGB on white and scale its longer side to at most `MAX_SIDE`.
+def _scaled(image: Image.Image, name: str, most: int) -> Image.Image:
+    """Convert a loaded image to RGB on white and scale its longer side to at most `most`.
 
     Conversion and reduction go tile by tile, so that no second full-size copy is made.
     """
-    ratio = min(1.0, MAX_SIDE / max(image.size))
+    ratio = min(1.0, most / max(image.size))
     width, height = (max(1, round(side * ratio)) for side in image.size)
     step = max(1, image.width // (2 * width)), max(1, image.height // (2 * height))  # the remaining factor is interpolated
     white = _white_point(image) if image.mode.startswith(("I", "F")) else 0.0
@@ -305,7 +306,7 @@ def _scaled(image: Image.Image, name: str) -> Image.Image:
     return reduced.resize((width, height), Image.Resampling.BILINEAR, box=exact)
 
 
-def decode_image(source: Path | bytes, name: str | None = None) -> Image.Image:
+def decode_image(source: Path | bytes, name: str | None = None, most: int = MAX_SIDE) -> Image.Image:
     """Decode an image as 8-bit RGB: rotated upright, transparency on white, the first frame of an animation.
 
     A process decodes one image at a time, within `MAX_MEMORY` and `MAX_SECONDS`; other threads wait.
@@ -313,14 +314,15 @@ def decode_image(source: Path | bytes, name: str | None = None) -> Image.Image:
     Args:
         source: a file, or its bytes.
         name: name in error messages; the file's name by default.
+        most: of the longer side, in pixels. A JPEG decodes faster to a smaller size.
 
     Returns:
-        An RGB image, its longer side at most `MAX_SIDE` pixels.
+        An RGB image, its longer side at most `most` pixels.
 
     Raises:
         UserError: missing, empty, not an image of `FORMATS`, cut off, damaged, too large or too small.
     """
-    return _run_in_decoder(_decode, source, name or _name_of(source))
+    return _run_in_decoder(functools.partial(_decode, most=most), source, name or _name_of(source))
 
 
 def _name_of(source: Path | bytes) -> str:
@@ -342,16 +344,16 @@ def _attempt(task: Callable[[bytes, str], R], source: Path | bytes, name: str) -
         return UserError(error.key, **error.values)
 
 
-def _decode(raw: bytes, name: str) -> Image.Image:
+def _decode(raw: bytes, name: str, most: int) -> Image.Image:
     with _open(raw, name) as image:
         _check_header(image, name)
         full = image.width * image.height
         with _pillow_errors(name):
-            image.draft("RGB" if image.mode != "CMYK" else "CMYK", (2 * MAX_SIDE, 2 * MAX_SIDE))
+            image.draft("RGB" if image.mode != "CMYK" else "CMYK", (2 * most, 2 * most))
         _check_cost(image, raw, full, name)
         with _pillow_errors(name):
             image.load()
-        return _upright(_scaled(image, name), _orientation(image))
+        return _upright(_scaled(image, name, most), _orientation(image))
 
 
 def too_large(name: str) -> UserError:

@@ -1,36 +1,30 @@
-"""Imported data sets: images of a folder or an archive, stored in the cache as one memory-mapped file each."""
+"""Imported data sets: stored in the cache, the images of each in one memory-mapped file."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import errno
 import hashlib
-import os
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
 from filelock import FileLock, Timeout
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cl_core.data.archives import read_images
 from cl_core.data.dataset import DATASET_NAME, PUBLIC_SIZES, Dataset, every_fifth_group
-from cl_core.data.decoding import decode_image, to_tensor
-from cl_core.errors import UserError, quoted, readable
-from cl_core.system.files import replace_file, write_json
+from cl_core.errors import UserError, quoted
+from cl_core.system.files import OWNER, owner_of, replace_file, write_bytes, write_json
 from cl_core.system.paths import cache_dir
 
-DEFAULT_MAX_SIDE = 64  # pixels
-TEST_FOLDERS = ("test", "val", "validation", "valid")
 DESCRIPTION = "description.json"
+NEW = "images-new.safetensors"  # until its hash is known
 LOCK = ".lock"  # held by the writing process; released when it ends
 LOCK_TIMEOUT_S = 60.0
 READ_ATTEMPTS = 5  # while another process replaces the data set
@@ -68,17 +62,37 @@ def imported_dir() -> Path:
     return cache_dir() / "collections"
 
 
-def imported_names() -> list[str]:
-    """Names of the imported data sets on this machine, sorted."""
-    return sorted(file.parent.name for file in imported_dir().glob("*/description.json"))
+def imported_names(viewer: str | None = None) -> list[str]:
+    """Names of the imported data sets on this machine, sorted.
+
+    Args:
+        viewer: a visitor of the app, who sees data sets without an owner and their own; None sees all.
+    """
+    folders = (file.parent for file in imported_dir().glob("*/description.json"))
+    return sorted(folder.name for folder in folders if viewer is None or owner_of(folder) in ("", viewer))
 
 
-def _check_name(name: str) -> None:
+def imported_owner(name: str) -> str:
+    """The visitor who imported a data set; empty where no visitor did."""
+    return owner_of(imported_dir() / name)
+
+
+def imported_version(name: str) -> int:
+    """Changes when the data set is replaced; 0 if there is none."""
+    if not DATASET_NAME.fullmatch(name):
+        return 0
+    try:
+        return (imported_dir() / name / DESCRIPTION).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def check_name(name: str) -> None:
     if not DATASET_NAME.fullmatch(name):
         raise UserError("data.bad_name", name=quoted(name))
 
 
-def _check_utf8(*texts: str) -> None:
+def check_utf8(*texts: str) -> None:
     for text in texts:
         try:
             text.encode()
@@ -86,16 +100,39 @@ def _check_utf8(*texts: str) -> None:
             raise UserError("data.not_utf8", given=quoted(text)) from None
 
 
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+def _write_tensors(path: Path, images: Iterable[Tensor], labels: Tensor) -> tuple[str, str]:
+    """Write a safetensors file, one part of the images at a time; returns the hash of the images and that of all.
+
+    Args:
+        images: parts (B, 3, S, S) uint8 of the N images, in their order.
+        labels: (N,) int64.
+    """
+    contents, digests = hashlib.sha256(), [""]
+
     def write(temporary: Path) -> None:
-        try:
-            safetensors.torch.save_file(tensors, temporary)
-        except SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))  # the message holds the error number of the system
-            code = int(number[1]) if number else errno.EIO
-            raise OSError(code, os.strerror(code)) from None
+        parts = iter(images)
+        first = next(parts)
+        count, labels_end = len(labels), 8 * len(labels)
+        shape = [count, *first.shape[1:]]
+        size = count * first[0].numel()
+        header = json.dumps(
+            {
+                "labels": {"dtype": "I64", "shape": [count], "data_offsets": [0, labels_end]},
+                "images": {"dtype": "U8", "shape": shape, "data_offsets": [labels_end, labels_end + size]},
+            }
+        ).encode()
+        header += b" " * (-len(header) % 8)  # numbers are aligned
+        with temporary.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header + labels.numpy().tobytes())
+            for part in itertools.chain([first], parts):
+                content = part.contiguous().numpy().data
+                contents.update(content)
+                file.write(content)
+        digests[0] = contents.hexdigest()[:16]
+        contents.update(labels.numpy().data)
 
     replace_file(path, write)
+    return digests[0], contents.hexdigest()[:16]
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -113,34 +150,52 @@ def _remove_leftovers(folder: Path) -> None:
                     file.unlink()
 
 
-def write_imported(name: str, images: Tensor, labels: Tensor, description: Description) -> None:
+def write_imported(
+    name: str, images: Tensor | Iterable[Tensor], labels: Tensor, description: Description, owner: str = ""
+) -> None:
     """Store a data set under `name`, replacing one of this name.
 
     The replacement is atomic: if this fails or is interrupted, the previous data set is unchanged.
 
     Args:
-        images: (N, 3, S, S) uint8.
+        images: (N, 3, S, S) uint8, or parts of them in their order, which need not fit in memory together.
         labels: (N,) int64, -1 for unlabeled images.
+        owner: the visitor of the app who imports it, see `imported_names`.
 
     Raises:
         UserError: the name is invalid, a text is not valid UTF-8, the disk is full, or another process writes this data set.
     """
-    _check_name(name)
-    _check_utf8(description.title, description.license, *description.classes, *description.names)
-    content = {"images": images.contiguous(), "labels": labels.contiguous()}
-    contents = hashlib.sha256(content["images"].numpy().data)
-    digest = contents.hexdigest()[:16]
-    contents.update(content["labels"].numpy().data)
-    changes = {"digest": digest, "file": f"images-{contents.hexdigest()[:16]}.safetensors"}
-    described = description.model_copy(update=changes)
+    check_name(name)
+    check_utf8(description.title, description.license, *description.classes, *description.names)
     folder = imported_dir() / name
     with _locked(folder):
         _remove_leftovers(folder)
         try:
-            _write_tensors(folder / described.file, content)
+            digest, contents = _write_tensors(
+                folder / NEW, [images] if isinstance(images, Tensor) else images, labels.contiguous()
+            )
+            described = description.model_copy(update={"digest": digest, "file": f"images-{contents}.safetensors"})
+            (folder / NEW).replace(folder / described.file)
+            if owner:
+                write_bytes(folder / OWNER, owner.encode())
             write_json(folder / DESCRIPTION, described.model_dump())
         finally:
             _remove_leftovers(folder)
+
+
+def remove_imported(name: str) -> None:
+    """Remove a data set, if there is one: first its description, so that a part of it is never found.
+
+    Raises:
+        UserError: another process writes it, or the folder cannot be removed.
+    """
+    check_name(name)
+    folder = imported_dir() / name
+    if not folder.is_dir():
+        return
+    with _locked(folder):
+        (folder / DESCRIPTION).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -214,137 +269,3 @@ def read_imported(name: str) -> Dataset:
         label_kind="class",
         digest="" if name in PUBLIC_SIZES else description.digest,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Tile:
-    """A decoded, downscaled image: file name, folders as in `ImageFile`, pixels (1, 3, S, S) uint8."""
-
-    name: str
-    folders: tuple[str, ...]
-    pixels: Tensor
-
-
-def _is_test(tile: _Tile) -> bool:
-    return len(tile.folders) > 0 and tile.folders[0].lower() in TEST_FOLDERS
-
-
-def _is_train(tile: _Tile) -> bool:
-    return len(tile.folders) > 0 and tile.folders[0].lower() in ("train", "training")
-
-
-def _without_common_folders(tiles: list[_Tile]) -> list[_Tile]:
-    """Drop leading folders that all files share: archives often contain a single top-level folder."""
-    while tiles and all(len(t.folders) > 1 for t in tiles) and len({t.folders[0] for t in tiles}) == 1:
-        tiles = [dataclasses.replace(t, folders=t.folders[1:]) for t in tiles]
-    return tiles
-
-
-def _sorted(tiles: Iterable[_Tile]) -> list[_Tile]:
-    return sorted(tiles, key=lambda t: (t.folders, t.name))
-
-
-def _display_names(names: Iterable[str]) -> dict[str, str]:
-    """Map names to their `readable` forms; a number is appended where two forms would be equal."""
-    display: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for name in names:
-        text = plain = readable(name)
-        while counts[text]:
-            counts[plain] += 1
-            text = f"{plain} ({counts[plain]})"
-        counts[text] += 1
-        display[name] = text
-    return display
-
-
-def import_images(
-    name: str,
-    source: Path,
-    title: str = "",
-    license: str = "",
-    size: int = 0,
-    progress: Callable[[float], None] | None = None,
-) -> list[str]:
-    """Import a folder or an archive of images as a data set.
-
-    Each folder is a class. If the outermost folders are `train` and `test` (or `val`), they are the splits. Images outside
-    any folder are unlabeled. Unreadable files are skipped.
-
-    Args:
-        source: a folder, a zip archive or a tar archive.
-        size: side in pixels to which images are resized, padded to a square; 0 takes the largest side, at most 64.
-        progress: called with the fraction done, 0 to 1.
-
-    Returns:
-        One message for each skipped file, sorted.
-
-    Raises:
-        UserError: the source cannot be read or holds fewer than two readable images; an existing data set is unchanged.
-    """
-    _check_name(name)
-    _check_utf8(title, license)
-    read, skipped = _read_tiles(source, size, progress)
-    tiles = _without_common_folders(read)
-    has_splits = any(map(_is_test, tiles)) and any(map(_is_train, tiles))
-    train = _sorted(t for t in tiles if not has_splits or _is_train(t))
-    test = _sorted(t for t in tiles if has_splits and _is_test(t))
-    _check_counts(name, source, len(train), len(test), skipped)
-    ordered = [*train, *test]
-    labels = ["/".join(t.folders[1:] if has_splits else t.folders) for t in ordered]
-    classes = _display_names(sorted({*labels} - {""}))
-    index = {label: i for i, label in enumerate(classes)}
-    description = Description(
-        title=title or name,
-        license=license or "not stated",
-        classes=list(classes.values()),
-        names=[_item_name(classes.get(label, ""), tile) for label, tile in zip(labels, ordered, strict=True)],
-        train=len(train),
-    )
-    images = _stacked(ordered, size)
-    write_imported(name, images, torch.tensor([index.get(label, -1) for label in labels]), description)
-    return [str(error) for error in skipped]
-
-
-def _check_counts(name: str, source: Path, train: int, test: int, skipped: list[UserError]) -> None:
-    expected = PUBLIC_SIZES.get(name, (train, test))
-    if expected != (train, test):
-        sizes = {"train": f"{expected[0]:,}", "test": f"{expected[1]:,}", "found_train": f"{train:,}", "found_test": f"{test:,}"}
-        raise UserError("data.public_sizes", name=name, source=quoted(source), **sizes)
-    if train + test < 2:
-        reason = skipped[0] if skipped else UserError("data.formats")
-        raise UserError("data.too_few_images", source=quoted(source), reason=reason)
-
-
-def _item_name(label: str, tile: _Tile) -> str:
-    return f"{label} {readable(PurePosixPath(tile.name).stem)}".strip()
-
-
-def _read_tiles(source: Path, size: int, progress: Callable[[float], None] | None) -> tuple[list[_Tile], list[UserError]]:
-    """Read and downscale images one at a time; also returns the errors of unreadable files, sorted by message."""
-    tiles, skipped = [], []
-    for at, file in enumerate(read_images(source)):
-        try:
-            image = decode_image(file.read(), quoted(file.name))
-        except UserError as error:
-            skipped.append(UserError(error.key, **error.values))  # without its traceback, which holds the file's bytes
-        else:
-            side = size or min(max(image.size), DEFAULT_MAX_SIDE)
-            tiles.append(_Tile(file.name, file.folders, to_tensor(image, side)))
-        if progress and at % 100 == 0:
-            progress(file.fraction)
-    if progress:
-        progress(1.0)
-    return tiles, sorted(skipped, key=str)
-
-
-def _stacked(tiles: list[_Tile], size: int) -> Tensor:
-    """Stack tiles as (N, 3, S, S) uint8; S is `size`, or the largest side if it is 0."""
-    size = size or max(tile.pixels.shape[-1] for tile in tiles)
-    images = torch.empty(len(tiles), 3, size, size, dtype=torch.uint8)
-    for row, tile in zip(images, tiles, strict=True):
-        if tile.pixels.shape[-1] == size:
-            row[:] = tile.pixels[0]
-        else:
-            row[:] = to_tensor(Image.fromarray(tile.pixels[0].permute(1, 2, 0).numpy()), size)[0]
-    return images

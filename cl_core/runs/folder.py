@@ -34,10 +34,9 @@ from cl_core.runs.metrics import is_point
 from cl_core.runs.quantization import SCALE, dequantize, is_matrix, quantize
 from cl_core.runs.record import Kind, R, RunRecord, kind_of, read_record
 from cl_core.runs.upgrade import upgrade_metrics, upgrade_weight_name
-from cl_core.system.files import check_regular, read_bytes, write_bytes, write_json
+from cl_core.system.files import OWNER, check_regular, read_bytes, write_bytes, write_json
 
 LOCK = ".lock"  # held by the training process; released when it ends
-OWNER = ".owner"  # visitor who started the run, in a shared app
 LOCK_TIMEOUT_S = 1.0  # longer than `is_claimed` holds the lock
 LARGEST_METRICS = 500_000_000  # bytes
 SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddings that 8 bits may cause

@@ -18,6 +18,8 @@ from safetensors import SafetensorError
 
 from cl_core.errors import UserError, quoted
 
+OWNER = ".owner"  # file in a folder: the visitor of a shared app who made it
+
 
 def check_regular(path: Path) -> int:
     """Size of a regular file, or of the one that a link leads to, in bytes.
@@ -82,6 +84,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
     replace_file(path, write)
+
+
+def owner_of(folder: Path) -> str:
+    """The visitor of the app who made the run or the data set in `folder`; empty where no visitor did."""
+    try:
+        return (folder / OWNER).read_text(encoding="utf-8")[:100]
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def write_private(path: Path, content: bytes) -> None:

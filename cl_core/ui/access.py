@@ -21,8 +21,7 @@ import gradio as gr
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cl_core.errors import UserError, refused
-from cl_core.runs.folder import OWNER
-from cl_core.system.files import write_private
+from cl_core.system.files import owner_of, write_private
 from cl_core.system.host import on_space
 from cl_core.system.paths import cache_dir
 
@@ -195,11 +194,3 @@ class Access:
         except UserError:
             return False
         return True
-
-
-def owner_of(folder: Path) -> str:
-    """The visitor who started the run in `folder`; empty where no visitor did."""
-    try:
-        return (folder / OWNER).read_text(encoding="utf-8")[:100]
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -6,10 +6,10 @@ from cl_core.errors import UserError
 from cl_core.hub.fetch import LARGEST
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import OWNER
 from cl_core.runs.hub_cache import pulled_dir
+from cl_core.system.files import OWNER, owner_of
 from cl_core.system.paths import encoder_runs_dir, trained_dir
-from cl_core.ui.access import Access, owner_of
+from cl_core.ui.access import Access
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
 MOST_RUNS = 10  # of one visitor

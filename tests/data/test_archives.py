@@ -250,7 +250,8 @@ def test_limits_of_images_and_entries(tmp_path: Path, monkeypatch: pytest.Monkey
 MEASURED = """
 import sys
 from pathlib import Path
-from cl_core.data.imported import import_images, read_imported
+from cl_core.data.imported import read_imported
+from cl_core.data.importing import import_images
 from cl_core.errors import UserError, quoted, readable
 
 def memory(line):

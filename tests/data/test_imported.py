@@ -24,14 +24,8 @@ from torchvision.datasets import CIFAR10
 from cl_core.data import imported
 from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.downloads import get
-from cl_core.data.imported import (
-    Description,
-    import_images,
-    imported_dir,
-    imported_names,
-    read_imported,
-    write_imported,
-)
+from cl_core.data.imported import Description, imported_dir, imported_names, read_imported, write_imported
+from cl_core.data.importing import import_images
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.system.paths import cache_dir
@@ -42,10 +36,8 @@ COLORS = {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250)}
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(own_cache: Path) -> Iterator[None]:
-    load_dataset.cache_clear()
-    yield
-    load_dataset.cache_clear()
+def empty_cache(own_cache: Path) -> None:
+    pass
 
 
 def image(color: str, size: tuple[int, int] = (20, 20), kind: str = "PNG") -> bytes:
@@ -125,7 +117,7 @@ def test_damaged_files_are_skipped(tmp_path: Path) -> None:
     (folder / "photos/train/red/b.png").write_bytes(image("red")[:60])
     problems = import_images("mine", folder)
     assert len(problems) == 1
-    assert problems[0].startswith("b.png ")
+    assert str(problems[0]).startswith("b.png ")
     assert load_dataset("mine").names == ["green 0", "red a", "blue 0", "green 0"]
     assert load_dataset("mine").train.tolist() == [0, 1]
 
@@ -400,7 +392,7 @@ def test_images_are_resized_to_the_largest_side(tmp_path: Path) -> None:
         for i in range(count):
             shutil.copy(tmp_path / f"{i}.png", folder)
         import_images("mine", folder)
-        expected = torch.cat([to_tensor(decode_image(tmp_path / f"{i}.png"), side) for i in range(count)])
+        expected = torch.cat([to_tensor(decode_image(tmp_path / f"{i}.png", most=64), side) for i in range(count)])
         assert torch.equal(read_imported("mine").images, expected)
 
 

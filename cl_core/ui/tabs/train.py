@@ -19,10 +19,10 @@ from cl_core.explore.model_store import ModelStore, trained_records
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import OWNER, RunFolder
+from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import read_settings, write_settings
 from cl_core.runs.record import RunRecord
-from cl_core.system.files import write_bytes
+from cl_core.system.files import OWNER, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.text import text
 from cl_core.training.estimate import check_affordable
