@@ -4,7 +4,7 @@ const FRONTEND = "cl_core/ui/frontend";
 const BROWSER = [
   ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLImageElement", "HTMLInputElement", "Image", "ImageData"],
   ...["DataTransfer", "Element", "File", "MutationObserver"],
-  ...["Node", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "DOMParser", "atob", "fetch"],
+  ...["Node", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "FormData", "TextEncoder", "XMLHttpRequest", "DOMParser", "atob", "fetch"],
   ...["cancelAnimationFrame", "clearInterval", "clearTimeout", "document", "getComputedStyle", "history", "localStorage"],
   ...["location", "matchMedia", "navigator", "performance", "requestAnimationFrame", "setInterval", "setTimeout", "window"],
 ];
@@ -39,7 +39,7 @@ export default [
   },
   {
     files: [`${FRONTEND}/**/*.test.js`],
-    languageOptions: { globals: readonly(["Buffer", "Event", "EventTarget", "performance"]) },
+    languageOptions: { globals: readonly(["Blob", "Buffer", "Event", "EventTarget", "performance"]) },
   },
   {
     files: [`${FRONTEND}/links.js`, `${FRONTEND}/hints.js`, `${FRONTEND}/ahead.js`],

@@ -53,6 +53,18 @@ def _rebuilt(kind: type[UserError], key: str, values: dict[str, object]) -> User
     return kind(key, **values)
 
 
+def error_to_json(error: UserError) -> dict[str, Any]:
+    """Key and values of an error, so that the page can print it in its language."""
+    values = {name: error_to_json(value) if isinstance(value, UserError) else value for name, value in error.values.items()}
+    return {"key": error.key, "values": values}
+
+
+def error_from_json(content: dict[str, Any]) -> UserError:
+    """The inverse of `error_to_json`."""
+    values = {name: error_from_json(value) if isinstance(value, dict) else value for name, value in content["values"].items()}
+    return UserError(content["key"], **values)
+
+
 def refused(key: str, **values: object) -> PydanticCustomError:
     """What a check of a setting raises: its sentence is made by `from_validation`."""
     return PydanticCustomError(key, text(key, **values).replace("{", "{{"), values)

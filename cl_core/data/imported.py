@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ DESCRIPTION = "description.json"
 NEW = "images-new.safetensors"  # until its hash is known
 LOCK = ".lock"  # held by the writing process; released when it ends
 LOCK_TIMEOUT_S = 60.0
+REMOVED = ".removed"  # folder of data sets that can be restored
+RESTORABLE_S = 3600.0
 READ_ATTEMPTS = 5  # while another process replaces the data set
 
 
@@ -184,18 +187,55 @@ def write_imported(
 
 
 def remove_imported(name: str) -> None:
-    """Remove a data set, if there is one: first its description, so that a part of it is never found.
+    """Remove a data set, if there is one; until the next removal an hour later `restore_imported` brings it back.
 
     Raises:
-        UserError: another process writes it, or the folder cannot be removed.
+        UserError: another process writes it, or the folder cannot be moved.
     """
     check_name(name)
-    folder = imported_dir() / name
+    folder, removed = imported_dir() / name, imported_dir() / REMOVED
     if not folder.is_dir():
         return
     with _locked(folder):
-        (folder / DESCRIPTION).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        for old in removed.glob("*"):
+            if old.name == name or time.time() - old.stat().st_ctime > RESTORABLE_S:
+                shutil.rmtree(old, ignore_errors=True)
+        _move(folder, removed / name)
+
+
+def restore_imported(name: str) -> None:
+    """Bring back a data set that was removed.
+
+    Raises:
+        UserError: it is gone, or there is another one of this name.
+    """
+    check_name(name)
+    folder, removed = imported_dir() / name, imported_dir() / REMOVED / name
+    if not removed.is_dir() or folder.exists():
+        raise UserError("data.not_restored", name=quoted(name))
+    _move(removed, folder)
+
+
+def _move(folder: Path, place: Path) -> None:
+    try:
+        place.parent.mkdir(exist_ok=True)
+        folder.replace(place)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError("data.cache_not_writable", folder=place.parent, reason=reason) from None
+
+
+def remove_expired(seconds: float) -> list[str]:
+    """Remove the data sets of visitors that were imported more than `seconds` ago; returns their names."""
+    expired = []
+    for name in imported_names():
+        age = time.time() - imported_version(name) / 1e9
+        if imported_owner(name) and age > seconds:
+            with contextlib.suppress(UserError):
+                remove_imported(name)
+                shutil.rmtree(imported_dir() / REMOVED / name, ignore_errors=True)
+                expired.append(name)
+    return expired
 
 
 @contextlib.contextmanager

@@ -98,15 +98,19 @@ class ModelStore:
         here = dataset_names()
         return [name for name, config in self._shipped.items() if config.dataset in here]
 
-    def names(self) -> list[str]:
-        """All models whose images are on this machine, the shipped ones first."""
-        here = dataset_names()
+    def names(self, viewer: str | None = "") -> list[str]:
+        """All models whose images are on this machine and may be seen, the shipped ones first.
+
+        Args:
+            viewer: a visitor of the app, who sees only their own of the images that have an owner; None sees all.
+        """
+        here = dataset_names(viewer)
         return [name for name, config in self._configs().items() if config.dataset in here]
 
     def own_names(self) -> list[str]:
         """Models trained on this machine."""
         others = self._pulled() | self._shipped
-        return [name for name in self.names() if name not in others]
+        return [name for name in self.names(None) if name not in others]
 
     def config(self, name: str) -> RunConfig:
         """Settings of the model `name`.

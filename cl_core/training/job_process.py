@@ -20,7 +20,7 @@ import torch
 from pydantic import ValidationError
 
 from cl_core.data.registry import load_dataset
-from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, is_out_of_memory
+from cl_core.errors import EXIT_USER_ERROR, UserError, error_to_json, from_validation, is_out_of_memory
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
@@ -86,18 +86,6 @@ def train_on_lent_gpu(path: str, settings: dict[str, Any]) -> tuple[RunState | N
     """`train_until` for as long as one call has the GPU. Errors are returned: of a raised one only the name is transferred."""
     until = time.monotonic() + LENT_GPU_S
     return attempt(lambda: train_until(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
-
-
-def error_to_json(error: UserError) -> dict[str, Any]:
-    """Key and values of an error, so that the page can print it in its language."""
-    values = {name: error_to_json(value) if isinstance(value, UserError) else value for name, value in error.values.items()}
-    return {"key": error.key, "values": values}
-
-
-def error_from_json(content: dict[str, Any]) -> UserError:
-    """The inverse of `error_to_json`."""
-    values = {name: error_from_json(value) if isinstance(value, dict) else value for name, value in content["values"].items()}
-    return UserError(content["key"], **values)
 
 
 def _report(line: str) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from cl_core.errors import UserError, quoted
+from cl_core.errors import UserError, error_from_json, quoted
 from cl_core.runs.folder import RunFolder
 from cl_core.system import zero_gpu
 from cl_core.system.host import CGROUP, cores
@@ -32,7 +32,6 @@ from cl_core.training.job_process import (
     SAVING,
     STEP_GRACE_S,
     STEPPING,
-    error_from_json,
     train_on_lent_gpu,
 )
 

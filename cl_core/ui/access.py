@@ -26,8 +26,9 @@ from cl_core.system.host import on_space
 from cl_core.system.paths import cache_dir
 
 COOKIE = "contrastive-explorer-visitor"
+UPLOAD_MB, STRANGERS_UPLOAD_MB, STRANGERS_IMAGES = 8_000, 500, 20_000
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-Action = Literal["train", "hub", "fetch"]
+Action = Literal["train", "hub", "fetch", "import"]
 
 
 class Options(BaseModel):
@@ -40,6 +41,11 @@ class Options(BaseModel):
     read_only: bool = Field(False, description="nobody trains, pulls, publishes or fetches anything")
     shared: bool = Field(False, description="visitors trust each other: they share runs and use this machine's Hub token")
     hosts: tuple[str, ...] = Field((), description="further names this app is reached by, such as a proxy's")
+    upload_mb: int = Field(0, ge=0, description="largest upload in MB; by default 500 for strangers, else 8,000")
+    most_images: int = Field(
+        0, ge=0, description="images of one import; by default 20,000 where strangers use the app, else no limit"
+    )
+    keep_hours: float = Field(24.0, gt=0, description="hours after which strangers' images are removed")
 
     @field_validator("auth", mode="before")
     @classmethod
@@ -128,6 +134,16 @@ class Access:
     def training(self) -> bool:
         return not self.options.read_only
 
+    @property
+    def most_upload(self) -> int:
+        """Bytes of an upload."""
+        return 1_000_000 * (self.options.upload_mb or (STRANGERS_UPLOAD_MB if self.strangers else UPLOAD_MB))
+
+    @property
+    def most_images(self) -> int:
+        """Images of one import; 0 for no limit."""
+        return self.options.most_images or (STRANGERS_IMAGES if self.strangers else 0)
+
     def knows_host(self, host: str) -> bool:
         """Whether the app may be reached by the name or address `host` (without a port).
 
@@ -162,6 +178,15 @@ class Access:
         if request is None or found is None:
             raise UserError("access.no_page")
         return f"user {request.username}" if request.username else found
+
+    def viewer(self, request: gr.Request | None) -> str | None:
+        """Whose images and models are shown beside those of everybody: the visitor's, "" for none, None for all."""
+        if not self.strangers:
+            return None
+        try:
+            return self.visitor(request)
+        except UserError:
+            return ""
 
     def check(self, action: Action, request: gr.Request | None) -> str:
         """Check that a visitor may do an action; returns the visitor.

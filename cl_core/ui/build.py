@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.data.decoding import MAX_BYTES
+from cl_core.data.import_jobs import ImportJobs
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
 from cl_core.system.host import host
@@ -33,6 +33,7 @@ from cl_core.ui.tabs import (
     clusters,
     compare,
     curves,
+    images,
     keys,
     loss,
     map,
@@ -65,6 +66,7 @@ MODULES = {
     "search": search,
     "compare": compare,
     "words": words,
+    "images": images,
     "train": train,
     "models": models,
 }
@@ -85,23 +87,31 @@ def build_app(access: Access | None = None, store: ModelStore | None = None, wor
     if not names:
         raise UserError("app.no_models")
     gr.set_static_paths([plotly_script(), sprite_folder(), modules_folder()])
-    delete_cache, jobs, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), Jobs(), access or Access()
+    delete_cache, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), access or Access()
+    jobs, imports = Jobs(), ImportJobs()
     with (
         using_language(DEFAULT_LANGUAGE),
         gr.Blocks(title=text("app.title"), analytics_enabled=False, delete_cache=delete_cache) as app,
     ):
-        _lay_out(app, names, DEFAULT_LANGUAGE, jobs, access, store, word_store)
+        _lay_out(app, names, DEFAULT_LANGUAGE, jobs, imports, access, store, word_store)
         api.offer(store)
     app.queue(default_concurrency_limit=PLACES)
     for language, name in LANGUAGES.items():
         if language != DEFAULT_LANGUAGE:
             with using_language(language), app.route(name, f"/{language}", show_in_navbar=False):
-                _lay_out(app, names, language, jobs, access, store, word_store)
+                _lay_out(app, names, language, jobs, imports, access, store, word_store)
     return app
 
 
 def _lay_out(
-    app: gr.Blocks, names: list[str], language: str, jobs: Jobs, access: Access, store: ModelStore, word_store: WordStore
+    app: gr.Blocks,
+    names: list[str],
+    language: str,
+    jobs: Jobs,
+    imports: ImportJobs,
+    access: Access,
+    store: ModelStore,
+    word_store: WordStore,
 ) -> None:
     """One language's page."""
     with gr.Row(elem_classes="header"):
@@ -114,8 +124,8 @@ def _lay_out(
         theme_switch = gr.Button(text("app.theme"), size="sm", elem_classes="switch theme-switch")
     turn, seed = gr.Number(0, visible=False), gr.Number(1, visible=False, precision=0)
     count = gr.Number(IMAGES, visible=False, precision=0)
-    picked, wanted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-    page = Page(language, app, model, turn, seed, count, picked, wanted, [], jobs, access, store, word_store)
+    picked, wanted, data = (gr.Textbox("", visible=False) for _ in range(3))
+    page = Page(language, app, model, turn, seed, count, picked, wanted, data, [], jobs, imports, access, store, word_store)
     page.link("model", model, choices=store.names)
     page.link("tab", read=_read_tab)
     page.link("batch", page.seed)
@@ -136,7 +146,7 @@ def _lay_out(
     theme_switch.click(None, js=SWITCH_THEME, api_visibility="private")
 
     def opened(request: gr.Request) -> list[Any]:
-        return restore(page.linked, request.query_params)
+        return restore(page.linked, request.query_params, access.viewer(request))
 
     controls = [linked.component for linked in page.linked if linked.component is not None]
     restored = app.load(page.handles(opened), None, controls, show_progress="hidden", api_visibility="private")
@@ -165,7 +175,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "theme": theme(),
         "css": group_styles(),
         "css_paths": [HERE / "look.css", HERE / "style.css"],
-        "max_file_size": MAX_BYTES,
+        "max_file_size": server.access.most_upload,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
         "footer_links": [],
         "head": f"<script>{script()}</script>{preloads()}",

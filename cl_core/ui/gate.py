@@ -18,7 +18,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cl_core.data.decoding import MAX_BYTES
 from cl_core.system.host import on_space
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.ui.access import COOKIE, Access
@@ -27,7 +26,7 @@ from cl_core.ui.limits import Limiter
 
 API = "/gradio_api"
 MOST_JSON = 32_000_000  # bytes of a call
-MOST_UPLOAD = MAX_BYTES + 100_000  # bytes of an upload: the image and what surrounds it
+AROUND = 100_000  # bytes of an upload beside the file
 MOST_HOSTS = 100  # ways to name this app that are remembered
 UNUSUAL = frozenset({b"origin", b"range", b"if-none-match", b"x-forwarded-host"})  # headers that decide about an answer
 SLOWEST_S = 30.0  # between two parts of a body
@@ -231,7 +230,7 @@ class Gate:
 
     async def _forward(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Forward a request to Gradio and count its body."""
-        most = MOST_UPLOAD if scope["path"].startswith(f"{API}/upload") else MOST_JSON
+        most = self._access.most_upload + AROUND if scope["path"].startswith(f"{API}/upload") else MOST_JSON
         declared = headers.get("content-length", "")
         with using_language(_language(scope)):
             sentence = text("access.too_large", most=f"{most / 1e6:.0f}")

@@ -34,6 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auth", action="append", metavar="NAME:PASSWORD", help="ask visitors to log in (CL_AUTH)")
     parser.add_argument("--read-only", action="store_true", help=f"{fields['read_only'].description} (CL_READ_ONLY)")
     parser.add_argument("--shared", action="store_true", help=f"{fields['shared'].description} (CL_SHARED)")
+    parser.add_argument("--upload-mb", metavar="MB", help=f"{fields['upload_mb'].description} (CL_UPLOAD_MB)")
+    parser.add_argument("--most-images", metavar="N", help=f"{fields['most_images'].description} (CL_MOST_IMAGES)")
+    parser.add_argument("--keep-hours", metavar="HOURS", help=f"{fields['keep_hours'].description} (CL_KEEP_HOURS)")
     parser.add_argument("--allow-host", action="append", metavar="NAME", help=f"{fields['hosts'].description} (CL_HOSTS)")
 
 
@@ -50,6 +53,9 @@ def serve(options: argparse.Namespace) -> int:
                 read_only=options.read_only or env.get("CL_READ_ONLY", "0"),
                 shared=options.shared or env.get("CL_SHARED", "0"),
                 hosts=options.allow_host or env.get("CL_HOSTS", ""),
+                upload_mb=options.upload_mb or env.get("CL_UPLOAD_MB", "0"),
+                most_images=options.most_images or env.get("CL_MOST_IMAGES", "0"),
+                keep_hours=options.keep_hours or env.get("CL_KEEP_HOURS", "24"),
             )
         )
         workspace = Workspace()

@@ -48,16 +48,16 @@ class LinkedControl:
 
     name: in the link. component: None for state of the browser, which is only validated here. event: of the control, when its
     value changes. read: parses a value; by default any value that the control offers. choices: of a menu when the page opens, if
-    they can differ from those at the layout.
+    they can differ from those at the layout; called with `Access.viewer`.
     """
 
     name: str
     component: Any = None
     event: str = "change"
     read: Reader | None = None
-    choices: Callable[[], list[str]] | None = None
+    choices: Callable[[str | None], list[str]] | None = None
 
-    def value(self, raw: str, before: Mapping[str, Any]) -> Any:
+    def value(self, raw: str, before: Mapping[str, Any], viewer: str | None = None) -> Any:
         """The value of the text `raw`.
 
         Raises:
@@ -67,7 +67,7 @@ class LinkedControl:
             raise ValueError
         if self.read:
             return self.read(raw, before)
-        return _offered(self.component, raw, self.choices() if self.choices else None)
+        return _offered(self.component, raw, self.choices(viewer) if self.choices else None)
 
     def wire(self) -> None:
         """Let the browser write the link when the control changes."""
@@ -139,16 +139,16 @@ def renamed(query: Mapping[str, str]) -> dict[str, str]:
     return {name: RENAMED_VALUES.get(name, {}).get(value, value) for name, value in named.items()}
 
 
-def restore(controls: Sequence[LinkedControl], query: Mapping[str, str]) -> list[Any]:
+def restore(controls: Sequence[LinkedControl], query: Mapping[str, str], viewer: str | None = None) -> list[Any]:
     """Updates of the controls, one each, for the link `query`; unknown names are ignored."""
     values: dict[str, Any] = {each.name: getattr(each.component, "value", None) for each in controls}
     updates, refused = [], []
     query = renamed(query)
     for each in controls:
-        update = gr.update(choices=each.choices()) if each.choices else gr.skip()
+        update = gr.update(choices=each.choices(viewer)) if each.choices else gr.skip()
         if each.name in query:
             try:
-                values[each.name] = each.value(query[each.name], values)
+                values[each.name] = each.value(query[each.name], values, viewer)
                 update = update | gr.update(value=values[each.name])
             except ValueError:
                 refused.append(each.name)

@@ -25,7 +25,7 @@ def build(dataset: str, waiting: list[str], page: Page) -> None:
         page.access.check("fetch", request)
         page.store.fetch(dataset, lambda fraction: progress(fraction, desc=text("missing.progress", data=download.title)))
         gr.Info(text("missing.here", data=download.title, first=waiting[0]))
-        return [gr.update(choices=page.store.names()), still_missing()]
+        return [gr.update(choices=page.store.names(page.access.viewer(request))), still_missing()]
 
     button.click(page.handles(fetch), None, [page.model, note], show_progress_on=button, api_visibility="private")
     page.app.load(still_missing, None, note, show_progress="hidden", api_visibility="private")

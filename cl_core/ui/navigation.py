@@ -12,7 +12,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("learn", ("views", "loss", "nce", "temperature", "keys", "clusters", "spectrum", "curves", "ablations")),
     ("explore", ("map", "search", "compare")),
     ("", ("words",)),
-    ("make", ("train", "models")),
+    ("make", ("images", "train", "models")),
 )
 TABS = tuple(name for _, names in GROUPS for name in names)
 FIRST = TABS[0]

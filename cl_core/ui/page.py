@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.data.import_jobs import ImportJobs
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text, using_language
@@ -38,7 +39,8 @@ class Page:
     seed, count, picked: hidden inputs for the batch that several tabs show: `count` images drawn with `seed`, or the
         images in `picked` (`batch.picked_rows`).
     wanted: hidden input, the name of an image that another tab sends to the search.
-    jobs: the app's training runs. access: what visitors may do.
+    data: hidden input, the name of a data set that another tab sends to the form of training.
+    jobs, imports: the app's training runs and imports of images. access: what visitors may do.
     """
 
     language: str
@@ -49,8 +51,10 @@ class Page:
     count: gr.Number
     picked: gr.Textbox
     wanted: gr.Textbox
+    data: gr.Textbox
     linked: list[LinkedControl]
     jobs: Jobs
+    imports: ImportJobs
     access: Access
     store: ModelStore
     words: WordStore

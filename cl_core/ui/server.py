@@ -25,6 +25,7 @@ from cl_core.ui.images import sprite_folder
 from cl_core.ui.modules import modules_folder
 from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
 from cl_core.ui.uploads import sweep, uploads_dir
+from cl_core.ui.visitors import remove_outdated
 
 SWITCH_S = 0.0002  # of the interpreter lock: the encoder's hundred small steps wait that long for threads that serve pages
 HOT = (
@@ -71,7 +72,7 @@ class Server:
             Assets(inner, [sprite_folder(), modules_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
         )
         self._gate = app.middleware_stack = Gate(inner, self.access, parameters(), assets)
-        sweeping = asyncio.create_task(_sweep_on(Unread(queue)))
+        sweeping = asyncio.create_task(_sweep_on(Unread(queue), self.access))
         try:
             yield
         finally:
@@ -142,10 +143,12 @@ def _hot_routes_first(app: Any) -> None:
             router.routes.sort(key=rank)
 
 
-async def _sweep_on(unread: Unread) -> None:
+async def _sweep_on(unread: Unread, access: Access) -> None:
     for turn in itertools.count():
         await asyncio.sleep(SWEEP_S)
         unread.sweep(time.monotonic())
         if turn % UPLOADS_EVERY == 0:
             await asyncio.to_thread(sweep, uploads_dir(), time.time())
+            if access.strangers:
+                await asyncio.to_thread(remove_outdated, access.options.keep_hours)
             await asyncio.to_thread(return_memory)

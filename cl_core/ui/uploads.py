@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,7 +15,8 @@ from cl_core.errors import UserError
 from cl_core.system.paths import cache_dir
 
 CUT_OFF_S = 60.0  # since the last write: the upload was cut off
-MOST_BYTES = 1_000_000_000  # of all uploads; the oldest are removed first
+MOST_BYTES = 1_000_000_000  # of all uploads; the oldest are removed first, but none younger than `CUT_OFF_S`
+ABANDONED_S = 24 * 3600.0  # then an upload that waits for its import is removed
 
 
 def uploads_dir() -> Path:
@@ -36,6 +38,30 @@ def received(path: str) -> Path:
     except (OSError, ValueError):  # a name too long, with a zero byte, or a circle of links
         pass
     raise UserError("access.no_upload")
+
+
+def imports_dir() -> Path:
+    """Folder of uploads that are being imported."""
+    return cache_dir() / "imports"
+
+
+def set_aside(file: Path) -> Path:
+    """Move an upload out of the reach of `sweep`, and remove those that were left by a program that ended.
+
+    Raises:
+        UserError: it cannot be moved.
+    """
+    folder, now = imports_dir(), time.time()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if now - old.stat().st_mtime > ABANDONED_S:
+                old.unlink(missing_ok=True)
+        place = folder / os.urandom(8).hex()
+        shutil.move(file, place)
+    except OSError as error:
+        raise UserError("system.not_written", path=folder, reason=error.strerror or type(error).__name__) from None
+    return place
 
 
 class Workspace:
@@ -93,8 +119,8 @@ def sweep(folder: Path, now: float) -> int:
                 entry.unlink(missing_ok=True)
                 gone += 1
     taken = sum(size for _, size, _ in whole)
-    for _, size, file in sorted(whole):
-        if taken <= MOST_BYTES:
+    for written, size, file in sorted(whole):
+        if taken <= MOST_BYTES or now - written < CUT_OFF_S:
             break
         with contextlib.suppress(OSError):
             file.unlink()

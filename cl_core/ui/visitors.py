@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+
+from cl_core.data.imported import imported_names, imported_owner, remove_expired
 from cl_core.errors import UserError
 from cl_core.hub.fetch import LARGEST
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_cache import pulled_dir
 from cl_core.system.files import OWNER, owner_of
 from cl_core.system.paths import encoder_runs_dir, trained_dir
 from cl_core.ui.access import Access
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
-MOST_RUNS = 10  # of one visitor
+MOST_RUNS, MOST_DATASETS = 10, 3  # of one visitor
 TURN_S = 900.0  # then another visitor's run may start
 # Of a run; its memory is bounded everywhere.
 MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
@@ -47,6 +52,25 @@ def check_runs(access: Access, visitor: str) -> None:
     """
     if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MOST_RUNS:
         raise UserError("access.many_runs", most=MOST_RUNS)
+
+
+def check_datasets(access: Access, visitor: str) -> None:
+    """Check that a visitor may import another data set.
+
+    Raises:
+        UserError: strangers use this app, and this visitor has too many data sets.
+    """
+    if access.strangers and sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MOST_DATASETS:
+        raise UserError("images.many", most=MOST_DATASETS)
+
+
+def remove_outdated(hours: float) -> None:
+    """Remove visitors' images that were imported more than `hours` ago, and the runs that were trained on them."""
+    gone = set(remove_expired(3600 * hours))
+    for folder in [RunFolder(file.parent) for file in trained_dir().glob(f"*/{OWNER}")] if gone else []:
+        with contextlib.suppress(UserError):
+            if folder.read_record().config.dataset in gone and not folder.is_claimed():
+                shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def check_training(access: Access, config: RunConfig) -> None:

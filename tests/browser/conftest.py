@@ -159,7 +159,7 @@ def modules_of(page: Page) -> str:
 
 
 SHOWN = {"map", "loss", "what-if", "nce", "temperature", "keys", "clusters", "spectrum", "curves", "map-time"}
-SHOWN |= {"compare", "ablations", "search", "words", "train", "models"}
+SHOWN |= {"compare", "ablations", "search", "words", "images", "train", "models"}
 
 
 def screenshot(page: Page, name: str) -> None:
@@ -187,6 +187,7 @@ READY = {
     "ablations": "#ablations-question strong",
     "search": "#search-view .cl-row",
     "words": "#words-map .cl-root[data-drawn]",
+    "images": "#images-rows .cl-row",
     "train": "#train-status .work-done",
     "models": "#models-list table",
 }

@@ -80,7 +80,7 @@ def test_charts_are_loaded_while_the_reader_reads(browser: Browser, app_url: str
 
 
 def test_doors_lead_into_the_app(page: Page) -> None:
-    for door, tab in (("Search with your own", "search"), ("Train on your own", "train")):
+    for door, tab in (("Search with your own", "search"), ("Train on your own", "images")):
         open_tab(page, "Start")
         page.get_by_role("link", name=re.compile(door)).click()
         expect(page).to_have_url(re.compile(f"tab={tab}"))
@@ -128,6 +128,7 @@ CONTROLS = {
     "Search": "Or an image of the set",
     "Compare": "Compare with",
     "Words": "Ask",
+    "Images": "Data set",
     "NCE": "Negative sampling",
     "Keys": "Snapshot of the training",
     "Clusters": "Step of the algorithm",
@@ -148,6 +149,7 @@ CONTROLS = {
         ("Search", "#search-view .cl-row"),
         ("Compare", "#compare-curves .cl-plot"),
         ("Words", "#words-neighborhood .cl-plot"),
+        ("Images", "#images-drop .cl-drop"),
         ("NCE", "#nce-view [data-cell^='form.'] svg"),
         ("Keys", "#keys-view .cl-cloud"),
         ("Clusters", "#clusters-view .cl-cluster-map"),

@@ -28,6 +28,7 @@ GROUPS = (
     "save",
     "start",
     "search.queries",
+    "images.drop",
     "why",
     "tour.panel",
 )  # of texts that components get

@@ -16,14 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, error_from_json, error_to_json
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
 from cl_core.text import using_language
 from cl_core.training import job_process, recorder
 from cl_core.training import jobs as jobs_module
-from cl_core.training.job_process import error_from_json, error_to_json
 from cl_core.training.jobs import Jobs, oom_counters, oom_kills
 from tests.conftest import ROOT, SMALL
 

@@ -63,15 +63,18 @@ def test_anything_else_leaves_the_default_and_is_named(kept: list[LinkedControl]
     assert raw not in said[0] or not raw
 
 
+PATHS = ("Folder or archive on this computer", "本机上的文件夹或压缩包")
+
+
 def test_every_control_is_kept_in_the_link() -> None:
-    """But for uploads, which no link can hold, the hidden ones of the page itself, and where a run is published."""
+    """But for uploads, which no link can hold, the hidden ones of the page itself, where a run is published, and paths."""
     app = build_app()
     kept = {target for fn in app.fns.values() if "contrastiveLink.set" in str(fn.js) for target, _ in fn.targets}
     kinds = (gr.Slider, gr.Radio, gr.Dropdown, gr.CheckboxGroup, gr.Checkbox, gr.Textbox)
     controls = [block for block in app.blocks.values() if isinstance(block, kinds) and block.visible]
     assert len(controls) > 40
     left_out = [str(block.label) for block in controls if block._id not in kept]
-    assert sorted(left_out) == sorted(["Where to", "Private, if it is made now", "发布到", "如果是新建的，则设为私有"])
+    assert sorted(left_out) == sorted(["Where to", "Private, if it is made now", "发布到", "如果是新建的，则设为私有", *PATHS])
 
 
 def test_links_of_earlier_versions_say_the_same(said: list[str]) -> None:

@@ -65,7 +65,7 @@ def test_cut_uploads_are_removed_and_whole_ones_bounded(folder: Path, monkeypatc
         file = folder / f"{number}" / "a.png"
         file.parent.mkdir()
         file.write_bytes(b"x" * 100)
-        os.utime(file, (now - 50 + number, now - 50 + number))
+        os.utime(file, (now - 100 + number, now - 100 + number))
     assert sweep(folder, now) == 2
     assert [(folder / f"{number}" / "a.png").exists() for number in range(4)] == [False, False, True, True]
     assert sweep(folder / "missing", now) == 0

@@ -3,6 +3,7 @@
 from cl_core.ui.components.cluster_view import cluster_view
 from cl_core.ui.components.embedding_map import embedding_map
 from cl_core.ui.components.figure_view import figure_view
+from cl_core.ui.components.image_drop import image_drop
 from cl_core.ui.components.image_rows import image_rows
 from cl_core.ui.components.image_upload import image_upload
 from cl_core.ui.components.key_step import key_step
@@ -23,6 +24,7 @@ __all__ = [
     "cluster_view",
     "embedding_map",
     "figure_view",
+    "image_drop",
     "image_rows",
     "image_upload",
     "key_step",

@@ -39,11 +39,11 @@ LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", 
 F = TypeVar("F")
 
 
-def table(store: ModelStore) -> str:
+def table(store: ModelStore, viewer: str | None = "") -> str:
     """The models here, as tables: one for each protocol of the accuracy, as accuracies of two cannot be compared."""
     groups: dict[tuple[str, str], list[tuple[float, str]]] = {}
     shipped, own = store.shipped_names(), store.own_names()
-    for name in store.names():
+    for name in store.names(viewer):
         record = store.get(name).record
         knn = KnnResult.from_metrics(record.metrics.get("knn"))
         cells = (
@@ -117,11 +117,11 @@ def pull_run(access: Access, store: ModelStore, name: str) -> Iterator[tuple[Any
         yield "", gr.skip(), gr.skip()
         raise
     pulled = f"{folder.hub_name.repository}@{folder.commit[:SHORT_COMMIT]}"
-    names = store.names()
+    names = store.names(None)
     if pulled not in names:
-        yield "", gr.skip(), table(store)
+        yield "", gr.skip(), table(store, None)
         raise UserError("models.no_images", name=pulled, dataset=folder.read_record().config.dataset)
-    yield _ready(pulled), gr.update(choices=names, value=pulled), table(store)
+    yield _ready(pulled), gr.update(choices=names, value=pulled), table(store, None)
 
 
 def import_encoder(access: Access, store: ModelStore, recommended: str, other: str, dataset: str) -> Iterator[tuple[Any, ...]]:
@@ -139,8 +139,8 @@ def import_encoder(access: Access, store: ModelStore, recommended: str, other: s
     except UserError:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
         raise
-    chosen = gr.update(choices=store.names(), value=folder.name)
-    yield _ready(folder.name), gr.update(interactive=False), chosen, table(store)
+    chosen = gr.update(choices=store.names(None), value=folder.name)
+    yield _ready(folder.name), gr.update(interactive=False), chosen, table(store, None)
 
 
 def _encode_images(folder: RunFolder, turn: float | None) -> Iterator[str]:
@@ -218,7 +218,11 @@ def build(page: Page, opened: Event) -> None:
             why = text("access.read_only") if page.access.options.read_only else text("models.hub_off")
             gr.Markdown(why, elem_classes="small", elem_id="models-off")
     listed.render()
-    opened(page.handles(partial(table, page.store)), None, listed, **QUICK)
+
+    def filled(request: gr.Request) -> str:
+        return table(page.store, page.access.viewer(request))
+
+    opened(page.handles(filled), None, listed, **QUICK)
 
 
 def _encoder_form(page: Page, listed: gr.HTML) -> None:

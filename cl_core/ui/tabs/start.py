@@ -24,7 +24,7 @@ from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.map import regions_value
 from cl_core.ui.tour import STEPS
 
-DOORS = ("search", "train")  # beside the tour
+DOORS = ("search", "images")  # beside the tour
 
 
 def shown_model(store: ModelStore) -> Model | None:

@@ -22,7 +22,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import read_settings, write_settings
 from cl_core.runs.record import RunRecord
-from cl_core.system.files import OWNER, write_bytes
+from cl_core.system.files import OWNER, owner_of, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.text import text
 from cl_core.training.estimate import check_affordable
@@ -97,11 +97,16 @@ def folder_of(name: str) -> RunFolder:
     return RunFolder(trained_dir() / name)
 
 
-def names(jobs: Jobs) -> list[str]:
-    """Names of the runs started here: the one in progress first, then the newest."""
-    folders = {name: folder_of(name) for name in trained_records()}
+def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
+    """Names of the runs started here: the one in progress first, then the newest.
+
+    viewer: a visitor, who does not see runs on images of others; None sees all.
+    """
+    hidden = set(dataset_names()) - set(dataset_names(viewer))
+    folders = {name: folder_of(name) for name, record in trained_records().items() if record.config.dataset not in hidden}
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
-    now = [jobs.running.name] if jobs.running else []
+    running = jobs.running
+    now = [running.name] if running and (viewer is None or owner_of(running) == viewer or running.name in found) else []
     return [*now, *(name for name in found if name not in now)]
 
 
@@ -236,14 +241,14 @@ def start(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
     Raises:
         UserError: another run is in progress, the visitor has too many runs, or this one is too large for the machine.
     """
-    _check_free(jobs)
+    _check_free(access, jobs)
     visitors.check_runs(access, visitor)
     check_affordable(config, load_dataset(config.dataset))
     folder = new_folder(config)
     write_bytes(folder.path / OWNER, visitor.encode())
     if not jobs.start(folder.path, config.model_dump(), visitors.turn_s(access)):
         shutil.rmtree(folder.path, ignore_errors=True)
-        _check_free(jobs)
+        _check_free(access, jobs)
     return folder.name
 
 
@@ -253,13 +258,15 @@ def resume(access: Access, jobs: Jobs, name: str) -> None:
     Raises:
         UserError: another run is in progress.
     """
-    _check_free(jobs)
+    _check_free(access, jobs)
     visitors.check_training(access, folder_of(name).read_record().config)
     jobs.start(folder_of(name).path, {}, visitors.turn_s(access))
 
 
-def _check_free(jobs: Jobs) -> None:
+def _check_free(access: Access, jobs: Jobs) -> None:
     if jobs.running:
+        if access.strangers:  # names may be private
+            raise UserError("train.busy_other")
         raise UserError("train.busy", name=jobs.running.name)
 
 
@@ -294,14 +301,14 @@ def build(page: Page, opened: Event) -> None:
             view = figure_view(elem_id="train-curves")
     drawn_from = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
-    page.link("run", runs, choices=lambda: names(jobs))
+    page.link("run", runs, choices=lambda viewer: names(jobs, viewer))
     watched = [message, stop, resume_button, use, download, clock, view, drawn_from]
 
     def train_pressed(request: gr.Request, *given: Any) -> Any:
         visitor = access.check("train", request)
         values = dict(zip(FORM, given[:-1], strict=True))
         name = start(access, jobs, settings_of(access, values, given[-1]), visitor)
-        return gr.update(choices=names(jobs), value=name)
+        return gr.update(choices=names(jobs, access.viewer(request)), value=name)
 
     def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
@@ -321,17 +328,19 @@ def build(page: Page, opened: Event) -> None:
         return watch(jobs, page.store, name, before, name != "" and access.owns(folder_of(name).path, request))
 
     def ticked(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
-        here = gr.update(choices=page.store.names()) if not jobs.running else gr.skip()
+        here = gr.update(choices=page.store.names(access.viewer(request))) if not jobs.running else gr.skip()
         return *watched_by(request, name, before), here
 
     def listed(request: gr.Request, name: str | None) -> tuple[Any, ...]:
-        found = names(jobs)
+        viewer = access.viewer(request)
+        found = names(jobs, viewer)
         name = name or (found[0] if found else "")
-        return gr.update(choices=found, value=name or None), *watched_by(request, name, "")
+        images = gr.update(choices=dataset_names(viewer))
+        return images, gr.update(choices=found, value=name or None), *watched_by(request, name, "")
 
-    def used(name: str) -> tuple[Any, str]:
+    def used(request: gr.Request, name: str) -> tuple[Any, str]:
         page.store.config(name)
-        return gr.update(choices=page.store.names(), value=name), result(text("models.done", name=name))
+        return gr.update(choices=page.store.names(access.viewer(request)), value=name), result(text("models.done", name=name))
 
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
@@ -339,12 +348,12 @@ def build(page: Page, opened: Event) -> None:
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, message], **PRESSED)
-    opened(page.handles(listed), runs, [runs, *watched], **QUICK)
+    opened(page.handles(listed), runs, [form[0], runs, *watched], **QUICK)
 
 
 def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
-    def choice(name: str, choices: Callable[[], list[str]]) -> gr.Dropdown:
-        offered, usual = choices(), RunConfig.model_fields[name].default
+    def choice(name: str, choices: Callable[[str | None], list[str]]) -> gr.Dropdown:
+        offered, usual = choices(""), RunConfig.model_fields[name].default
         control = menu(offered, value=usual if usual in offered else offered[0], **labels(name), filterable=False)
         page.link(f"train-{name}", control, choices=choices)
         return control
@@ -359,8 +368,8 @@ def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
 
     dataset = choice("dataset", dataset_names)
     with gr.Row():
-        method = choice("method", lambda: TRAINABLE)
-        encoder = choice("encoder", lambda: list(ENCODERS))
+        method = choice("method", lambda _: TRAINABLE)
+        encoder = choice("encoder", lambda _: list(ENCODERS))
     with gr.Row():
         epochs = number("epochs", value=EPOCHS)
         batch = number("batch_size")
@@ -377,5 +386,6 @@ def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
         elem_id="train-other",
     )
     page.link("train-other", other)
+    page.data.change(lambda name: name, page.data, dataset, **QUICK)
     method.change(page.handles(temperature_counts), method, temperature, **QUICK)
     return [dataset, method, encoder, epochs, batch, temperature, lr], other

@@ -1,0 +1,94 @@
+"""Import images in a process of its own, so that damaged files, memory and time of decoding do not reach the page."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from cl_core.errors import EXIT_USER_ERROR, UserError, error_to_json, is_out_of_memory
+
+EXIT_STOPPED = 75
+LISTED = 200  # skipped files
+
+
+class Order(BaseModel):
+    """What to import.
+
+    Attributes:
+        kind: where the images are: in "files" of this machine, or a "download".
+        name: of the new data set. source: a path, or the name of the download.
+        size: side of the stored images in pixels; 0 for their own, at most 64.
+        owner: the visitor of the app who imports them; empty if everybody may see them.
+        most: number of images; 0 for no limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["files", "download"]
+    name: str
+    source: str
+    title: str = ""
+    size: int = 0
+    owner: str = ""
+    most: int = 0
+
+
+def carry_out(order: Order, progress: Any = None) -> list[UserError]:
+    """Import what is ordered; returns the errors of skipped files.
+
+    Raises:
+        UserError: as `import_images` and `downloads.get`.
+    """
+    if order.kind == "download":
+        from cl_core.data.downloads import get
+
+        get(order.source, progress)
+        return []
+    from cl_core.data.importing import import_images
+
+    return import_images(
+        order.name, Path(order.source), order.title, size=order.size, progress=progress, owner=order.owner, most=order.most
+    )
+
+
+def _report(content: dict[str, Any]) -> None:
+    """Write a line to standard output, unbuffered; ignored where the reader is gone."""
+    with contextlib.suppress(OSError):
+        os.write(1, f"{json.dumps(content, default=str)}\n".encode())
+
+
+def _end_with(stream: Any) -> None:
+    stream.read()
+    os._exit(EXIT_STOPPED)
+
+
+def main() -> int:
+    """Import in this process: the first line of standard input is an `Order` as JSON, its end stops the import.
+
+    Standard output has lines with the `fraction` done, and at the end one with the `skipped` errors or the `problem`.
+    """
+    order = Order.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
+    try:
+        skipped = carry_out(order, lambda fraction: _report({"fraction": fraction}))
+    except UserError as error:
+        _report({"problem": error_to_json(error)})
+        return EXIT_USER_ERROR
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _report({"problem": error_to_json(UserError("images.no_memory"))})
+        return EXIT_USER_ERROR
+    _report({"skipped": [error_to_json(error) for error in skipped[:LISTED]], "count": len(skipped)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
