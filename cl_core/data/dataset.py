@@ -105,6 +105,30 @@ def every_fifth_group(labels: Tensor, groups: Tensor) -> Tensor:
     return chosen[groups].nonzero()[:, 0]
 
 
+def subset(dataset: Dataset, rows: Tensor) -> Dataset:
+    """A data set of some of the images, (M,) distinct int64 rows in any order; they keep their split."""
+    position = torch.full((len(dataset),), -1)
+    position[rows] = torch.arange(len(rows))
+
+    def kept(split: Tensor) -> Tensor:
+        places = position[split]
+        return places[places >= 0]
+
+    return dataclasses.replace(
+        dataset,
+        images=dataset.images[rows],
+        labels=dataset.labels[rows],
+        families=dataset.families[rows],
+        groups=dataset.groups[rows].unique(return_inverse=True)[1],
+        train=kept(dataset.train),
+        test=kept(dataset.test),
+        held_out=kept(dataset.held_out),
+        shown=kept(dataset.shown),
+        ids=[dataset.ids[row] for row in rows.tolist()],
+        names=[dataset.names[row] for row in rows.tolist()],
+    )
+
+
 def training_rows(dataset: Dataset, with_labels: bool) -> Tensor:
     """Rows used for training, int64: all of `train`, or with labels only the labeled ones outside `held_out`."""
     if not with_labels:

@@ -21,6 +21,7 @@ from cl_core.data.imported import Description, check_name, check_utf8, write_imp
 from cl_core.errors import UserError, quoted, readable
 from cl_core.system.paths import cache_dir
 
+NOT_STATED = "not stated"
 DEFAULT_MAX_SIDE = 64  # pixels
 TEST_FOLDERS = ("test", "val", "validation", "valid")
 TRAIN_FOLDERS = ("train", "training")
@@ -109,7 +110,7 @@ def import_images(
             index = {label: i for i, label in enumerate(classes)}
             description = Description(
                 title=title or name,
-                license=license or "not stated",
+                license=license or NOT_STATED,
                 classes=list(classes.values()),
                 names=[_item_name(classes.get(label, ""), tile) for label, tile in zip(labels, tiles, strict=True)],
                 train=train,

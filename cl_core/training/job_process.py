@@ -88,7 +88,7 @@ def train_on_lent_gpu(path: str, settings: dict[str, Any]) -> tuple[RunState | N
     return attempt(lambda: train_until(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
 
 
-def _report(line: str) -> None:
+def report(line: str) -> None:
     """Write a line to standard output, unbuffered; ignored where the reader is gone."""
     with contextlib.suppress(OSError):
         os.write(1, f"{line}\n".encode())
@@ -114,17 +114,17 @@ class StopRequest:
         if self._made.is_set() and not self._granted:
             self._saving.acquire()  # never released: the process saves and ends
             self._granted = True
-            _report(SAVING)
+            report(SAVING)
         return self._granted
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
         """A save, which is not aborted."""
         with self._saving:
-            _report(SAVING)
+            report(SAVING)
             yield
             if not self._granted:
-                _report(STEPPING)
+                report(STEPPING)
 
     def _watch(self) -> None:
         self._stream.read()
@@ -144,15 +144,15 @@ def main() -> int:
     stop = StopRequest(sys.stdin)
     device = choose_device()
     if device.type == "cpu":
-        _limit_memory()
+        limit_memory()
     _, problem = attempt(lambda: train_until(Path(job["path"]), job["settings"], device, stop, stop.saving))
     if problem is None:
         return 0
-    _report(json.dumps(error_to_json(problem), default=str))
+    report(json.dumps(error_to_json(problem), default=str))
     return EXIT_USER_ERROR
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
     """Limit this process's memory, so that a run that needs too much fails before the machine, and the page with it, does."""
     most = memory_limit()
     if sys.platform == "linux" and most:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from cl_core.errors import UserError, error_from_json, quoted
 from cl_core.runs.folder import RunFolder
@@ -34,7 +34,9 @@ from cl_core.training.job_process import (
     STEPPING,
     train_on_lent_gpu,
 )
+from cl_core.training.tournament import FILE as TOURNAMENT_FILE
 
+Work = Literal["job", "contest"]
 KILLED = 9  # signal
 MARGIN_S = 0.5  # time for a process to end by itself, and again after each signal
 CRASHES = {number for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL") if (number := getattr(signal, name, 0))}
@@ -44,20 +46,21 @@ THREADS = max(1, cores() - 1)
 
 
 class Job:
-    """A run trained in the background until it is finished, stopped, or `seconds` have passed.
+    """A run trained in the background, or a comparison of methods, until it is finished, stopped, or `seconds` have passed.
 
-    path: folder of the run.
+    path: its folder. work: what the process does.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], seconds: float | None) -> None:
+    def __init__(self, path: Path, settings: dict[str, Any], seconds: float | None, work: Work = "job") -> None:
         self.path = path.resolve()
+        self._module = f"{work}_process"
         self._problem: UserError | None = None
         self._settings, self._stop = settings, threading.Event()
         self._until = None if seconds is None else time.monotonic() + seconds
         # In the caller's context, which tells the lender of a GPU whose quota to charge.
         context = contextvars.copy_context()
-        work = self._train_on_lent_gpu if zero_gpu.ON_ZERO_GPU else self._train_in_process
-        self._thread = threading.Thread(target=context.run, args=(work,), daemon=True)
+        train = self._train_on_lent_gpu if zero_gpu.ON_ZERO_GPU and work == "job" else self._train_in_process
+        self._thread = threading.Thread(target=context.run, args=(train,), daemon=True)
         self._thread.start()
 
     @property
@@ -117,13 +120,13 @@ class Job:
             return UserError("training.no_memory")
         if number in CRASHES:
             return UserError("training.crashed", signal=number)
-        if RunFolder(self.path).exists():
+        if RunFolder(self.path).exists() or (self.path / TOURNAMENT_FILE).exists():
             return UserError("training.killed_resumable", signal=number)
         return UserError("training.killed", signal=number)
 
     def _run_process(self) -> _ProcessEnd:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cl_core.training.job_process"],
+            [sys.executable, "-m", f"cl_core.training.{self._module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -253,12 +256,12 @@ class Jobs:
         """Folder of the run that is being trained, or None."""
         return self._last.path if self._last and self._last.running else None
 
-    def start(self, path: Path, settings: dict[str, Any], seconds: float | None = None) -> Job | None:
-        """Train the run in `path`, new or unfinished; None while another one is being trained."""
+    def start(self, path: Path, settings: dict[str, Any], seconds: float | None = None, work: Work = "job") -> Job | None:
+        """Train the run in `path`, new or unfinished, or compare methods there; None while another job runs."""
         with self._lock:
             if self.running:
                 return None
-            self._last = Job(path, settings, seconds)
+            self._last = Job(path, settings, seconds, work)
             return self._last
 
     def trains(self, path: Path) -> bool:

@@ -219,6 +219,13 @@ class ImageRecorder(Recorder[Event, RunRecord]):
         self.record.metrics = round_floats(measured) | {"at": "last step"}
 
 
+class BriefRecorder(ImageRecorder):
+    """Measures nothing at the end: the caller does."""
+
+    def _complete(self) -> None:
+        pass
+
+
 def start(path: Path, settings: dict[str, Any], device: torch.device, world: World | None = None) -> ImageRecorder | None:
     """Start a run in `path`, or resume the unfinished one there; None if it is finished.
 

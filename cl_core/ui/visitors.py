@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from pathlib import Path
 
 from cl_core.data.imported import imported_names, imported_owner, remove_expired
 from cl_core.errors import UserError
@@ -62,6 +63,16 @@ def check_datasets(access: Access, visitor: str) -> None:
     """
     if access.strangers and sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MOST_DATASETS:
         raise UserError("images.many", most=MOST_DATASETS)
+
+
+def check_comparisons(access: Access, visitor: str, root: Path) -> None:
+    """Check that a visitor may start another comparison of methods.
+
+    Raises:
+        UserError: strangers use this app, and this visitor has too many below `root`.
+    """
+    if access.strangers and sum(owner_of(file.parent) == visitor for file in root.glob(f"*/{OWNER}")) >= MOST_RUNS:
+        raise UserError("contest.many", most=MOST_RUNS)
 
 
 def remove_outdated(hours: float) -> None:

@@ -288,7 +288,7 @@ def test_oom_kills_are_counted(tmp_path: Path) -> None:
 BEYOND = """
 import torch
 from cl_core.training import job_process
-job_process._limit_memory()
+job_process.limit_memory()
 state, problem = job_process.attempt(lambda: torch.ones(10**9))
 print(state, problem.key)
 """

@@ -16,6 +16,7 @@ from cl_core.data.downloads import DOWNLOADS
 from cl_core.data.import_jobs import ImportJob, ImportJobs, new_name
 from cl_core.data.import_process import Order
 from cl_core.data.imported import imported_names, imported_owner, remove_imported, restore_imported
+from cl_core.data.importing import NOT_STATED
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.near_duplicates import find_copies
@@ -31,6 +32,8 @@ from cl_core.ui.explanation import explanation
 from cl_core.ui.names import class_name, image_name
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
+from cl_core.ui.tabs import which_method
+from cl_core.ui.tabs.which_method import TO_TRAINING
 from cl_core.ui.uploads import received, set_aside
 
 POLL_S = 0.7
@@ -42,7 +45,7 @@ LISTED = 20  # skipped files
 LONGEST_TITLE = 100
 MOST_SEARCHED = 70_000  # images among which copies are found while the page waits
 PRESSED = QUICK | {"queue": True}  # notices travel through the queue
-TO_TRAINING = "(name) => { window.contrastiveLink.goTo('train'); return [name]; }"
+TO_COMPARISON = "() => { document.querySelector('#contest-methods')?.scrollIntoView({ block: 'center' }); return []; }"
 copies_of: Memo[tuple[torch.Tensor, torch.Tensor]] = Memo(32)
 
 
@@ -125,7 +128,8 @@ def facts(data: Dataset) -> str:
     small = [class_name(data, label) for label, size in enumerate(sizes) if size < FEW]
     if small:
         parts.append(text("images.small", count=len(small), name=small[0]))
-    parts.append(text("images.license", license=data.license))
+    if data.license not in ("", NOT_STATED):
+        parts.append(text("images.license", license=data.license))
     return f"<p class='data-facts'><strong>{html.escape(data.title)}.</strong> {html.escape(' '.join(parts))}</p>"
 
 
@@ -220,7 +224,8 @@ def build(page: Page, opened: Event) -> None:
             )
             about_data = gr.HTML("", elem_id="images-facts")
             with gr.Row():
-                train = gr.Button(text("images.train"), variant="primary", elem_id="images-train")
+                which = gr.Button(text("contest.title"), variant="primary", elem_id="images-which", visible=access.training)
+                train = gr.Button(text("images.train"), elem_id="images-train")
                 remove = gr.Button(text("images.remove"), interactive=False, elem_id="images-remove")
                 undo = gr.Button(text("images.undo"), visible=False, elem_id="images-undo")
             rows = image_rows(elem_id="images-rows")
@@ -245,10 +250,14 @@ def build(page: Page, opened: Event) -> None:
         found = dataset_names(access.viewer(request))
         return gr.update(choices=found, value=name if name in found else found[-1])
 
+    which.click(None, js=TO_COMPARISON, api_visibility="private")
+    if access.training:
+        which_method.build(page, look)
+
     described = look.change(page.handles(shown), look, [about_data, rows, remove], **QUICK)
     described.then(page.handles(compared), look, same, **QUICK)
     opened(page.handles(listed), look, look, **QUICK)
-    train.click(lambda name: name, look, page.data, js=TO_TRAINING, **QUICK)
+    train.click(lambda plan: plan, look, page.data, js=TO_TRAINING, **QUICK)
     if not access.training:
         return
     watched, clock = gr.Textbox("", visible=False), gr.Timer(POLL_S, active=False)

@@ -106,6 +106,7 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
     folders = {name: folder_of(name) for name, record in trained_records().items() if record.config.dataset not in hidden}
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
     running = jobs.running
+    running = running if running and running.parent == trained_dir().resolve() else None  # not a comparison
     now = [running.name] if running and (viewer is None or owner_of(running) == viewer or running.name in found) else []
     return [*now, *(name for name in found if name not in now)]
 
@@ -270,6 +271,12 @@ def _check_free(access: Access, jobs: Jobs) -> None:
         raise UserError("train.busy", name=jobs.running.name)
 
 
+def planned(plan: str) -> tuple[Any, Any]:
+    """Data set and method of what another tab wants to be trained: their names, then a number after "#"."""
+    dataset, method = [*plan.partition(" #")[0].split(" "), ""][:2]
+    return dataset or gr.skip(), method or gr.skip()
+
+
 def temperature_counts(method: str) -> Any:
     """The temperature field, disabled for methods without one."""
     has = method in METHODS and METHODS[method].has_temperature
@@ -386,6 +393,6 @@ def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
         elem_id="train-other",
     )
     page.link("train-other", other)
-    page.data.change(lambda name: name, page.data, dataset, **QUICK)
+    page.data.change(planned, page.data, [dataset, method], **QUICK)
     method.change(page.handles(temperature_counts), method, temperature, **QUICK)
     return [dataset, method, encoder, epochs, batch, temperature, lr], other

@@ -1,0 +1,313 @@
+"""Carries out a comparison of methods within a budget of time."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cl_core.augment.settings import AugmentConfig
+from cl_core.augment.views import make_views
+from cl_core.data.dataset import Dataset, group_representatives, subset
+from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError
+from cl_core.evaluation.geometry import effective_rank
+from cl_core.evaluation.knn import Split, answered_right, split_of
+from cl_core.evaluation.linear import evaluate_linear
+from cl_core.networks.embedding import embed, embed_views, pixel_features
+from cl_core.networks.methods import Method
+from cl_core.runs.config import RunConfig
+from cl_core.runs.events import DivergedError, StepDone
+from cl_core.runs.feature_cache import features_of
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.store import encoder_runs, open_run
+from cl_core.system.files import write_json
+from cl_core.training.distributed import World
+from cl_core.training.loop import Training
+from cl_core.training.recorder import BriefRecorder, begin
+from cl_core.training.setup import build_method, check_data, data_shape, image_size, uses_labels
+from cl_core.training.tournament import FILE, Entry, Kind, Tournament, TournamentConfig, read_tournament, run_config
+
+MOST_QUERIES, MOST_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
+PROBED_QUERIES, PROBED_GALLERY = 1_000, 2_000  # of these, images of the linear probe, which takes longer
+PAIRED = 500  # images whose two views look for each other
+RANKED = 1_000  # images, about, of the effective rank
+NEIGHBORS = 10  # whose agreement is measured
+MEASURED_STEPS = 4  # of each method, for the estimate of time
+MOST_EPOCHS = 40  # of one run; then further seeds are trained
+MOST_SEEDS = 3
+
+
+class Contest:
+    """Carries out a tournament in a folder; entries that are there already are kept.
+
+    Args:
+        stop: whether to stop now; asked after each step.
+
+    Raises:
+        UserError: a method cannot learn from these images.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: TournamentConfig,
+        device: torch.device,
+        stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder, self.device, self._stop, self._clock = folder, device, stop, clock
+        self.data = load_dataset(config.dataset)
+        for method in config.methods:
+            check_data(run_config(config, method, 1, 0, self.data), self.data)
+        known = read_tournament(folder)
+        self.state = known if known and known.config == config else Tournament(config=config)
+        self._since = clock()
+        self._before = self.state.spent
+        labels_seen = any(uses_labels(run_config(config, method, 1, 0, self.data)) for method in config.methods)
+        self.judged_rows = evaluated_rows(self.data, MOST_GALLERY, MOST_QUERIES)
+        self.judged = subset(self.data, self.judged_rows)
+        self.probed_rows = evaluated_rows(self.judged, PROBED_GALLERY, PROBED_QUERIES)
+        self.probed = subset(self.judged, self.probed_rows)
+        self.paired = paired_rows(self.data)
+        state = self.state
+        self.split: Split | None = None
+        if self.data.labeled:
+            split = split_of(self.judged, labels_seen)
+            self.split = split if len(split.queries) and len(split.gallery) else None
+        if self.split:
+            state.measure, state.rule = "knn", self.split.rule
+            state.queries, state.gallery = len(self.split.queries), len(self.split.gallery)
+        else:
+            state.measure, state.queries, state.gallery = "pairs", len(self.paired), len(self.paired)
+
+    def run(self) -> Tournament:
+        """Work until all is compared, the time is over or `stop` asks to; returns the state, which is stored."""
+        self._set(state="running")
+        for work in self._works():
+            if self._stop():
+                self._set(state="stopped", doing="")
+                return self.state
+            work()
+        if self._stop() and not self._complete():
+            self._set(state="stopped", doing="")
+            return self.state
+        self._agree()
+        self._set(state="finished", doing="")
+        shutil.rmtree(self.folder / "runs", ignore_errors=True)
+        return self.state
+
+    def _complete(self) -> bool:
+        done = {each.name for each in self.state.entries}
+        return done >= {"pixels", "untrained", *self.state.config.methods}
+
+    def _works(self) -> Iterator[Callable[[], None]]:
+        """What is left to do; each is small, or stops by itself."""
+        done = {each.name for each in self.state.entries}
+        for name, work in (("pixels", self._pixels), ("untrained", self._untrained)):
+            if name not in done:
+                yield lambda name=name, work=work: self._enter(name, "baseline", work)  # type: ignore[misc]
+        for folder in encoder_runs():
+            record = folder.read_record()
+            if record.config.dataset == self.data.name and folder.name not in done and folder.snapshots_file.is_file():
+                yield lambda folder=folder: self._enter(folder.name, "public", lambda: self._public(folder))  # type: ignore[misc]
+        for method in self.state.config.methods:
+            if method not in self.state.s_per_step:
+                yield lambda method=method: self._measure(method)  # type: ignore[misc]
+        for seed in range(MOST_SEEDS):
+            for method in self.state.config.methods:
+                entry = self._entry(method)
+                if (entry is None or (len(entry.right) <= seed and not entry.problem)) and self._affordable(method, seed):
+                    yield lambda method=method, seed=seed: self._train(method, seed)  # type: ignore[misc]
+
+    def _entry(self, name: str) -> Entry | None:
+        return next((each for each in self.state.entries if each.name == name), None)
+
+    def _enter(self, name: str, kind: Kind, work: Callable[[], Any]) -> None:
+        self._set(doing=name)
+        started = self._clock()
+        entry = Entry(name=name, kind=kind)
+        try:
+            self.judge(entry, *work())
+        except UserError as error:
+            entry.problem = str(error)
+        entry.seconds = self._clock() - started
+        self.state.entries.append(entry)
+        self._set()
+
+    def judge(self, entry: Entry, features: Tensor, first: Tensor | None, second: Tensor | None, paired: Tensor) -> None:
+        """Add a result.
+
+        Args:
+            features: (M, D) of `judged`. first, second: of two views of the paired images. paired: of these whole.
+        """
+        features = F.normalize(features.float(), dim=1)
+        if self.split:
+            entry.right.append(answered_right(features, self.judged, self.split).int().tolist())
+            accuracy = evaluate_linear(features[self.probed_rows], self.probed).accuracy
+            entry.linear = accuracy if entry.linear is None else entry.linear + (accuracy - entry.linear) / len(entry.right)
+        else:
+            assert first is not None and second is not None
+            entry.right.append(pairs_found(first, second).int().tolist())
+        entry.rank = effective_rank(features[:: max(1, len(features) // RANKED)])
+        paired = F.normalize(paired.float(), dim=1)
+        cosines = (paired @ paired.T).fill_diagonal_(-2)
+        entry.neighbors = cosines.topk(min(NEIGHBORS, len(paired) - 1), dim=1).indices.tolist()
+
+    def _views(self, size: int) -> tuple[Tensor, Tensor]:
+        """Two views of each of the paired images, the same for all entries but for their size."""
+        generator = torch.Generator().manual_seed(0)
+        images = self.data.images[self.paired]
+        first, second = (make_views(images, AugmentConfig(), size, generator)[0] for _ in range(2))
+        return first, second
+
+    def _pixels(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        size = image_size(run_config(self.state.config, self.state.config.methods[0], 1, 0, self.data), self.data)
+        features = pixel_features(self.judged.images, size)
+        mean = features.mean(0)
+        first, second = (F.normalize(views.flatten(1) - mean, dim=1) for views in self._views(size))
+        return features - mean, first, second, pixel_features(self.data.images[self.paired], size) - mean
+
+    def _untrained(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        config = run_config(self.state.config, self.state.config.methods[0], 1, 0, self.data)
+        return self.network(build_method(config, self.data).to(self.device), image_size(config, self.data))
+
+    def network(self, method: Method, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        first, second = (embed_views(method, views.to(self.device)) for views in self._views(size))
+        features = embed(method, self.judged.images, size, self.device)
+        return features, first, second, embed(method, self.data.images[self.paired], size, self.device)
+
+    def _public(self, folder: RunFolder) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
+        run = open_run(folder)
+        first: Tensor | None = None
+        second: Tensor | None = None
+        if self.state.measure == "pairs":
+            first, second = (embed_views(run.method, views) for views in self._views(run.size))
+        features, paired = (features_of(run, self.data, rows) for rows in (self.judged_rows, self.paired))
+        return features, first, second, paired
+
+    def _measure(self, method: str) -> None:
+        """Time of a step, from the fastest of a few real ones."""
+        self._set(doing=method)
+        training = Training(run_config(self.state.config, method, MOST_EPOCHS, 0, self.data), self.data, self.device)
+        times = []
+        for _ in range(MEASURED_STEPS):
+            started = self._clock()
+            training.take_step()
+            times.append(self._clock() - started)
+        self.state.s_per_step[method] = sorted(times)[len(times) // 2]
+        self._set()
+
+    def epochs_of(self, method: str, seed: int = 0) -> int:
+        """Epochs that fit into the time that is left for a method, 0 to `MOST_EPOCHS`."""
+        config = self.state.config
+        waiting = [each for each in config.methods if (entry := self._entry(each)) is None or len(entry.right) <= seed]
+        untrained = self._entry("untrained")
+        measuring = untrained.seconds if untrained else 0.0
+        left = 60 * config.minutes - self._spent() - measuring * len(waiting)
+        training = self._steps_per_epoch(method) * self.state.s_per_step[method]
+        return max(0, min(MOST_EPOCHS, int(left / max(1, len(waiting)) / training)))
+
+    def _steps_per_epoch(self, method: str) -> int:
+        config = run_config(self.state.config, method, 1, 0, self.data)
+        count = data_shape(config, self.data).instances
+        return max(1, count // min(config.batch_size, count))
+
+    def _affordable(self, method: str, seed: int) -> bool:
+        entry = self._entry(method)
+        if seed == 0:
+            return True  # at least one epoch of each method, however long it takes
+        return entry is not None and self.epochs_of(method, seed) >= entry.epochs
+
+    def _train(self, method: str, seed: int) -> None:
+        """Train a method with one seed, or resume it; stops after a step if asked to."""
+        entry = self._entry(method)
+        epochs = entry.epochs if entry else max(1, self.epochs_of(method))
+        path = self.folder / "runs" / f"{method}-{seed}"
+        started = self._clock()
+        if RunFolder(path).exists():
+            epochs = RunFolder(path).read_record().config.epochs
+        config = run_config(self.state.config, method, epochs, seed, self.data)
+        begun = begin(RunFolder(path), RunConfig, config.model_dump())
+        self._set(doing=method)
+        problem = ""
+        if begun:
+            recorder = BriefRecorder(RunFolder(path), begun[0], self.device, resume=begun[1], world=World())
+            shown = self._clock()
+            try:
+                with contextlib.closing(recorder.events()) as events:
+                    for event in events:
+                        if isinstance(event, StepDone):
+                            if self._clock() - shown > 1:
+                                shown = self._clock()
+                                self._set(step=event.step, steps=recorder.training.total)
+                            if event.step < recorder.training.total and self._stop():
+                                return
+            except DivergedError as error:
+                problem = str(error)
+        new = entry or Entry(name=method, kind="method", epochs=epochs)
+        if problem:
+            new.problem = problem
+        else:
+            run = open_run(RunFolder(path))
+            self.judge(new, *self.network(run.method.to(self.device), run.size))
+        new.seconds += self._clock() - started
+        if entry is None:
+            self.state.entries.append(new)
+        shutil.rmtree(path, ignore_errors=True)
+        self._set(step=0, steps=0)
+
+    def _agree(self) -> None:
+        """How many of the nearest neighbors each entry shares with the others, on average."""
+        found = [each for each in self.state.entries if each.neighbors]
+        sets = [[set(row) for row in each.neighbors] for each in found]
+        for i, each in enumerate(found):
+            shared = [
+                len(a & b) / max(1, len(a)) for j, other in enumerate(sets) if j != i for a, b in zip(sets[i], other, strict=True)
+            ]
+            each.agreement = sum(shared) / len(shared) if shared else None
+
+    def _spent(self) -> float:
+        return self._before + self._clock() - self._since
+
+    def _set(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self.state, name, value)
+        self.state.spent = self._spent()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / FILE, self.state.model_dump())
+
+
+def evaluated_rows(dataset: Dataset, gallery: int, queries: int) -> Tensor:
+    """Rows of an evaluation, evenly spaced: of both splits, or of the first image of each group where there is no test split."""
+    if len(dataset.test):
+        return torch.cat([_spaced(dataset.train, gallery), _spaced(dataset.test, queries)])
+    return _spaced(group_representatives(dataset), gallery + queries)
+
+
+def paired_rows(dataset: Dataset) -> Tensor:
+    """Rows of the images whose views look for each other, (P,) int64, of different groups."""
+    rows = dataset.test if len(dataset.test) else group_representatives(dataset)
+    first = torch.unique(dataset.groups[rows], return_inverse=True)[1]
+    distinct = torch.full((int(first.max()) + 1,), len(rows)).scatter_reduce(0, first, torch.arange(len(rows)), "amin")
+    return _spaced(rows[distinct.sort().values], PAIRED)
+
+
+def _spaced(rows: Tensor, most: int) -> Tensor:
+    return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
+
+
+def pairs_found(first: Tensor, second: Tensor) -> Tensor:
+    """Whether each image's first view is nearest to its own second view among all second views: (P,) bool.
+
+    Args:
+        first, second: (P, D), rows of length 1.
+    """
+    return (first @ second.T).argmax(1) == torch.arange(len(first))

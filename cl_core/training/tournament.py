@@ -1,0 +1,158 @@
+"""A comparison of methods on one data set: its settings, its results, and their ranking with margins.
+
+With labels, entries are ranked by kNN accuracy, with a linear probe beside it. Without labels, they are ranked by how often two
+views of an image find each other among all; that measures what training asks for, so it favors trained networks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cl_core.data.dataset import Dataset
+from cl_core.errors import UserError
+from cl_core.networks.methods import TRAINABLE
+from cl_core.runs.config import RunConfig
+from cl_core.system.files import read_bytes
+
+FILE = "tournament.json"
+LARGEST_FILE = 50_000_000  # bytes
+RESAMPLES = 1_000
+USUAL_BATCH = 128
+# Settings under which each method learns something in a few minutes; all else is the default of `RunConfig`.
+BRIEF: dict[str, dict[str, Any]] = {"simsiam": {"optimizer": "sgd", "lr": 0.05, "batch_size": 64}}
+Kind = Literal["baseline", "public", "method"]
+State = Literal["running", "stopped", "finished"]
+
+
+class TournamentConfig(BaseModel):
+    """What is compared, and for how long."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    methods: tuple[str, ...] = Field(min_length=1)
+    minutes: float = Field(10.0, gt=0, le=24 * 60)
+    encoder: str = "small-resnet"
+
+    @field_validator("methods")
+    @classmethod
+    def _trainable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if each not in TRAINABLE:
+                raise ValueError(each)
+        return tuple(dict.fromkeys(value))
+
+
+class Entry(BaseModel):
+    """What one network, or raw pixels, reached.
+
+    Attributes:
+        name: "pixels", "untrained", a method, or the name of a public encoder.
+        epochs: of each seed's training. seconds: of training and measuring.
+        right: for each seed, whether each query was answered right (labels), or each image's two views found each other.
+        linear: mean accuracy of the linear probe; None without labels.
+        rank: effective rank of the features. agreement: fraction of the nearest neighbors shared with the other entries.
+        neighbors: rows of the nearest neighbors of the paired images, for the agreement.
+        problem: why it has no result.
+    """
+
+    name: str
+    kind: Kind
+    epochs: int = 0
+    seconds: float = 0.0
+    right: list[list[int]] = []
+    linear: float | None = None
+    rank: float | None = None
+    agreement: float | None = None
+    neighbors: list[list[int]] = []
+    problem: str = ""
+
+    @property
+    def score(self) -> float:
+        """Mean over queries and seeds, in [0, 1]."""
+        return float(torch.tensor(self.right, dtype=torch.double).mean()) if self.right else math.nan
+
+
+class Tournament(BaseModel):
+    """A comparison and how far it is; stored as `tournament.json`.
+
+    Attributes:
+        measure: "knn", or "pairs" without labels.
+        protocol: numbers of queries and images of the gallery, and the rule of the split.
+        spent: seconds of work so far. doing: the entry that is worked on.
+        s_per_step: measured, by method. step, steps: of the training in progress.
+    """
+
+    config: TournamentConfig
+    state: State = "running"
+    measure: Literal["knn", "pairs"] = "knn"
+    queries: int = 0
+    gallery: int = 0
+    rule: str = ""
+    spent: float = 0.0
+    doing: str = ""
+    s_per_step: dict[str, float] = {}
+    step: int = 0
+    steps: int = 0
+    entries: list[Entry] = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """An entry's place.
+
+    Attributes:
+        low, high: 95 % interval of the score, from resampled queries and seeds.
+        best: fraction of the resamples in which it is best.
+        tied: whether its difference to the first cannot be told from chance (95 %, paired over queries).
+    """
+
+    entry: Entry
+    low: float
+    high: float
+    best: float
+    tied: bool
+
+
+def rank_entries(entries: Sequence[Entry]) -> list[Standing]:
+    """Entries with a result, best first, with margins by the bootstrap over queries and seeds (Efron 1979)."""
+    scored = sorted((each for each in entries if each.right), key=lambda each: -each.score)
+    if not scored:
+        return []
+    generator = torch.Generator().manual_seed(0)
+    count = len(scored[0].right[0])
+    drawn = torch.randint(count, (RESAMPLES, count), generator=generator)  # the same queries for all entries
+    means = []
+    for each in scored:
+        right = torch.tensor(each.right, dtype=torch.float32)
+        seeds = torch.randint(len(right), (RESAMPLES, len(right)), generator=generator)
+        means.append(right[seeds].mean(1).gather(1, drawn).mean(1))
+    sampled = torch.stack(means)
+    best = torch.zeros(len(scored)).index_add_(0, sampled.argmax(0), torch.ones(RESAMPLES)) / RESAMPLES
+    low, high = sampled.quantile(0.025, dim=1).tolist(), sampled.quantile(0.975, dim=1).tolist()
+    gaps = (sampled[:1] - sampled).quantile(0.025, dim=1).tolist()
+    return [Standing(each, low[i], high[i], float(best[i]), tied=i > 0 and gaps[i] <= 0) for i, each in enumerate(scored)]
+
+
+def read_tournament(folder: Path) -> Tournament | None:
+    """The tournament stored in a folder; None where there is none, or a damaged one."""
+    with contextlib.suppress(OSError, ValueError, UserError):
+        return Tournament.model_validate_json(read_bytes(folder / FILE, LARGEST_FILE))
+    return None
+
+
+def run_config(config: TournamentConfig, method: str, epochs: int, seed: int, dataset: Dataset) -> RunConfig:
+    """Settings of one training."""
+    settings = {"batch_size": USUAL_BATCH, "temperature": 0.1} | BRIEF.get(method, {})
+    settings["batch_size"] = min(settings["batch_size"], max(2, len(dataset.train) // 4))
+    return RunConfig(
+        dataset=config.dataset, method=method, encoder=config.encoder, epochs=epochs, seed=seed, snapshots=0, **settings
+    )

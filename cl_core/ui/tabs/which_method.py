@@ -1,0 +1,290 @@
+"""Which method works here: methods are trained briefly on the chosen images and compared; part of the tab Images."""
+
+from __future__ import annotations
+
+import html
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cl_core.data.registry import dataset_names, load_dataset
+from cl_core.errors import UserError
+from cl_core.figures.standings import standings_figure
+from cl_core.networks.methods import METHODS, TRAINABLE
+from cl_core.runs.config import RunConfig
+from cl_core.system.files import OWNER, write_bytes
+from cl_core.system.paths import trained_dir
+from cl_core.text import text, texts
+from cl_core.training.jobs import Jobs
+from cl_core.training.setup import check_data
+from cl_core.training.tournament import Standing, Tournament, TournamentConfig, rank_entries, read_tournament, run_config
+from cl_core.ui import visitors
+from cl_core.ui.access import Access
+from cl_core.ui.components import figure_view
+from cl_core.ui.components.figure_view import figures_value
+from cl_core.ui.events import QUICK
+from cl_core.ui.explanation import emphasized
+from cl_core.ui.glossary import with_hints
+from cl_core.ui.page import Page
+from cl_core.ui.progress import progress_bar, result, time_left
+
+USUAL = ("simclr", "moco", "simsiam")
+WITH_LABELS = ("supcon",)
+MINUTES, LEAST, MOST, SHARED_MOST = 10, 2, 120, 15
+POLL_S = 1.5
+# The number makes a plan new, even if it is the one before.
+TO_TRAINING = "(plan) => { const link = window.contrastiveLink; link.goTo('train'); return [`${plan} #${link.nextTurn()}`]; }"
+PRESSED = QUICK | {"queue": True}
+
+
+def contests_dir() -> Path:
+    return trained_dir() / "comparisons"
+
+
+def new_contest(dataset: str) -> Path:
+    """A new folder for a comparison on a data set.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    number, root = 0, contests_dir()
+    while True:
+        number += 1
+        path = root / f"{dataset}-{number}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError("train.no_folder", folder=root, reason=error.strerror) from None
+        return path
+
+
+def latest(dataset: str, access: Access, request: gr.Request | None) -> Path | None:
+    """The visitor's latest comparison on a data set."""
+    found = []
+    for folder in contests_dir().glob(f"{dataset}-*"):
+        known = read_tournament(folder)
+        if known and known.config.dataset == dataset and access.owns(folder, request):
+            found.append(((folder / "tournament.json").stat().st_mtime, folder))
+    return max(found)[1] if found else None
+
+
+def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) -> Path:
+    """Start a comparison that belongs to the visitor.
+
+    Raises:
+        UserError: another job is in progress, a method cannot learn from these images, or the visitor has too many.
+    """
+    data = load_dataset(config.dataset)
+    for method in config.methods:
+        each = run_config(config, method, 1, 0, data)
+        check_data(each, data)
+        visitors.check_training(access, each)
+    visitors.check_comparisons(access, visitor, contests_dir())
+    folder = new_contest(config.dataset)
+    write_bytes(folder / OWNER, visitor.encode())
+    if not jobs.start(folder, config.model_dump(), visitors.turn_s(access), "contest"):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UserError("contest.busy")
+    return folder
+
+
+def label(name: str) -> str:
+    """The name of an entry."""
+    return texts("contest.names").get(name.replace("-", "_"), name)
+
+
+def status(known: Tournament | None, here: bool, stopping: bool, problem: str) -> str:
+    """Progress of a comparison as HTML. here: whether it is worked on now."""
+    if problem:
+        return result(problem)
+    if here and stopping:
+        return progress_bar(None, text("train.stopping"))
+    if known is None:
+        return progress_bar(None, text("train.starting")) if here else ""
+    budget = 60 * known.config.minutes
+    if here:
+        message = text("contest.doing", name=label(known.doing)) if known.doing else text("train.starting")
+        if known.steps:
+            message += " " + text("contest.step", step=f"{known.step:,}", steps=f"{known.steps:,}")
+        left = budget - known.spent
+        message += time_left(left) if left > 0 else " " + text("contest.over")
+        return progress_bar(min(1.0, known.spent / budget), message)
+    if known.state == "finished":
+        return result(text("contest.finished", minutes=f"{known.spent / 60:.1f}"))
+    return result(text("contest.stopped", minutes=f"{known.spent / 60:.1f}"))
+
+
+def advice(known: Tournament, standings: list[Standing]) -> str:
+    """What to conclude, in sentences."""
+    if not standings:
+        return ""
+    first = standings[0]
+    score, low, high = (f"{value:.1%}" for value in (first.entry.score, first.low, first.high))
+    values = {"name": label(first.entry.name), "score": score, "low": low, "high": high}
+    parts = [text(f"contest.best_{known.measure}", **values)]
+    tied = [label(each.entry.name) for each in standings if each.tied]
+    parts.append(text("contest.tied", names=", ".join(tied)) if tied else text("contest.clear"))
+    trained = [each for each in standings if each.entry.kind == "method"]
+    baseline = max((each.entry.score for each in standings if each.entry.kind == "baseline"), default=0.0)
+    if trained and known.measure == "knn":
+        gap = 100 * (trained[0].entry.score - baseline)
+        if gap > 0:
+            parts.append(text("contest.above", name=label(trained[0].entry.name), points=f"{gap:.1f}"))
+        else:
+            parts.append(text("contest.below"))
+    return " ".join(parts)
+
+
+def table(known: Tournament, standings: list[Standing]) -> str:
+    """The entries as an HTML table with what was measured."""
+    if not standings:
+        return ""
+    heads = texts("contest.head_knn") if known.measure == "knn" else texts("contest.head_pairs")
+    head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())
+    rows = []
+    for each in standings:
+        entry = each.entry
+        cells = [f"{each.low:.1%} – {each.high:.1%}", f"{each.best:.0%}"]
+        cells += [f"{entry.linear:.1%}" if entry.linear is not None else "–"] if known.measure == "knn" else []
+        cells += [f"{entry.rank:.0f}" if entry.rank else "–", f"{entry.agreement:.0%}" if entry.agreement is not None else "–"]
+        cells += [f"{entry.epochs} × {len(entry.right)}" if entry.epochs else "–", f"{entry.seconds:.0f} s"]
+        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in (label(entry.name), f"{entry.score:.1%}", *cells)))
+    failed = (f"{label(each.name)}: {each.problem}" for each in known.entries if each.problem)
+    problems = "".join(f"<p class='table-about'>{html.escape(each)}</p>" for each in failed)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    numbers = {"queries": f"{known.queries:,}", "gallery": f"{known.gallery:,}"}
+    about = with_hints(emphasized(text(f"contest.about_{known.measure}", **numbers)))
+    return (
+        f"<div class='models-table' role='region' aria-label='{html.escape(text('contest.title'))}' tabindex='0'>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p class='table-about'>{about}</p>{problems}"
+    )
+
+
+def figure(known: Tournament, standings: list[Standing]) -> dict[str, Any]:
+    """The entries as bars."""
+    if not standings:
+        return figures_value(label=text("contest.title"))
+    axis = text(f"contest.axis_{known.measure}")
+    drawn = standings_figure(
+        [label(each.entry.name) for each in standings],
+        [each.entry.kind for each in standings],
+        [each.entry.score for each in standings],
+        [(each.low, each.high) for each in standings],
+        axis,
+    )
+    return figures_value(drawn, label=text("contest.title"))
+
+
+def offered(dataset: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """The methods that can learn from these images, and those chosen at first."""
+    data = load_dataset(dataset)
+    can = [name for name in TRAINABLE if data.labeled or not METHODS[name].uses_labels(RunConfig(dataset=dataset, method=name))]
+    return [(label(name), name) for name in can], [*USUAL, *(WITH_LABELS if data.labeled else ())]
+
+
+def build(page: Page, look: gr.Dropdown) -> None:
+    """Lay out the part; it follows the data set that `look` shows."""
+    access, jobs = page.access, page.jobs
+    gr.Markdown(f"## {text('contest.title')}\n\n{text('contest.about')}", elem_classes="part")
+    with gr.Row(elem_classes="panel-row"):
+        with gr.Column(scale=2, min_width=320, elem_classes="panel"):
+            methods = gr.CheckboxGroup(
+                [(label(each), each) for each in TRAINABLE],
+                value=list(USUAL),
+                label=text("contest.methods"),
+                elem_id="contest-methods",
+            )
+            minutes = gr.Slider(
+                LEAST,
+                SHARED_MOST if access.strangers else MOST,
+                value=MINUTES,
+                step=1,
+                label=text("contest.minutes"),
+                info=text("contest.minutes_hint"),
+            )
+            with gr.Row():
+                begin = gr.Button(text("contest.start"), variant="primary", elem_id="contest-start")
+                stop = gr.Button(text("train.stop"), interactive=False, elem_id="contest-stop")
+                resume = gr.Button(text("train.resume"), interactive=False, elem_id="contest-resume")
+            message = gr.HTML("", elem_id="contest-status")
+        with gr.Column(scale=3, min_width=320, elem_classes="panel"):
+            said = gr.HTML("", elem_id="contest-advice")
+            view = figure_view(elem_id="contest-figure")
+            listed = gr.HTML("", elem_id="contest-table")
+            longer = gr.Button(text("contest.longer"), visible=False, elem_id="contest-longer")
+    page.link("contest-methods", methods)
+    page.link("contest-minutes", minutes)
+    clock, shown, winner = gr.Timer(POLL_S, active=False), gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+    outputs = [message, stop, resume, clock, said, view, listed, longer, winner, shown]
+
+    def follow(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
+        folder = latest(dataset, access, request) if dataset in dataset_names(access.viewer(request)) else None
+        running = jobs.running
+        if running and running.parent == contests_dir().resolve() and running.name.rpartition("-")[0] == dataset:
+            folder = running if access.owns(running, request) else folder
+        if folder is None:
+            nothing = figures_value(label=text("contest.title"))
+            return "", off(), off(), gr.update(active=False), "", nothing, "", gr.update(visible=False), "", ""
+        known, here = read_tournament(folder), jobs.trains(folder)
+        said_now = status(known, here, jobs.stopping, jobs.problem(folder))
+        unfinished = known is not None and known.state != "finished" and not here and jobs.running is None
+        controls = (
+            said_now,
+            gr.update(interactive=here and not jobs.stopping),
+            gr.update(interactive=unfinished),
+            gr.update(active=here),
+        )
+        key = f"{folder.name} {len(known.entries)} {sum(len(e.right) for e in known.entries)} {known.state}" if known else ""
+        if key and key == before:
+            return *controls, *(gr.skip() for _ in outputs[4:])
+        standings = rank_entries(known.entries) if known else []
+        best = next((each.entry.name for each in standings if each.entry.kind == "method"), "")
+        drawn = figure(known, standings) if known else figures_value(label=text("contest.title"))
+        sentence = f"<p class='contest-advice'>{html.escape(advice(known, standings))}</p>" if known and standings else ""
+        found = table(known, standings) if known else ""
+        return *controls, sentence, drawn, found, gr.update(visible=bool(best)), f"{dataset} {best}" if best else "", key
+
+    def off() -> Any:
+        return gr.update(interactive=False)
+
+    def chosen(dataset: str) -> Any:
+        if not dataset:
+            return gr.skip()
+        choices, value = offered(dataset)
+        return gr.update(choices=choices, value=value)
+
+    def started(request: gr.Request, dataset: str, names: list[str], given: float) -> tuple[Any, ...]:
+        visitor = access.check("train", request)
+        if not names:
+            raise UserError("contest.no_method")
+        start(access, jobs, TournamentConfig(dataset=dataset, methods=tuple(names), minutes=given), visitor)
+        return follow(request, dataset, "")
+
+    def stopped(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
+        access.check("train", request)
+        running = jobs.running
+        if running and running.parent == contests_dir().resolve():
+            access.own(running, request)
+            jobs.stop()
+        return follow(request, dataset, before)
+
+    def resumed(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
+        access.check("train", request)
+        folder = latest(dataset, access, request)
+        if folder:
+            access.own(folder, request)
+            if not jobs.start(folder, {}, visitors.turn_s(access), "contest"):
+                raise UserError("contest.busy")
+        return follow(request, dataset, before)
+
+    look.change(page.handles(chosen), look, methods, **QUICK)
+    look.change(page.handles(follow), [look, shown], outputs, **QUICK)
+    clock.tick(page.handles(follow), [look, shown], outputs, **QUICK)
+    begin.click(page.handles(started), [look, methods, minutes], outputs, **PRESSED)
+    stop.click(page.handles(stopped), [look, shown], outputs, **PRESSED)
+    resume.click(page.handles(resumed), [look, shown], outputs, **PRESSED)
+    longer.click(lambda plan: plan, winner, page.data, js=TO_TRAINING, **QUICK)

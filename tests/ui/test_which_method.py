@@ -1,0 +1,147 @@
+"""Which method works here: what is said of a comparison, and who may start, stop and see one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError
+from cl_core.runs.config import RunConfig
+from cl_core.system.files import OWNER
+from cl_core.training.jobs import Jobs
+from cl_core.training.tournament import FILE, Entry, Tournament, TournamentConfig, rank_entries
+from cl_core.ui.access import COOKIE, Access, Options
+from cl_core.ui.tabs import train, which_method
+
+KEY = bytes(32)
+STRANGERS, LOCAL = Access(Options(host="0.0.0.0"), KEY), Access(Options(), KEY)
+CONFIG = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=10)
+
+
+@pytest.fixture(autouse=True)
+def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path / "runs"))
+
+
+def request(cookie: str) -> gr.Request:
+    return gr.Request(SimpleNamespace(cookies={COOKIE: cookie}), username=None)  # type: ignore[arg-type]
+
+
+def known(measure: str = "knn", **scores: float) -> Tournament:
+    entries = [
+        Entry(
+            name=name,
+            kind="baseline" if name in ("pixels", "untrained") else "method",
+            right=[[int(i < 200 * score) for i in range(200)]],
+            epochs=0 if name in ("pixels", "untrained") else 3,
+            linear=0.5 if measure == "knn" else None,
+            rank=20.0,
+            agreement=0.25,
+        )
+        for name, score in scores.items()
+    ]
+    return Tournament(config=CONFIG, measure=measure, queries=200, gallery=900, entries=entries)  # type: ignore[arg-type]
+
+
+def said(tournament: Tournament) -> str:
+    return which_method.advice(tournament, rank_entries(tournament.entries))
+
+
+def test_the_advice() -> None:
+    clear = said(known(pixels=0.4, untrained=0.45, simclr=0.9, moco=0.6))
+    assert clear.startswith("SimCLR is best: 90.0%") and "No other one" in clear and "45.0 points above" in clear
+    tied = said(known(pixels=0.4, simclr=0.7, moco=0.7))
+    assert "cannot be told apart from it: MoCo" in tied
+    assert "No trained method beats raw pixels" in said(known(pixels=0.9, simclr=0.4, moco=0.5))
+    pairs = said(known("pairs", pixels=0.2, simclr=0.6))
+    assert "two views of an image find each other in 60.0%" in pairs and "points above" not in pairs
+    assert said(known()) == ""
+
+
+def test_the_table_escapes_names_and_tells_its_protocol() -> None:
+    tournament = known(pixels=0.4, simclr=0.7)
+    tournament.entries[1].name = "<b>"
+    tournament.entries.append(Entry(name="moco", kind="method", problem="It <diverged>."))
+    drawn = which_method.table(tournament, rank_entries(tournament.entries))
+    assert "<b>" not in drawn and "&lt;b&gt;" in drawn and "MoCo: It &lt;diverged&gt;." in drawn
+    assert "kNN accuracy of 200 images against 900" in drawn and drawn.count("<tr>") == 3
+    head, row = (drawn.split("<tr>")[i] for i in (1, 2))
+    assert head.count("<th") == row.count("<td") == 9
+    unlabeled = known("pairs", pixels=0.4)
+    drawn = which_method.table(unlabeled, rank_entries(unlabeled.entries))
+    assert drawn.split("<tr>")[1].count("<th") == drawn.split("<tr>")[2].count("<td") == 8
+    assert "an advantage over pixels" in drawn
+
+
+def test_the_status() -> None:
+    tournament = known(pixels=0.4)
+    tournament.doing, tournament.step, tournament.steps, tournament.spent = "moco", 3, 40, 150.0
+    shown = which_method.status(tournament, True, False, "")
+    assert "value='0.250'" in shown and "Now: MoCo." in shown and "Step 3 of 40" in shown and "8 min" in shown
+    tournament.spent = 700
+    assert "more than the time given" in which_method.status(tournament, True, False, "")
+    assert "press Resume" in which_method.status(tournament, False, False, "")
+    assert "Stopping" in which_method.status(tournament, True, True, "")
+    tournament.state = "finished"
+    assert "Compared in 11.7 min" in which_method.status(tournament, False, False, "")
+    assert which_method.status(None, False, False, "no memory").count("no memory") == 1
+    assert which_method.status(None, False, False, "") == ""
+
+
+def test_methods_that_can_learn_are_offered(own_cache: Path) -> None:
+    import torch
+
+    from cl_core.data.imported import Description, write_imported
+
+    digits = load_dataset("digits")
+    description = Description(title="x", license="", classes=[], names=["x"] * 9, train=9)
+    write_imported("plain", digits.images[:9], torch.full((9,), -1), description)
+    labeled, plain = which_method.offered("digits"), which_method.offered("plain")
+    assert {"supcon", "cross-entropy"} <= {name for _, name in labeled[0]} and "supcon" in labeled[1]
+    assert not {"supcon", "cross-entropy"} & {name for _, name in plain[0]} and plain[1] == ["simclr", "moco", "simsiam"]
+    with pytest.raises(UserError, match="learns from labels"):
+        which_method.start(LOCAL, Jobs(), TournamentConfig(dataset="plain", methods=("supcon",), minutes=1), "")
+
+
+def test_a_comparison_belongs_to_its_visitor() -> None:
+    cookies = [STRANGERS.new_cookie() for _ in range(2)]
+    own, other = (request(cookie) for cookie in cookies)
+    folder = which_method.new_contest("digits")
+    assert folder.name == "digits-1" and which_method.new_contest("digits").name == "digits-2"
+    (folder / FILE).write_text(known(pixels=0.4).model_dump_json())
+    (folder / OWNER).write_text(STRANGERS.visitor(own))
+    assert which_method.latest("digits", STRANGERS, own) == folder
+    assert which_method.latest("digits", STRANGERS, other) is None
+    assert which_method.latest("digits", LOCAL, None) is None or which_method.latest("digits", LOCAL, own) == folder
+    assert which_method.latest("emoji", STRANGERS, own) is None
+    for number in range(3, 13):
+        (which_method.contests_dir() / f"digits-{number}").mkdir()
+        (which_method.contests_dir() / f"digits-{number}" / OWNER).write_text(STRANGERS.visitor(own))
+    with pytest.raises(UserError, match="comparisons here, the limit"):
+        which_method.start(STRANGERS, Jobs(), CONFIG, STRANGERS.visitor(own))
+
+
+@pytest.mark.slow
+def test_a_comparison_runs_beside_the_page_and_is_no_run_of_the_tab_train() -> None:
+    jobs = Jobs()
+    folder = which_method.start(LOCAL, jobs, CONFIG, "")
+    try:
+        assert jobs.trains(folder) and train.names(jobs) == []
+        with pytest.raises(UserError, match="Another training or comparison is in progress"):
+            which_method.start(LOCAL, jobs, CONFIG, "")
+        assert [each.name for each in which_method.contests_dir().iterdir()] == [folder.name]
+    finally:
+        jobs.stop()
+        while jobs.running:
+            pass
+
+
+def test_what_another_tab_wants_trained() -> None:
+    assert train.planned("my-pets simclr #12") == ("my-pets", "simclr")
+    name, method = train.planned("my-pets #13")
+    assert name == "my-pets" and method == gr.skip()
+    assert RunConfig(dataset=name).dataset == "my-pets"
