@@ -2,8 +2,8 @@
 
     python -m benchmarks.tournament DATASET [--minutes M] [--folder DIR]
 
-Compares all methods of which a trained model of the data set ships, for M minutes (default 10), then evaluates the shipped models by the
-same protocol and prints both scores and Kendall's rank correlation.
+Compares all methods of which a trained model of the data set ships, for M minutes (default 10), then evaluates the shipped
+models by the same protocol and prints both scores and Kendall's rank correlation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.stats import kendalltau
 from benchmarks import hardware
 from cl_core.runs.store import open_run, shipped_runs
 from cl_core.training.contest import Contest
-from cl_core.training.tournament import Entry, TournamentConfig, rank_entries
+from cl_core.training.tournament import Entry, TournamentConfig, rank_entries, read_tournament
 
 
 def main() -> None:
@@ -31,10 +31,12 @@ def main() -> None:
     print(json.dumps(hardware.describe()))
     folders = {}
     for folder in shipped_runs():
-        config = folder.read_record().config
-        if config.dataset == arguments.dataset and folder.name == f"{arguments.dataset}-{config.method}":
-            folders[config.method] = folder
+        trained = folder.read_record().config
+        if trained.dataset == arguments.dataset and folder.name == f"{arguments.dataset}-{trained.method}":
+            folders[trained.method] = folder
+    known = read_tournament(arguments.folder) if arguments.folder else None
     config = TournamentConfig(dataset=arguments.dataset, methods=tuple(folders), minutes=arguments.minutes)
+    config = known.config if known and set(known.config.methods) == set(folders) else config
     with tempfile.TemporaryDirectory() as scratch:
         contest = Contest(arguments.folder or Path(scratch), config, torch.device("cpu"))
         brief = {each.entry.name: each for each in rank_entries(contest.run().entries)}
@@ -50,11 +52,8 @@ def main() -> None:
             numbers = {"brief": round(found.entry.score, 3), "interval": interval, "epochs": found.entry.epochs}
             print(json.dumps({"method": method, **numbers, "long": round(entry.score, 3)}), flush=True)
     tau = kendalltau(scores, long)
-    result = {
-        "minutes": round(contest.state.spent / 60, 1),
-        "tau": round(float(tau.statistic), 2),
-        "p": round(float(tau.pvalue), 3),
-    }
+    statistics = {"tau": round(float(tau.statistic), 2), "p": round(float(tau.pvalue), 3)}
+    result = {"minutes": round(contest.state.spent / 60, 1), **statistics}
     print(json.dumps({"dataset": arguments.dataset, **result}))
 
 
