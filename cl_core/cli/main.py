@@ -21,6 +21,7 @@ from cl_core.cli import (
     project,
     pull,
     push,
+    save,
     search,
     sweep,
     train,
@@ -30,7 +31,7 @@ from cl_core.cli.options import program
 from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, is_out_of_memory, quoted
 
 COMMANDS = (
-    *(train, sweep, experiment, listing, evaluate, search, project, export),
+    *(train, sweep, experiment, listing, evaluate, search, project, save, export),
     *(pull, push, encoder, deploy, data, words),
 )
 # Of a path that somebody gave; other errors of the operating system are ours.
