@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,13 +22,12 @@ from cl_core.data.dataset import DATASET_NAME, PUBLIC_SIZES, Dataset, every_fift
 from cl_core.errors import UserError, quoted
 from cl_core.system.files import OWNER, owner_of, replace_file, write_bytes, write_json
 from cl_core.system.paths import cache_dir
+from cl_core.system.trash import delete_removed, remove_folder, restore_folder
 
 DESCRIPTION = "description.json"
 NEW = "images-new.safetensors"  # until its hash is known
 LOCK = ".lock"  # held by the writing process; released when it ends
 LOCK_TIMEOUT_S = 60.0
-REMOVED = ".removed"  # folder of data sets that can be restored
-RESTORABLE_S = 3600.0
 READ_ATTEMPTS = 5  # while another process replaces the data set
 
 
@@ -187,20 +185,16 @@ def write_imported(
 
 
 def remove_imported(name: str) -> None:
-    """Remove a data set, if there is one; until the next removal an hour later `restore_imported` brings it back.
+    """Remove a data set, if there is one; `restore_imported` brings it back, see `system.trash`.
 
     Raises:
         UserError: another process writes it, or the folder cannot be moved.
     """
     check_name(name)
-    folder, removed = imported_dir() / name, imported_dir() / REMOVED
-    if not folder.is_dir():
-        return
-    with _locked(folder):
-        for old in removed.glob("*"):
-            if old.name == name or time.time() - old.stat().st_ctime > RESTORABLE_S:
-                shutil.rmtree(old, ignore_errors=True)
-        _move(folder, removed / name)
+    folder = imported_dir() / name
+    if folder.is_dir():
+        with _locked(folder):
+            remove_folder(folder)
 
 
 def restore_imported(name: str) -> None:
@@ -210,19 +204,7 @@ def restore_imported(name: str) -> None:
         UserError: it is gone, or there is another one of this name.
     """
     check_name(name)
-    folder, removed = imported_dir() / name, imported_dir() / REMOVED / name
-    if not removed.is_dir() or folder.exists():
-        raise UserError("data.not_restored", name=quoted(name))
-    _move(removed, folder)
-
-
-def _move(folder: Path, place: Path) -> None:
-    try:
-        place.parent.mkdir(exist_ok=True)
-        folder.replace(place)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError("data.cache_not_writable", folder=place.parent, reason=reason) from None
+    restore_folder(imported_dir() / name)
 
 
 def remove_expired(seconds: float) -> list[str]:
@@ -233,7 +215,7 @@ def remove_expired(seconds: float) -> list[str]:
         if imported_owner(name) and age > seconds:
             with contextlib.suppress(UserError):
                 remove_imported(name)
-                shutil.rmtree(imported_dir() / REMOVED / name, ignore_errors=True)
+                delete_removed(imported_dir() / name)
                 expired.append(name)
     return expired
 

@@ -181,3 +181,17 @@ def test_methods_are_compared_and_the_best_is_trained_longer(page: Page, photos:
     open_tab(page, "Images")
     page.locator("#images-remove").click()
     expect(page.locator(MENU)).not_to_have_value(name)
+
+
+def test_a_model_is_saved_as_a_file(page: Page, tmp_path: Path) -> None:
+    open_tab(page, "Models")
+    page.wait_for_selector(READY["models"])
+    page.locator("#models-save-as input").click()
+    page.get_by_role("option", name="Nearest neighbors (.csv)").click()
+    page.get_by_role("button", name="Prepare the file").click()
+    ready = page.locator("#models-save-download")
+    expect(ready).to_contain_text("emoji-simclr-neighbors.csv")
+    with page.expect_download() as download:
+        ready.click()
+    download.value.save_as(tmp_path / "n.csv")
+    assert (tmp_path / "n.csv").read_text(encoding="utf-8-sig").startswith("row,name,rank,neighbor")

@@ -27,6 +27,7 @@ from cl_core.data.imported import (
 )
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
+from cl_core.system import trash
 from cl_core.text import using_language
 from tests.conftest import ROOT
 
@@ -203,7 +204,7 @@ def test_what_is_removed_can_be_restored(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="cannot be brought back"):
         restore_imported("one")
     remove_imported("one")
-    monkeypatch.setattr(imported, "RESTORABLE_S", -1.0)
+    monkeypatch.setattr(trash, "RESTORABLE_S", -1.0)
     remove_imported("two")
     with pytest.raises(UserError, match="cannot be brought back"):
         restore_imported("one")

@@ -150,7 +150,7 @@ def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
     folder = train.folder_of("elsewhere")
     lock = folder.claim()
     assert lock is not None
-    said, stop, resume, use, take, clock, *_ = train.watch(Jobs(), STORE, "elsewhere", "")
+    said, stop, resume, use, take, _, clock, *_ = train.watch(Jobs(), STORE, "elsewhere", "")
     assert "Epoch 3.0 of 3" in said
     assert not any(each["interactive"] for each in (stop, resume, use, take))
     assert clock["active"]

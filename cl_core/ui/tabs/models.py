@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import html
+import re
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -15,6 +18,7 @@ import gradio as gr
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.knn import KnnResult
+from cl_core.explore.files import KINDS, save
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import SHORT_COMMIT, ModelStore
 from cl_core.explore.verdict import CERTAIN
@@ -32,10 +36,12 @@ from cl_core.ui.explanation import emphasized, explanation
 from cl_core.ui.glossary import with_hints
 from cl_core.ui.page import Event, Page
 from cl_core.ui.progress import progress_bar, result, time_left
+from cl_core.ui.uploads import uploads_dir
 
 REPORT_EVERY_S = 0.5
 # One of all these at a time: two would each take twice as long.
 LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "hub"}
+SAVING: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "save"}
 F = TypeVar("F")
 
 
@@ -217,6 +223,8 @@ def build(page: Page, opened: Event) -> None:
         else:
             why = text("access.read_only") if page.access.options.read_only else text("models.hub_off")
             gr.Markdown(why, elem_classes="small", elem_id="models-off")
+        with gr.Column(scale=1, min_width=280, elem_classes="panel"):
+            _save_form(page)
     listed.render()
 
     def filled(request: gr.Request) -> str:
@@ -273,6 +281,46 @@ def _pull_form(page: Page, listed: gr.HTML) -> None:
     page.link("pull", name)
     pulls = page.allows("hub", partial(pull_run, page.access, page.store))
     gr.on([pull.click, name.submit], pulls, name, [status, page.model, listed], **LONG)
+
+
+def save_file(model: Model, choice: str) -> Path:
+    """A file of a model, for download.
+
+    Args:
+        choice: a kind and an ending, such as "features.csv".
+
+    Raises:
+        UserError: there is no such choice, or the file cannot be written.
+    """
+    kind, _, ending = choice.partition(".")
+    folder = Path(tempfile.mkdtemp(prefix="save-", dir=uploads_dir()))
+    name = re.sub(r"[^\w.-]+", "-", model.name)
+    return save(model, kind, folder / f"{name}-{kind}.{ending}")
+
+
+def _save_form(page: Page) -> None:
+    gr.Markdown(text("models.save_about"), elem_classes="small")
+    offered = [(text(f"models.save_kind.{kind}", ending=ending), f"{kind}{ending}") for kind in KINDS for ending in KINDS[kind]]
+    with gr.Row(elem_classes="save-row"):
+        choice = gr.Dropdown(
+            offered, value=offered[0][1], label=text("models.save_as"), filterable=False, scale=3, elem_id="models-save-as"
+        )
+        prepare = gr.Button(text("models.save"), scale=1, elem_id="models-save")
+        download = gr.DownloadButton(text("models.save_download"), visible=False, scale=2, elem_id="models-save-download")
+    page.link("save-as", choice)
+
+    def prepared(request: gr.Request, model: Model, chosen: str) -> Any:
+        page.access.visitor(request)
+        file = save_file(model, chosen)
+        label = text("models.save_ready", name=file.name, mb=f"{file.stat().st_size / 1e6:.1f}")
+        return gr.update(value=str(file), label=label, visible=True)
+
+    def hidden() -> Any:
+        return gr.update(visible=False)
+
+    inputs = [page.model, choice]
+    prepare.click(page.handles(prepared, inputs), inputs, download, show_progress_on=prepare, **SAVING)
+    gr.on([page.model.change, choice.change], hidden, None, download, **QUICK)
 
 
 def _publish_form(page: Page) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import html
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -20,10 +17,10 @@ from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
-from cl_core.runs.options import read_settings, write_settings
-from cl_core.runs.record import RunRecord
+from cl_core.runs.options import read_settings
 from cl_core.system.files import OWNER, owner_of, write_bytes
 from cl_core.system.paths import trained_dir
+from cl_core.system.trash import REMOVED, remove_folder, restore_folder
 from cl_core.text import text
 from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs
@@ -33,12 +30,13 @@ from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.components.settings import number_setting, setting_reader
-from cl_core.ui.diagnosis import diagnosis
 from cl_core.ui.events import QUICK
-from cl_core.ui.explanation import emphasized, explanation
-from cl_core.ui.page import Event, Page
-from cl_core.ui.progress import progress_bar, result, time_left
-from cl_core.ui.tabs.curves import epochs_text, figures_of, health_of
+from cl_core.ui.explanation import explanation
+from cl_core.ui.page import Event, Page, any_of
+from cl_core.ui.progress import result
+from cl_core.ui.run_status import RunStatus, folder_of, read_status, status
+from cl_core.ui.tabs.curves import figures_of
+from cl_core.ui.training_plan import training_plan
 from cl_core.ui.uploads import uploads_dir
 
 EPOCHS = 10  # default of the form: a minute or two on two cores
@@ -86,17 +84,6 @@ def new_folder(config: RunConfig) -> RunFolder:
         return RunFolder(path)
 
 
-def folder_of(name: str) -> RunFolder:
-    """Folder of the run `name` of this app.
-
-    Raises:
-        UserError: `name` is not a name of a run.
-    """
-    if name in ("", "..") or Path(name).name != name:
-        raise UserError("train.gone", name=name)
-    return RunFolder(trained_dir() / name)
-
-
 def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
     """Names of the runs started here: the one in progress first, then the newest.
 
@@ -111,97 +98,6 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
     return [*now, *(name for name in found if name not in now)]
 
 
-@dataclasses.dataclass(frozen=True)
-class RunStatus:
-    """The state of a run at one moment, read once.
-
-    here: this app trains it now. trained: some program trains it, such as the command line. problem: the error that ended it.
-    """
-
-    name: str
-    record: RunRecord | None = None
-    metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    here: bool = False
-    trained: bool = False
-    stopping: bool = False
-    problem: str = ""
-
-
-def read_status(jobs: Jobs, name: str) -> RunStatus:
-    """Read the run `name`; an empty name is no run.
-
-    Raises: as `folder_of`.
-    """
-    if not name:
-        return RunStatus("")
-    folder = folder_of(name)
-    # Before the files: a run that ends in between is read again.
-    here = jobs.trains(folder.path)
-    trained = here or folder.is_claimed()
-    record = folder.read_record() if folder.exists() else None
-    metrics = folder.read_metrics() if record else []
-    return RunStatus(name, record, metrics, here, trained, here and jobs.stopping, jobs.problem(folder.path))
-
-
-def status(run: RunStatus) -> str:
-    """Progress and health of a run, as HTML."""
-    name, record = run.name, run.record
-    if not name:
-        return result(text("train.none"))
-    if run.problem:
-        return result(run.problem)
-    if run.trained:
-        return _running(run)
-    if record is None:
-        return result(text("train.gone", name=name))
-    minutes = f"{record.seconds / 60:.1f}"
-    epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
-    key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
-    epochs = epochs_text(record.config.epochs) if key == "finished" else record.config.epochs
-    message = text(f"train.state.{key}", name=name, epoch=epoch, epochs=epochs, minutes=minutes)
-    if record.state == "finished" and {"knn", "pixels"} <= record.metrics.keys():
-        accuracies = {key: f"{record.metrics[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
-        message += " " + text("train.knn", **accuracies)
-    return result(message) + _health(run.metrics, record.state == "finished") + _command(name, record.config)
-
-
-def _running(run: RunStatus) -> str:
-    if run.stopping:
-        return progress_bar(None, text("train.stopping"))
-    record, losses = run.record, [point for point in run.metrics if point["kind"] == "loss"]
-    if record is None or not losses:
-        return progress_bar(None, text("train.starting"))
-    last, batch = losses[-1], min(record.config.batch_size, record.instances)
-    left = (record.total_steps - last["step"]) * batch / max(last["images_per_s"], 1e-9)
-    numbers = {key: f"{last[key]:.2f}" for key in ("loss", "chance")}
-    message = text("train.running", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
-    return (
-        progress_bar(last["step"] / max(1, record.total_steps), message)
-        + _health(run.metrics)
-        + _diagnosis(run)
-        + _command(run.name, record.config)
-    )
-
-
-def _health(metrics: list[dict[str, Any]], finished: bool = False) -> str:
-    snapshots = [point for point in metrics if point["kind"] == "snapshot"]
-    if not snapshots or not snapshots[-1]["step"]:  # the first snapshot is before training
-        return ""
-    return f"<p class='work-health'>{emphasized(health_of(snapshots[-1], finished))}</p>"
-
-
-def _diagnosis(run: RunStatus) -> str:
-    assert run.record is not None
-    said = diagnosis(run.metrics, run.record.config, run.record.total_steps)
-    return f"<p class='work-diagnosis'>{emphasized(said)}</p>" if said else ""
-
-
-def _command(name: str, config: RunConfig) -> str:
-    command = f"python -m cl_core train --run runs/{name} {write_settings(config)}"
-    label = html.escape(text("train.command"))
-    return f"<details class='work-command'><summary>{label}</summary><code>{html.escape(command)}</code></details>"
-
-
 def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
     """The curves of a run, and a key of their content; skipped where the key is `before`."""
     begun = run.record is not None and any(point["kind"] == "loss" for point in run.metrics)
@@ -214,7 +110,7 @@ def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
 
 
 def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool = True) -> tuple[Any, ...]:
-    """Outputs for a run: status, buttons to stop, resume, open and download it, the clock, curves and their key.
+    """Outputs for a run: status, buttons to stop, resume, open, download and remove it, the clock, curves and their key.
 
     allowed: whether this visitor may stop, resume and download it.
     """
@@ -231,6 +127,7 @@ def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool =
         gr.update(interactive=can_resume),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
+        gr.update(interactive=allowed and run.record is not None and not run.trained),
         gr.update(active=run.trained),
         *draw_curves(run, before),
     )
@@ -296,6 +193,7 @@ def build(page: Page, opened: Event) -> None:
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
             form, other = _form(page)
+            plan = gr.HTML("", elem_id="train-plan")
             train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
@@ -305,11 +203,14 @@ def build(page: Page, opened: Event) -> None:
                 resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume")
                 use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
                 download = gr.DownloadButton(text("train.download"), interactive=False, elem_id="train-download")
+                remove = gr.Button(text("train.remove"), interactive=False, elem_id="train-remove")
+                undo = gr.Button(text("train.undo"), visible=False, elem_id="train-undo")
             view = figure_view(elem_id="train-curves")
     drawn_from = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
     page.link("run", runs, choices=lambda viewer: names(jobs, viewer))
-    watched = [message, stop, resume_button, use, download, clock, view, drawn_from]
+    removed = gr.Textbox("", visible=False)
+    watched = [message, stop, resume_button, use, download, remove, clock, view, drawn_from]
 
     def train_pressed(request: gr.Request, *given: Any) -> Any:
         visitor = access.check("train", request)
@@ -349,10 +250,40 @@ def build(page: Page, opened: Event) -> None:
         page.store.config(name)
         return gr.update(choices=page.store.names(access.viewer(request)), value=name), result(text("models.done", name=name))
 
+    def taken_away(request: gr.Request, name: str) -> tuple[Any, ...]:
+        access.check("train", request)
+        folder = folder_of(name)
+        access.own(folder.path, request)
+        if folder.is_claimed() or jobs.trains(folder.path):
+            raise UserError("train.in_use", name=name)
+        remove_folder(folder.path)
+        found, seen = names(jobs, access.viewer(request)), page.store.names(access.viewer(request))
+        models = gr.update(choices=seen)
+        return gr.update(choices=found, value=found[0] if found else None), models, name, gr.update(visible=True)
+
+    def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
+        access.check("train", request)
+        folder = folder_of(name).path
+        access.own(folder.parent / REMOVED / folder.name, request)
+        restore_folder(folder)
+        viewer = access.viewer(request)
+        models = gr.update(choices=page.store.names(viewer))
+        return gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
+
+    def plan_of(*given: Any) -> str:
+        try:
+            return training_plan(settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1]))
+        except UserError as error:
+            return result(str(error))
+
+    changed = any_of([*(each.change for each in form), other.change, opened])
+    changed(page.handles(plan_of), [*form, other], plan, **(QUICK | {"trigger_mode": "always_last"}))
     train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
+    remove.click(page.handles(taken_away), runs, [runs, page.model, removed, undo], **PRESSED)
+    undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo], **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, message], **PRESSED)
     opened(page.handles(listed), runs, [form[0], runs, *watched], **QUICK)

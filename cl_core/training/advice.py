@@ -1,0 +1,61 @@
+"""Settings of a run that are known to fail or to waste it, recognized before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from cl_core.data.dataset import Dataset
+from cl_core.networks.methods import METHODS
+from cl_core.runs.config import RunConfig
+from cl_core.training.setup import data_shape
+
+LEAST_BATCH = 64  # images: SimCLR's negatives are the rest of the batch
+LEAST_TEMPERATURE = 0.02  # below, nearly all weight is on the hardest negative (Wang and Liu 2021)
+MOST_TEMPERATURE = 2.0  # above, all negatives weigh alike
+LEAST_STEPS = 200
+HIGH_RATES = {"adamw": 0.02, "adam": 0.02, "sgd": 2.0, "lars": 20.0}
+LAGS = 3  # a key encoder follows after 1 / (1 - momentum) steps; fewer than three times as many leave it behind
+LEAST_SPLIT = 8  # images that are normalized together
+
+
+@dataclasses.dataclass(frozen=True)
+class Warning:
+    """Something known about these settings. key: of its sentence in the locale files, below `train.warn`."""
+
+    key: str
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def warnings_for(config: RunConfig, dataset: Dataset) -> list[Warning]:
+    """What is known to go wrong with these settings, most serious first."""
+    found: list[Warning] = []
+    count = data_shape(config, dataset).instances
+    batch = min(config.batch_size, count)
+    steps = count // max(1, batch) * config.epochs
+    if config.method == "simsiam" and not config.projection_last_norm:
+        if not config.stop_gradient:
+            found.append(Warning("stop_gradient"))
+        if not config.predictor:
+            found.append(Warning("predictor"))
+    if METHODS[config.method].has_temperature:
+        if config.temperature < LEAST_TEMPERATURE:
+            found.append(Warning("cold", {"least": LEAST_TEMPERATURE}))
+        elif config.temperature > MOST_TEMPERATURE:
+            found.append(Warning("hot", {"most": MOST_TEMPERATURE}))
+    if config.lr > HIGH_RATES[config.optimizer]:
+        found.append(Warning("rate", {"most": HIGH_RATES[config.optimizer], "optimizer": config.optimizer}))
+    if config.method in ("simclr", "supcon") and batch < LEAST_BATCH:
+        found.append(Warning("batch", {"batch": batch, "negatives": 2 * batch - 2, "least": LEAST_BATCH}))
+    if config.method == "moco":
+        if config.queue_size > count:
+            found.append(Warning("queue", {"queue": f"{config.queue_size:,}", "count": f"{count:,}"}))
+        if config.key_momentum < 1 and steps < LAGS / (1 - config.key_momentum):
+            found.append(Warning("momentum", {"momentum": config.key_momentum, "steps": f"{steps:,}"}))
+        if batch // config.batch_norm_splits < LEAST_SPLIT:
+            found.append(Warning("splits", {"images": batch // config.batch_norm_splits}))
+    if config.augment.crop_scale_min == 1.0:
+        found.append(Warning("crop"))
+    if steps < LEAST_STEPS:
+        found.append(Warning("short", {"steps": f"{steps:,}", "least": LEAST_STEPS}))
+    return found

@@ -1,0 +1,123 @@
+"""The state of a training run at one moment, and how the page shows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from pathlib import Path
+from typing import Any
+
+from cl_core.errors import UserError
+from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import RunFolder
+from cl_core.runs.options import write_settings
+from cl_core.runs.record import RunRecord
+from cl_core.system.paths import trained_dir
+from cl_core.text import text
+from cl_core.training.jobs import Jobs
+from cl_core.ui.diagnosis import diagnosis
+from cl_core.ui.explanation import emphasized
+from cl_core.ui.progress import progress_bar, result, time_left
+from cl_core.ui.tabs.curves import epochs_text, health_of
+
+
+def folder_of(name: str) -> RunFolder:
+    """Folder of the run `name` of this app.
+
+    Raises:
+        UserError: `name` is not a name of a run.
+    """
+    if name in ("", "..") or Path(name).name != name:
+        raise UserError("train.gone", name=name)
+    return RunFolder(trained_dir() / name)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStatus:
+    """The state of a run at one moment, read once.
+
+    here: this app trains it now. trained: some program trains it, such as the command line. problem: the error that ended it.
+    """
+
+    name: str
+    record: RunRecord | None = None
+    metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    here: bool = False
+    trained: bool = False
+    stopping: bool = False
+    problem: str = ""
+
+
+def read_status(jobs: Jobs, name: str) -> RunStatus:
+    """Read the run `name`; an empty name is no run.
+
+    Raises: as `folder_of`.
+    """
+    if not name:
+        return RunStatus("")
+    folder = folder_of(name)
+    # Before the files: a run that ends in between is read again.
+    here = jobs.trains(folder.path)
+    trained = here or folder.is_claimed()
+    record = folder.read_record() if folder.exists() else None
+    metrics = folder.read_metrics() if record else []
+    return RunStatus(name, record, metrics, here, trained, here and jobs.stopping, jobs.problem(folder.path))
+
+
+def status(run: RunStatus) -> str:
+    """Progress and health of a run, as HTML."""
+    name, record = run.name, run.record
+    if not name:
+        return result(text("train.none"))
+    if run.problem:
+        return result(run.problem)
+    if run.trained:
+        return _running(run)
+    if record is None:
+        return result(text("train.gone", name=name))
+    minutes = f"{record.seconds / 60:.1f}"
+    epoch = f"{record.config.epochs * record.step / max(1, record.total_steps):.1f}"
+    key = record.state if record.state in ("finished", "diverged", "stopped") else "interrupted"
+    epochs = epochs_text(record.config.epochs) if key == "finished" else record.config.epochs
+    message = text(f"train.state.{key}", name=name, epoch=epoch, epochs=epochs, minutes=minutes)
+    if record.state == "finished" and {"knn", "pixels"} <= record.metrics.keys():
+        accuracies = {key: f"{record.metrics[key]['accuracy']:.1%}" for key in ("knn", "pixels")}
+        message += " " + text("train.knn", **accuracies)
+    return result(message) + _health(run.metrics, record.state == "finished") + _command(name, record.config)
+
+
+def _running(run: RunStatus) -> str:
+    if run.stopping:
+        return progress_bar(None, text("train.stopping"))
+    record, losses = run.record, [point for point in run.metrics if point["kind"] == "loss"]
+    if record is None or not losses:
+        return progress_bar(None, text("train.starting"))
+    last, batch = losses[-1], min(record.config.batch_size, record.instances)
+    left = (record.total_steps - last["step"]) * batch / max(last["images_per_s"], 1e-9)
+    numbers = {key: f"{last[key]:.2f}" for key in ("loss", "chance")}
+    message = text("train.running", epoch=f"{last['epoch']:.1f}", epochs=record.config.epochs, **numbers) + time_left(left)
+    return (
+        progress_bar(last["step"] / max(1, record.total_steps), message)
+        + _health(run.metrics)
+        + _diagnosis(run)
+        + _command(run.name, record.config)
+    )
+
+
+def _health(metrics: list[dict[str, Any]], finished: bool = False) -> str:
+    snapshots = [point for point in metrics if point["kind"] == "snapshot"]
+    if not snapshots or not snapshots[-1]["step"]:  # the first snapshot is before training
+        return ""
+    return f"<p class='work-health'>{emphasized(health_of(snapshots[-1], finished))}</p>"
+
+
+def _diagnosis(run: RunStatus) -> str:
+    assert run.record is not None
+    said = diagnosis(run.metrics, run.record.config, run.record.total_steps)
+    return f"<p class='work-diagnosis'>{emphasized(said)}</p>" if said else ""
+
+
+def _command(name: str, config: RunConfig) -> str:
+    command = f"python -m cl_core train --run runs/{name} {write_settings(config)}"
+    label = html.escape(text("train.command"))
+    return f"<details class='work-command'><summary>{label}</summary><code>{html.escape(command)}</code></details>"
