@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from cl_core.data.bundled import digit_dataset
@@ -241,12 +242,15 @@ def get(name: str, progress: Progress | None = None) -> bool:
         raise UserError("data.no_download", name=quoted(name), choices=", ".join(DOWNLOADS))
     chosen, folder = DOWNLOADS[name], cache_dir() / "torchvision" / name
     try:
-        _fetch_files(chosen, folder, progress)
-        fetched = chosen.read(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):  # one process at a time: the others find it done
+            if name in imported_names():
+                return False
+            _fetch_files(chosen, folder, progress)
+            write_imported(name, *chosen.read(folder))
+            shutil.rmtree(folder, ignore_errors=True)  # the imported copy is enough
     except (OSError, RuntimeError) as error:
         raise UserError("data.download_failed", title=chosen.title, name=name, reason=_reason(error)) from None
-    write_imported(name, *fetched)
-    shutil.rmtree(folder, ignore_errors=True)  # the imported copy is enough
     return True
 
 

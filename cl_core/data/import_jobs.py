@@ -18,16 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from cl_core.data.dataset import PUBLIC_SIZES
+from cl_core.data.downloads import DOWNLOADS
 from cl_core.data.import_process import Order
-from cl_core.data.imported import imported_dir
+from cl_core.data.imported import imported_dir, remove_unfinished
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, error_from_json, quoted
 from cl_core.system.paths import ROOT, cache_dir
+from cl_core.system.trash import REMOVED
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
 MOST_JOBS = 200  # that are remembered
 LONGEST_NAME = 40  # characters, without the number
 SECRET_BYTES = 8
+END_S = 10.0  # for a process that was asked to end
 
 
 def new_name(title: str, private: bool, taken: set[str]) -> str:
@@ -40,7 +43,8 @@ def new_name(title: str, private: bool, taken: set[str]) -> str:
     stem = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_NAME].strip("-") or "images"
     if private:
         return f"{stem}-{secrets.token_hex(SECRET_BYTES)}"
-    folders = {each.name for each in imported_dir().glob("*")} | set(dataset_names()) | set(PUBLIC_SIZES) | taken
+    folders = {each.name for each in (*imported_dir().glob("*"), *imported_dir().glob(f"{REMOVED}/*"))}
+    folders |= set(dataset_names()) | set(PUBLIC_SIZES) | set(DOWNLOADS) | taken
     number, name = 1, stem
     while name in folders:
         number += 1
@@ -88,6 +92,8 @@ class ImportJob:
             self.problem, self.state = UserError("images.no_process", reason=quoted(error)), "failed"
         finally:
             self.finished = time.monotonic()
+            with contextlib.suppress(OSError):
+                remove_unfinished(self.order.name)
             self._ended()
 
     def _run_process(self) -> State:
@@ -113,7 +119,11 @@ class ImportJob:
                 break
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()  # ends a process that still works
-        process.wait()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         reader.join(1.0)
         if overdue:
             assert self._seconds is not None
@@ -141,6 +151,7 @@ class ImportJobs:
     """The imports of one program, by the name of their data set."""
 
     def __init__(self) -> None:
+        remove_unfinished()
         self._jobs: OrderedDict[str, ImportJob] = OrderedDict()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")

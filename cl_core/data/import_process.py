@@ -1,4 +1,4 @@
-"""Import images in a process of its own, so that damaged files, memory and time of decoding do not reach the page."""
+"""Import images in a process of its own: it can be stopped, and what damaged files do to it does not reach the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from cl_core.errors import EXIT_USER_ERROR, UserError, error_to_json, is_out_of_memory
+from cl_core.errors import EXIT_USER_ERROR, UserError, error_to_json, is_out_of_memory, quoted
 
 EXIT_STOPPED = 75
 LISTED = 200  # skipped files
@@ -27,6 +27,7 @@ class Order(BaseModel):
         size: side of the stored images in pixels; 0 for their own, at most 64.
         owner: the visitor of the app who imports them; empty if everybody may see them.
         most: number of images; 0 for no limit.
+        shown: what errors call the source, if not by its path: an upload lies where nobody knows it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class Order(BaseModel):
     size: int = 0
     owner: str = ""
     most: int = 0
+    shown: str = ""
 
 
 def carry_out(order: Order, progress: Any = None) -> list[UserError]:
@@ -79,6 +81,8 @@ def main() -> int:
     try:
         skipped = carry_out(order, lambda fraction: _report({"fraction": fraction}))
     except UserError as error:
+        if "source" in error.values and order.shown:
+            error.values["source"] = quoted(order.shown)
         _report({"problem": error_to_json(error)})
         return EXIT_USER_ERROR
     except (MemoryError, RuntimeError) as error:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from cl_core.data.dataset import DATASET_NAME, PUBLIC_SIZES, Dataset, every_fift
 from cl_core.errors import UserError, quoted
 from cl_core.system.files import OWNER, owner_of, replace_file, write_bytes, write_json
 from cl_core.system.paths import cache_dir
-from cl_core.system.trash import delete_removed, remove_folder, restore_folder
+from cl_core.system.trash import REMOVED, delete_removed, remove_folder, restore_folder
 
 DESCRIPTION = "description.json"
 NEW = "images-new.safetensors"  # until its hash is known
@@ -192,9 +193,28 @@ def remove_imported(name: str) -> None:
     """
     check_name(name)
     folder = imported_dir() / name
-    if folder.is_dir():
+    if imported_version(name):
         with _locked(folder):
-            remove_folder(folder)
+            if imported_version(name):
+                remove_folder(folder)
+        remove_unfinished(name)  # another process may have removed it first, and this one made the folder for the lock
+
+
+def removed_dir(name: str) -> Path:
+    """Folder of a data set that was removed; it need not exist."""
+    return imported_dir() / REMOVED / name
+
+
+def remove_unfinished(name: str = "") -> None:
+    """Delete what an interrupted import left where no data set was before: of one name, or of all that no process writes."""
+    for folder in [imported_dir() / name] if name else list(imported_dir().glob("[a-z0-9]*")):
+        lock = FileLock(folder / LOCK)
+        if folder.is_dir() and not (folder / DESCRIPTION).exists():
+            with contextlib.suppress(Timeout, OSError):
+                lock.acquire(timeout=0)
+                if not (folder / DESCRIPTION).exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+                lock.release()
 
 
 def restore_imported(name: str) -> None:

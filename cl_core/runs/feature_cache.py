@@ -89,7 +89,7 @@ def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "featur
     """Features of images, (N, D) float32 of length 1, from the cache where `is_cached`.
 
     Args:
-        rows: (N,) int64, a subset of `cached_rows`.
+        rows: (N,) int64. Those outside `cached_rows` are computed at every call.
     """
     if not is_cached(run):
         return run_features(run, dataset.images[rows], layer)
@@ -99,7 +99,11 @@ def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "featur
     features = _read(_file(run, dataset), len(cached))
     if len(features) < len(cached):  # the cache is not writable
         return run_features(run, dataset.images[rows])
-    return torch.nn.functional.normalize(features[torch.searchsorted(cached, rows)].float(), dim=1)
+    found = features[torch.searchsorted(cached, rows).clamp(max=len(cached) - 1)].float()
+    missing = ~torch.isin(rows, cached)
+    if missing.any():
+        found[missing] = run_features(run, dataset.images[rows[missing]])
+    return torch.nn.functional.normalize(found, dim=1)
 
 
 def all_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor:

@@ -35,8 +35,10 @@ from cl_core.runs.quantization import SCALE, dequantize, is_matrix, quantize
 from cl_core.runs.record import Kind, R, RunRecord, kind_of, read_record
 from cl_core.runs.upgrade import upgrade_metrics, upgrade_weight_name
 from cl_core.system.files import OWNER, check_regular, read_bytes, write_bytes, write_json
+from cl_core.system.trash import REMOVED
 
 LOCK = ".lock"  # held by the training process; released when it ends
+COMPARISONS = "comparisons"  # folder of comparisons of methods, with their unfinished runs
 LOCK_TIMEOUT_S = 1.0  # longer than `is_claimed` holds the lock
 LARGEST_METRICS = 500_000_000  # bytes
 SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddings that 8 bits may cause
@@ -71,8 +73,12 @@ class Snapshots:
 
 
 def run_paths(root: Path, kind: Kind) -> list[Path]:
-    """Folders of runs below `root` at any depth, sorted by path. Damaged runs count as runs on images."""
-    return [file.parent for file in sorted(root.glob("**/run.json")) if (kind_of(file) or "images") == kind]
+    """Folders of runs below `root` at any depth, sorted by path; removed ones and those of comparisons are left out.
+
+    Damaged runs count as runs on images.
+    """
+    found = (file for file in sorted(root.glob("**/run.json")) if not {REMOVED, COMPARISONS} & set(file.relative_to(root).parts))
+    return [file.parent for file in found if (kind_of(file) or "images") == kind]
 
 
 def round_floats(value: Any, digits: int = 7) -> Any:

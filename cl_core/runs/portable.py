@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -51,29 +53,36 @@ def export_encoder(run: Run, path: Path) -> float:
     difference = [0.0]
 
     def write(temporary: Path) -> None:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            batch = torch.export.Dim("batch", min=1, max=MOST_BATCH)
-            program = torch.export.export(network, (views[:3],), dynamic_shapes=({0: batch},))
-            # The suffix tells torch the format.
-            file = temporary.with_name(f"{temporary.name}{path.suffix}")
-            try:
+        file = temporary.with_name(f"{temporary.name}{path.suffix}")  # the suffix tells torch the format
+        try:
+            with _as_user_error(run.name):
                 _save(program, file)
                 difference[0] = float((_load(file, views) - network(views)).abs().max())
-                if not difference[0] <= TOLERANCE:
-                    raise UserError("runs.export_differs", name=run.name, difference=f"{difference[0]:.1e}")
-                file.replace(temporary)
-            finally:
-                file.unlink(missing_ok=True)
+            if not difference[0] <= TOLERANCE:
+                raise UserError("runs.export_differs", name=run.name, difference=f"{difference[0]:.1e}")
+            file.replace(temporary)
+        finally:
+            file.unlink(missing_ok=True)
 
-    try:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        with _as_user_error(run.name):
+            batch = torch.export.Dim("batch", min=1, max=MOST_BATCH)
+            program = torch.export.export(network, (views[:3],), dynamic_shapes=({0: batch},))
         replace_file(path, write)
-    except UserError:
-        raise
-    except Exception as error:  # torch.export and onnx document no types
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError("runs.not_exportable", name=run.name, reason=quoted(reason)) from None
     return difference[0]
+
+
+@contextlib.contextmanager
+def _as_user_error(name: str) -> Iterator[None]:
+    """Convert errors of torch.export and ONNX, whose types are not documented; a full disk is left to the caller."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError("runs.not_exportable", name=name, reason=quoted(reason)) from None
 
 
 def _save(program: torch.export.ExportedProgram, file: Path) -> None:

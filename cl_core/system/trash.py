@@ -14,17 +14,24 @@ RESTORABLE_S = 3600.0
 
 
 def remove_folder(folder: Path) -> None:
-    """Move a folder aside, and delete what was removed more than `RESTORABLE_S` ago.
+    """Move a folder aside; `purge` deletes it later.
 
     Raises:
         UserError: it cannot be moved.
     """
-    aside = folder.parent / REMOVED
-    for old in aside.glob("*"):
+    delete_removed(folder)  # an earlier one of this name
+    _move(folder, folder.parent / REMOVED / folder.name)
+
+
+def purge(root: Path) -> list[str]:
+    """Delete what was removed from `root` more than `RESTORABLE_S` ago; returns the names."""
+    gone = []
+    for old in (root / REMOVED).glob("*"):
         with contextlib.suppress(OSError):
-            if old.name == folder.name or time.time() - old.stat().st_ctime > RESTORABLE_S:
+            if time.time() - old.stat().st_ctime > RESTORABLE_S:
                 shutil.rmtree(old, ignore_errors=True)
-    _move(folder, aside / folder.name)
+                gone.append(old.name)
+    return gone
 
 
 def restore_folder(folder: Path) -> None:
@@ -47,7 +54,7 @@ def delete_removed(folder: Path) -> None:
 def _move(folder: Path, place: Path) -> None:
     try:
         place.parent.mkdir(exist_ok=True)
-        folder.replace(place)  # sets the time of the change, which `remove_folder` reads
+        folder.replace(place)  # sets the time of the change, which `purge` reads
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UserError("system.not_written", path=place.parent, reason=reason) from None

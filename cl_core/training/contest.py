@@ -24,8 +24,8 @@ from cl_core.evaluation.linear import evaluate_linear
 from cl_core.networks.embedding import embed, embed_views, pixel_features
 from cl_core.networks.methods import Method
 from cl_core.runs.config import RunConfig
-from cl_core.runs.events import DivergedError, StepDone
-from cl_core.runs.feature_cache import features_of
+from cl_core.runs.events import StepDone
+from cl_core.runs.feature_cache import cached_rows, features_of
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import encoder_runs, open_run
 from cl_core.system.files import write_json
@@ -38,6 +38,7 @@ from cl_core.training.tournament import FILE, Entry, Kind, Tournament, Tournamen
 MOST_QUERIES, MOST_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
 PROBED_QUERIES, PROBED_GALLERY = 1_000, 2_000  # of these, images of the linear probe, which takes longer
 PAIRED = 500  # images whose two views look for each other
+PART = 100  # views that are embedded together
 RANKED = 1_000  # images, about, of the effective rank
 NEIGHBORS = 10  # whose agreement is measured
 MEASURED_STEPS = 4  # of each method, for the estimate of time
@@ -116,16 +117,21 @@ class Contest:
                 yield lambda name=name, work=work: self._enter(name, "baseline", work)  # type: ignore[misc]
         for folder in encoder_runs():
             record = folder.read_record()
-            if record.config.dataset == self.data.name and folder.name not in done and folder.snapshots_file.is_file():
+            stored = torch.isin(torch.cat([self.judged_rows, self.paired]), cached_rows(self.data)).all()
+            here = record.config.dataset == self.data.name and folder.snapshots_file.is_file() and stored
+            if here and folder.name not in done:
                 yield lambda folder=folder: self._enter(folder.name, "public", lambda: self._public(folder))  # type: ignore[misc]
         for method in self.state.config.methods:
             if method not in self.state.s_per_step:
                 yield lambda method=method: self._measure(method)  # type: ignore[misc]
         for seed in range(MOST_SEEDS):
             for method in self.state.config.methods:
-                entry = self._entry(method)
-                if (entry is None or (len(entry.right) <= seed and not entry.problem)) and self._affordable(method, seed):
+                if self._waits(method, seed) and self._affordable(method, seed):
                     yield lambda method=method, seed=seed: self._train(method, seed)  # type: ignore[misc]
+
+    def _waits(self, method: str, seed: int) -> bool:
+        entry = self._entry(method)
+        return entry is None or (len(entry.right) <= seed and not entry.problem)
 
     def _entry(self, name: str) -> Entry | None:
         return next((each for each in self.state.entries if each.name == name), None)
@@ -180,7 +186,7 @@ class Contest:
         return self.network(build_method(config, self.data).to(self.device), image_size(config, self.data))
 
     def network(self, method: Method, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        first, second = (embed_views(method, views.to(self.device)) for views in self._views(size))
+        first, second = (_embed_parts(method, views.to(self.device)) for views in self._views(size))
         features = embed(method, self.judged.images, size, self.device)
         return features, first, second, embed(method, self.data.images[self.paired], size, self.device)
 
@@ -189,31 +195,34 @@ class Contest:
         first: Tensor | None = None
         second: Tensor | None = None
         if self.state.measure == "pairs":
-            first, second = (embed_views(run.method, views) for views in self._views(run.size))
+            first, second = (_embed_parts(run.method, views) for views in self._views(run.size))
         features, paired = (features_of(run, self.data, rows) for rows in (self.judged_rows, self.paired))
         return features, first, second, paired
 
     def _measure(self, method: str) -> None:
-        """Time of a step, from the fastest of a few real ones."""
+        """Time of a step, the median of a few real ones."""
         self._set(doing=method)
-        training = Training(run_config(self.state.config, method, MOST_EPOCHS, 0, self.data), self.data, self.device)
-        times = []
-        for _ in range(MEASURED_STEPS):
-            started = self._clock()
-            training.take_step()
-            times.append(self._clock() - started)
+        times = [0.0]
+        try:
+            training = Training(run_config(self.state.config, method, MOST_EPOCHS, 0, self.data), self.data, self.device)
+            for _ in range(MEASURED_STEPS):
+                started = self._clock()
+                training.take_step()
+                times.append(self._clock() - started)
+        except UserError as error:
+            self.state.entries.append(Entry(name=method, kind="method", problem=str(error)))
         self.state.s_per_step[method] = sorted(times)[len(times) // 2]
         self._set()
 
     def epochs_of(self, method: str, seed: int = 0) -> int:
         """Epochs that fit into the time that is left for a method, 0 to `MOST_EPOCHS`."""
         config = self.state.config
-        waiting = [each for each in config.methods if (entry := self._entry(each)) is None or len(entry.right) <= seed]
+        waiting = [each for each in config.methods if self._waits(each, seed)]
         untrained = self._entry("untrained")
         measuring = untrained.seconds if untrained else 0.0
         left = 60 * config.minutes - self._spent() - measuring * len(waiting)
         training = self._steps_per_epoch(method) * self.state.s_per_step[method]
-        return max(0, min(MOST_EPOCHS, int(left / max(1, len(waiting)) / training)))
+        return max(0, min(MOST_EPOCHS, int(left / max(1, len(waiting)) / max(training, 1e-9))))
 
     def _steps_per_epoch(self, method: str) -> int:
         config = run_config(self.state.config, method, 1, 0, self.data)
@@ -229,40 +238,41 @@ class Contest:
     def _train(self, method: str, seed: int) -> None:
         """Train a method with one seed, or resume it; stops after a step if asked to."""
         entry = self._entry(method)
-        epochs = entry.epochs if entry else max(1, self.epochs_of(method))
+        new = entry or Entry(name=method, kind="method", epochs=max(1, self.epochs_of(method)))
         path = self.folder / "runs" / f"{method}-{seed}"
         started = self._clock()
-        if RunFolder(path).exists():
-            epochs = RunFolder(path).read_record().config.epochs
-        config = run_config(self.state.config, method, epochs, seed, self.data)
-        begun = begin(RunFolder(path), RunConfig, config.model_dump())
         self._set(doing=method)
-        problem = ""
-        if begun:
-            recorder = BriefRecorder(RunFolder(path), begun[0], self.device, resume=begun[1], world=World())
-            shown = self._clock()
-            try:
-                with contextlib.closing(recorder.events()) as events:
-                    for event in events:
-                        if isinstance(event, StepDone):
-                            if self._clock() - shown > 1:
-                                shown = self._clock()
-                                self._set(step=event.step, steps=recorder.training.total)
-                            if event.step < recorder.training.total and self._stop():
-                                return
-            except DivergedError as error:
-                problem = str(error)
-        new = entry or Entry(name=method, kind="method", epochs=epochs)
-        if problem:
-            new.problem = problem
-        else:
+        try:
+            if RunFolder(path).exists():  # of a part before a stop
+                new.epochs = RunFolder(path).read_record().config.epochs
+            if not self._train_run(path, run_config(self.state.config, method, new.epochs, seed, self.data)):
+                return
             run = open_run(RunFolder(path))
             self.judge(new, *self.network(run.method.to(self.device), run.size))
+        except UserError as error:  # such as a loss that is no longer finite
+            new.problem = str(error)
         new.seconds += self._clock() - started
         if entry is None:
             self.state.entries.append(new)
         shutil.rmtree(path, ignore_errors=True)
         self._set(step=0, steps=0)
+
+    def _train_run(self, path: Path, config: RunConfig) -> bool:
+        """Train until the end; False if it was asked to stop before, and is saved."""
+        begun = begin(RunFolder(path), RunConfig, config.model_dump())
+        if begun is None:
+            return True
+        recorder = BriefRecorder(RunFolder(path), begun[0], self.device, resume=begun[1], world=World())
+        shown = self._clock()
+        with contextlib.closing(recorder.events()) as events:
+            for event in events:
+                if isinstance(event, StepDone):
+                    if self._clock() - shown > 1:
+                        shown = self._clock()
+                        self._set(step=event.step, steps=recorder.training.total)
+                    if event.step < recorder.training.total and self._stop():
+                        return False
+        return True
 
     def _agree(self) -> None:
         """How many of the nearest neighbors each entry shares with the others, on average."""
@@ -286,10 +296,10 @@ class Contest:
 
 
 def evaluated_rows(dataset: Dataset, gallery: int, queries: int) -> Tensor:
-    """Rows of an evaluation, evenly spaced: of both splits, or of the first image of each group where there is no test split."""
+    """Rows of an evaluation, drawn at random: of both splits, or of the first image of each group without a test split."""
     if len(dataset.test):
-        return torch.cat([_spaced(dataset.train, gallery), _spaced(dataset.test, queries)])
-    return _spaced(group_representatives(dataset), gallery + queries)
+        return torch.cat([_drawn(dataset.train, gallery), _drawn(dataset.test, queries)])
+    return _drawn(group_representatives(dataset), gallery + queries)
 
 
 def paired_rows(dataset: Dataset) -> Tensor:
@@ -297,11 +307,17 @@ def paired_rows(dataset: Dataset) -> Tensor:
     rows = dataset.test if len(dataset.test) else group_representatives(dataset)
     first = torch.unique(dataset.groups[rows], return_inverse=True)[1]
     distinct = torch.full((int(first.max()) + 1,), len(rows)).scatter_reduce(0, first, torch.arange(len(rows)), "amin")
-    return _spaced(rows[distinct.sort().values], PAIRED)
+    return _drawn(rows[distinct.sort().values], PAIRED)
 
 
-def _spaced(rows: Tensor, most: int) -> Tensor:
-    return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
+def _drawn(rows: Tensor, most: int) -> Tensor:
+    """At most `most` of the rows, in their order, always the same ones."""
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
+    return rows[order[:most].sort().values]
+
+
+def _embed_parts(method: Method, views: Tensor) -> Tensor:
+    return torch.cat([embed_views(method, part) for part in views.split(PART)])
 
 
 def pairs_found(first: Tensor, second: Tensor) -> Tensor:

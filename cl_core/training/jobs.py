@@ -256,6 +256,11 @@ class Jobs:
         """Folder of the run that is being trained, or None."""
         return self._last.path if self._last and self._last.running else None
 
+    @property
+    def latest(self) -> Path | None:
+        """Folder of the job that was started last, running or not."""
+        return self._last.path if self._last else None
+
     def start(self, path: Path, settings: dict[str, Any], seconds: float | None = None, work: Work = "job") -> Job | None:
         """Train the run in `path`, new or unfinished, or compare methods there; None while another job runs."""
         with self._lock:

@@ -136,7 +136,8 @@ def rank_entries(entries: Sequence[Entry]) -> list[Standing]:
         seeds = torch.randint(len(right), (RESAMPLES, len(right)), generator=generator)
         means.append(right[seeds].mean(1).gather(1, drawn).mean(1))
     sampled = torch.stack(means)
-    best = torch.zeros(len(scored)).index_add_(0, sampled.argmax(0), torch.ones(RESAMPLES)) / RESAMPLES
+    first = (sampled == sampled.amax(0)).float()
+    best = (first / first.sum(0)).mean(1)  # a tie counts for each of those who share it
     low, high = sampled.quantile(0.025, dim=1).tolist(), sampled.quantile(0.975, dim=1).tolist()
     gaps = (sampled[:1] - sampled).quantile(0.025, dim=1).tolist()
     return [Standing(each, low[i], high[i], float(best[i]), tied=i > 0 and gaps[i] <= 0) for i, each in enumerate(scored)]

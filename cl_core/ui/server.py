@@ -25,7 +25,7 @@ from cl_core.ui.images import sprite_folder
 from cl_core.ui.modules import modules_folder
 from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
 from cl_core.ui.uploads import sweep, uploads_dir
-from cl_core.ui.visitors import remove_outdated
+from cl_core.ui.visitors import clean_up
 
 SWITCH_S = 0.0002  # of the interpreter lock: the encoder's hundred small steps wait that long for threads that serve pages
 HOT = (
@@ -149,6 +149,5 @@ async def _sweep_on(unread: Unread, access: Access) -> None:
         unread.sweep(time.monotonic())
         if turn % UPLOADS_EVERY == 0:
             await asyncio.to_thread(sweep, uploads_dir(), time.time())
-            if access.strangers:
-                await asyncio.to_thread(remove_outdated, access.options.keep_hours)
+            await asyncio.to_thread(clean_up, access)
             await asyncio.to_thread(return_memory)

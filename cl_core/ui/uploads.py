@@ -41,8 +41,9 @@ def received(path: str) -> Path:
 
 
 def imports_dir() -> Path:
-    """Folder of uploads that are being imported."""
-    return cache_dir() / "imports"
+    """Folder of uploads that are being imported: in the workspace, which goes with this process."""
+    workspace = uploads_dir().parent
+    return (workspace if workspace.parent == (cache_dir() / "starts").resolve() else cache_dir()) / "imports"
 
 
 def set_aside(file: Path) -> Path:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import shutil
+import time
 from pathlib import Path
 
-from cl_core.data.imported import imported_names, imported_owner, remove_expired
+from cl_core.data.import_jobs import ImportJobs
+from cl_core.data.imported import imported_dir, imported_names, imported_owner, remove_expired
 from cl_core.errors import UserError
 from cl_core.hub.fetch import LARGEST
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import RunFolder
+from cl_core.runs.folder import COMPARISONS, RunFolder
 from cl_core.runs.hub_cache import pulled_dir
 from cl_core.system.files import OWNER, owner_of
-from cl_core.system.paths import encoder_runs_dir, trained_dir
+from cl_core.system.paths import cache_dir, encoder_runs_dir, trained_dir
+from cl_core.system.trash import purge
 from cl_core.ui.access import Access
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
 MOST_RUNS, MOST_DATASETS = 10, 3  # of one visitor
+ALL_IMAGES = 20_000_000_000  # bytes of all data sets together
+DERIVED = ("features", "galleries", "projections", "sprites")  # folders of the cache with what is computed from images
+PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `import_jobs.new_name`
 TURN_S = 900.0  # then another visitor's run may start
 # Of a run; its memory is bounded everywhere.
 MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
@@ -55,14 +61,19 @@ def check_runs(access: Access, visitor: str) -> None:
         raise UserError("access.many_runs", most=MOST_RUNS)
 
 
-def check_datasets(access: Access, visitor: str) -> None:
+def check_datasets(access: Access, visitor: str, imports: ImportJobs) -> None:
     """Check that a visitor may import another data set.
 
     Raises:
         UserError: strangers use this app, and this visitor has too many data sets.
     """
-    if access.strangers and sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MOST_DATASETS:
+    if not access.strangers:
+        return
+    waiting = sum(job.active for job in imports.of(visitor))
+    if waiting + sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MOST_DATASETS:
         raise UserError("images.many", most=MOST_DATASETS)
+    if sum(file.stat().st_size for file in imported_dir().rglob("*.safetensors")) > ALL_IMAGES:
+        raise UserError("images.full")
 
 
 def check_comparisons(access: Access, visitor: str, root: Path) -> None:
@@ -75,13 +86,33 @@ def check_comparisons(access: Access, visitor: str, root: Path) -> None:
         raise UserError("contest.many", most=MOST_RUNS)
 
 
-def remove_outdated(hours: float) -> None:
-    """Remove visitors' images that were imported more than `hours` ago, and the runs that were trained on them."""
-    gone = set(remove_expired(3600 * hours))
-    for folder in [RunFolder(file.parent) for file in trained_dir().glob(f"*/{OWNER}")] if gone else []:
-        with contextlib.suppress(UserError):
-            if folder.read_record().config.dataset in gone and not folder.is_claimed():
-                shutil.rmtree(folder.path, ignore_errors=True)
+def clean_up(access: Access) -> None:
+    """Delete what was removed a while ago; where strangers use the app, also their images after `keep_hours`.
+
+    With a visitor's images go the runs, comparisons, features, maps and sheets that were made of them.
+    """
+    gone = set(purge(imported_dir()))
+    purge(trained_dir())
+    if access.strangers:
+        seconds = 3600 * access.options.keep_hours
+        gone |= set(remove_expired(seconds))
+        for owner in (trained_dir() / COMPARISONS).glob(f"*/{OWNER}"):
+            if time.time() - owner.stat().st_mtime > seconds:
+                shutil.rmtree(owner.parent, ignore_errors=True)
+    for name in gone:
+        if PRIVATE.fullmatch(name):
+            _forget(name)
+
+
+def _forget(name: str) -> None:
+    """Delete what was made of a visitor's images; no other file has such a name in its own."""
+    made = [folder for kind in DERIVED for folder in (cache_dir() / kind).glob(f"*{name}*")]
+    made += [*(trained_dir() / COMPARISONS).glob(f"{name}-*"), *trained_dir().glob(f"{name}-*")]
+    for each in made:
+        if each.is_dir() and not RunFolder(each).is_claimed():
+            shutil.rmtree(each, ignore_errors=True)
+        elif each.is_file():
+            each.unlink(missing_ok=True)
 
 
 def check_training(access: Access, config: RunConfig) -> None:

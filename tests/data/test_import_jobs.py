@@ -204,8 +204,9 @@ def test_what_is_removed_can_be_restored(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="cannot be brought back"):
         restore_imported("one")
     remove_imported("one")
+    assert trash.purge(imported.imported_dir()) == []
     monkeypatch.setattr(trash, "RESTORABLE_S", -1.0)
-    remove_imported("two")
+    assert trash.purge(imported.imported_dir()) == ["one"]
     with pytest.raises(UserError, match="cannot be brought back"):
         restore_imported("one")
     remove_imported("nowhere")

@@ -25,6 +25,7 @@ def test_removed_folders_can_be_restored_for_an_hour(tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match="cannot be brought back"):
         trash.restore_folder(tmp_path / "one")
     trash.remove_folder(tmp_path / "one")  # another one of this name
+    assert trash.purge(tmp_path) == [] and trash.purge(tmp_path / "nowhere") == []
     monkeypatch.setattr(trash, "RESTORABLE_S", -1.0)
-    trash.remove_folder(tmp_path / "two")
-    assert [each.name for each in (tmp_path / trash.REMOVED).iterdir()] == ["two"]
+    assert trash.purge(tmp_path) == ["one"]
+    assert not list((tmp_path / trash.REMOVED).iterdir()) and (tmp_path / "two").exists()

@@ -49,6 +49,8 @@ def test_what_cannot_be_told_apart_is_tied() -> None:
     same = entry("a", 0.5)
     found = rank_entries([same, same.model_copy(update={"name": "b"}), entry("c", 0.52, seed=3)])
     assert sum(each.tied for each in found) == 2
+    equal = {each.entry.name: each.best for each in found}
+    assert equal["a"] == pytest.approx(equal["b"])
     assert sum(each.best for each in found) == pytest.approx(1)
     # A difference on the same queries counts, however wide both intervals are.
     better = same.model_copy(update={"name": "better", "right": [[max(x, i % 20 == 0) for i, x in enumerate(same.right[0])]]})
@@ -80,7 +82,7 @@ def test_rows_of_the_evaluation() -> None:
     fashion, emoji = load_dataset("fashion"), load_dataset("emoji")
     rows = evaluated_rows(fashion, 500, 200)
     assert (rows < 10_000).sum() == 500 and (rows >= 10_000).sum() == 200
-    assert all(60 < count < 80 for count in fashion.labels[rows].bincount().tolist())
+    assert all(45 < count < 95 for count in fashion.labels[rows].bincount().tolist())
     pairs = [(each, paired_rows(each), 500) for each in (emoji, fashion)]
     for data, rows, count in [(emoji, evaluated_rows(emoji, 500, 200), 700), *pairs]:
         assert len(rows) == len(data.groups[rows].unique()) == count

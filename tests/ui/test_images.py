@@ -138,22 +138,29 @@ def test_others_see_neither_images_nor_runs_of_a_visitor(
     assert run.name in models.names(LOCAL.viewer(None)), "the user of this machine sees all"
 
 
-def test_images_of_visitors_and_their_runs_go_after_their_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path
+def test_images_of_visitors_and_what_was_made_of_them_go_after_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path, own_cache: Path
 ) -> None:
     monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path / "runs"))
-    store("anns", [0, 1], owner="ann")
-    for name, dataset in (("anns-simclr-1", "anns"), ("digits-simclr-1", "digits")):
-        run = tmp_path / "runs" / name
-        shutil.copytree(small_run, run)
-        record = RunFolder(run).read_record()
-        RunFolder(run).write_record(record.model_copy(update={"config": record.config.model_copy(update={"dataset": dataset})}))
-        (run / OWNER).write_text("ann")
-    visitors.remove_outdated(1.0)
-    assert "anns" in dataset_names()
-    visitors.remove_outdated(0.0)
-    assert "anns" not in dataset_names()
-    assert [each.name for each in (tmp_path / "runs").iterdir()] == ["digits-simclr-1"]
+    private = f"anns-{'0a' * 8}"
+    store(private, [0, 1], owner="ann")
+    store("ours", [0, 1])
+    for name in (f"{private}-simclr-1", "ours-simclr-1", f"comparisons/{private}-1"):
+        shutil.copytree(small_run, tmp_path / "runs" / name)
+        (tmp_path / "runs" / name / OWNER).write_text("ann")
+    made = own_cache / "features"
+    made.mkdir()
+    kept = [f"emoji-{'1b' * 8}.feature.safetensors", f"ours-{'2c' * 8}-{'3d' * 8}.safetensors"]
+    for name in (*kept, f"{private}-{'2c' * 8}-{'3d' * 8}.safetensors", f"tsne-{private}-{'4e' * 8}.safetensors"):
+        (made / name).write_text("features")
+    visitors.clean_up(Access(Options(host="0.0.0.0", keep_hours=1), KEY))
+    visitors.clean_up(LOCAL)
+    assert private in dataset_names() and len(list(made.iterdir())) == 4
+    visitors.clean_up(Access(Options(host="0.0.0.0", keep_hours=1e-9), KEY))
+    assert private not in dataset_names() and "ours" in dataset_names()
+    assert sorted(each.name for each in made.iterdir()) == sorted(kept)
+    assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["comparisons", "ours-simclr-1"]
+    assert not list((tmp_path / "runs" / "comparisons").iterdir())
 
 
 def test_only_the_owner_removes() -> None:
@@ -206,7 +213,8 @@ def test_an_upload_is_gone_after_its_import(tmp_path: Path) -> None:
     job = ended(images.start_files(LOCAL, ImportJobs(), place, "", 64, "", temporary=True))
     assert not place.exists()
     assert (job.order.title, job.order.name) == ("My images", "my-images")
-    assert "neither a folder" in images.status(job, 1.0) or "archive" in images.status(job, 1.0)
+    said = images.status(job, 1.0)
+    assert "My images" in said and str(imports_dir()) not in said
 
 
 def test_the_status_of_an_import() -> None:

@@ -15,13 +15,17 @@ from cl_core.data.dataset import Dataset
 from cl_core.data.downloads import DOWNLOADS
 from cl_core.data.import_jobs import ImportJob, ImportJobs, new_name
 from cl_core.data.import_process import Order
-from cl_core.data.imported import imported_names, imported_owner, remove_imported, restore_imported
+from cl_core.data.imported import imported_names, imported_owner, remove_imported, removed_dir, restore_imported
 from cl_core.data.importing import NOT_STATED
 from cl_core.data.registry import dataset_names, load_dataset
-from cl_core.errors import UserError, quoted
+from cl_core.errors import UserError, quoted, readable
 from cl_core.evaluation.near_duplicates import find_copies
 from cl_core.explore.model_store import trained_records
+from cl_core.networks.methods import METHODS
+from cl_core.runs.folder import COMPARISONS
+from cl_core.system.files import owner_of
 from cl_core.system.memo import Memo
+from cl_core.system.paths import trained_dir
 from cl_core.text import text
 from cl_core.training.jobs import Jobs
 from cl_core.ui import images, visitors
@@ -59,19 +63,26 @@ def start_files(access: Access, jobs: ImportJobs, file: Path, title: str, side: 
     Raises:
         UserError: the visitor has too many data sets.
     """
-    title = title.strip()[:LONGEST_TITLE] or text("images.untitled")
+    title = readable(title.strip())[:LONGEST_TITLE] or text("images.untitled")
     owner = visitor if access.strangers else ""
-    visitors.check_datasets(access, visitor)
+    visitors.check_datasets(access, visitor, jobs)
     order = Order(
         kind="files",
-        name=new_name(title, access.strangers, jobs.names()),
+        name=new_name(title, access.strangers, jobs.names() | used_names()),
         source=str(file),
         title=title,
         size=side if side != SIDES[0] else 0,
         owner=owner,
         most=access.most_images,
+        shown=title if temporary else "",
     )
     return jobs.start(order, visitors.turn_s(access), (lambda: file.unlink(missing_ok=True)) if temporary else (lambda: None))
+
+
+def used_names() -> set[str]:
+    """Data sets of runs and comparisons, here or removed: another one of such a name would take their place."""
+    used = {record.config.dataset for record in trained_records().values()}
+    return used | {folder.name.rpartition("-")[0] for folder in (trained_dir() / COMPARISONS).glob("*")}
 
 
 def start_download(access: Access, jobs: ImportJobs, name: str) -> ImportJob:
@@ -191,7 +202,9 @@ def check_unused(jobs: Jobs, name: str) -> None:
     if running is None:
         return
     record = trained_records().get(running.name)
-    if (record and record.config.dataset == name) or running.name.startswith(f"{name}-"):
+    stem = running.name.rpartition("-")[0]
+    begun = stem == name or any(stem == f"{name}-{method}" for method in METHODS)  # a comparison, or a run without a record yet
+    if begun or (record and record.config.dataset == name):
         raise UserError("images.in_use", name=name, run=running.name)
 
 
@@ -217,7 +230,8 @@ def build(page: Page, opened: Event) -> None:
                 )
                 if not access.strangers:
                     with gr.Accordion(text("images.elsewhere"), open=False, elem_id="images-elsewhere"):
-                        path, from_path, public, from_public = _elsewhere(page)
+                        path, from_path = _path_form(access.options.local)
+                        public, from_public = _public_form(page)
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             look = menu(
                 dataset_names(""), value=None, label=text("images.look"), info=text("images.look_hint"), elem_id="images-look"
@@ -225,7 +239,7 @@ def build(page: Page, opened: Event) -> None:
             about_data = gr.HTML("", elem_id="images-facts")
             with gr.Row():
                 which = gr.Button(text("contest.title"), variant="primary", elem_id="images-which", visible=access.training)
-                train = gr.Button(text("images.train"), elem_id="images-train")
+                train = gr.Button(text("images.train"), elem_id="images-train", visible=access.training)
                 remove = gr.Button(text("images.remove"), interactive=False, elem_id="images-remove")
                 undo = gr.Button(text("images.undo"), visible=False, elem_id="images-undo")
             rows = image_rows(elem_id="images-rows")
@@ -288,7 +302,7 @@ def build(page: Page, opened: Event) -> None:
         file = set_aside(received(str(event._data.get("path", ""))))
         try:
             job = start_files(access, imports, file, str(event._data.get("title", "")), chosen, visitor, temporary=True)
-        except UserError:
+        except BaseException:
             file.unlink(missing_ok=True)
             raise
         return begun(request, job)
@@ -310,10 +324,11 @@ def build(page: Page, opened: Event) -> None:
 
     def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
         visitor = access.check("import", request)
+        if access.strangers:
+            if owner_of(removed_dir(name)) != visitor:
+                raise UserError("images.not_yours", name=quoted(name))
+            visitors.check_datasets(access, visitor, imports)
         restore_imported(name)
-        if not removable(access, name, visitor):
-            remove_imported(name)
-            raise UserError("images.not_yours", name=quoted(name))
         return gr.update(choices=dataset_names(access.viewer(request)), value=name), "", gr.update(visible=False)
 
     drop.uploaded(page.handles(uploaded), side, [watched, *outputs], **PRESSED)
@@ -335,7 +350,8 @@ def build(page: Page, opened: Event) -> None:
         access.check("import", request)
         return begun(request, start_download(access, imports, name))
 
-    gr.on([from_path.click, path.submit], page.handles(from_here), [path, side], [watched, *outputs], **PRESSED)
+    if access.options.local:
+        gr.on([from_path.click, path.submit], page.handles(from_here), [path, side], [watched, *outputs], **PRESSED)
     from_public.click(page.handles(downloaded), public, [watched, *outputs], **PRESSED)
 
 
@@ -352,15 +368,20 @@ def _existing(given: str) -> Path:
     raise UserError("data.no_source", source=quoted(given.strip()))
 
 
-def _elsewhere(page: Page) -> tuple[gr.Textbox, gr.Button, gr.Dropdown, gr.Button]:
-    """Controls for a path of this machine and for public data sets."""
-    path = gr.Textbox("", label=text("images.path"), info=text("images.path_hint"), max_lines=1, elem_id="images-path")
-    from_path = gr.Button(text("images.import"), elem_id="images-import")
+def _path_form(visible: bool) -> tuple[gr.Textbox, gr.Button]:
+    """Controls for a path of this machine, which only its user may read from."""
+    path = gr.Textbox(
+        "", label=text("images.path"), info=text("images.path_hint"), max_lines=1, visible=visible, elem_id="images-path"
+    )
+    return path, gr.Button(text("images.import"), visible=visible, elem_id="images-import")
+
+
+def _public_form(page: Page) -> tuple[gr.Dropdown, gr.Button]:
+    """Controls for public data sets."""
     offered = [(_offer(name), name) for name in DOWNLOADS if name not in DATASETS]
     public = menu(offered, value=offered[0][1], label=text("images.public"), info=text("images.public_hint"), filterable=False)
-    from_public = gr.Button(text("images.get"), elem_id="images-get")
     page.link("public", public)
-    return path, from_path, public, from_public
+    return public, gr.Button(text("images.get"), elem_id="images-get")
 
 
 def _offer(name: str) -> str:

@@ -89,8 +89,12 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
 
     viewer: a visitor, who does not see runs on images of others; None sees all.
     """
-    hidden = set(dataset_names()) - set(dataset_names(viewer))
-    folders = {name: folder_of(name) for name, record in trained_records().items() if record.config.dataset not in hidden}
+    shown = set(dataset_names(viewer))
+    folders = {
+        name: folder_of(name)
+        for name, record in trained_records().items()
+        if viewer is None or record.config.dataset in shown or owner_of(folder_of(name).path) == viewer
+    }
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
     running = jobs.running
     running = running if running and running.parent == trained_dir().resolve() else None  # not a comparison

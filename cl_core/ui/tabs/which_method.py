@@ -14,6 +14,7 @@ from cl_core.errors import UserError
 from cl_core.figures.standings import standings_figure
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
+from cl_core.runs.folder import COMPARISONS
 from cl_core.system.files import OWNER, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.text import text, texts
@@ -32,7 +33,7 @@ from cl_core.ui.progress import progress_bar, result, time_left
 
 USUAL = ("simclr", "moco", "simsiam")
 WITH_LABELS = ("supcon",)
-MINUTES, LEAST, MOST, SHARED_MOST = 10, 2, 120, 15
+MINUTES, LEAST, MOST, SHARED_MOST = 10, 2, 120, 12  # of the last, shorter than `visitors.TURN_S`
 POLL_S = 1.5
 # The number makes a plan new, even if it is the one before.
 TO_TRAINING = "(plan) => { const link = window.contrastiveLink; link.goTo('train'); return [`${plan} #${link.nextTurn()}`]; }"
@@ -40,7 +41,7 @@ PRESSED = QUICK | {"queue": True}
 
 
 def contests_dir() -> Path:
-    return trained_dir() / "comparisons"
+    return trained_dir() / COMPARISONS
 
 
 def new_contest(dataset: str) -> Path:
@@ -223,9 +224,9 @@ def build(page: Page, look: gr.Dropdown) -> None:
 
     def follow(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         folder = latest(dataset, access, request) if dataset in dataset_names(access.viewer(request)) else None
-        running = jobs.running
-        if running and running.parent == contests_dir().resolve() and running.name.rpartition("-")[0] == dataset:
-            folder = running if access.owns(running, request) else folder
+        last = jobs.latest  # it may have failed before it wrote anything
+        if last and last.parent == contests_dir().resolve() and last.name.rpartition("-")[0] == dataset:
+            folder = last if last.is_dir() and access.owns(last, request) else folder
         if folder is None:
             nothing = figures_value(label=text("contest.title"))
             return "", off(), off(), gr.update(active=False), "", nothing, "", gr.update(visible=False), "", ""
@@ -267,8 +268,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
     def stopped(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         running = jobs.running
-        if running and running.parent == contests_dir().resolve():
-            access.own(running, request)
+        if running and running.parent == contests_dir().resolve() and access.owns(running, request):
             jobs.stop()
         return follow(request, dataset, before)
 

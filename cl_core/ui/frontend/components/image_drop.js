@@ -93,24 +93,25 @@ class Drop {
     } catch {
       return this.#say(strings.unreadable, false);
     }
+    if (this.#request || this.#scope.ended) return; // something else was dropped meanwhile
     if (!chosen) return this.#say(strings.nothing, false);
-    const bytes = chosen.entries.reduce((sum, { file }) => sum + file.size, 0);
-    if (bytes > most) {
-      const sizes = { size: Math.ceil(bytes / MEGABYTE), most: Math.floor(most / MEGABYTE) };
+    const whole = chosen.kind === "images" ? tarOf(chosen.entries) : chosen.entries[0].file;
+    if (whole.size > most) {
+      const sizes = { size: Math.ceil(whole.size / MEGABYTE), most: Math.floor(most / MEGABYTE) };
       return this.#say(fill(strings.large, sizes), false);
     }
-    return this.#send(chosen);
+    this.#send(chosen, whole);
   }
 
-  /** @param {Chosen} chosen */
-  #send(chosen) {
+  /** @param {Chosen} chosen @param {Blob} whole */
+  #send(chosen, whole) {
     const { strings, upload } = this.#context.props;
     const { kind, title, entries } = chosen;
     const count = entries.length.toLocaleString(this.#context.props.language);
     const label = kind === "images" ? fill(strings.sending, { count }) : fill(strings.sending_archive, { name: entries[0].path });
     const form = new FormData();
-    const whole = kind === "images" ? tarOf(entries) : entries[0].file;
-    form.append("files", whole, kind === "images" ? "images.tar" : "archive");
+    // Gradio puts equal files of one name into one place; another visitor may send the same ones.
+    form.append("files", whole, `images-${Math.random().toString(36).slice(2)}`);
     const request = new XMLHttpRequest();
     this.#request = request;
     this.#say(label, true);

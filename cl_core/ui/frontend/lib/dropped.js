@@ -46,12 +46,12 @@ function baseName(path) {
 export async function filesOf(roots) {
   /** @type {Entry[]} */
   const found = [];
-  const waiting = [...roots];
-  for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
+  const waiting = [...roots].reverse(); // the next one is last
+  for (let entry = waiting.pop(); entry; entry = waiting.pop()) {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
       found.push({ path: entry.fullPath.replace(/^\//, ""), file });
-    } else waiting.unshift(...(await childrenOf(/** @type {FileSystemDirectoryEntry} */ (entry))));
+    } else for (const child of (await childrenOf(/** @type {FileSystemDirectoryEntry} */ (entry))).reverse()) waiting.push(child);
   }
   return found;
 }
