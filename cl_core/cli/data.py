@@ -22,8 +22,10 @@ def add_parser(commands: Commands) -> None:
 
 
 def _add_get(actions: Commands) -> None:
-    parser = actions.add_parser("get", help="download a data set", description="Download a data set (cifar10).")
-    parser.add_argument("name", metavar="NAME")
+    description = "Download a public data set, or one of the Hugging Face Hub with images in parquet files."
+    parser = actions.add_parser("get", help="download a data set", description=description)
+    parser.add_argument("name", metavar="NAME|OWNER/NAME")
+    add_image_size(parser, "--size", "of the Hub: side of the stored images (default: their own, at most 64)")
     parser.set_defaults(call=get)
 
 
@@ -50,23 +52,43 @@ def _progress_bar(name: str) -> Iterator[Callable[[float], None]]:
 
 def get(arguments: argparse.Namespace) -> int:
     from cl_core.data.downloads import get as download
+    from cl_core.runs.hub_names import is_hub_name
 
+    if is_hub_name(arguments.name):
+        return _get_from_hub(arguments.name, arguments.size)
     with _progress_bar(arguments.name) as progress:
         is_new = download(arguments.name, progress)
     print(f"{arguments.name} is ready: --dataset {arguments.name}" if is_new else f"{arguments.name} is on this machine already.")
     return 0
 
 
+def _get_from_hub(given: str, size: int) -> int:
+    from cl_core.hub.dataset import import_hub_dataset
+    from cl_core.imports.jobs import new_name
+    from cl_core.runs.hub_names import hub_name
+
+    name = new_name(hub_name(given).repository.rpartition("/")[2], False, set())
+    with _progress_bar(name) as progress:
+        skipped = import_hub_dataset(given, name, size, progress)
+    return _report(name, skipped)
+
+
 def add(arguments: argparse.Namespace) -> int:
     from cl_core.data.bundled import DATASETS
     from cl_core.data.importing import import_images
-    from cl_core.data.registry import load_dataset
 
     name = arguments.name
     if name in DATASETS:
         raise UserError("cli.bundled_name", name=name)
     with _progress_bar(name) as progress:
         skipped = import_images(name, arguments.images, arguments.title, arguments.license, arguments.size, progress)
+    return _report(name, skipped)
+
+
+def _report(name: str, skipped: list[UserError]) -> int:
+    """Print what was left out, and what the data set contains."""
+    from cl_core.data.registry import load_dataset
+
     for error in skipped[:LISTED]:
         print(f"skipped: {error}", file=sys.stderr)
     if len(skipped) > LISTED:

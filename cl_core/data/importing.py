@@ -98,12 +98,27 @@ def import_images(
         UserError: the source cannot be read, holds fewer than two readable images or more than `most`; an existing data set is
             unchanged.
     """
+    return import_files(name, read_images(source), str(source), title, license, size, progress, owner, most)
+
+
+def import_files(
+    name: str,
+    files: Iterable[ImageFile],
+    source: str,
+    title: str = "",
+    license: str = "",
+    size: int = 0,
+    progress: Progress | None = None,
+    owner: str = "",
+    most: int = 0,
+) -> list[UserError]:
+    """`import_images` of files from anywhere; errors call it `source`."""
     check_name(name)
     check_utf8(title, license)
     try:
         with tempfile.TemporaryFile(dir=cache_dir()) as file:
             spool = Spool(file)
-            read, skipped = _read_tiles(source, size, spool, progress, most)
+            read, skipped = _read_tiles(files, source, size, spool, progress, most)
             tiles, train, labels = _in_order(read)
             _check_counts(name, source, train, len(tiles) - train, skipped)
             classes = _display_names(sorted({*labels} - {""}))
@@ -166,7 +181,7 @@ def _display_names(names: Iterable[str]) -> dict[str, str]:
     return display
 
 
-def _check_counts(name: str, source: Path, train: int, test: int, skipped: list[UserError]) -> None:
+def _check_counts(name: str, source: str, train: int, test: int, skipped: list[UserError]) -> None:
     expected = PUBLIC_SIZES.get(name, (train, test))
     if expected != (train, test):
         sizes = {"train": f"{expected[0]:,}", "test": f"{expected[1]:,}", "found_train": f"{train:,}", "found_test": f"{test:,}"}
@@ -181,12 +196,12 @@ def _item_name(label: str, tile: Tile) -> str:
 
 
 def _read_tiles(
-    source: Path, size: int, spool: Spool, progress: Progress | None, most: int
+    files: Iterable[ImageFile], source: str, size: int, spool: Spool, progress: Progress | None, most: int
 ) -> tuple[list[Tile], list[UserError]]:
     """Read and downscale images one at a time; also returns the errors of unreadable files, sorted by message."""
     tiles: list[Tile] = []
     skipped: list[UserError] = []
-    for at, file in enumerate(read_images(source)):
+    for at, file in enumerate(files):
         if most and at == most:
             raise UserError("data.too_many_images", source=quoted(source), most=f"{most:,}")
         try:

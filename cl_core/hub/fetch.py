@@ -62,7 +62,7 @@ def fetch(name: HubName, layout: Layout, largest: int = LARGEST) -> Path:
             raise UserError("hub.changed", name=str(name))
         for file in layout.files:
             if file in files:
-                _check_hash(name, path / file, files[file])
+                check_hash(name, path / file, files[file])
     except UserError:
         delete_snapshot(path)
         raise
@@ -87,7 +87,12 @@ def _check_listing(name: HubName, files: dict[str, RepoFile], layout: Layout, la
         raise UserError("hub.too_large", name=str(name), mb=f"{size / 1e6:,.0f}", most=f"{largest / 1e6:,.0f}")
 
 
-def _check_hash(name: HubName, path: Path, entry: RepoFile) -> None:
+def check_hash(name: HubName, path: Path, entry: RepoFile) -> None:
+    """Check that a file is the one that the Hub lists.
+
+    Raises:
+        UserError: it is not.
+    """
     with path.open("rb") as file:
         if entry.lfs is not None:
             same = hashlib.file_digest(file, "sha256").hexdigest() == entry.lfs.sha256

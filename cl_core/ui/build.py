@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.data.import_jobs import ImportJobs
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
+from cl_core.imports.jobs import ImportJobs
 from cl_core.system.host import host
 from cl_core.system.paths import ASSETS
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language

@@ -12,9 +12,9 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.data.import_jobs import ImportJobs
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
+from cl_core.imports.jobs import ImportJobs
 from cl_core.text import text, using_language
 from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access, Action

@@ -7,10 +7,10 @@ import shutil
 import time
 from pathlib import Path
 
-from cl_core.data.import_jobs import ImportJobs
 from cl_core.data.imported import imported_dir, imported_names, imported_owner, remove_expired
 from cl_core.errors import UserError
 from cl_core.hub.fetch import LARGEST
+from cl_core.imports.jobs import ImportJobs
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import COMPARISONS, RunFolder
@@ -24,7 +24,7 @@ LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported 
 MOST_RUNS, MOST_DATASETS = 10, 3  # of one visitor
 ALL_IMAGES = 20_000_000_000  # bytes of all data sets together
 DERIVED = ("features", "galleries", "projections", "sprites")  # folders of the cache with what is computed from images
-PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `import_jobs.new_name`
+PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `imports.jobs.new_name`
 TURN_S = 900.0  # then another visitor's run may start
 # Of a run; its memory is bounded everywhere.
 MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}

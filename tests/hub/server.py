@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -109,11 +110,11 @@ class Answers(BaseHTTPRequestHandler):
         self.hub.requests.append((self.command, path))
         if path == "/api/whoami-v2":
             self.reply(200, {"name": "someone", "auth": {"accessToken": {"role": "write"}}})
-        elif found := re.fullmatch(r"/api/(models|spaces)/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
-            self.info(f"{found[1]}/{found[2]}", found[3] or "main", found[2])
-        elif found := re.fullmatch(r"/api/(models|spaces)/([^/]+/[^/]+)/tree/([^/]+)", path):
+        elif found := re.fullmatch(r"/api/(models|spaces|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
+            self.info(f"{found[1]}/{found[2]}", urllib.parse.unquote(found[3] or "main"), found[2])
+        elif found := re.fullmatch(r"/api/(models|spaces|datasets)/([^/]+/[^/]+)/tree/([^/]+)", path):
             self.tree(f"{found[1]}/{found[2]}", found[3])
-        elif found := re.fullmatch(r"/(?:(spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        elif found := re.fullmatch(r"/(?:(spaces|datasets)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self.file(f"{found[1] or 'models'}/{found[2]}", found[3], found[4])
         else:
             self.refuse(404, "NotFound")

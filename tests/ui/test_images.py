@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from cl_core.data.import_jobs import ImportJob, ImportJobs
-from cl_core.data.import_process import Order
 from cl_core.data.imported import Description, write_imported
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
+from cl_core.imports.jobs import ImportJob, ImportJobs
+from cl_core.imports.process import Order
 from cl_core.runs.folder import RunFolder
 from cl_core.system.files import OWNER
 from cl_core.training.jobs import Jobs

@@ -13,16 +13,17 @@ import torch
 from cl_core.data.bundled import DATASETS
 from cl_core.data.dataset import Dataset
 from cl_core.data.downloads import DOWNLOADS
-from cl_core.data.import_jobs import ImportJob, ImportJobs, new_name
-from cl_core.data.import_process import Order
 from cl_core.data.imported import imported_names, imported_owner, remove_imported, removed_dir, restore_imported
 from cl_core.data.importing import NOT_STATED
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, quoted, readable
 from cl_core.evaluation.near_duplicates import find_copies
 from cl_core.explore.model_store import trained_records
+from cl_core.imports.jobs import ImportJob, ImportJobs, new_name
+from cl_core.imports.process import Order
 from cl_core.networks.methods import METHODS
 from cl_core.runs.folder import COMPARISONS
+from cl_core.runs.hub_names import hub_name
 from cl_core.system.files import owner_of
 from cl_core.system.memo import Memo
 from cl_core.system.paths import trained_dir
@@ -85,6 +86,26 @@ def used_names() -> set[str]:
     return used | {folder.name.rpartition("-")[0] for folder in (trained_dir() / COMPARISONS).glob("*")}
 
 
+def start_hub(access: Access, jobs: ImportJobs, given: str, side: int) -> ImportJob:
+    """Download a data set of the Hub, which everybody sees.
+
+    Raises:
+        UserError: `given` is no name of a repository, or strangers use this app.
+    """
+    name = hub_name(given.strip())
+    if access.strangers:
+        raise UserError("images.no_download")
+    order = Order(
+        kind="hub",
+        name=new_name(name.repository.rpartition("/")[2], False, jobs.names() | used_names()),
+        source=str(name),
+        title=str(name),
+        size=side if side != SIDES[0] else 0,
+        most=access.most_images,
+    )
+    return jobs.start(order)
+
+
 def start_download(access: Access, jobs: ImportJobs, name: str) -> ImportJob:
     """Download a public data set, which everybody sees.
 
@@ -104,7 +125,7 @@ def status(job: ImportJob, elapsed: float) -> str:
     if job.state == "waiting":
         return progress_bar(None, text("images.waiting"))
     if job.state == "running":
-        key = "images.downloading" if job.order.kind == "download" else "images.reading"
+        key = "images.reading" if job.order.kind == "files" else "images.downloading"
         label = text(key, title=title, percent=f"{job.fraction:.0%}")
         if 0.02 < job.fraction < 1 and elapsed > 2:
             label += time_left(elapsed * (1 - job.fraction) / job.fraction)
@@ -231,7 +252,7 @@ def build(page: Page, opened: Event) -> None:
                 if not access.strangers:
                     with gr.Accordion(text("images.elsewhere"), open=False, elem_id="images-elsewhere"):
                         path, from_path = _path_form(access.options.local)
-                        public, from_public = _public_form(page)
+                        public, from_public, repository, from_hub = _public_form(page)
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             look = menu(
                 dataset_names(""), value=None, label=text("images.look"), info=text("images.look_hint"), elem_id="images-look"
@@ -352,6 +373,12 @@ def build(page: Page, opened: Event) -> None:
 
     if access.options.local:
         gr.on([from_path.click, path.submit], page.handles(from_here), [path, side], [watched, *outputs], **PRESSED)
+
+    def from_the_hub(request: gr.Request, given: str, chosen: int) -> tuple[Any, ...]:
+        access.check("import", request)
+        return begun(request, start_hub(access, imports, given, chosen))
+
+    gr.on([from_hub.click, repository.submit], page.handles(from_the_hub), [repository, side], [watched, *outputs], **PRESSED)
     from_public.click(page.handles(downloaded), public, [watched, *outputs], **PRESSED)
 
 
@@ -376,12 +403,17 @@ def _path_form(visible: bool) -> tuple[gr.Textbox, gr.Button]:
     return path, gr.Button(text("images.import"), visible=visible, elem_id="images-import")
 
 
-def _public_form(page: Page) -> tuple[gr.Dropdown, gr.Button]:
-    """Controls for public data sets."""
+def _public_form(page: Page) -> tuple[gr.Dropdown, gr.Button, gr.Textbox, gr.Button]:
+    """Controls for public data sets, and for those of the Hub."""
     offered = [(_offer(name), name) for name in DOWNLOADS if name not in DATASETS]
     public = menu(offered, value=offered[0][1], label=text("images.public"), info=text("images.public_hint"), filterable=False)
     page.link("public", public)
-    return public, gr.Button(text("images.get"), elem_id="images-get")
+    from_public = gr.Button(text("images.get"), elem_id="images-get")
+    repository = gr.Textbox(
+        "", label=text("images.hub"), info=text("images.hub_hint"), placeholder="OWNER/NAME", max_lines=1, elem_id="images-hub"
+    )
+    page.link("hub-dataset", repository)
+    return public, from_public, repository, gr.Button(text("images.get"), elem_id="images-get-hub")
 
 
 def _offer(name: str) -> str:

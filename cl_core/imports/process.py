@@ -22,8 +22,8 @@ class Order(BaseModel):
     """What to import.
 
     Attributes:
-        kind: where the images are: in "files" of this machine, or a "download".
-        name: of the new data set. source: a path, or the name of the download.
+        kind: where the images are: in "files" of this machine, a "download", or a data set of the "hub".
+        name: of the new data set. source: a path, the name of the download, or OWNER/NAME[@REVISION].
         size: side of the stored images in pixels; 0 for their own, at most 64.
         owner: the visitor of the app who imports them; empty if everybody may see them.
         most: number of images; 0 for no limit.
@@ -32,7 +32,7 @@ class Order(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["files", "download"]
+    kind: Literal["files", "download", "hub"]
     name: str
     source: str
     title: str = ""
@@ -53,6 +53,10 @@ def carry_out(order: Order, progress: Any = None) -> list[UserError]:
 
         get(order.source, progress)
         return []
+    if order.kind == "hub":
+        from cl_core.hub.dataset import import_hub_dataset
+
+        return import_hub_dataset(order.source, order.name, order.size, progress, order.most)
     from cl_core.data.importing import import_images
 
     return import_images(

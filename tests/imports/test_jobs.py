@@ -15,8 +15,6 @@ import pytest
 from PIL import Image
 
 from cl_core.data import imported
-from cl_core.data.import_jobs import ImportJob, ImportJobs, new_name
-from cl_core.data.import_process import Order
 from cl_core.data.imported import (
     imported_names,
     imported_owner,
@@ -27,6 +25,8 @@ from cl_core.data.imported import (
 )
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
+from cl_core.imports.jobs import ImportJob, ImportJobs, new_name
+from cl_core.imports.process import Order
 from cl_core.system import trash
 from cl_core.text import using_language
 from tests.conftest import ROOT
@@ -62,7 +62,7 @@ def ended(job: ImportJob) -> ImportJob:
 
 def children_of(process: int) -> list[int]:
     """Imports that a process started."""
-    done = subprocess.run(["pgrep", "-P", str(process), "-f", "cl_core.data.import_process"], capture_output=True, text=True)
+    done = subprocess.run(["pgrep", "-P", str(process), "-f", "cl_core.imports.process"], capture_output=True, text=True)
     return [int(each) for each in done.stdout.split()]
 
 
@@ -160,7 +160,7 @@ def test_one_at_a_time_within_the_time_given(tmp_path: Path) -> None:
 def test_an_import_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
     slow = slow_folder(tmp_path / "slow")
     program = (
-        "import sys, time; from cl_core.data.import_jobs import ImportJobs; from cl_core.data.import_process import Order; "
+        "import sys, time; from cl_core.imports.jobs import ImportJobs; from cl_core.imports.process import Order; "
         "job = ImportJobs().start(Order(kind='files', name='slow', source=sys.argv[1])); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(slow)], cwd=ROOT)

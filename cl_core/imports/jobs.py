@@ -15,14 +15,14 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Literal, cast
 
 from cl_core.data.dataset import PUBLIC_SIZES
 from cl_core.data.downloads import DOWNLOADS
-from cl_core.data.import_process import Order
 from cl_core.data.imported import imported_dir, remove_unfinished
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, error_from_json, quoted
+from cl_core.imports.process import Order
 from cl_core.system.paths import ROOT, cache_dir
 from cl_core.system.trash import REMOVED
 
@@ -85,20 +85,21 @@ class ImportJob:
     def run(self) -> None:
         """Import in a process and wait for its end."""
         self.started = time.monotonic()
-        self.state = "running"
+        self.state, end = "running", cast(State, "failed")
         try:
-            self.state = self._run_process() if not self._stop.is_set() else "stopped"
+            end = self._run_process() if not self._stop.is_set() else "stopped"
         except OSError as error:
-            self.problem, self.state = UserError("images.no_process", reason=quoted(error)), "failed"
+            self.problem = UserError("images.no_process", reason=quoted(error))
         finally:
             self.finished = time.monotonic()
             with contextlib.suppress(OSError):
                 remove_unfinished(self.order.name)
             self._ended()
+            self.state = end
 
     def _run_process(self) -> State:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cl_core.data.import_process"],
+            [sys.executable, "-m", "cl_core.imports.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
