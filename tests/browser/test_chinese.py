@@ -17,6 +17,7 @@ NAMES = {
     *("NCE", "InfoNCE", "NT-Xent", "SimCLR", "SimSiam", "SupCon", "MoCo", "WordNet", "Noto Emoji", "Fashion-MNIST", "MNIST"),
     *("PCA", "UMAP", "t-SNE", "kNN", "k-means", "softmax", "CIFAR-", "Hub", "Hugging Face Hub", "timm", "ImageNet", "CLIP"),
     *("GPU", "GB", "MB", "cpu", "cuda", "PNG", "SVG", "CSV", "English", "Enter", "Shift", "HF_TOKEN", "ResNet-"),
+    *("BMP", "GIF", "JPEG", "TIFF", "WebP", "zip", "tar", "train", "test"),
     *("CPC", "CLIP", "EM", "Damrich", "Z", "ln Z", "k q"),
     *("OWNER/NAME", "REVISION", "hf auth login", "python", "cnn", "small-resnet", "resnet", "apache-", "Stylianou"),
 }

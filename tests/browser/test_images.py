@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ from cl_core.ui.images import to_image
 from tests.browser.conftest import READY, open_tab, opened, running_app, screenshot
 
 DONE, MENU = "#images-status .work-done", "#images-look input"
+
+
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory: pytest.TempPathFactory, private_cache: Callable[[], str]) -> Iterator[str]:
+    """An app of its own: what is imported here is no other test's."""
+    folder = tmp_path_factory.mktemp("app")
+    environment = os.environ | {"CL_RUNS_DIR": str(folder / "runs"), "CL_CACHE_DIR": private_cache()}
+    with running_app(folder / "log", ["app.py"], environment) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +126,8 @@ def test_an_import_is_found_by_a_page_opened_later_and_stopped_there(page: Page,
     expect(page.get_by_role("button", name="Stop the import")).to_be_hidden()
 
 
-def test_visitors_see_only_their_own(browser: Browser, photos: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"CL_RUNS_DIR": str(tmp_path / "runs"), "CL_UPLOAD_MB": "1"}
+def test_visitors_see_only_their_own(browser: Browser, photos: Path, tmp_path: Path, private_cache: Callable[[], str]) -> None:
+    environment = os.environ | {"CL_RUNS_DIR": str(tmp_path / "runs"), "CL_UPLOAD_MB": "1", "CL_CACHE_DIR": private_cache()}
     with running_app(tmp_path / "log", ["app.py", "--allow-host", "elsewhere.example"], environment) as url:
         contexts = [browser.new_context(), browser.new_context()]
         pages = [opened(context, url, "light") for context in contexts]

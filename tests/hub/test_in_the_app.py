@@ -98,7 +98,7 @@ def test_a_public_encoder_in_every_view(hub: Hub, vit: Path) -> None:
 
 def test_a_link_may_name_what_came_after_the_page_was_laid_out(hub: Hub) -> None:
     with gr.Blocks():
-        kept = [LinkedControl("model", gr.Dropdown(["a"], value="a"), choices=lambda: ["a", "b"])]
+        kept = [LinkedControl("model", gr.Dropdown(["a"], value="a"), choices=lambda _: ["a", "b"])]
     (update,) = restore(kept, {"model": "b"})
     assert (update["value"], update["choices"]) == ("b", ["a", "b"])
     (update,) = restore(kept, {})

@@ -204,7 +204,7 @@ def _find(data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _row(data: Dataset, title: str, hint: str, rows: list[int]) -> dict[str, Any]:
-    items = [{"src": images.thumbnail(data, row), "caption": image_name(data, row), "note": "", "id": row} for row in rows]
+    items = [{"src": images.thumbnail(data, row), "caption": image_name(data, row), "note": "", "id": None} for row in rows]
     return {"title": title, "hint": hint, "items": items}
 
 

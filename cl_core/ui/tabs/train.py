@@ -263,7 +263,9 @@ def build(page: Page, opened: Event) -> None:
         remove_folder(folder.path)
         found, seen = names(jobs, access.viewer(request)), page.store.names(access.viewer(request))
         models = gr.update(choices=seen)
-        return gr.update(choices=found, value=found[0] if found else None), models, name, gr.update(visible=True)
+        first = found[0] if found else ""
+        changes = gr.update(choices=found, value=first or None), models, name, gr.update(visible=True)
+        return *changes, *watched_by(request, first, "")
 
     def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
         access.check("train", request)
@@ -272,7 +274,8 @@ def build(page: Page, opened: Event) -> None:
         restore_folder(folder)
         viewer = access.viewer(request)
         models = gr.update(choices=page.store.names(viewer))
-        return gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
+        changes = gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
+        return *changes, *watched_by(request, name, "")
 
     def plan_of(*given: Any) -> str:
         try:
@@ -286,8 +289,8 @@ def build(page: Page, opened: Event) -> None:
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
-    remove.click(page.handles(taken_away), runs, [runs, page.model, removed, undo], **PRESSED)
-    undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo], **PRESSED)
+    remove.click(page.handles(taken_away), runs, [runs, page.model, removed, undo, *watched], **PRESSED)
+    undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo, *watched], **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, message], **PRESSED)
     opened(page.handles(listed), runs, [form[0], runs, *watched], **QUICK)

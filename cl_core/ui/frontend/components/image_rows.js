@@ -40,16 +40,16 @@ function rowSection(row, r) {
   const heading = build("div", "cl-heading");
   heading.append(build("h2", "cl-title", row.title), build("span", "cl-hint", row.hint));
   const items = build("div", "cl-items");
-  const buttons = row.items.map((item, i) => {
-    const button = buildButton("cl-item", "");
-    button.title = item.caption;
-    Object.assign(button.dataset, { row: r, item: i });
+  const frames = row.items.map((item, i) => {
+    const frame = item.id === null ? build("div", "cl-item") : buildButton("cl-item", "");
+    frame.title = item.caption;
+    Object.assign(frame.dataset, { row: r, item: i });
     const image = Object.assign(document.createElement("img"), { src: item.src, alt: item.caption });
-    button.append(image, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note));
-    if (item.detail) button.append(build("span", "cl-detail", item.detail));
-    return button;
+    frame.append(image, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note));
+    if (item.detail) frame.append(build("span", "cl-detail", item.detail));
+    return frame;
   });
-  items.append(...buttons);
+  items.append(...frames);
   section.append(heading, items);
   return section;
 }
