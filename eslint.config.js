@@ -2,7 +2,7 @@ import js from "@eslint/js";
 
 const FRONTEND = "cl_core/ui/frontend";
 const BROWSER = [
-  ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLImageElement", "HTMLInputElement", "Image", "ImageData"],
+  ...["AbortController", "Event", "EventTarget", "HTMLElement", "HTMLButtonElement", "HTMLImageElement", "HTMLInputElement", "Image", "ImageData"],
   ...["DataTransfer", "Element", "File", "MutationObserver"],
   ...["Node", "ResizeObserver", "ShadowRoot", "URL", "URLSearchParams", "Blob", "FormData", "TextEncoder", "XMLHttpRequest", "DOMParser", "atob", "fetch"],
   ...["cancelAnimationFrame", "clearInterval", "clearTimeout", "document", "getComputedStyle", "history", "localStorage"],

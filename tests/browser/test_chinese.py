@@ -17,13 +17,14 @@ NAMES = {
     *("NCE", "InfoNCE", "NT-Xent", "SimCLR", "SimSiam", "SupCon", "MoCo", "WordNet", "Noto Emoji", "Fashion-MNIST", "MNIST"),
     *("PCA", "UMAP", "t-SNE", "kNN", "k-means", "softmax", "CIFAR-", "Hub", "Hugging Face Hub", "timm", "ImageNet", "CLIP"),
     *("GPU", "GB", "MB", "cpu", "cuda", "PNG", "SVG", "CSV", "English", "Enter", "Shift", "HF_TOKEN", "ResNet-"),
-    *("BMP", "GIF", "JPEG", "TIFF", "WebP", "zip", "tar", "train", "test"),
+    *("OK", "BMP", "GIF", "JPEG", "TIFF", "WebP", "zip", "tar", "train", "test"),
     *("CPC", "CLIP", "EM", "Damrich", "Z", "ln Z", "k q"),
     *("OWNER/NAME", "REVISION", "hf auth login", "python", "cnn", "small-resnet", "resnet", "apache-", "Stylianou"),
 }
 # Formulas, commands and units.
 SIGNS = re.compile(r"^(?:[a-z]|exp|log|ln|es|k es|top-|σ|m cl_core.*|help|[a-z]+\d*)$")
 FORMULAS = ".cl-formula, .cl-symbols, code, .main-svg, .cl-plot, #words-map, #words-answers, [role=option], input, .glossary"
+FORMULAS += ", #images-facts"  # title and license of a data set
 
 
 def test_there_is_no_english_sentence_on_the_chinese_page(browser: Browser, app_url: str) -> None:

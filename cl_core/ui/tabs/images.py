@@ -213,6 +213,11 @@ def removable(access: Access, name: str, visitor: str) -> bool:
     return name in imported_names() and (not access.strangers or (visitor != "" and imported_owner(name) == visitor))
 
 
+def first_shown(names: list[str]) -> str:
+    """The data set that is shown at first: the last imported one by name, else the first bundled one."""
+    return next((name for name in reversed(names) if name not in DATASETS), names[0])
+
+
 def check_unused(jobs: Jobs, name: str) -> None:
     """Check that no run trains on a data set.
 
@@ -283,7 +288,7 @@ def build(page: Page, opened: Event) -> None:
 
     def listed(request: gr.Request, name: str | None) -> Any:
         found = dataset_names(access.viewer(request))
-        return gr.update(choices=found, value=name if name in found else found[-1])
+        return gr.update(choices=found, value=name if name in found else first_shown(found))
 
     which.click(None, js=TO_COMPARISON, api_visibility="private")
     if access.training:
@@ -341,7 +346,7 @@ def build(page: Page, opened: Event) -> None:
         check_unused(page.jobs, name)
         remove_imported(name)
         found = dataset_names(access.viewer(request))
-        return gr.update(choices=found, value=found[-1]), name, gr.update(visible=True)
+        return gr.update(choices=found, value=first_shown(found)), name, gr.update(visible=True)
 
     def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
         visitor = access.check("import", request)

@@ -50,6 +50,11 @@ function rowSection(row, r) {
     return frame;
   });
   items.append(...frames);
+  if (!frames.some((frame) => frame instanceof HTMLButtonElement)) {
+    items.tabIndex = 0; // what scrolls can be scrolled with the keyboard
+    items.setAttribute("role", "group");
+    items.setAttribute("aria-label", row.title);
+  }
   section.append(heading, items);
   return section;
 }
