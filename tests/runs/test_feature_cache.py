@@ -9,7 +9,7 @@ import torch
 
 from cl_core.data.registry import load_dataset
 from cl_core.runs import feature_cache
-from cl_core.runs.feature_cache import all_features
+from cl_core.runs.feature_cache import all_features, features_of
 from cl_core.runs.store import load_run, run_features
 
 
@@ -35,3 +35,16 @@ def test_large_features_are_not_stored(small_run: Path, own_cache: Path, monkeyp
     monkeypatch.setattr(feature_cache, "MOST_STORED", 1000)
     all_features(load_run(str(small_run)), load_dataset("digits"))
     assert not list(own_cache.glob("features/*"))
+
+
+def test_features_of_images_that_are_not_stored_are_computed(
+    small_run: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large data set only the gallery and the images on the map are stored: the test split."""
+    run, data = load_run(str(small_run)), load_dataset("digits")
+    monkeypatch.setattr(feature_cache, "is_cached", lambda _: True)  # as of a public encoder
+    monkeypatch.setattr(feature_cache, "cached_rows", lambda dataset: dataset.test)
+    rows = torch.tensor([5, int(data.test[3]), 0, int(data.test[0])])
+    expected = run_features(run, data.images[rows])
+    assert torch.allclose(features_of(run, data, rows), expected, atol=2e-3)  # stored as float16
+    assert len(features_of(run, data, data.test)) == len(data.test)
