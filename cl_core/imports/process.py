@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from cl_core.errors import EXIT_USER_ERROR, UserError, error_to_json, is_out_of_memory, quoted
+from cl_core.system.pipes import report
 
 EXIT_STOPPED = 75
 LISTED = 200  # skipped files
@@ -64,10 +64,8 @@ def carry_out(order: Order, progress: Any = None) -> list[UserError]:
     )
 
 
-def _report(content: dict[str, Any]) -> None:
-    """Write a line to standard output, unbuffered; ignored where the reader is gone."""
-    with contextlib.suppress(OSError):
-        os.write(1, f"{json.dumps(content, default=str)}\n".encode())
+def _report(**content: Any) -> None:
+    report(json.dumps(content, default=str))
 
 
 def _end_with(stream: Any) -> None:
@@ -83,18 +81,18 @@ def main() -> int:
     order = Order.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     try:
-        skipped = carry_out(order, lambda fraction: _report({"fraction": fraction}))
+        skipped = carry_out(order, lambda fraction: _report(fraction=fraction))
     except UserError as error:
         if "source" in error.values and order.shown:
             error.values["source"] = quoted(order.shown)
-        _report({"problem": error_to_json(error)})
+        _report(problem=error_to_json(error))
         return EXIT_USER_ERROR
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        _report({"problem": error_to_json(UserError("images.no_memory"))})
+        _report(problem=error_to_json(UserError("images.no_memory")))
         return EXIT_USER_ERROR
-    _report({"skipped": [error_to_json(error) for error in skipped[:LISTED]], "count": len(skipped)})
+    _report(skipped=[error_to_json(error) for error in skipped[:LISTED]], count=len(skipped))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from cl_core.data.dataset import Dataset
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.training.setup import data_shape
+from cl_core.training.setup import data_shape, steps_per_epoch
 
 LEAST_BATCH = 64  # images: SimCLR's negatives are the rest of the batch
 LEAST_TEMPERATURE = 0.02  # below, nearly all weight is on the hardest negative (Wang and Liu 2021)
@@ -20,42 +20,42 @@ LEAST_SPLIT = 8  # images that are normalized together
 
 
 @dataclasses.dataclass(frozen=True)
-class Warning:
+class SettingWarning:
     """Something known about these settings. key: of its sentence in the locale files, below `train.warn`."""
 
     key: str
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def warnings_for(config: RunConfig, dataset: Dataset) -> list[Warning]:
+def warnings_for(config: RunConfig, dataset: Dataset) -> list[SettingWarning]:
     """What is known to go wrong with these settings, most serious first."""
-    found: list[Warning] = []
+    found: list[SettingWarning] = []
     count = data_shape(config, dataset).instances
     batch = min(config.batch_size, count)
-    steps = count // max(1, batch) * config.epochs
+    steps = steps_per_epoch(config, dataset) * config.epochs
     if config.method == "simsiam" and not config.projection_last_norm:
         if not config.stop_gradient:
-            found.append(Warning("stop_gradient"))
+            found.append(SettingWarning("stop_gradient"))
         if not config.predictor:
-            found.append(Warning("predictor"))
+            found.append(SettingWarning("predictor"))
     if METHODS[config.method].has_temperature:
         if config.temperature < LEAST_TEMPERATURE:
-            found.append(Warning("cold", {"least": LEAST_TEMPERATURE}))
+            found.append(SettingWarning("cold", {"least": LEAST_TEMPERATURE}))
         elif config.temperature > MOST_TEMPERATURE:
-            found.append(Warning("hot", {"most": MOST_TEMPERATURE}))
+            found.append(SettingWarning("hot", {"most": MOST_TEMPERATURE}))
     if config.lr > HIGH_RATES[config.optimizer]:
-        found.append(Warning("rate", {"most": HIGH_RATES[config.optimizer], "optimizer": config.optimizer}))
+        found.append(SettingWarning("rate", {"most": HIGH_RATES[config.optimizer], "optimizer": config.optimizer}))
     if config.method in ("simclr", "supcon") and batch < LEAST_BATCH:
-        found.append(Warning("batch", {"batch": batch, "negatives": 2 * batch - 2, "least": LEAST_BATCH}))
+        found.append(SettingWarning("batch", {"batch": batch, "negatives": 2 * batch - 2, "least": LEAST_BATCH}))
     if config.method == "moco":
         if config.queue_size > count:
-            found.append(Warning("queue", {"queue": f"{config.queue_size:,}", "count": f"{count:,}"}))
+            found.append(SettingWarning("queue", {"queue": f"{config.queue_size:,}", "count": f"{count:,}"}))
         if config.key_momentum < 1 and steps < LAGS / (1 - config.key_momentum):
-            found.append(Warning("momentum", {"momentum": config.key_momentum, "steps": f"{steps:,}"}))
+            found.append(SettingWarning("momentum", {"momentum": config.key_momentum, "steps": f"{steps:,}"}))
         if batch // config.batch_norm_splits < LEAST_SPLIT:
-            found.append(Warning("splits", {"images": batch // config.batch_norm_splits}))
+            found.append(SettingWarning("splits", {"images": batch // config.batch_norm_splits}))
     if config.augment.crop_scale_min == 1.0:
-        found.append(Warning("crop"))
+        found.append(SettingWarning("crop"))
     if steps < LEAST_STEPS:
-        found.append(Warning("short", {"steps": f"{steps:,}", "least": LEAST_STEPS}))
+        found.append(SettingWarning("short", {"steps": f"{steps:,}", "least": LEAST_STEPS}))
     return found

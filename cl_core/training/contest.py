@@ -32,7 +32,7 @@ from cl_core.system.files import write_json
 from cl_core.training.distributed import World
 from cl_core.training.loop import Training
 from cl_core.training.recorder import BriefRecorder, begin
-from cl_core.training.setup import build_method, check_data, data_shape, image_size, uses_labels
+from cl_core.training.setup import build_method, check_data, image_size, steps_per_epoch, uses_labels
 from cl_core.training.tournament import FILE, Entry, Kind, Tournament, TournamentConfig, read_tournament, run_config
 
 MOST_QUERIES, MOST_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
@@ -84,8 +84,7 @@ class Contest:
             split = split_of(self.judged, labels_seen)
             self.split = split if len(split.queries) and len(split.gallery) else None
         if self.split:
-            state.measure, state.rule = "knn", self.split.rule
-            state.queries, state.gallery = len(self.split.queries), len(self.split.gallery)
+            state.measure, state.queries, state.gallery = "knn", len(self.split.queries), len(self.split.gallery)
         else:
             state.measure, state.queries, state.gallery = "pairs", len(self.paired), len(self.paired)
 
@@ -221,13 +220,8 @@ class Contest:
         untrained = self._entry("untrained")
         measuring = untrained.seconds if untrained else 0.0
         left = 60 * config.minutes - self._spent() - measuring * len(waiting)
-        training = self._steps_per_epoch(method) * self.state.s_per_step[method]
+        training = max(1, steps_per_epoch(run_config(config, method, 1, 0, self.data), self.data)) * self.state.s_per_step[method]
         return max(0, min(MOST_EPOCHS, int(left / max(1, len(waiting)) / max(training, 1e-9))))
-
-    def _steps_per_epoch(self, method: str) -> int:
-        config = run_config(self.state.config, method, 1, 0, self.data)
-        count = data_shape(config, self.data).instances
-        return max(1, count // min(config.batch_size, count))
 
     def _affordable(self, method: str, seed: int) -> bool:
         entry = self._entry(method)

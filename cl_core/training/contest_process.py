@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from cl_core.errors import EXIT_USER_ERROR, error_to_json, from_validation
 from cl_core.runs.config import RunState
 from cl_core.system.device import choose_device
+from cl_core.system.pipes import report
 from cl_core.training.contest import Contest
-from cl_core.training.job_process import StopRequest, attempt, limit_memory, report
+from cl_core.training.job_process import StopRequest, attempt, limit_memory
 from cl_core.training.tournament import TournamentConfig, read_tournament
 
 

@@ -25,6 +25,7 @@ from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
 from cl_core.system.device import choose_device
+from cl_core.system.pipes import report
 from cl_core.system.zero_gpu import on_zero_gpu
 from cl_core.training.estimate import check_affordable, memory_limit
 from cl_core.training.recorder import begin, start
@@ -86,12 +87,6 @@ def train_on_lent_gpu(path: str, settings: dict[str, Any]) -> tuple[RunState | N
     """`train_until` for as long as one call has the GPU. Errors are returned: of a raised one only the name is transferred."""
     until = time.monotonic() + LENT_GPU_S
     return attempt(lambda: train_until(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
-
-
-def report(line: str) -> None:
-    """Write a line to standard output, unbuffered; ignored where the reader is gone."""
-    with contextlib.suppress(OSError):
-        os.write(1, f"{line}\n".encode())
 
 
 class StopRequest:

@@ -44,6 +44,12 @@ def data_shape(config: RunConfig, dataset: Dataset) -> DataShape:
     return DataShape(count, len(dataset.classes))
 
 
+def steps_per_epoch(config: RunConfig, dataset: Dataset) -> int:
+    """Steps of an epoch in one process; a short last batch is dropped."""
+    count = data_shape(config, dataset).instances
+    return count // max(1, min(config.batch_size, count))
+
+
 def build_method(config: RunConfig, dataset: Dataset) -> Method:
     """The method with initial weights, drawn from the run's seed; torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):

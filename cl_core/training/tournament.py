@@ -86,7 +86,7 @@ class Tournament(BaseModel):
 
     Attributes:
         measure: "knn", or "pairs" without labels.
-        protocol: numbers of queries and images of the gallery, and the rule of the split.
+        queries, gallery: numbers of images; without labels both are those of the pairs.
         spent: seconds of work so far. doing: the entry that is worked on.
         s_per_step: measured, by method. step, steps: of the training in progress.
     """
@@ -96,7 +96,6 @@ class Tournament(BaseModel):
     measure: Literal["knn", "pairs"] = "knn"
     queries: int = 0
     gallery: int = 0
-    rule: str = ""
     spent: float = 0.0
     doing: str = ""
     s_per_step: dict[str, float] = {}

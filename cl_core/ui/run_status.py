@@ -32,6 +32,25 @@ def folder_of(name: str) -> RunFolder:
     return RunFolder(trained_dir() / name)
 
 
+def numbered_folder(root: Path, stem: str) -> Path:
+    """A new folder below `root`, called `stem` and the first free number.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    number = 0
+    while True:
+        number += 1
+        path = root / f"{stem}-{number}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError("train.no_folder", folder=root, reason=error.strerror) from None
+        return path
+
+
 @dataclasses.dataclass(frozen=True)
 class RunStatus:
     """The state of a run at one moment, read once.

@@ -11,7 +11,7 @@ from cl_core.system.device import choose_device
 from cl_core.text import text
 from cl_core.training.advice import warnings_for
 from cl_core.training.estimate import estimate
-from cl_core.training.setup import data_shape
+from cl_core.training.setup import steps_per_epoch
 
 
 def training_plan(config: RunConfig) -> str:
@@ -21,8 +21,7 @@ def training_plan(config: RunConfig) -> str:
         UserError: there is no such data set, or not such an encoder at this size.
     """
     data = load_dataset(config.dataset)
-    count = data_shape(config, data).instances
-    steps = max(1, count // max(1, min(config.batch_size, count))) * config.epochs
+    steps = max(1, steps_per_epoch(config, data)) * config.epochs
     parts = []
     seconds = _seconds_per_step(config)
     if seconds is not None:

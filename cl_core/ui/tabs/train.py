@@ -34,7 +34,7 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.progress import result
-from cl_core.ui.run_status import RunStatus, folder_of, read_status, status
+from cl_core.ui.run_status import RunStatus, folder_of, numbered_folder, read_status, status
 from cl_core.ui.tabs.curves import figures_of
 from cl_core.ui.training_plan import training_plan
 from cl_core.ui.uploads import uploads_dir
@@ -71,17 +71,7 @@ def new_folder(config: RunConfig) -> RunFolder:
     Raises:
         UserError: the folder cannot be made.
     """
-    number, root = 0, trained_dir()
-    while True:
-        number += 1
-        path = root / f"{config.dataset}-{config.method}-{number}"
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError("train.no_folder", folder=root, reason=error.strerror) from None
-        return RunFolder(path)
+    return RunFolder(numbered_folder(trained_dir(), f"{config.dataset}-{config.method}"))
 
 
 def names(jobs: Jobs, viewer: str | None = None) -> list[str]:

@@ -30,6 +30,7 @@ from cl_core.ui.explanation import emphasized
 from cl_core.ui.glossary import with_hints
 from cl_core.ui.page import Page
 from cl_core.ui.progress import progress_bar, result, time_left
+from cl_core.ui.run_status import numbered_folder
 
 USUAL = ("simclr", "moco", "simsiam")
 WITH_LABELS = ("supcon",)
@@ -50,17 +51,7 @@ def new_contest(dataset: str) -> Path:
     Raises:
         UserError: it cannot be made.
     """
-    number, root = 0, contests_dir()
-    while True:
-        number += 1
-        path = root / f"{dataset}-{number}"
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError("train.no_folder", folder=root, reason=error.strerror) from None
-        return path
+    return numbered_folder(contests_dir(), dataset)
 
 
 def latest(dataset: str, access: Access, request: gr.Request | None) -> Path | None:
