@@ -6,15 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from cl_core.errors import EXIT_USER_ERROR, error_to_json, from_validation
+from cl_core.errors import EXIT_USER_ERROR, error_to_json
 from cl_core.runs.config import RunState
 from cl_core.system.device import choose_device
 from cl_core.system.pipes import report
 from cl_core.training.contest import Contest
 from cl_core.training.job_process import StopRequest, attempt, limit_memory
-from cl_core.training.tournament import TournamentConfig, read_tournament
+from cl_core.training.tournament import checked_config, read_tournament
 
 
 def compete(path: Path, settings: dict[str, object], stop: StopRequest) -> RunState:
@@ -24,10 +22,7 @@ def compete(path: Path, settings: dict[str, object], stop: StopRequest) -> RunSt
         UserError: a setting is out of range, or a method cannot learn from the images.
     """
     known = read_tournament(path)
-    try:
-        config = known.config if known else TournamentConfig.model_validate(settings)
-    except ValidationError as error:
-        raise from_validation(error) from None
+    config = known.config if known else checked_config(settings)
     state = Contest(path, config, choose_device(), stop).run().state
     return "finished" if state == "finished" else "stopped"
 

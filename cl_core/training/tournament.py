@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cl_core.data.dataset import Dataset
-from cl_core.errors import UserError
+from cl_core.errors import UserError, from_validation
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.system.files import read_bytes
@@ -49,6 +49,18 @@ class TournamentConfig(BaseModel):
             if each not in TRAINABLE:
                 raise ValueError(each)
         return tuple(dict.fromkeys(value))
+
+
+def checked_config(values: Mapping[str, Any]) -> TournamentConfig:
+    """Settings as they were given.
+
+    Raises:
+        UserError: one is out of range or missing.
+    """
+    try:
+        return TournamentConfig.model_validate(values)
+    except ValidationError as error:
+        raise from_validation(error) from None
 
 
 class Entry(BaseModel):

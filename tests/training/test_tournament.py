@@ -19,7 +19,16 @@ from cl_core.evaluation.knn import evaluate_knn
 from cl_core.networks.embedding import pixel_features
 from cl_core.training import contest
 from cl_core.training.contest import Contest, evaluated_rows, paired_rows, pairs_found
-from cl_core.training.tournament import BRIEF, Entry, Tournament, TournamentConfig, rank_entries, read_tournament, run_config
+from cl_core.training.tournament import (
+    BRIEF,
+    Entry,
+    Tournament,
+    TournamentConfig,
+    checked_config,
+    rank_entries,
+    read_tournament,
+    run_config,
+)
 
 CPU = torch.device("cpu")
 
@@ -103,6 +112,8 @@ def test_pairs_that_find_each_other() -> None:
 def test_settings_out_of_range(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TournamentConfig.model_validate({"dataset": "digits", "methods": ("simclr",), "minutes": 1.0} | changes)
+    with pytest.raises(UserError):
+        checked_config({"dataset": "digits", "methods": ["simclr"], "minutes": 1.0} | changes)
 
 
 @pytest.fixture

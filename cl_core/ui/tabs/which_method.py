@@ -20,7 +20,15 @@ from cl_core.system.paths import trained_dir
 from cl_core.text import text, texts
 from cl_core.training.jobs import Jobs
 from cl_core.training.setup import check_data
-from cl_core.training.tournament import Standing, Tournament, TournamentConfig, rank_entries, read_tournament, run_config
+from cl_core.training.tournament import (
+    Standing,
+    Tournament,
+    TournamentConfig,
+    checked_config,
+    rank_entries,
+    read_tournament,
+    run_config,
+)
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view
@@ -253,7 +261,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
         visitor = access.check("train", request)
         if not names:
             raise UserError("contest.no_method")
-        start(access, jobs, TournamentConfig(dataset=dataset, methods=tuple(names), minutes=given), visitor)
+        start(access, jobs, checked_config({"dataset": dataset, "methods": names, "minutes": given}), visitor)
         return follow(request, dataset, "")
 
     def stopped(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
