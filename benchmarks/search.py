@@ -21,9 +21,9 @@ from PIL import Image
 from benchmarks.table import Row
 from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.registry import load_dataset
-from cl_core.explore import vector_index as nearest_module
 from cl_core.explore.gallery import run_gallery
-from cl_core.explore.vector_index import FlatIndex, HNSWIndex, build_index
+from cl_core.explore.hnsw import hnsw_index
+from cl_core.explore.vector_index import FlatIndex
 from cl_core.runs.store import load_run
 
 QUERIES = 25
@@ -76,18 +76,13 @@ def growth(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> list
 
 
 def _index(made: torch.Tensor, queries: torch.Tensor, exact: FlatIndex) -> dict[str, float]:
-    limit, nearest_module.EXACT_UP_TO = nearest_module.EXACT_UP_TO, 0
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            index = build_index(made, Path(folder) / "index")
-            built = time.perf_counter() - began
-            assert isinstance(index, HNSWIndex)
-            found, expected = index.search(queries, 10)[1], exact.search(queries, 10)[1]
-            recall = (expected[:, :, None] == found[:, None]).any(2).float().mean().item()
-            return {"index_ms": median_ms(partial(index.search, queries[:1], 10)), "recall_10": recall, "index_build_s": built}
-    finally:
-        nearest_module.EXACT_UP_TO = limit
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        index = hnsw_index(made, Path(folder) / "index")
+        built = time.perf_counter() - began
+        found, expected = index.search(queries, 10)[1], exact.search(queries, 10)[1]
+        recall = (expected[:, :, None] == found[:, None]).any(2).float().mean().item()
+        return {"index_ms": median_ms(partial(index.search, queries[:1], 10)), "recall_10": recall, "index_build_s": built}
 
 
 def rows() -> list[Row]:

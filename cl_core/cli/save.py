@@ -1,4 +1,4 @@
-"""`save`: write features, neighbors, the encoder or the map of a model to a file."""
+"""`save`: write features, neighbors, doubtful images, the encoder or the map of a model to a file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 from cl_core.cli.options import Commands, add_checkpoint, add_command
 
-KINDS = ("features", "neighbors", "encoder", "map")
+KINDS = ("features", "neighbors", "review", "encoder", "map")
 
 
 def add_parser(commands: Commands) -> None:
-    description = "Write a model's features (.csv, .npz, .parquet), neighbors (.csv), encoder (.onnx, .pt2) or map (.html)."
+    description = (
+        "Write a model's features (.csv, .npz, .parquet), neighbors, review (.csv), encoder (.onnx, .pt2) or map (.html)."
+    )
     parser = add_command(commands, "save", save, description)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("file", type=Path, metavar="FILE", help="it must not exist yet")

@@ -15,12 +15,14 @@ from cl_core.runs import portable
 KINDS: dict[str, tuple[str, ...]] = {
     "features": tables.SUFFIXES,
     "neighbors": (".csv",),
+    "review": (".csv",),
     "encoder": portable.SUFFIXES,
     "map": (".html",),
 }
 WRITERS: dict[str, Callable[[Model, Path], object]] = {
     "features": tables.write_features,
     "neighbors": tables.write_neighbors,
+    "review": tables.write_review,
     "encoder": lambda model, path: portable.export_encoder(model.run, path),
     "map": write_map_page,
 }

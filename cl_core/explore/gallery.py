@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
 from cl_core.errors import UserError
 from cl_core.explore.descriptors import KEY, Whitening, describe
-from cl_core.explore.vector_index import VectorIndex, build_index
+from cl_core.explore.vector_index import FlatIndex, VectorIndex, build_index
 from cl_core.networks.embedding import embed, pixel_features
 from cl_core.runs.feature_cache import features_of, is_cached
 from cl_core.runs.store import Run, map_key, on_device
@@ -78,32 +78,33 @@ class Gallery:
         cosines = self.features @ self.feature(row)[0]
         return [float(cosines[groups[self.rows] == groups[other]].max()) for other in others]
 
-    def search(self, queries: Tensor, top: int, excluded: Tensor | None = None) -> list[list[Neighbor]]:
+    def search(
+        self, queries: Tensor, top: int, excluded: Sequence[Collection[int]] | None = None, among: Tensor | None = None
+    ) -> list[list[Neighbor]]:
         """The groups nearest to each query, best first.
 
         Args:
             queries: (Q, D) features of length 1.
             top: results for each query, >= 1; fewer where there are fewer groups.
-            excluded: (Q,) int64, for each query a group that is no result, such as its own; -1 for none.
+            excluded: for each query groups that are no results, such as its own.
+            among: (N,) bool, the images of the data set that may be results; by default all. This search is exact.
         """
         answers: list[list[Neighbor]] = []
+        positions = None if among is None else among[self.rows].nonzero()[:, 0]
+        index = self.index if positions is None else FlatIndex(self.features[positions])
+        groups = self.dataset.groups[self.rows if positions is None else self.rows[positions]]
         for start in range(0, len(queries), QUERY_BATCH):
             part = slice(start, start + QUERY_BATCH)
-            answers += self._search(queries[part], top, None if excluded is None else excluded[part])
-        return answers
-
-    def _search(self, queries: Tensor, top: int, excluded: Tensor | None) -> list[list[Neighbor]]:
-        groups = self.dataset.groups[self.rows]
-        # So many images belong to at least `top` groups besides the excluded one.
-        count = (top + (excluded is not None)) * self._largest_group
-        cosines, rows = self.index.search(queries, count)
-        answers = []
-        for query, (values, positions) in enumerate(zip(cosines.tolist(), rows, strict=True)):
-            best: dict[int, float] = {}
-            for group, cosine in zip(groups[positions].tolist(), values, strict=True):
-                if excluded is None or group != int(excluded[query]):
-                    best.setdefault(group, cosine)
-            answers.append([self._neighbor(rank, *item) for rank, item in enumerate(list(best.items())[:top], 1)])
+            left_out = excluded[part] if excluded else [()] * len(queries[part])
+            # So many images belong to at least `top` groups besides the excluded ones.
+            count = (top + max(map(len, left_out), default=0)) * self._largest_group
+            cosines, found = index.search(queries[part], count)
+            for values, at, without in zip(cosines.tolist(), found, left_out, strict=True):
+                best: dict[int, float] = {}
+                for group, cosine in zip(groups[at].tolist(), values, strict=True):
+                    if group not in without:
+                        best.setdefault(group, cosine)
+                answers.append([self._neighbor(rank, *item) for rank, item in enumerate(list(best.items())[:top], 1)])
         return answers
 
     @cached_property

@@ -6,7 +6,7 @@ The page, the API, the command line and notebooks all hold this object. A name i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property, partial
 from typing import Any, Literal, overload
 
@@ -26,6 +26,7 @@ from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
 from cl_core.explore.regions import Kept, Region, kept, majority_accuracy, regions
 from cl_core.explore.report import Report, compare_with_baselines
+from cl_core.explore.review import Review, review
 from cl_core.explore.why_similar import Explained, explain_images
 from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
@@ -48,11 +49,15 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclasses.dataclass(frozen=True)
 class Query:
-    """One image (1, 3, S, S) uint8 to search for; `without`: the group that is no answer, -1 for none."""
+    """One image (1, 3, S, S) uint8 to search for.
+
+    without: groups that are no answers. among: (N,) bool, the images that may be; None for all.
+    """
 
     image: Tensor
     top: int
-    without: int
+    without: Collection[int] = ()
+    among: Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +78,15 @@ def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]
     alike = len({image.shape for image in images}) == 1
     parts = [gallery.embedder(torch.cat(images))] if alike else [gallery.embedder(image) for image in images]
     features = torch.cat(parts)
-    without = torch.tensor([query.without for query in queries])
-    answers = gallery.search(features, max(query.top for query in queries), without)
-    return [found[: query.top] for found, query in zip(answers, queries, strict=True)]
+    everywhere = [number for number, query in enumerate(queries) if query.among is None]
+    together = [queries[number] for number in everywhere]
+    top = max((query.top for query in together), default=1)
+    found = gallery.search(features[everywhere], top, [query.without for query in together])
+    answers = dict(zip(everywhere, found, strict=True))
+    for number, query in enumerate(queries):
+        if query.among is not None:
+            answers[number] = gallery.search(features[number : number + 1], query.top, [query.without], query.among)[0]
+    return [answers[number][: query.top] for number, query in enumerate(queries)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +102,7 @@ class Caches:
     regions: Memo[tuple[list[Region], Kept]] = dataclasses.field(default_factory=lambda: Memo(100))
     choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
     reasons: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(200))  # of `explain`
+    reviews: Memo[Review] = dataclasses.field(default_factory=lambda: Memo(16))
     batches: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(64, 2e8))  # of `explore.batch`
 
 
@@ -224,13 +236,21 @@ class Model:
             raise UserError("model.one_image", count=len(batch))
         return self.search_tensor(batch, top, space)
 
-    def search_tensor(self, image: Tensor, top: int, space: Space = "trained", without: int | None = None) -> list[Neighbor]:
+    def search_tensor(
+        self,
+        image: Tensor,
+        top: int,
+        space: Space = "trained",
+        without: Collection[int] = (),
+        among: Tensor | None = None,
+    ) -> list[Neighbor]:
         """`search` for an image (1, 3, S, S) uint8; concurrent queries share one batch.
 
         Args:
-            without: a group that is no answer, such as the image's own.
+            without: groups that are no answers, such as the image's own.
+            among: (N,) bool, the images of the data set that may be answers; by default all.
         """
-        return self._gallery(space).search(Query(image, top, -1 if without is None else without))
+        return self._gallery(space).search(Query(image, top, without, among))
 
     def explain(self, image: Tensor, row: int) -> tuple[float, list[Explained], list[Tensor]]:
         """Why an image is similar to one of the data set: by the features of the whole images, as on the map.
@@ -258,6 +278,10 @@ class Model:
             return galleries.get(key, lambda: BatchedGallery.of(pixel_gallery(data, self.size)))
         run = self.run if space == "trained" else self.untrained
         return galleries.get(map_key(run, data), lambda: BatchedGallery.of(run_gallery(run, data)))
+
+    def review(self) -> Review:
+        """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""
+        return self.caches.reviews.get(map_key(self.run, self.dataset), lambda: review(self.gallery()))
 
     def map_cosines(self, image: Tensor, rows: Sequence[int], space: Space = "trained") -> list[float]:
         """Cosines of an image and those of the data set by the features of the whole images, as on the map.

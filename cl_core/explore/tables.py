@@ -1,4 +1,4 @@
-"""Features and nearest neighbors of a model's images as tables."""
+"""Features, nearest neighbors and doubtful images of a model as tables."""
 
 from __future__ import annotations
 
@@ -70,6 +70,28 @@ def write_neighbors(model: Model, path: Path, count: int = NEIGHBORS) -> None:
                         yield [row, names[row], rank, other, names[other], labels[other], f"{cosine:.6f}"]
 
     _write_csv(path, ["row", "name", "rank", "neighbor", "neighbor_name", "neighbor_class", "cosine"], rows())
+
+
+def write_review(model: Model, path: Path) -> None:
+    """Write for each image looked at what speaks for a copy, an outlier or a wrong label, as CSV.
+
+    Columns: row, name, class; the nearest image, its name and cosine; the mean cosine to the ten nearest; the share of their
+    votes for the image's own class; the class with most votes and its share. See `explore.review`.
+    """
+    data, found = model.dataset, model.review()
+    share, voted = found.votes.max(1)
+    own = found.votes.gather(1, data.labels[found.rows].clamp(min=0)[:, None])[:, 0]
+    numbers = found.cosines[:, 0], found.cosines.mean(1), own, share
+    columns = found.rows.tolist(), found.neighbors[:, 0].tolist(), voted.tolist(), *(each.tolist() for each in numbers)
+
+    def rows() -> Iterator[list[Any]]:
+        for row, near, label, cosine, mean, right, most in zip(*columns, strict=True):
+            named = [row, data.names[row], data.label_name(row), near, data.names[near], f"{cosine:.6f}", f"{mean:.6f}"]
+            voting = [f"{right:.4f}", data.classes[label] if most > 0 else "", f"{most:.4f}"]
+            yield named + (voting if data.labels[row] >= 0 else ["", *voting[1:]])
+
+    head = ["row", "name", "class", "nearest", "nearest_name", "nearest_cosine", "mean_cosine"]
+    _write_csv(path, [*head, "own_share", "voted_class", "voted_share"], rows())
 
 
 def _columns(model: Model) -> tuple[list[str], list[str], list[str]]:

@@ -159,7 +159,7 @@ class Api:
         _one_of("space", space, opened.spaces)
         data = opened.dataset
         row = opened.choices.get(image)
-        without = None if row is None else int(data.groups[row])
+        without = () if row is None else (int(data.groups[row]),)
         found = opened.search_tensor(_sized(opened, image), top, space, without)
         return [
             {"name": data.names[each.row], "class": data.family_names[int(data.families[each.row])], "cosine": each.cosine}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import open_tab
@@ -105,3 +106,47 @@ def test_why_an_answer_is_similar(page: Page) -> None:
     page.get_by_role("button", name="Sketch: fish").click()
     expect(reasons.locator("figcaption").first).to_have_text("your image")
     expect(reasons.locator(".cl-pick").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_an_answer_is_left_out_and_comes_back(page: Page) -> None:
+    open_tab(page, "Search")
+    cells = page.locator(ANSWERS).first.locator(".cl-cell")
+    first = cells.first.locator("img").get_attribute("alt") or ""
+    cells.first.hover()
+    page.get_by_role("button", name=f"Leave out of the answers: {first}").first.click()
+    back = page.get_by_role("button", name="Show again what was left out (1)")
+    expect(back).to_be_visible()
+    expect(page.locator(ANSWERS).first.locator(f"img[alt='{first}']")).to_have_count(0)
+    back.click()
+    expect(cells.first.locator("img")).to_have_attribute("alt", first)
+    expect(back).to_be_hidden()
+
+
+def test_answers_of_one_family_stay_limited_when_the_link_is_opened_again(page: Page) -> None:
+    open_tab(page, "Search")
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    page.locator("#search-among input").click()
+    page.get_by_role("option", name=re.compile("^animals & nature")).click()
+    expect(page).to_have_url(re.compile("among=family-3"))
+    names = page.locator(ANSWERS).first.locator(".cl-cell .cl-caption")
+    expect(names.first).not_to_have_text("high brightness symbol")
+    limited = names.all_inner_texts()
+    page.reload()
+    expect(names).to_have_text(limited)
+
+
+@pytest.mark.parametrize("kind", ["Near-duplicates", "Odd ones out", "Doubtful labels"])
+def test_images_worth_a_second_look_and_from_there_to_a_search(page: Page, kind: str) -> None:
+    open_tab(page, "Search")
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    page.locator("#search-find").get_by_text(kind).click()
+    expect(page.locator(ANSWERS)).to_have_count(1)
+    expect(page.locator(f"{ANSWERS} .cl-title")).to_have_text(kind)
+    items = page.locator(f"{ANSWERS} .cl-item")
+    expect(items).to_have_count(48)
+    expect(items.first.locator("img")).to_have_count(2 if kind == "Near-duplicates" else 1)
+    expect(page.locator("#search-why")).to_be_hidden()
+    items.first.click()
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    expect(page.get_by_role("radio", name="Similar images")).to_be_checked()
+    expect(page.locator("#search-why")).to_contain_text("Why is it similar?")

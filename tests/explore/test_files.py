@@ -51,6 +51,16 @@ def test_features_in_three_formats(small: Model, tmp_path: Path) -> None:
     assert stored["class"].tolist() == [data.label_name(row) for row in range(len(data))]
 
 
+def test_the_review_has_a_line_for_each_image(small: Model, tmp_path: Path) -> None:
+    files.save(small, "review", tmp_path / "r.csv")
+    found, data = pandas.read_csv(tmp_path / "r.csv", dtype={"class": str, "voted_class": str}), small.dataset
+    assert found["row"].tolist() == small.review().rows.tolist()
+    assert found["class"].tolist() == [data.label_name(row) for row in found["row"]]
+    doubtful = found[found["class"] != found["voted_class"]]
+    assert set(doubtful["row"]) == {each.row for each in small.review().doubtful_labels()}
+    assert (doubtful["own_share"] <= doubtful["voted_share"]).all()
+
+
 def test_neighbors_are_those_of_scikit_learn(small: Model, tmp_path: Path) -> None:
     files.save(small, "neighbors", tmp_path / "n.csv")
     found = pandas.read_csv(tmp_path / "n.csv")
@@ -103,7 +113,7 @@ def test_a_file_that_gives_other_features_is_not_kept(tmp_path: Path, monkeypatc
     [
         ("features", "f.txt", "cannot hold the features: give it one of the endings .csv, .npz, .parquet"),
         ("encoder", "e.csv", ".onnx, .pt2"),
-        ("nothing", "f.csv", "choose one of features, neighbors, encoder, map"),
+        ("nothing", "f.csv", "choose one of features, neighbors, review, encoder, map"),
         ("features", "there.csv", "exists"),
     ],
 )

@@ -42,9 +42,21 @@ def test_variants_are_one_result_represented_by_the_first(emoji_pixels: Gallery)
 
 def test_the_querys_own_group_can_be_excluded(emoji_pixels: Gallery) -> None:
     data = emoji_pixels.dataset
-    found = emoji_pixels.search(emoji_pixels.features[:1], 5000, data.groups[:1])[0]
+    found = emoji_pixels.search(emoji_pixels.features[:1], 5000, [data.groups[:1].tolist()])[0]
     assert len(found) == 1910
     assert all(data.groups[n.row] != data.groups[0] for n in found)
+
+
+def test_answers_from_chosen_images_are_those_of_a_search_of_all_without_the_rest(emoji_pixels: Gallery) -> None:
+    data = emoji_pixels.dataset
+    queries, among = emoji_pixels.features[:3], data.families == 3
+    everything = emoji_pixels.search(queries, 1911)
+    limited = emoji_pixels.search(queries, 6, [(), {int(data.groups[5])}, ()], among)
+    wanted = [[each.row for each in found if data.families[each.row] == 3][:6] for found in everything]
+    assert [[each.row for each in found] for found in limited] == wanted
+    best = int(data.groups[limited[0][0].row])
+    without = emoji_pixels.search(queries[:1], 5, [{best}], among)[0]
+    assert [each.row for each in without] == wanted[0][1:]
 
 
 def test_features_are_cached(small_run: Path, own_cache: Path) -> None:
@@ -97,7 +109,7 @@ def test_a_large_set_is_searched_in_its_test_part(monkeypatch: pytest.MonkeyPatc
     found = gallery.search(gallery.feature(row), 4)[0]
     assert found[0].row == row
     assert all(n.row in data.test for n in found)
-    answers = gallery.search(gallery.feature(row), 4, data.groups[[row]])[0]
+    answers = gallery.search(gallery.feature(row), 4, [{int(data.groups[row])}])[0]
     assert [n.row for n in answers][:3] == [n.row for n in found[1:]]
 
 

@@ -168,9 +168,9 @@ def test_concurrent_searches_find_what_each_would_alone() -> None:
     images = [data.images[row : row + 1] for row in range(0, 900, 100)]
     for space in ("trained", "pixels"):
         gallery = model.gallery(space)
-        alone = [gallery.search(gallery.embedder(image), 5, torch.tensor([i]))[0] for i, image in enumerate(images)]
+        alone = [gallery.search(gallery.embedder(image), 5, [{i}])[0] for i, image in enumerate(images)]
         with ThreadPoolExecutor(9) as pool:
-            waiting = [pool.submit(model.search_tensor, image, 5, space, i) for i, image in enumerate(images)]
+            waiting = [pool.submit(model.search_tensor, image, 5, space, {i}) for i, image in enumerate(images)]
             found = [each.result() for each in waiting]
         for one, other in zip(alone, found, strict=True):
             assert [each.cosine for each in one] == pytest.approx([each.cosine for each in other], abs=2e-3)
@@ -182,7 +182,7 @@ def test_queries_of_different_sizes_are_answered_together() -> None:
     model = ModelStore().get("emoji-simclr-small")
     data = model.dataset
     large, small = data.images[100:101], data.images[100:101, :, ::2, ::2].contiguous()
-    queries = [Query(large, 3, -1), Query(small, 2, -1)]
+    queries = [Query(large, 3), Query(small, 2)]
     found = _search_batch(model.gallery(), queries)
     alone = [_search_batch(model.gallery(), [query])[0] for query in queries]
     assert [[each.row for each in answers] for answers in found] == [[each.row for each in answers] for answers in alone]

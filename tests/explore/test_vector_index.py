@@ -1,8 +1,6 @@
-"""Exact search in chunks equals a full sort; the HNSW index has high recall and is stored and memory-mapped."""
+"""Exact search in chunks equals a full sort; more vectors get an HNSW index."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.explore import vector_index as module
-from cl_core.explore.vector_index import FlatIndex, HNSWIndex, build_index
+from cl_core.explore.hnsw import HNSWIndex
+from cl_core.explore.vector_index import FlatIndex, build_index
 
 
 @pytest.fixture(scope="module")
@@ -55,39 +54,3 @@ def test_the_number_of_vectors_selects_the_index(vectors: Tensor, monkeypatch: p
     assert isinstance(build_index(vectors), FlatIndex)
     monkeypatch.setattr(module, "EXACT_UP_TO", 2999)
     assert isinstance(build_index(vectors), HNSWIndex)
-
-
-def test_hnsw_finds_what_exact_search_finds(
-    vectors: Tensor, queries: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, expected_rows = FlatIndex(vectors).search(queries, 10)
-    monkeypatch.setattr(module, "EXACT_UP_TO", 0)
-    monkeypatch.setattr(module, "ADD_BATCH", 700)
-    fractions: list[float] = []
-    index = build_index(vectors, tmp_path / "index", fractions.append)
-    cosines, rows = index.search(queries, 10)
-    recall = (expected_rows[:, :, None] == rows[:, None]).any(2).float().mean()
-    assert recall >= 0.98
-    assert (expected_rows[:, 0] == rows[:, 0]).float().mean() >= 0.99
-    torch.testing.assert_close((vectors[rows] * queries[:, None]).sum(2), cosines, rtol=0, atol=1e-6)
-    assert bool((cosines[:, :-1] >= cosines[:, 1:]).all())
-    assert fractions == sorted(fractions)
-    assert fractions[-1] == 1
-    assert index.search(queries[:1], 5)[1].shape == (1, 5)
-
-
-def test_the_index_is_stored_mapped_and_rebuilt_if_damaged(
-    vectors: Tensor, queries: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "EXACT_UP_TO", 0)
-    file = tmp_path / "index"
-    first = build_index(vectors, file).search(queries, 5)[1]
-    monkeypatch.setattr(module, "_build_hnsw", lambda *_: pytest.fail("the index was built again"))
-    assert torch.equal(build_index(vectors, file).search(queries, 5)[1], first)
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "EXACT_UP_TO", 0)
-    for content in (b"something else", file.read_bytes()[:5000]):
-        file.write_bytes(content)
-        assert torch.equal(build_index(vectors, file).search(queries[:1], 1)[1], first[:1, :1])
-    build_index(vectors[:100], file)  # of other vectors, recognized by their number
-    assert len(build_index(vectors[:100], file).search(queries[:1], 1)[1]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
-from cl_core.ui.tabs import search
+from cl_core.ui.tabs import review, search
 
 MODEL = ModelStore().get("emoji-simclr-small")
 
@@ -43,3 +44,53 @@ def test_twelve_examples_are_offered_in_the_pages_language() -> None:
     found = search.show_examples(MODEL)["examples"]
     assert len(found) == 12
     assert all(each["src"].startswith("data:image/png;base64,") for each in found)
+
+
+def test_an_answer_is_left_out_of_every_space() -> None:
+    first = search.show(MODEL, None, "dog face")["rows"][0]["items"][1]
+    excluded, button = search.leave_out(MODEL, "", event(id=first["id"]))
+    assert button["visible"] and "(1)" in button["value"]
+    rows = search.show(MODEL, None, "dog face", excluded=excluded)["rows"]
+    assert all(first["id"] not in [item["id"] for item in row["items"]] and len(row["items"]) == 9 for row in rows)
+    assert search.leave_out(MODEL, excluded, event(id=7))[0] == f"{first['id']} 7"
+
+
+def test_what_the_page_sends_as_left_out_is_checked() -> None:
+    for sent in (None, -1, 10**9, "1", True):
+        assert search.leave_out(MODEL, "5", event(id=sent)) == ({"__type__": "update"},) * 2
+    groups = MODEL.dataset.groups
+    assert search.left_out(MODEL, "5 -1 x 99999999 ١ 12345678901234567890 6") == {int(groups[5]), int(groups[6])}
+    assert len(search.left_out(MODEL, "1 " * 10**5)) == 1
+
+
+def test_answers_are_limited_to_chosen_classes() -> None:
+    animals = MODEL.dataset.family_names.index("Animals & Nature")
+    for row in search.show(MODEL, None, "dog face", among=[f"family-{animals}"])["rows"]:
+        assert {int(MODEL.dataset.families[item["id"]]) for item in row["items"][1:]} == {animals}
+
+
+def test_parts_from_a_link() -> None:
+    assert search.read_parts("family-2,class-17", {}) == ["family-2", "class-17"]
+    for raw in ("", "family", "class-1;drop", "class-1234567", ",".join(["class-1"] * 21)):
+        with pytest.raises(ValueError):
+            search.read_parts(raw, {})
+
+
+def test_parts_of_another_data_set_leave_the_menu() -> None:
+    update = search.offered_parts(MODEL, ["family-2", "class-99999"])
+    assert update["value"] == ["family-2"] and update["visible"]
+    assert update["choices"][0] == ("smileys & emotion, all classes (169)", "family-0")
+
+
+@pytest.mark.parametrize("kind", review.KINDS)
+def test_images_worth_a_second_look(kind: str) -> None:
+    (row,) = search.show(MODEL, None, None, kind)["rows"]
+    assert len(row["items"]) == review.MOST
+    assert all(("pair" in item) == (kind == review.DUPLICATES) for item in row["items"])
+    (row,) = search.show(MODEL, None, None, kind, ["family-9"])["rows"]
+    assert {int(MODEL.dataset.families[item["id"]]) for item in row["items"]} == {9}
+
+
+def test_images_without_labels_have_no_doubtful_ones() -> None:
+    bare = SimpleNamespace(dataset=dataclasses.replace(MODEL.dataset, classes=[]))
+    assert review.show(bare, review.LABELS, None) == {"rows": [], "empty": "These images have no labels that could be doubted."}

@@ -24,7 +24,7 @@ def test_the_explanations_are_of_the_cosine_beside_the_answer() -> None:
     model = STORE.get("emoji-simclr-small")
     query = search.query_of(model, None, "dog face")
     rows = [each.row for each in model.search_tensor(query.image, 8, "trained", query.without)]
-    value = search.show_why(model, None, "dog face", 2)
+    value = search.show_why(model, None, "dog face", search.SIMILAR, [], "", 2)
     assert value["rank"] == 2
     assert value["cosine"] == pytest.approx(model.map_cosines(query.image, rows[2:3])[0], abs=1e-4)
     assert [each["caption"] for each in value["answers"]] == [model.dataset.names[row] for row in rows]
@@ -52,7 +52,8 @@ def test_the_parts_of_a_map_of_another_size_add_up_too() -> None:
 
 def test_an_upload_that_is_no_image_leaves_nothing_to_explain(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not an image")
-    assert search.show_why(STORE.get("emoji-simclr-small"), str(tmp_path / "text.png"), None, 0) == why.NOTHING
+    model = STORE.get("emoji-simclr-small")
+    assert search.show_why(model, str(tmp_path / "text.png"), None, search.SIMILAR, [], "", 0) == why.NOTHING
 
 
 @pytest.mark.parametrize("rank", [None, -1, 8, 10**30, "2", 1.5, [1]])

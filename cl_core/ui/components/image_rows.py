@@ -12,10 +12,10 @@ from cl_core.ui.components.base import module_component
 def image_rows(value: dict[str, Any] | None = None, sheet: bool = False, **props: Any) -> gr.HTML:
     """Draws rows of captioned images.
 
-    value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id} and perhaps
-        `detail`, a line below the note; `empty`, the
-        sentence shown where there are no rows.
+    value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id} and perhaps `detail`, a line below the
+        note, and `pair`, an image beside its own. `empty`, the sentence shown where there are no rows. `remove`, the name of a
+        button on each image with an id; without it there is none.
     sheet: whether on a narrow page they come up from the bottom.
-    Event `image_click`: `{"row": r, "item": i, "id": item.id}`.
+    Events `image_click` and `item_remove`: `{"row": r, "item": i, "id": item.id}`.
     """
-    return module_component("image_rows", value, events=("image_click",), styles=("sheet",), sheet=sheet, **props)
+    return module_component("image_rows", value, events=("image_click", "item_remove"), styles=("sheet",), sheet=sheet, **props)

@@ -261,7 +261,13 @@ export interface PairValue {
 }
 
 export interface RowsValue {
-  rows: { title: string; hint?: string; items: (ImageValue & { note?: string; detail?: string; id?: number | string | null })[] }[];
+  rows: {
+    title: string;
+    hint?: string;
+    items: (ImageValue & { note?: string; detail?: string; id?: number | string | null; pair?: ImageValue })[];
+  }[];
+  /** Name of a button on each image that takes it away; without it there is none. */
+  remove?: string;
   /** The sentence where there are no rows. */
   empty?: string;
 }

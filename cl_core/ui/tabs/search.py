@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from cl_core.data.dataset import Dataset
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
 from cl_core.errors import UserError, quoted
 from cl_core.explore.examples import Example, examples
+from cl_core.explore.filters import Part, parts_of, rows_among
 from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui import images
@@ -20,12 +23,22 @@ from cl_core.ui.components import image_rows, image_upload, menu, search_queries
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
-from cl_core.ui.names import image_choices, image_name
+from cl_core.ui.names import class_name, family_names, image_choices, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.page import Event, Page, after_drawing, notice
+from cl_core.ui.tabs import review as review_view
 from cl_core.ui.tabs import why
 
 TOP = why.ANSWERS
+SIMILAR = "similar"
+# By style, for Gradio would mount a hidden component anew.
+HIDE_REASONS = (
+    f"(kind) => {{ document.getElementById('search-why').style.display = kind === '{SIMILAR}' ? '' : 'none'; return []; }}"
+)
+KINDS = (SIMILAR, *review_view.KINDS)
+MOST_LEFT_OUT = 500
+MOST_CHOSEN = 20  # classes or families at once
+PART = re.compile(r"(family|class)-[0-9]{1,6}")
 WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); return []; }"
 
 
@@ -33,13 +46,13 @@ WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); retur
 class Query:
     """What is searched for.
 
-    image: (1, 3, H, W) uint8. without: the group of images that is left out of the answers. animated: whether the upload has
+    image: (1, 3, H, W) uint8. without: groups of images that are left out of the answers. animated: whether the upload has
     more than one frame.
     """
 
     image: Tensor
     item: dict[str, Any]
-    without: int | None = None
+    without: frozenset[int] = frozenset()
     animated: bool = False
 
 
@@ -58,13 +71,29 @@ def query_of(model: Model, upload: str | None, choice: str | None) -> Query:
     if choice and choice in (rows := model.choices):
         row = rows[choice]
         asked = query_item(images.thumbnail(data, row), image_name(data, row))
-        return Query(data.images[row : row + 1], asked, int(data.groups[row]))
+        return Query(data.images[row : row + 1], asked, frozenset({int(data.groups[row])}))
     first = examples(data)[0]
     return Query(to_tensor(first.image, size), query_item(images.data_url(first.image), _example_name(data, first)))
 
 
-def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]:
-    """The images most like the query, in each space."""
+def left_out(model: Model, excluded: str) -> frozenset[int]:
+    """Groups of the images that a person has left out of the answers.
+
+    Args:
+        excluded: their rows, separated by spaces; what is no row of the data set is ignored.
+    """
+    data = model.dataset
+    given = [int(each) for each in excluded.split() if each.isascii() and each.isdecimal() and len(each) < 10]
+    return frozenset(int(data.groups[row]) for row in given[:MOST_LEFT_OUT] if row < len(data))
+
+
+def show(
+    model: Model, upload: str | None, choice: str | None, kind: str = SIMILAR, among: Sequence[str] = (), excluded: str = ""
+) -> dict[str, Any]:
+    """The images most like the query, in each space, or images worth a second look."""
+    if kind != SIMILAR:
+        return review_view.show(model, kind, rows_among(model.dataset, among))
+    mask, without = rows_among(model.dataset, among), left_out(model, excluded)
     try:
         query = query_of(model, upload, choice)
     except UserError as error:  # earlier answers are not those of this file
@@ -74,22 +103,33 @@ def show(model: Model, upload: str | None, choice: str | None) -> dict[str, Any]
         gr.Info(text("search.animated"))
     rows_shown = []
     for space in model.spaces:
-        near = [(each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, query.without)]
+        near = [(each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, query.without | without, mask)]
         by_map = [] if space == "pixels" else model.map_cosines(query.image, [row for row, _ in near], space)
         details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
         hint = text(f"search.hint.{space}")
         answers = neighbor_row(text(f"spaces.{space}"), hint, model.dataset, near, details=details)
         rows_shown.append(answers | {"items": [query.item, *answers["items"]]})
-    return {"rows": rows_shown}
+    return {"rows": rows_shown, "remove": text("search.leave_out")}
 
 
-def show_why(model: Model, upload: str | None, choice: str | None, rank: float) -> dict[str, Any]:
+def show_why(
+    model: Model,
+    upload: str | None,
+    choice: str | None,
+    kind: str,
+    among: Sequence[str],
+    excluded: str,
+    rank: float,
+) -> dict[str, Any]:
     """Why an answer of the trained network is similar to the query."""
+    if kind != SIMILAR:
+        return why.NOTHING
     try:
         query = query_of(model, upload, choice)
     except UserError:  # the answers tell
         return why.NOTHING
-    return why.show(model, query.image, query.item, query.without, why.checked(rank))
+    without = query.without | left_out(model, excluded)
+    return why.show(model, query.image, query.item, without, why.checked(rank), rows_among(model.dataset, among))
 
 
 def query_item(src: str, caption: str) -> dict[str, Any]:
@@ -126,6 +166,41 @@ def ask_again(model: Model, event: gr.EventData) -> tuple[str, None]:
     return name, None
 
 
+def leave_out(model: Model, excluded: str, event: gr.EventData) -> tuple[str, Any]:
+    """Leave an answer out of all further answers, and offer to take all of them back."""
+    row = event._data.get("id")
+    if type(row) is not int or not 0 <= row < len(model.dataset):
+        return gr.skip(), gr.skip()
+    rows = [*excluded.split()[-(MOST_LEFT_OUT - 1) :], str(row)]
+    return " ".join(rows), gr.update(visible=True, value=text("search.take_back", count=len(rows)))
+
+
+def offered_parts(model: Model, chosen: Sequence[str]) -> Any:
+    """The families and classes that answers can be limited to; hidden where there are none."""
+    data, parts = model.dataset, parts_of(model.dataset)
+    values = {part.value for part in parts}
+    listed = [(part_name(data, part), part.value) for part in parts]
+    return gr.update(choices=listed, value=[each for each in chosen if each in values], visible=bool(parts))
+
+
+def part_name(data: Dataset, part: Part) -> str:
+    """The name of a family or class, with the number of its images."""
+    name = family_names(data)[part.index] if part.kind == "family" else class_name(data, part.index)
+    return text(f"search.part.{part.kind}", name=name, count=f"{part.images:,}")
+
+
+def read_parts(raw: str, _: Any) -> list[str]:
+    """Parts from a link; those of another data set are dropped when the menu is filled.
+
+    Raises:
+        ValueError: not a list of parts.
+    """
+    chosen = raw.split(",")
+    if len(chosen) > MOST_CHOSEN or not all(PART.fullmatch(each) for each in chosen):
+        raise ValueError
+    return chosen
+
+
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; it searches when a query is chosen or uploaded."""
     explanation("search", text("search.about"))
@@ -136,26 +211,46 @@ def build(page: Page, opened: Event) -> None:
                 text("search.upload"), elem_id="search-upload", height=170, sources=["upload", "clipboard", "webcam"]
             )
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"), elem_id="search-choice")
+            limits = {"multiselect": True, "max_choices": MOST_CHOSEN}
+            among = menu([], value=[], **limits, label=text("search.among"), elem_id="search-among")
         with gr.Column(scale=3, min_width=320):
+            with gr.Row(elem_id="search-controls"):
+                kinds = [(text(f"search.find.{kind}"), kind) for kind in KINDS]
+                kind = gr.Radio(
+                    kinds, value=SIMILAR, label=text("search.find"), show_label=False, container=False, elem_id="search-find"
+                )
+                back = gr.Button("", visible=False, size="sm", scale=0, min_width=220, elem_id="search-take-back")
             found = image_rows(elem_id="search-view")
             reasons = why_view(elem_id="search-why")
     rank = gr.Number(0, visible=False, precision=0)
+    excluded = gr.Textbox("", visible=False)
+    asked = [page.model, upload, choice, kind, among, excluded]
+    page.link("find", kind)
+    page.link("among", among, read=read_parts)
     page.link("query", choice, event="input", read=image_reader(page.store))
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
     opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
-    triggers = [opened, upload.change, choice.change]
+    opened(page.handles(offered_parts, page.model), [page.model, among], among, **QUICK)
+    triggers = [opened, upload.change, choice.change, kind.change, among.change, excluded.change]
+    asking = [upload.upload, choice.input, page.wanted.change]
+    gr.on(asking, lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
+    found.item_remove(page.handles(leave_out, page.model), [page.model, excluded], [excluded, back], **QUICK)
+    nothing = gr.on([back.click, page.model.change], None, None, excluded, js="() => ''", api_visibility="private")
+    nothing.then(lambda: gr.update(visible=False), None, back, show_progress="hidden", api_visibility="private")
     page.draws([opened], show_examples, [page.model], queries)
     for event, handler in ((found.image_click, ask_for_answer), (queries.ask, ask_again)):
         chosen = event(page.handles(handler, page.model), page.model, [choice, upload], **(QUICK | {"queue": True}))
         chosen.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
+        chosen.success(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
     uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
-    answered = page.draws(triggers, show, [page.model, upload, choice], found, queue=True)
+    answered = page.draws(triggers, show, asked, found, queue=True)
     answered.then(None, None, rank, js="() => 0", api_visibility="private")  # the first answer is explained
     below = after_drawing(answered)
     one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}
-    page.draws([below.change], show_why, [page.model, upload, choice, rank], reasons, **one_at_a_time)
+    kind.change(None, kind, None, js=HIDE_REASONS, api_visibility="private")
+    page.draws([below.change], show_why, [*asked, rank], reasons, **one_at_a_time)
     picked = reasons.answer_pick(why.picked, None, rank, **QUICK)
     picked.success(None, None, below, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
@@ -20,16 +21,19 @@ STILL = 5  # answers without the important part
 NOTHING: dict[str, Any] = {"explanations": []}
 
 
-def show(model: Model, query: Tensor, item: dict[str, Any], without: int | None, rank: int) -> dict[str, Any]:
+def show(
+    model: Model, query: Tensor, item: dict[str, Any], without: Collection[int], rank: int, among: Tensor | None = None
+) -> dict[str, Any]:
     """The explanations of one answer.
 
     Args:
         query: (1, 3, S, S) uint8; item: its image and caption.
-        without: the group that is no answer.
+        without: groups that are no answers.
+        among: (N,) bool, the images that may be answers; by default all.
         rank: of the answer, from 0.
     """
     data = model.dataset
-    rows = [each.row for each in model.search_tensor(query, ANSWERS, "trained", without)]
+    rows = [each.row for each in model.search_tensor(query, ANSWERS, "trained", without, among)]
     if not rows:
         return NOTHING
     rank = min(rank, len(rows) - 1)
@@ -37,7 +41,7 @@ def show(model: Model, query: Tensor, item: dict[str, Any], without: int | None,
     answer = data.images[rows[rank]]
     found = []
     for each, left in zip(explained, covered, strict=True):
-        still = [near.row for near in model.search_tensor(left, STILL, "trained", without)]
+        still = [near.row for near in model.search_tensor(left, STILL, "trained", without, among)]
         found.append(explanation_value(each) | {"without": [_image(model, row) for row in still]})
     return {
         "query": {"src": item["src"], "caption": item["caption"]},

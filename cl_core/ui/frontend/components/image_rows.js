@@ -6,6 +6,8 @@ import { build, buildButton } from "../render/dom.js";
 
 /** @import { Context, RowsValue } from "../types.js" */
 
+const IN_ONE_LINE = 16; // on a narrow page more images are wrapped instead of scrolled
+
 /** @param {Context<RowsValue, { sheet: boolean }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
@@ -15,16 +17,18 @@ export function mount(context) {
     const sheet = new BottomSheet(scope, context.props.close, content);
     root.replaceChildren(sheet.node);
     scope.listen(root, "click", (event) => {
-      const button = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest("button.cl-item"));
+      const target = /** @type {HTMLElement} */ (event.target);
+      const button = /** @type {HTMLElement | null} */ (target.closest("button.cl-item, button.cl-remove"));
       if (!button) return;
       const [row, item] = [Number(button.dataset.row), Number(button.dataset.item)];
       if (rows[row].items[item].id === null) return;
-      context.trigger("image_click", { row, item, id: rows[row].items[item].id });
+      const name = button.classList.contains("cl-remove") ? "item_remove" : "image_click";
+      context.trigger(name, { row, item, id: rows[row].items[item].id });
     });
     return (value) => {
       rows = value.rows;
       const empty = value.empty ? [build("p", "cl-empty", value.empty)] : [];
-      content.replaceChildren(...(rows.length ? rows.map(rowSection) : empty));
+      content.replaceChildren(...(rows.length ? rows.map((row, r) => rowSection(row, r, value.remove)) : empty));
       if (rows.length && context.props.sheet) sheet.open();
       else sheet.close();
     };
@@ -34,8 +38,9 @@ export function mount(context) {
 /**
  * @param {RowsValue["rows"][number]} row
  * @param {number} r its position
+ * @param {string} [remove] name of the button that takes an image away
  */
-function rowSection(row, r) {
+function rowSection(row, r, remove) {
   const section = build("section", "cl-row");
   const heading = build("div", "cl-heading");
   heading.append(build("h2", "cl-title", row.title), build("span", "cl-hint", row.hint));
@@ -44,12 +49,17 @@ function rowSection(row, r) {
     const frame = item.id === null ? build("div", "cl-item") : buildButton("cl-item", "");
     frame.title = item.caption;
     Object.assign(frame.dataset, { row: r, item: i });
-    const image = Object.assign(document.createElement("img"), { src: item.src, alt: item.caption });
-    frame.append(image, build("span", "cl-caption", item.caption), build("span", "cl-note", item.note));
+    const shown = item.pair ? [item, item.pair] : [item];
+    const images = build("span", "cl-images");
+    images.append(...shown.map(({ src, caption }) => Object.assign(document.createElement("img"), { src, alt: caption })));
+    const captions = [...new Set(shown.map(({ caption }) => caption))];
+    frame.append(images, build("span", "cl-caption", captions.join(" · ")), build("span", "cl-note", item.note));
     if (item.detail) frame.append(build("span", "cl-detail", item.detail));
     return frame;
   });
-  items.append(...frames);
+  items.append(...frames.map((frame, i) => (remove && row.items[i].id !== null ? withRemove(frame, `${remove}: ${row.items[i].caption}`) : frame)));
+  items.classList.toggle("cl-pairs", row.items.some(({ pair }) => pair));
+  items.classList.toggle("cl-many", row.items.length > IN_ONE_LINE);
   if (!frames.some((frame) => frame instanceof HTMLButtonElement)) {
     items.tabIndex = 0; // what scrolls can be scrolled with the keyboard
     items.setAttribute("role", "group");
@@ -57,4 +67,17 @@ function rowSection(row, r) {
   }
   section.append(heading, items);
   return section;
+}
+
+/**
+ * @param {HTMLElement} frame of an image
+ * @param {string} label
+ */
+function withRemove(frame, label) {
+  const cell = build("div", "cl-cell");
+  const button = buildButton("cl-remove", "×", label);
+  button.title = label;
+  Object.assign(button.dataset, frame.dataset);
+  cell.append(frame, button);
+  return cell;
 }

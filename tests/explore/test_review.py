@@ -1,0 +1,102 @@
+"""Near-duplicates, odd ones out and doubtful labels: planted ones are found."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.neighbors import KNeighborsClassifier
+
+from cl_core.data.registry import load_dataset
+from cl_core.explore import review as module
+from cl_core.explore.gallery import Gallery
+from cl_core.explore.model_store import ModelStore
+from cl_core.explore.review import review
+from cl_core.explore.vector_index import FlatIndex
+
+MODEL = ModelStore().get("fashion-simclr")
+SHARE = 20  # every 20th label is made wrong
+
+
+@pytest.fixture(scope="module")
+def gallery() -> Gallery:
+    return MODEL.gallery()
+
+
+def with_features(features: torch.Tensor, gallery: Gallery) -> Gallery:
+    return dataclasses.replace(gallery, index=FlatIndex(features))
+
+
+def test_wrong_labels_are_found(gallery: Gallery) -> None:
+    data, generator = gallery.dataset, torch.Generator().manual_seed(0)
+    wrong = gallery.rows[torch.randperm(len(gallery.rows), generator=generator)[: len(gallery.rows) // SHARE]]
+    labels = data.labels.clone()
+    labels[wrong] = (labels[wrong] + torch.randint(1, 10, (len(wrong),), generator=generator)) % 10
+    found = review(dataclasses.replace(gallery, dataset=dataclasses.replace(data, labels=labels))).doubtful_labels()
+    planted = set(wrong.tolist())
+    assert sum(each.row in planted for each in found[: len(planted)]) / len(planted) >= 0.8
+    assert sum(each.row in planted for each in found) / len(planted) >= 0.98
+    assert all(first.own <= second.own + 1e-3 for first, second in itertools.pairwise(found)), "the least own share first"
+
+
+def test_votes_are_those_of_kNN() -> None:
+    """Against scikit-learn, which has weights of its own."""
+    data = load_dataset("digits")
+    features = F.normalize(data.images[:, 0].flatten(1).float(), dim=1)
+    found = review(Gallery(data, torch.arange(len(data)), FlatIndex(features), lambda images: images))
+    for place in range(0, len(data), 150):
+        others = torch.arange(len(data)) != place
+        known = KNeighborsClassifier(10, metric="cosine", weights=lambda distance: torch.tensor(-distance / 0.1).exp().numpy())
+        known.fit(features[others].numpy(), data.labels[others].numpy())
+        expected = known.predict_proba(features[place : place + 1].numpy())[0]
+        torch.testing.assert_close(found.votes[place], torch.tensor(expected, dtype=torch.float32), rtol=0, atol=1e-4)
+
+
+def test_a_planted_copy_is_the_first_pair_and_a_planted_stranger_the_oddest(gallery: Gallery) -> None:
+    features = gallery.features.clone()
+    features[11] = F.normalize(features[5000] + 1e-3 * torch.randn(features.shape[1]), dim=0)
+    stranger = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(1))
+    features[77] = F.normalize(stranger, dim=0)
+    found = review(with_features(features, gallery))
+    first = found.near_duplicates()[0]
+    assert (first.row, first.other) == (int(gallery.rows[11]), int(gallery.rows[5000]))
+    assert found.odd_ones()[0].row == int(gallery.rows[77])
+    pairs = [(each.row, each.other) for each in found.near_duplicates()]
+    assert len(pairs) == len(set(pairs)) and all(row < other for row, other in pairs)
+
+
+def test_equal_images_are_not_their_own_neighbors(gallery: Gallery) -> None:
+    features = gallery.features.clone()
+    features[:20] = features[0]
+    found = review(with_features(features, gallery))
+    assert not (found.neighbors == found.rows[:, None]).any()
+
+
+def test_variants_of_an_emoji_count_once() -> None:
+    found = ModelStore().get("emoji-simclr-small").review()
+    groups = found.dataset.groups
+    assert len(groups[found.rows].unique()) == len(found.rows) == found.of
+    assert not (groups[found.neighbors] == groups[found.rows][:, None]).any()
+
+
+def test_only_images_of_chosen_classes(gallery: Gallery) -> None:
+    found, labels = review(gallery), gallery.dataset.labels
+    among = labels == 6
+    assert all(among[each.row] and among[each.other] for each in found.near_duplicates(among))
+    assert {each.row for each in found.odd_ones(among)} <= set(among.nonzero()[:, 0].tolist())
+    assert all(labels[each.row] == 6 for each in found.doubtful_labels(among))
+
+
+def test_of_many_images_a_part_is_looked_at(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_QUERIES", 5000)
+    found = review(gallery)
+    assert len(found.rows) == 4000 and found.of == 12_000
+
+
+def test_two_images_and_one_image() -> None:
+    data = load_dataset("digits")
+    two = Gallery(data, torch.tensor([0, 5]), FlatIndex(torch.eye(2)), lambda images: images)
+    assert [(each.row, each.other) for each in review(two).near_duplicates()] == [(0, 5)]
