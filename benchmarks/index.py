@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.hnsw import HNSWIndex, hnsw_index
-from cl_core.explore.vector_index import FlatIndex
 
 DIM = 128
 CENTERS, SPREAD = 1000, 0.8  # vectors around centers, as features of classes are

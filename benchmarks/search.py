@@ -21,9 +21,9 @@ from PIL import Image
 from benchmarks.table import Row
 from cl_core.data.decoding import decode_image, to_tensor
 from cl_core.data.registry import load_dataset
+from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import run_gallery
 from cl_core.explore.hnsw import hnsw_index
-from cl_core.explore.vector_index import FlatIndex
 from cl_core.runs.store import load_run
 
 QUERIES = 25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,16 @@ def add_image_size(parser: argparse.ArgumentParser, option: str, description: st
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, metavar="NAME|DIR", help="a shipped checkpoint or a run folder")
+
+
+def add_gallery(parser: argparse.ArgumentParser) -> None:
+    """Add `--gallery`; an address in the environment shows no password in the list of processes."""
+    parser.add_argument(
+        "--gallery",
+        default=os.environ.get("CL_GALLERY", ""),
+        metavar="postgresql://...",
+        help="database with pgvector for galleries of more than 500,000 images (CL_GALLERY; default: a file in the cache)",
+    )
 
 
 def positive(given: str) -> int:

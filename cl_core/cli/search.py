@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cl_core.cli.options import Commands, add_checkpoint, add_command, add_json, positive
+from cl_core.cli.options import Commands, add_checkpoint, add_command, add_gallery, add_json, positive
 from cl_core.errors import EXIT_USER_ERROR, UserError
 
 
@@ -17,6 +17,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--top", type=positive, default=5, help="results per image (default: 5)")
     add_checkpoint(parser)
     parser.add_argument("--dataset", help="search other images than those of the run")
+    add_gallery(parser)
     add_json(parser)
 
 
@@ -48,7 +49,7 @@ def search(arguments: argparse.Namespace) -> int:
     if queries:
         with tqdm(total=100, unit="%", desc="gallery", file=sys.stderr, leave=False, delay=1) as bar:
             dataset = load_dataset(arguments.dataset or run.record.config.dataset)
-            gallery = run_gallery(run, dataset, lambda fraction: bar.update(round(100 * fraction) - bar.n))
+            gallery = run_gallery(run, dataset, lambda fraction: bar.update(round(100 * fraction) - bar.n), arguments.gallery)
         results = gallery.search(gallery.embedder(torch.cat(list(queries.values()))), arguments.top)
     if arguments.json:
         pairs = zip(queries, results, strict=True)

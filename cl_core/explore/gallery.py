@@ -17,7 +17,8 @@ from torch import Tensor
 from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
 from cl_core.errors import UserError
 from cl_core.explore.descriptors import KEY, Whitening, describe
-from cl_core.explore.vector_index import FlatIndex, VectorIndex, build_index
+from cl_core.explore.flat_index import FlatIndex
+from cl_core.explore.vector_index import VectorIndex, build_index
 from cl_core.networks.embedding import embed, pixel_features
 from cl_core.runs.feature_cache import features_of, is_cached
 from cl_core.runs.store import Run, map_key, on_device
@@ -120,11 +121,15 @@ class Gallery:
         return Neighbor(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
 
 
-def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None) -> Gallery:
+def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None, database: str = "") -> Gallery:
     """The data set in the run's search space; computed features are stored in the cache.
 
     Args:
         progress: called with the fraction done, 0 to 1, while features are computed.
+        database: address of a PostgreSQL server with pgvector that holds the index of a large gallery; by default a file does.
+
+    Raises:
+        UserError: the database cannot be used.
     """
     device = choose_device()
     method = on_device(run, device)
@@ -153,7 +158,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
         with _alone(file.with_suffix(".lock")):
             found = _stored(file, len(rows)) or computed()  # another process may have stored it meanwhile
     whitening, features = found
-    index = build_index(features, file.with_suffix(".usearch"))
+    index = build_index(features, file.with_suffix(".usearch"), database=database)
     return Gallery(dataset, rows, index, lambda images: whitening(described(images)))
 
 

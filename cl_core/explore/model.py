@@ -91,8 +91,12 @@ def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]
 
 @dataclasses.dataclass(frozen=True)
 class Caches:
-    """What models of one process share: models that began with the same weights share what is computed from these."""
+    """What models of one process share: models that began with the same weights share what is computed from these.
 
+    database: address of the PostgreSQL server that holds the index of large galleries; empty for the embedded one.
+    """
+
+    database: str = ""
     runs: Memo[Run] = dataclasses.field(default_factory=lambda: Memo(64))
     untrained: Memo[Run] = dataclasses.field(default_factory=lambda: Memo(64))
     galleries: Memo[BatchedGallery] = dataclasses.field(
@@ -277,7 +281,7 @@ class Model:
             key = data.name, data.digest, self.size
             return galleries.get(key, lambda: BatchedGallery.of(pixel_gallery(data, self.size)))
         run = self.run if space == "trained" else self.untrained
-        return galleries.get(map_key(run, data), lambda: BatchedGallery.of(run_gallery(run, data)))
+        return galleries.get(map_key(run, data), lambda: BatchedGallery.of(run_gallery(run, data, None, self.caches.database)))
 
     def review(self) -> Review:
         """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""

@@ -54,10 +54,14 @@ def trained_records() -> dict[str, RunRecord]:
 
 
 class ModelStore:
-    """Shipped models, those trained here, runs of the Hub at their commit, and public encoders, by name."""
+    """Shipped models, those trained here, runs of the Hub at their commit, and public encoders, by name.
 
-    def __init__(self) -> None:
-        self._caches = Caches()
+    Args:
+        database: address of a PostgreSQL server with pgvector for large galleries; by default an embedded index.
+    """
+
+    def __init__(self, database: str = "") -> None:
+        self._caches = Caches(database)
         self._models: Memo[Model] = Memo(MOST_MODELS, measure=lambda _: 0)
         self._archives: Memo[Path] = Memo(8, drop=lambda path: shutil.rmtree(path.parent, ignore_errors=True))
         self._fetching = threading.Lock()

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset, first_of_each
+from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import Gallery
-from cl_core.explore.vector_index import FlatIndex
 
 NEIGHBORS = 10
 TEMPERATURE = 0.1  # of the votes, as in kNN accuracy

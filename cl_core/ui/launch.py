@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from pydantic import ValidationError
 
-from cl_core.cli.options import program
+from cl_core.cli.options import add_gallery, program
 from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, quoted
 from cl_core.explore.model_store import ModelStore
 from cl_core.system.host import cores, limit_malloc_arenas
@@ -38,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--most-images", metavar="N", help=f"{fields['most_images'].description} (CL_MOST_IMAGES)")
     parser.add_argument("--keep-hours", metavar="HOURS", help=f"{fields['keep_hours'].description} (CL_KEEP_HOURS)")
     parser.add_argument("--allow-host", action="append", metavar="NAME", help=f"{fields['hosts'].description} (CL_HOSTS)")
+    add_gallery(parser)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -60,7 +61,7 @@ def serve(options: argparse.Namespace) -> int:
         )
         workspace = Workspace()
         env["GRADIO_TEMP_DIR"] = str(workspace.uploads)
-        store, words = ModelStore(), WordStore()
+        store, words = ModelStore(options.gallery), WordStore()
         app = build_app(access, store, words)
     except (UserError, ValidationError, OSError) as error:
         reason = from_validation(error) if isinstance(error, ValidationError) else error

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.explore import hnsw as module
+from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.hnsw import hnsw_index
-from cl_core.explore.vector_index import FlatIndex
 
 
 @pytest.fixture(scope="module")

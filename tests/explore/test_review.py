@@ -12,10 +12,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cl_core.data.registry import load_dataset
 from cl_core.explore import review as module
+from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import Gallery
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.review import review
-from cl_core.explore.vector_index import FlatIndex
 
 MODEL = ModelStore().get("fashion-simclr")
 SHARE = 20  # every 20th label is made wrong
