@@ -38,6 +38,8 @@ from cl_core.system.files import OWNER, check_regular, read_bytes, write_bytes, 
 from cl_core.system.trash import REMOVED
 
 LOCK = ".lock"  # held by the training process; released when it ends
+LOG = "log.txt"  # what the training process of the app wrote to standard error
+WAITING = "waiting.json"  # settings of a run that has not started yet
 COMPARISONS = "comparisons"  # folder of comparisons of methods, with their unfinished runs
 LOCK_TIMEOUT_S = 1.0  # longer than `is_claimed` holds the lock
 LARGEST_METRICS = 500_000_000  # bytes
@@ -99,7 +101,7 @@ class Folder(Generic[R]):
 
     kind: ClassVar[Kind]
     record_model: type[R]
-    before_record: ClassVar[frozenset[str]] = frozenset({"metrics.jsonl"})  # files written before run.json
+    before_record: ClassVar[frozenset[str]] = frozenset({"metrics.jsonl", LOG, WAITING})  # files written before run.json
 
     def __init__(self, path: Path) -> None:
         self.path = path

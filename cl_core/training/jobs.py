@@ -1,7 +1,8 @@
 """Training runs beside the page, one at a time: in a process of their own, or call by call on a lent GPU.
 
 The progress of a job is read from its run folder. A job continues when the page is closed. When the program ends, it saves
-and stops at the end of its step; a step that takes too long is aborted, and the last save stays.
+and stops at the end of its step; a step that takes too long is aborted, and the last save stays. Further runs wait in an order;
+their settings are stored in their folders, so that they can be started after a restart, too.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from cl_core.errors import UserError, error_from_json, quoted
-from cl_core.runs.folder import RunFolder
+from cl_core.runs.folder import LOG, WAITING, RunFolder
 from cl_core.system import zero_gpu
+from cl_core.system.files import write_json
 from cl_core.system.host import CGROUP, cores
 from cl_core.system.paths import ROOT, cache_dir
 from cl_core.training.job_process import (
@@ -38,6 +40,10 @@ from cl_core.training.tournament import FILE as TOURNAMENT_FILE
 
 Work = Literal["job", "contest"]
 KILLED = 9  # signal
+LOG_END, LOG_READ = 4_000, 64_000  # characters of the log that are shown, bytes that are read
+MODULES = "Extension modules:"  # a list of thousands of characters that ends the report of a crash
+MOST_WAITING = 50
+MOST_REMEMBERED = 100  # jobs whose end is known
 MARGIN_S = 0.5  # time for a process to end by itself, and again after each signal
 CRASHES = {number for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL") if (number := getattr(signal, name, 0))}
 # One core is left to the page. Threads on all cores wait for one another whenever the page works: on two cores 340 pairs a
@@ -48,24 +54,33 @@ THREADS = max(1, cores() - 1)
 class Job:
     """A run trained in the background, or a comparison of methods, until it is finished, stopped, or `seconds` have passed.
 
-    path: its folder. work: what the process does.
+    path: its folder. work: what the process does. ended: called when it has ended. context: of the
+    caller, by default the present one; it tells the lender of a GPU whose quota to charge.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], seconds: float | None, work: Work = "job") -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: dict[str, Any],
+        seconds: float | None,
+        work: Work = "job",
+        ended: Callable[[], None] = lambda: None,
+        context: contextvars.Context | None = None,
+    ) -> None:
         self.path = path.resolve()
+        self._at_end, self._ended = ended, threading.Event()
         self._module = f"{work}_process"
         self._problem: UserError | None = None
         self._settings, self._stop = settings, threading.Event()
         self._until = None if seconds is None else time.monotonic() + seconds
-        # In the caller's context, which tells the lender of a GPU whose quota to charge.
-        context = contextvars.copy_context()
+        context = context or contextvars.copy_context()
         train = self._train_on_lent_gpu if zero_gpu.ON_ZERO_GPU and work == "job" else self._train_in_process
-        self._thread = threading.Thread(target=context.run, args=(train,), daemon=True)
+        self._thread = threading.Thread(target=context.run, args=(self._run, train), daemon=True)
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        return self._thread.is_alive()
+        return not self._ended.is_set()
 
     @property
     def problem(self) -> str:
@@ -86,6 +101,13 @@ class Job:
 
     def _must_stop(self) -> bool:
         return self._stop.is_set() or (self._until is not None and time.monotonic() > self._until)
+
+    def _run(self, train: Callable[[], None]) -> None:
+        try:
+            train()
+        finally:
+            self._ended.set()
+            self._at_end()
 
     def _train_on_lent_gpu(self) -> None:
         state: str | None = "stopped"
@@ -125,15 +147,18 @@ class Job:
         return UserError("training.killed", signal=number)
 
     def _run_process(self) -> _ProcessEnd:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"cl_core.training.{self._module}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            cwd=ROOT,
-            env={"OMP_NUM_THREADS": str(THREADS), **os.environ, "CL_CACHE_DIR": str(cache_dir())},
-            start_new_session=True,  # Ctrl-C reaches only the page, whose end closes the pipe
-        )
+        with _log_file(self.path / LOG) as log:
+            process = subprocess.Popen(
+                # In a crash the log gets the line of Python that was running.
+                [sys.executable, "-X", "faulthandler", "-m", f"cl_core.training.{self._module}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                encoding="utf-8",
+                cwd=ROOT,
+                env={"OMP_NUM_THREADS": str(THREADS), **os.environ, "CL_CACHE_DIR": str(cache_dir())},
+                start_new_session=True,  # Ctrl-C reaches only the page, whose end closes the pipe
+            )
         assert process.stdin and process.stdout
         reports = _Reports(process.stdout)
         try:
@@ -149,6 +174,19 @@ class Job:
             _wait_for_end(process, reports)
         code = process.returncode
         return _ProcessEnd(code, reports.problem(), stopped and (code == EXIT_ABORTED or code < 0))
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[IO[bytes] | int]:
+    """A new log; nothing is logged where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    except OSError:
+        yield subprocess.DEVNULL
+        return
+    with file:
+        yield file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,12 +282,47 @@ def oom_kills(files: Iterable[Path] | None = None) -> int:
     return 0
 
 
+def waiting_settings(path: Path) -> dict[str, Any] | None:
+    """Settings of a run that was to start; None where none was, or its folder is gone."""
+    try:
+        settings = json.loads((path / WAITING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
+def end_of_log(path: Path) -> str:
+    """The last lines that the process of a job wrote to standard error; empty without any.
+
+    Args:
+        path: folder of the job.
+    """
+    try:
+        with (path / LOG).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_READ))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(line for line in lines if not line.startswith(MODULES)).strip()[-LOG_END:]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Waiting:
+    """A run that starts when those before it have ended; its settings are in its folder."""
+
+    path: Path
+    seconds: float | None
+    context: contextvars.Context
+
+
 class Jobs:
-    """The training jobs of one program; one runs at a time."""
+    """The training jobs of one program; one runs at a time, and further runs wait for it in an order."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._last: Job | None = None
+        self._queue: list[_Waiting] = []
+        self._jobs: dict[Path, Job] = {}  # the latest of each run, the oldest first
 
     @property
     def running(self) -> Path | None:
@@ -266,8 +339,60 @@ class Jobs:
         with self._lock:
             if self.running:
                 return None
-            self._last = Job(path, settings, seconds, work)
-            return self._last
+            return self._begin(Job(path, settings, seconds, work, self._start_next))
+
+    def _begin(self, job: Job) -> Job:
+        self._last = job
+        self._jobs.pop(job.path, None)
+        self._jobs[job.path] = job
+        while len(self._jobs) > MOST_REMEMBERED:
+            self._jobs.pop(next(iter(self._jobs)))
+        return job
+
+    def enqueue(self, path: Path, settings: dict[str, Any], seconds: float | None = None) -> None:
+        """Train the run in `path`, new or unfinished, as soon as all before it have ended.
+
+        Raises:
+            UserError: too many runs wait, or the settings cannot be stored.
+        """
+        with self._lock:
+            if path.resolve() in (self.running, *self.waiting):
+                return
+            if len(self._queue) >= MOST_WAITING:
+                raise UserError("training.queue_full", most=MOST_WAITING)
+            if settings or not (path / WAITING).exists():
+                write_json(path / WAITING, settings)
+            self._queue.append(_Waiting(path.resolve(), seconds, contextvars.copy_context()))
+            self._start_next()
+
+    def _start_next(self) -> None:
+        with self._lock:
+            while self._queue and not self.running:
+                first = self._queue.pop(0)
+                settings = waiting_settings(first.path)
+                if settings is not None:  # else its folder was removed
+                    (first.path / WAITING).unlink(missing_ok=True)
+                    self._begin(Job(first.path, settings, first.seconds, "job", self._start_next, first.context))
+
+    @property
+    def waiting(self) -> list[Path]:
+        """Folders of the runs that wait, the next one first."""
+        return [each.path for each in self._queue]
+
+    def place(self, path: Path) -> int:
+        """Place of a run among those that wait, from 1; 0 if it does not wait."""
+        waiting = self.waiting
+        return waiting.index(path.resolve()) + 1 if path.resolve() in waiting else 0
+
+    def move_to_front(self, path: Path) -> None:
+        """Let a run that waits be the next one."""
+        with self._lock:
+            self._queue.sort(key=lambda each: each.path != path.resolve())
+
+    def forget(self, path: Path) -> None:
+        """Let a run wait no longer; its settings stay in its folder."""
+        with self._lock:
+            self._queue = [each for each in self._queue if each.path != path.resolve()]
 
     def trains(self, path: Path) -> bool:
         """Whether the run in `path` is being trained."""
@@ -288,5 +413,6 @@ class Jobs:
             self._last.stop()
 
     def problem(self, path: Path) -> str:
-        """The error that ended the latest job, if its run is in `path`, in the language in effect; empty without one."""
-        return self._last.problem if self._last and self._last.path == path.resolve() else ""
+        """The error that ended the latest job of the run in `path`, in the language in effect; empty without one."""
+        job = self._jobs.get(path.resolve())
+        return job.problem if job else ""

@@ -14,7 +14,7 @@ from cl_core.runs.options import write_settings
 from cl_core.runs.record import RunRecord
 from cl_core.system.paths import trained_dir
 from cl_core.text import text
-from cl_core.training.jobs import Jobs
+from cl_core.training.jobs import Jobs, end_of_log, waiting_settings
 from cl_core.ui.diagnosis import diagnosis
 from cl_core.ui.explanation import emphasized
 from cl_core.ui.progress import progress_bar, result, time_left
@@ -55,7 +55,9 @@ def numbered_folder(root: Path, stem: str) -> Path:
 class RunStatus:
     """The state of a run at one moment, read once.
 
-    here: this app trains it now. trained: some program trains it, such as the command line. problem: the error that ended it.
+    here: this app trains it now. trained: some program trains it, such as the command line. problem: the error that ended it,
+    and log the last lines its process wrote. place: among the runs that wait here, from 1, of `waiting`; 0 if it does not wait.
+    planned: it has not started yet, but its settings are stored.
     """
 
     name: str
@@ -65,6 +67,10 @@ class RunStatus:
     trained: bool = False
     stopping: bool = False
     problem: str = ""
+    log: str = ""
+    place: int = 0
+    waiting: int = 0
+    planned: bool = False
 
 
 def read_status(jobs: Jobs, name: str) -> RunStatus:
@@ -80,18 +86,38 @@ def read_status(jobs: Jobs, name: str) -> RunStatus:
     trained = here or folder.is_claimed()
     record = folder.read_record() if folder.exists() else None
     metrics = folder.read_metrics() if record else []
-    return RunStatus(name, record, metrics, here, trained, here and jobs.stopping, jobs.problem(folder.path))
+    problem = jobs.problem(folder.path)
+    return RunStatus(
+        name,
+        record,
+        metrics,
+        here,
+        trained,
+        here and jobs.stopping,
+        problem,
+        end_of_log(folder.path) if problem else "",
+        jobs.place(folder.path),
+        len(jobs.waiting),
+        record is None and waiting_settings(folder.path) is not None,
+    )
 
 
-def status(run: RunStatus) -> str:
-    """Progress and health of a run, as HTML."""
+def status(run: RunStatus, with_log: bool = False) -> str:
+    """Progress and health of a run, as HTML.
+
+    with_log: show what the process of a run that failed has written; it has paths of this machine.
+    """
     name, record = run.name, run.record
     if not name:
         return result(text("train.none"))
+    if run.place:
+        return result(text("train.waiting", name=name, place=run.place, waiting=run.waiting))
     if run.problem:
-        return result(run.problem)
+        return result(run.problem) + (_log(run.log) if with_log and run.log else "")
     if run.trained:
         return _running(run)
+    if run.planned:
+        return result(text("train.planned", name=name))
     if record is None:
         return result(text("train.gone", name=name))
     minutes = f"{record.seconds / 60:.1f}"
@@ -134,6 +160,11 @@ def _diagnosis(run: RunStatus) -> str:
     assert run.record is not None
     said = diagnosis(run.metrics, run.record.config, run.record.total_steps)
     return f"<p class='work-diagnosis'>{emphasized(said)}</p>" if said else ""
+
+
+def _log(lines: str) -> str:
+    label = html.escape(text("train.log"))
+    return f"<details class='work-command'><summary>{label}</summary><pre>{html.escape(lines)}</pre></details>"
 
 
 def _command(name: str, config: RunConfig) -> str:

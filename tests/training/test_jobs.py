@@ -6,6 +6,7 @@ import io
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +20,11 @@ import torch
 from cl_core.errors import UserError, error_from_json, error_to_json
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
-from cl_core.runs.folder import RunFolder
+from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.text import using_language
 from cl_core.training import job_process, recorder
 from cl_core.training import jobs as jobs_module
-from cl_core.training.jobs import Jobs, oom_counters, oom_kills
+from cl_core.training.jobs import Jobs, end_of_log, oom_counters, oom_kills, waiting_settings
 from tests.conftest import ROOT, SMALL
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,7 @@ def test_a_job_resumes_however_it_ended(tmp_path: Path) -> None:
     assert job is not None
     assert jobs.running == path
     assert jobs.start(tmp_path / "other", LONG) is None, "one at a time"
+    assert jobs.place(path) == 0
     wait_for(path, len(folder.read_metrics()) + 2)
     job._until = time.monotonic()
     job.wait(120)
@@ -112,6 +114,92 @@ def test_a_job_resumes_however_it_ended(tmp_path: Path) -> None:
         assert jobs.problem(path) == "训练进程被终止（信号 9）：请按“继续”从已保存的状态恢复。"
     assert jobs.problem(tmp_path / "other") == ""
     assert second.step <= folder.read_record().step, "it resumes from the last save"
+
+
+def test_runs_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
+    jobs, brief = Jobs(), LONG | {"epochs": 1}
+    first, *others = (tmp_path / name for name in ("first", "b", "c", "d", "e"))
+    jobs.enqueue(first, LONG)
+    for path in others:
+        jobs.enqueue(path, brief)
+    assert jobs.running == first and jobs.waiting == others
+    assert not (first / WAITING).exists() and waiting_settings(others[0]) == brief
+    jobs.enqueue(others[0], brief)
+    assert jobs.waiting == others, "a run waits once"
+    jobs.move_to_front(others[2])
+    jobs.forget(others[1])
+    shutil.rmtree(others[3])
+    b, c, d, e = others
+    assert jobs.waiting == [d, b, e]
+    assert [jobs.place(path) for path in (first, b, c, d)] == [0, 2, 0, 1]
+    wait_for(first, 2)
+    jobs.stop()
+    deadline = time.monotonic() + 120
+    while jobs.running or jobs.waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert RunFolder(first).read_record().state == "stopped"
+    ended = {path.name: RunFolder(path).read_record() for path in (d, b)}
+    assert [record.state for record in ended.values()] == ["finished"] * 2
+    assert (d / "run.json").stat().st_mtime <= (b / "run.json").stat().st_mtime
+    assert not e.exists(), "what was removed is not trained"
+    assert waiting_settings(c) == brief, "what waits no longer can still be started"
+
+
+def test_what_waits_is_found_after_a_restart(tmp_path: Path) -> None:
+    jobs, path = Jobs(), tmp_path / "second"
+    jobs.enqueue(tmp_path / "first", LONG)
+    jobs.enqueue(path, LONG | {"epochs": 1})
+    jobs.forget(path)  # as if the program had ended
+    jobs.stop()
+    settings = waiting_settings(path)
+    later = Jobs()
+    later.enqueue(path, settings or {})
+    assert later.running == path
+    deadline = time.monotonic() + 120
+    while later.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert RunFolder(path).read_record().config.epochs == 1
+
+
+def test_too_many_runs_do_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "MOST_WAITING", 1)
+    jobs = Jobs()
+    jobs.enqueue(tmp_path / "first", LONG)
+    jobs.enqueue(tmp_path / "second", LONG)
+    with pytest.raises(UserError, match="1 runs wait already"):
+        jobs.enqueue(tmp_path / "third", LONG)
+    assert not (tmp_path / "third" / WAITING).exists()
+    jobs.forget(tmp_path / "second")
+    jobs.stop()
+
+
+def test_a_run_that_failed_is_explained_while_the_next_one_trains(tmp_path: Path) -> None:
+    jobs = Jobs()
+    jobs.enqueue(tmp_path / "first", {"dataset": "digits", "lr": -1})
+    jobs.enqueue(tmp_path / "second", LONG)
+    wait_for(tmp_path / "second", 1)
+    assert jobs.problem(tmp_path / "first") == "lr: input should be greater than 0, but it was -1."
+    assert jobs.running == tmp_path / "second"
+    jobs.stop()
+
+
+def test_a_crash_leaves_a_log(tmp_path: Path) -> None:
+    """With the line of Python that was running."""
+    jobs = Jobs()
+    job = jobs.start(tmp_path / "run", LONG)
+    assert job is not None
+    wait_for(tmp_path / "run", 1)
+    os.kill(training_process(), signal.SIGSEGV)
+    began = time.monotonic()
+    job.wait(30)
+    assert time.monotonic() - began < STOPPED_WITHIN_S
+    assert "signal 11" in job.problem
+    log = end_of_log(tmp_path / "run")
+    assert "Fatal Python error: Segmentation fault" in log and "job_process.py" in log
+    assert len(log) <= jobs_module.LOG_END
+    assert end_of_log(tmp_path / "none") == ""
 
 
 @pytest.mark.parametrize(
@@ -245,7 +333,7 @@ def test_a_slow_step_is_followed_by_a_save(tmp_path: Path) -> None:
         (signal.SIGKILL, 0, "The training process was killed (signal 9): start it again."),
         (signal.SIGTERM, 1, "The training process was killed (signal 15): start it again."),
         (signal.SIGKILL, 1, str(UserError("training.no_memory"))),
-        (signal.SIGSEGV, 0, "The training process crashed (signal 11): the server's log has the reason."),
+        (signal.SIGSEGV, 0, "The training process crashed (signal 11): log.txt in the folder of the run has the reason."),
     ],
     ids=["kill", "terminate", "out of memory", "crash"],
 )

@@ -128,11 +128,11 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert "It has learned:" in finished
     assert "python -m cl_core train --run runs/small --dataset digits" in finished
     assert "cut was interrupted; epoch 0.6 of 3 is saved" in train.status(train.read_status(jobs, "cut"))
-    assert "paused stopped at epoch 0.6 of 3" in train.status(train.read_status(jobs, "paused"))
+    assert "paused is paused at epoch 0.6 of 3" in train.status(train.read_status(jobs, "paused"))
     assert "There is no run gone here" in train.status(train.read_status(jobs, "gone"))
     assert "Nothing was trained here yet" in train.status(train.read_status(jobs, ""))
     buttons = {
-        name: [each["interactive"] for each in train.watch(jobs, STORE, name, "")[1:5]]
+        name: [each["interactive"] for each in train.watch(jobs, STORE, name, "")[1:6] if "interactive" in each]
         for name in ("small", "cut", "paused", "emoji-simclr")
     }
     assert buttons == {
@@ -150,7 +150,7 @@ def test_a_run_of_the_command_line_is_watched_only(runs: Path) -> None:
     folder = train.folder_of("elsewhere")
     lock = folder.claim()
     assert lock is not None
-    said, stop, resume, use, take, _, clock, *_ = train.watch(Jobs(), STORE, "elsewhere", "")
+    said, stop, resume, _, use, take, _, clock, *_ = train.watch(Jobs(), STORE, "elsewhere", "")
     assert "Epoch 3.0 of 3" in said
     assert not any(each["interactive"] for each in (stop, resume, use, take))
     assert clock["active"]

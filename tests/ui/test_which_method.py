@@ -89,7 +89,7 @@ def test_the_status() -> None:
     tournament.spent = 700
     assert "more than the time given" in which_method.status(tournament, True, False, "")
     assert "press Resume" in which_method.status(tournament, False, False, "")
-    assert "Stopping" in which_method.status(tournament, True, True, "")
+    assert "Pausing" in which_method.status(tournament, True, True, "")
     tournament.state = "finished"
     assert "Compared in 11.7 min" in which_method.status(tournament, False, False, "")
     assert which_method.status(None, False, False, "no memory").count("no memory") == 1

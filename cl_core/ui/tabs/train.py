@@ -16,14 +16,14 @@ from cl_core.explore.model_store import ModelStore, trained_records
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import RunFolder
+from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.runs.options import read_settings
 from cl_core.system.files import OWNER, owner_of, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.system.trash import REMOVED, remove_folder, restore_folder
 from cl_core.text import text
 from cl_core.training.estimate import check_affordable
-from cl_core.training.jobs import Jobs
+from cl_core.training.jobs import Jobs, waiting_settings
 from cl_core.training.setup import check_data
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
@@ -75,7 +75,7 @@ def new_folder(config: RunConfig) -> RunFolder:
 
 
 def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
-    """Names of the runs started here: the one in progress first, then the newest.
+    """Names of the runs started here: the one in progress first, then those that wait, then the newest.
 
     viewer: a visitor, who does not see runs on images of others; None sees all.
     """
@@ -86,9 +86,13 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
         if viewer is None or record.config.dataset in shown or owner_of(folder_of(name).path) == viewer
     }
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
-    running = jobs.running
-    running = running if running and running.parent == trained_dir().resolve() else None  # not a comparison
-    now = [running.name] if running and (viewer is None or owner_of(running) == viewer or running.name in found) else []
+    home = trained_dir().resolve()
+    active = [jobs.running, *jobs.waiting, *(file.parent for file in home.glob(f"*/{WAITING}"))]
+    now = [
+        path.name
+        for path in dict.fromkeys(active)
+        if path and path.parent == home and (viewer is None or owner_of(path) == viewer or path.name in found)
+    ]
     return [*now, *(name for name in found if name not in now)]
 
 
@@ -103,63 +107,66 @@ def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
     return figures_of(run.name, run.metrics, run.record), drawn_from
 
 
-def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool = True) -> tuple[Any, ...]:
-    """Outputs for a run: status, buttons to stop, resume, open, download and remove it, the clock, curves and their key.
+def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool = True, first: bool = True) -> tuple[Any, ...]:
+    """Outputs for a run: status, buttons to pause, resume, prefer, open, download and remove it, the clock, curves and their key.
 
-    allowed: whether this visitor may stop, resume and download it.
+    allowed: whether this visitor may pause, resume and download it. first: whether a run that waits may become the next one,
+    and the log of one that failed is shown.
     """
     run = read_status(jobs, name)
     usable, archive = name in store.own_names(), None
     if usable and allowed:
         with contextlib.suppress(UserError):  # damaged: the tabs show the error
             archive = store.archive(name, uploads_dir())
-    free = allowed and not (run.trained or jobs.running)
-    can_resume = free and run.record is not None and run.record.state in ("running", "stopped")
+    unfinished = run.planned or (run.record is not None and run.record.state in ("running", "stopped"))
+    can_resume = allowed and unfinished and not (run.trained or run.place)
     return (
-        status(run),
-        gr.update(interactive=allowed and run.here and not run.stopping),
+        status(run, first),
+        gr.update(interactive=allowed and ((run.here and not run.stopping) or run.place > 0)),
         gr.update(interactive=can_resume),
+        gr.update(visible=allowed and first and run.place > 1),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
-        gr.update(interactive=allowed and run.record is not None and not run.trained),
-        gr.update(active=run.trained),
+        gr.update(interactive=allowed and (run.record is not None or run.planned) and not run.trained),
+        gr.update(active=run.trained or run.place > 0),
         *draw_curves(run, before),
     )
 
 
 def start(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
-    """Start a run that belongs to the visitor; returns its name.
+    """Start a run that belongs to the visitor, or let it wait for those before it; returns its name.
 
     Raises:
-        UserError: another run is in progress, the visitor has too many runs, or this one is too large for the machine.
+        UserError: the visitor has too many runs, too many wait, or this one is too large for the machine.
     """
-    _check_free(access, jobs)
     visitors.check_runs(access, visitor)
     check_affordable(config, load_dataset(config.dataset))
     folder = new_folder(config)
     write_bytes(folder.path / OWNER, visitor.encode())
-    if not jobs.start(folder.path, config.model_dump(), visitors.turn_s(access)):
+    try:
+        jobs.enqueue(folder.path, config.model_dump(mode="json"), visitors.turn_s(access))
+    except UserError:
         shutil.rmtree(folder.path, ignore_errors=True)
-        _check_free(access, jobs)
+        raise
     return folder.name
 
 
 def resume(access: Access, jobs: Jobs, name: str) -> None:
-    """Resume a run that was stopped or interrupted.
+    """Resume a run that was paused or interrupted, or start one that was to start, when those before it have ended.
 
     Raises:
-        UserError: another run is in progress.
+        UserError: too many runs wait, or its settings are not allowed here.
     """
-    _check_free(access, jobs)
-    visitors.check_training(access, folder_of(name).read_record().config)
-    jobs.start(folder_of(name).path, {}, visitors.turn_s(access))
-
-
-def _check_free(access: Access, jobs: Jobs) -> None:
-    if jobs.running:
-        if access.strangers:  # names may be private
-            raise UserError("train.busy_other")
-        raise UserError("train.busy", name=jobs.running.name)
+    folder = folder_of(name)
+    settings = {} if folder.exists() else waiting_settings(folder.path)
+    if settings is None:
+        raise UserError("train.gone", name=name)
+    try:
+        config = RunConfig.model_validate(settings) if settings else folder.read_record().config
+    except ValidationError as error:
+        raise from_validation(error) from None
+    visitors.check_training(access, config)
+    jobs.enqueue(folder.path, settings, visitors.turn_s(access))
 
 
 def planned(plan: str) -> tuple[Any, Any]:
@@ -195,6 +202,7 @@ def build(page: Page, opened: Event) -> None:
             with gr.Row():
                 stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop")
                 resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume")
+                prefer = gr.Button(text("train.prefer"), visible=False, elem_id="train-prefer")
                 use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
                 download = gr.DownloadButton(text("train.download"), interactive=False, elem_id="train-download")
                 remove = gr.Button(text("train.remove"), interactive=False, elem_id="train-remove")
@@ -204,7 +212,7 @@ def build(page: Page, opened: Event) -> None:
     clock = gr.Timer(POLL_S, active=False)
     page.link("run", runs, choices=lambda viewer: names(jobs, viewer))
     removed = gr.Textbox("", visible=False)
-    watched = [message, stop, resume_button, use, download, remove, clock, view, drawn_from]
+    watched = [message, stop, resume_button, prefer, use, download, remove, clock, view, drawn_from]
 
     def train_pressed(request: gr.Request, *given: Any) -> Any:
         visitor = access.check("train", request)
@@ -212,22 +220,32 @@ def build(page: Page, opened: Event) -> None:
         name = start(access, jobs, settings_of(access, values, given[-1]), visitor)
         return gr.update(choices=names(jobs, access.viewer(request)), value=name)
 
+    def shown(name: str, before: str, allowed: bool = True) -> tuple[Any, ...]:
+        return watch(jobs, page.store, name, before, allowed, not access.strangers)
+
     def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         access.own(folder_of(name).path, request)
         resume(access, jobs, name)
-        return watch(jobs, page.store, name, before)
+        return shown(name, before)
 
     def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         access.own(folder_of(name).path, request)
         if jobs.trains(folder_of(name).path):
             jobs.stop()
-        return watch(jobs, page.store, name, before)
+        jobs.forget(folder_of(name).path)
+        return shown(name, before)
+
+    def preferred(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+        access.check("train", request)
+        if not access.strangers:
+            jobs.move_to_front(folder_of(name).path)
+        return shown(name, before)
 
     def watched_by(request: gr.Request, name: str | None, before: str) -> tuple[Any, ...]:
         name = name or ""
-        return watch(jobs, page.store, name, before, name != "" and access.owns(folder_of(name).path, request))
+        return shown(name, before, name != "" and access.owns(folder_of(name).path, request))
 
     def ticked(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         here = gr.update(choices=page.store.names(access.viewer(request))) if not jobs.running else gr.skip()
@@ -250,6 +268,7 @@ def build(page: Page, opened: Event) -> None:
         access.own(folder.path, request)
         if folder.is_claimed() or jobs.trains(folder.path):
             raise UserError("train.in_use", name=name)
+        jobs.forget(folder.path)
         remove_folder(folder.path)
         found, seen = names(jobs, access.viewer(request)), page.store.names(access.viewer(request))
         models = gr.update(choices=seen)
@@ -279,6 +298,7 @@ def build(page: Page, opened: Event) -> None:
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
+    prefer.click(page.handles(preferred), [runs, drawn_from], watched, **PRESSED)
     remove.click(page.handles(taken_away), runs, [runs, page.model, removed, undo, *watched], **PRESSED)
     undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo, *watched], **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import subprocess
+import sys
+import time
+import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from cl_core.runs.folder import RunFolder
-from tests.browser.conftest import PATIENCE_MS, open_tab, screenshot
+from tests.browser.conftest import PATIENCE_MS, free_port, open_tab, running_app, screenshot
+from tests.conftest import ROOT
 
 # A link says what to train.
 LINK = "?__theme=light&tab=train&train-dataset=digits&train-epochs=24&train-encoder=cnn&train-other=--image-size 16"
@@ -40,7 +47,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(status).to_contain_text("of 24 ·")
     expect(page.locator("#train-curves .js-plotly-plot").first).to_be_visible()
     page.click("#train-stop")
-    expect(status).to_contain_text(f"{NAME} stopped at epoch")
+    expect(status).to_contain_text(f"{NAME} is paused at epoch")
     folder = RunFolder(runs / NAME)
     assert folder.read_record().state == "stopped"
 
@@ -51,7 +58,11 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     page.click("#train-resume")
     expect(page.locator("#train-stop")).to_be_enabled()
     other.click("#train-start")
-    expect(other.get_by_text(f"正在训练 {NAME}")).to_be_visible()
+    expect(other.locator("#train-status")).to_contain_text("digits-simsiam-1 正在排队：第 1 个，共 1 个")
+    other.click("#train-stop")
+    expect(other.locator("#train-status")).to_contain_text("digits-simsiam-1 还没有开始")
+    other.click("#train-remove")
+    expect(other.locator("#train-run input")).to_have_value(NAME)
     other.close()
 
     page.reload()  # it goes on without anybody watching
@@ -75,3 +86,75 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(page.locator("#train-run input")).to_have_value(NAME)
     expect(status).to_contain_text(f"{NAME} is finished")
     assert folder.read_record().state == "finished"
+
+
+def test_a_killed_app_loses_nothing_that_was_saved(
+    wide: BrowserContext, private_cache: Callable[[], str], tmp_path: Path
+) -> None:
+    """The run is found at the restart and resumed by one click; what waited can be started by one click, too."""
+    environment = os.environ | {"CL_CACHE_DIR": private_cache(), "CL_RUNS_DIR": str(tmp_path / "runs")}
+    link = LINK.replace("train-epochs=24", "train-epochs=400")
+    folder, waits = RunFolder(tmp_path / "runs" / NAME), "digits-simclr-2"
+    page = wide.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    status = page.locator("#train-status")
+    with killed_app(tmp_path / "log", environment) as (url, kill):
+        page.goto(url + link)
+        page.click("#train-start")
+        expect(status).to_contain_text("of 400 ·")
+        page.click("#train-start")
+        expect(status).to_contain_text(f"{waits} waits: number 1 of 1")
+        kill()
+    deadline = time.monotonic() + 60
+    while folder.is_claimed():  # its process saves and ends
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    saved = folder.read_record()
+    assert saved.state == "stopped" and 0 < folder.read_metrics()[-1]["step"] <= saved.step
+    with running_app(tmp_path / "log2", ["app.py"], environment) as url:
+        page.goto(f"{url}?tab=train&run={NAME}")
+        expect(status).to_contain_text(f"{NAME} is paused at epoch")
+        page.click("#train-resume")
+        expect(status).to_contain_text("of 400 ·")
+        assert folder.read_record().step >= saved.step
+        page.goto(f"{url}?tab=train&run={waits}")
+        expect(status).to_contain_text(f"{waits} has not started yet")
+        page.click("#train-resume")
+        expect(status).to_contain_text(f"{waits} waits: number 1 of 1")
+        page.goto(f"{url}?tab=train&run={NAME}")
+        page.click("#train-stop")
+        expect(status).to_contain_text(f"{NAME} is paused at epoch")
+        page.goto(f"{url}?tab=train&run={waits}")
+        expect(status).to_contain_text("of 400 ·")
+        page.click("#train-stop")
+        expect(status).to_contain_text(f"{waits} is paused at epoch")
+    page.close()
+
+
+@contextlib.contextmanager
+def killed_app(log: Path, environment: dict[str, str]) -> Iterator[tuple[str, Callable[[], None]]]:
+    """An app and a function that kills it, without warning."""
+    port = free_port()
+    with log.open("w") as output:
+        command = [sys.executable, "app.py", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment)
+
+    def kill() -> None:
+        process.kill()
+        process.wait()
+
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        wait_for_answer(url)
+        yield url, kill
+    finally:
+        kill()
+
+
+def wait_for_answer(url: str) -> None:
+    for _ in range(600):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=5)
+            return
+        time.sleep(0.1)
+    raise AssertionError("no answer in 60 s")
