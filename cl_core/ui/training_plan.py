@@ -13,6 +13,8 @@ from cl_core.training.advice import warnings_for
 from cl_core.training.estimate import estimate
 from cl_core.training.setup import steps_per_epoch
 
+MOST_EPOCHS = 100_000  # of `RunConfig`
+
 
 def training_plan(config: RunConfig) -> str:
     """The estimated time and the warnings for a run, as HTML.
@@ -23,15 +25,32 @@ def training_plan(config: RunConfig) -> str:
     data = load_dataset(config.dataset)
     steps = max(1, steps_per_epoch(config, data)) * config.epochs
     parts = []
-    seconds = _seconds_per_step(config)
-    if seconds is not None:
-        minutes = steps * seconds / 60
-        shown = f"{minutes:.0f}" if minutes >= 9.5 else f"{minutes:.1f}"
+    minutes = minutes_of(config)
+    if minutes is not None:
+        shown = f"{minutes:g}"
         parts.append(f"<p>{html.escape(text('train.plan', steps=f'{steps:,}', minutes=shown))}</p>")
     warned = [html.escape(text(f"train.warn.{each.key}", **each.values)) for each in warnings_for(config, data)]
     if warned:
         parts.append(f"<ul><li>{'</li><li>'.join(warned)}</li></ul>")
     return f"<div class='training-plan' role='status'>{''.join(parts)}</div>"
+
+
+def minutes_of(config: RunConfig) -> float | None:
+    """The estimated minutes of a run, to one decimal below ten; None where they cannot be estimated."""
+    seconds = _seconds_per_step(config)
+    if seconds is None:
+        return None
+    minutes = max(1, steps_per_epoch(config, load_dataset(config.dataset))) * config.epochs * seconds / 60
+    return round(minutes) if minutes >= 9.5 else round(minutes, 1)
+
+
+def epochs_in(config: RunConfig, minutes: float) -> int | None:
+    """Epochs that take about so many minutes; None where that cannot be estimated, or they are those of `config`."""
+    seconds = _seconds_per_step(config)
+    if seconds is None or minutes <= 0 or minutes == minutes_of(config):
+        return None
+    steps = max(1, steps_per_epoch(config, load_dataset(config.dataset)))
+    return min(MOST_EPOCHS, max(1, round(60 * minutes / (steps * seconds))))
 
 
 def _seconds_per_step(config: RunConfig) -> float | None:

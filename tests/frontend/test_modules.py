@@ -28,6 +28,7 @@ GROUPS = (
     "save",
     "start",
     "search.queries",
+    "setting.table",
     "images.drop",
     "why",
     "tour.panel",

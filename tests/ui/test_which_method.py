@@ -10,7 +10,6 @@ import pytest
 
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.runs.config import RunConfig
 from cl_core.system.files import OWNER
 from cl_core.training.jobs import Jobs
 from cl_core.training.tournament import FILE, Entry, Tournament, TournamentConfig, rank_entries
@@ -142,10 +141,3 @@ def test_a_comparison_runs_beside_the_page_and_is_no_run_of_the_tab_train() -> N
         jobs.stop()
         while jobs.running:
             pass
-
-
-def test_what_another_tab_wants_trained() -> None:
-    assert train.planned("my-pets simclr #12") == ("my-pets", "simclr")
-    name, method = train.planned("my-pets #13")
-    assert name == "my-pets" and method == gr.skip()
-    assert RunConfig(dataset=name).dataset == "my-pets"

@@ -13,6 +13,7 @@ from cl_core.ui.components.menu import menu
 from cl_core.ui.components.nce_table import nce_table
 from cl_core.ui.components.pair_view import pair_view
 from cl_core.ui.components.search_queries import search_queries
+from cl_core.ui.components.setting_table import setting_table
 from cl_core.ui.components.spectrum_view import spectrum_view
 from cl_core.ui.components.start_view import start_view
 from cl_core.ui.components.temperature_lab import temperature_lab
@@ -34,6 +35,7 @@ __all__ = [
     "nce_table",
     "pair_view",
     "search_queries",
+    "setting_table",
     "spectrum_view",
     "start_view",
     "temperature_lab",

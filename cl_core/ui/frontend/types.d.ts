@@ -272,6 +272,34 @@ export interface RowsValue {
   empty?: string;
 }
 
+// --- settings --------------------------------------------------------------------------------------------------------
+
+export interface Setting {
+  name: string;
+  kind: "flag" | "whole" | "number" | "choice" | "text";
+  default: string;
+  low: number | null;
+  high: number | null;
+  /** Whether a bound itself is excluded. */
+  above: boolean;
+  below: boolean;
+  choices: string[];
+  hint: string;
+}
+
+export interface SettingGroup {
+  title: string;
+  /** That have these settings; empty for all. */
+  methods: string[];
+  settings: Setting[];
+}
+
+/** The method that is chosen, and the settings that differ from their defaults. */
+export interface SettingsValue {
+  method: string;
+  given: Strings;
+}
+
 // --- figures ---------------------------------------------------------------------------------------------------------
 
 export interface Trace {

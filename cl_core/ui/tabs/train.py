@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -13,8 +12,6 @@ from pydantic import ValidationError
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, from_validation
 from cl_core.explore.model_store import ModelStore, trained_records
-from cl_core.networks.encoders.registry import ENCODERS
-from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.runs.options import read_settings
@@ -29,21 +26,18 @@ from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.progress import result
 from cl_core.ui.run_status import RunStatus, folder_of, numbered_folder, read_status, status
 from cl_core.ui.tabs.curves import figures_of
-from cl_core.ui.training_plan import training_plan
+from cl_core.ui.tabs.training_form import FORM, LONGEST_OTHER, build_all_settings, build_form
+from cl_core.ui.training_plan import epochs_in, minutes_of, training_plan
 from cl_core.ui.uploads import uploads_dir
 
-EPOCHS = 10  # default of the form: a minute or two on two cores
 SNAPSHOTS = 6  # each takes seconds
-FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
 POLL_S = 1.5
-LONGEST_OTHER = 2_000  # characters of further settings
 PRESSED = QUICK | {"queue": True}  # notices travel through the queue
 
 
@@ -169,18 +163,6 @@ def resume(access: Access, jobs: Jobs, name: str) -> None:
     jobs.enqueue(folder.path, settings, visitors.turn_s(access))
 
 
-def planned(plan: str) -> tuple[Any, Any]:
-    """Data set and method of what another tab wants to be trained: their names, then a number after "#"."""
-    dataset, method = [*plan.partition(" #")[0].split(" "), ""][:2]
-    return dataset or gr.skip(), method or gr.skip()
-
-
-def temperature_counts(method: str) -> Any:
-    """The temperature field, disabled for methods without one."""
-    has = method in METHODS and METHODS[method].has_temperature
-    return gr.update(interactive=has)
-
-
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; its runs are listed when its tab opens."""
     jobs, access = page.jobs, page.access
@@ -193,20 +175,22 @@ def build(page: Page, opened: Event) -> None:
     explanation("train", about)
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
-            form, other = _form(page)
+            form = build_form(page)
+            controls, other = form.controls, form.other
             plan = gr.HTML("", elem_id="train-plan")
             train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
+            build_all_settings(page, opened, form)
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
             message = gr.HTML("", elem_id="train-status")
             with gr.Row():
-                stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop")
-                resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume")
-                prefer = gr.Button(text("train.prefer"), visible=False, elem_id="train-prefer")
-                use = gr.Button(text("train.use"), interactive=False, elem_id="train-use")
-                download = gr.DownloadButton(text("train.download"), interactive=False, elem_id="train-download")
-                remove = gr.Button(text("train.remove"), interactive=False, elem_id="train-remove")
-                undo = gr.Button(text("train.undo"), visible=False, elem_id="train-undo")
+                stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop", min_width=96)
+                resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume", min_width=96)
+                prefer = gr.Button(text("train.prefer"), visible=False, elem_id="train-prefer", min_width=96)
+                use = gr.Button(text("train.use"), interactive=False, elem_id="train-use", min_width=96)
+                download = gr.DownloadButton(text("train.download"), interactive=False, elem_id="train-download", min_width=96)
+                remove = gr.Button(text("train.remove"), interactive=False, elem_id="train-remove", min_width=96)
+                undo = gr.Button(text("train.undo"), visible=False, elem_id="train-undo", min_width=96)
             view = figure_view(elem_id="train-curves")
     drawn_from = gr.Textbox("", visible=False)
     clock = gr.Timer(POLL_S, active=False)
@@ -286,15 +270,22 @@ def build(page: Page, opened: Event) -> None:
         changes = gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
         return *changes, *watched_by(request, name, "")
 
-    def plan_of(*given: Any) -> str:
+    def plan_of(*given: Any) -> tuple[str, float | None]:
         try:
-            return training_plan(settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1]))
+            config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
+            return training_plan(config), minutes_of(config)
         except UserError as error:
-            return result(str(error))
+            return result(str(error)), None
 
-    changed = any_of([*(each.change for each in form), other.change, opened])
-    changed(page.handles(plan_of), [*form, other], plan, **(QUICK | {"trigger_mode": "always_last"}))
-    train.click(page.handles(train_pressed), [*form, other], runs, **PRESSED)
+    def epochs_for(minutes: float | None, *given: Any) -> Any:
+        config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
+        return epochs_in(config, minutes or 0) or gr.skip()
+
+    changed = any_of([*(each.change for each in controls), other.change, opened])
+    changed(page.handles(plan_of), [*controls, other], [plan, form.minutes], **QUICK)
+    timed = any_of([form.minutes.blur, form.minutes.submit])
+    timed(page.handles(epochs_for), [form.minutes, *controls, other], controls[FORM.index("epochs")], **PRESSED)
+    train.click(page.handles(train_pressed), [*controls, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
@@ -303,44 +294,4 @@ def build(page: Page, opened: Event) -> None:
     undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo, *watched], **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, message], **PRESSED)
-    opened(page.handles(listed), runs, [form[0], runs, *watched], **QUICK)
-
-
-def _form(page: Page) -> tuple[list[Any], gr.Textbox]:
-    def choice(name: str, choices: Callable[[str | None], list[str]]) -> gr.Dropdown:
-        offered, usual = choices(""), RunConfig.model_fields[name].default
-        control = menu(offered, value=usual if usual in offered else offered[0], **labels(name), filterable=False)
-        page.link(f"train-{name}", control, choices=choices)
-        return control
-
-    def number(name: str, **props: Any) -> gr.Number:
-        control = number_setting(RunConfig, name, **(labels(name) | props))
-        page.link(f"train-{name.replace('_', '-')}", control, read=setting_reader(RunConfig, name))
-        return control
-
-    def labels(name: str) -> dict[str, str]:
-        return {"label": text(f"train.set.{name}"), "info": text(f"train.hint.{name}")}
-
-    dataset = choice("dataset", dataset_names)
-    with gr.Row():
-        method = choice("method", lambda _: TRAINABLE)
-        encoder = choice("encoder", lambda _: list(ENCODERS))
-    with gr.Row():
-        epochs = number("epochs", value=EPOCHS)
-        batch = number("batch_size")
-    with gr.Row():
-        temperature = number("temperature")
-        lr = number("lr")
-    other = gr.Textbox(
-        "",
-        label=text("train.other"),
-        info=text("train.other_hint"),
-        placeholder="--stop-gradient false --augment.flip-prob 0",
-        max_lines=1,
-        max_length=LONGEST_OTHER,
-        elem_id="train-other",
-    )
-    page.link("train-other", other)
-    page.data.change(planned, page.data, [dataset, method], **QUICK)
-    method.change(page.handles(temperature_counts), method, temperature, **QUICK)
-    return [dataset, method, encoder, epochs, batch, temperature, lr], other
+    opened(page.handles(listed), runs, [form.dataset, runs, *watched], **QUICK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     status = page.locator("#train-status")
     expect(status).to_contain_text("Nothing was trained here yet")
     expect(page.locator("#train-stop")).to_be_disabled()
+    page.get_by_role("button", name="All settings").click()
     page.get_by_label("Learning rate").first.fill("-1")
     expect(page.locator("#train-plan")).to_contain_text("lr: input should be greater than 0, but it was -1")
     page.click("#train-start")
@@ -53,6 +55,7 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
 
     other = narrow.new_page()  # somebody else, on another page in another language
     other.goto(f"{app_url}zh{LINK}&train-method=simsiam")
+    other.get_by_role("button", name="全部设置").click()
     expect(other.locator("#train-run input")).to_have_value(NAME)
     expect(other.get_by_label("温度").first).to_be_disabled()  # SimSiam has none
     page.click("#train-resume")
@@ -86,6 +89,33 @@ def test_a_run_of_ones_own(page: Page, narrow: BrowserContext, app_url: str, run
     expect(page.locator("#train-run input")).to_have_value(NAME)
     expect(status).to_contain_text(f"{NAME} is finished")
     assert folder.read_record().state == "finished"
+
+
+def test_minutes_set_the_epochs_and_the_table_the_options(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}?tab=train&train-dataset=digits&train-method=moco&train-other=--queue-size 2048")
+    minutes = page.locator("#train-minutes input")
+    expect(minutes).not_to_have_value("")
+    minutes.fill("7")
+    minutes.press("Enter")
+    page.get_by_role("button", name="All settings").click()
+    expect(page.get_by_label("Epochs").first).not_to_have_value("10")
+    expect(page.locator("#train-plan")).to_contain_text(re.compile(r"About (6\.[5-9]|7(\.[0-4])?) min"))
+    table, other = page.locator("#train-table"), page.locator("#train-other").get_by_role("textbox")
+    queue = table.get_by_label("queue_size")
+    expect(queue).to_have_value("2048")
+    expect(table.get_by_label("stop_gradient")).to_be_hidden()  # SimSiam's
+    queue.fill("512")
+    queue.press("Tab")
+    expect(other).to_have_value("--queue-size 512")
+    table.get_by_label("schedule").select_option("constant")
+    expect(other).to_have_value("--queue-size 512 --schedule constant")
+    expect(table.locator(".cl-setting-changed .cl-setting-name")).to_have_text(["queue_size", "schedule"])
+    queue.fill("0")
+    queue.press("Tab")
+    expect(page.locator("#train-plan")).to_contain_text("queue_size: input should be greater than or equal to 1")
+    queue.fill("1024")  # the default
+    queue.press("Tab")
+    expect(other).to_have_value("--schedule constant")
 
 
 def test_a_killed_app_loses_nothing_that_was_saved(
