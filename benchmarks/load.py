@@ -147,7 +147,7 @@ class User:
             return f"upload: {sent.status} {sent.body[:80]!r}"
         upload = {"path": json.loads(sent.body)[0], "orig_name": "own.png", "meta": {"_type": "gradio.FileData"}}
         asked = {
-            "data": [MODEL, upload, None, 1],
+            "data": [MODEL, upload, None, "similar", [], "", 1],
             "fn_index": self._site.search,
             "session_hash": self._session,
             "trigger_id": self._site.trigger,

@@ -16,9 +16,10 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.runs.options import read_settings
 from cl_core.system.files import OWNER, owner_of, write_bytes
+from cl_core.system.memo import Memo
 from cl_core.system.paths import trained_dir
 from cl_core.system.trash import REMOVED, remove_folder, restore_folder
-from cl_core.text import text
+from cl_core.text import language, text
 from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs, waiting_settings
 from cl_core.training.setup import check_data
@@ -98,7 +99,11 @@ def draw_curves(run: RunStatus, before: str) -> tuple[Any, str]:
         return gr.skip(), before
     if run.record is None or not begun:  # axes without a point would have any numbers
         return figures_value(label=text("curves.label")), ""
-    return figures_of(run.name, run.metrics, run.record), drawn_from
+    record, key = run.record, (language(), drawn_from, str(run.metrics[-1]))
+    return _drawn.get(key, lambda: figures_of(run.name, run.metrics, record)), drawn_from
+
+
+_drawn: Memo[Any] = Memo(32)  # pages that follow one run draw it once
 
 
 def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool = True, first: bool = True) -> tuple[Any, ...]:
