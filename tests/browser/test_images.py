@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,36 @@ def choose(page: Page, button: str, path: Path) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name=button).click()
     chooser.value.set_files(path)
+
+
+def drop(page: Page, path: Path) -> None:
+    """Drag a file or folder onto the page's field and let it go, as the browser reports it."""
+    zone = page.locator("#images-drop .cl-drop")
+    zone.scroll_into_view_if_needed()
+    box = zone.bounding_box()
+    assert box
+    session = page.context.new_cdp_session(page)
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 20}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["folder", "zip"])
+def test_what_is_dropped_is_imported(page: Page, photos: Path, tmp_path: Path, archived: bool) -> None:
+    name = "dropped zip" if archived else "dropped folder"
+    path = tmp_path / (f"{name}.zip" if archived else name)
+    if archived:
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in photos.rglob("*.png"):
+                archive.write(file, file.relative_to(photos))
+    else:
+        shutil.copytree(photos, path)
+    open_tab(page, "Images")
+    page.wait_for_selector(READY["images"])
+    drop(page, path)
+    expect(page.locator(DONE)).to_have_text(f"{name} is ready.")
+    expect(page.locator("#images-facts")).to_contain_text("Classes: 2")
 
 
 def test_a_folder_is_imported_looked_at_trained_on_and_removed(page: Page, photos: Path) -> None:
