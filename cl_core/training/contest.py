@@ -33,7 +33,17 @@ from cl_core.training.distributed import World
 from cl_core.training.loop import Training
 from cl_core.training.recorder import BriefRecorder, begin
 from cl_core.training.setup import build_method, check_data, image_size, steps_per_epoch, uses_labels
-from cl_core.training.tournament import FILE, Entry, Kind, Tournament, TournamentConfig, read_tournament, run_config
+from cl_core.training.tournament import (
+    FILE,
+    MOST_EPOCHS,
+    MOST_SEEDS,
+    Entry,
+    Kind,
+    Tournament,
+    TournamentConfig,
+    read_tournament,
+    run_config,
+)
 
 MOST_QUERIES, MOST_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
 PROBED_QUERIES, PROBED_GALLERY = 1_000, 2_000  # of these, images of the linear probe, which takes longer
@@ -42,8 +52,6 @@ PART = 100  # views that are embedded together
 RANKED = 1_000  # images, about, of the effective rank
 NEIGHBORS = 10  # whose agreement is measured
 MEASURED_STEPS = 4  # of each method, for the estimate of time
-MOST_EPOCHS = 40  # of one run; then further seeds are trained
-MOST_SEEDS = 3
 
 
 class Contest:

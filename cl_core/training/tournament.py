@@ -30,6 +30,8 @@ USUAL_BATCH = 128
 BRIEF: dict[str, dict[str, Any]] = {"simsiam": {"optimizer": "sgd", "lr": 0.05, "batch_size": 64}}
 Kind = Literal["baseline", "public", "method"]
 State = Literal["running", "stopped", "finished"]
+MOST_EPOCHS = 40  # of one run; then further seeds are trained
+MOST_SEEDS = 3
 
 
 class TournamentConfig(BaseModel):
@@ -61,6 +63,20 @@ def checked_config(values: Mapping[str, Any]) -> TournamentConfig:
         return TournamentConfig.model_validate(values)
     except ValidationError as error:
         raise from_validation(error) from None
+
+
+def planned_trainings(config: TournamentConfig, epoch_s: dict[str, float]) -> dict[str, tuple[int, int]]:
+    """Epochs and seeds of each method that fit into the time, if each gets an equal part of it.
+
+    Args:
+        epoch_s: estimated seconds of an epoch, by method.
+    """
+    plan = {}
+    for method, seconds in epoch_s.items():
+        epochs = int(60 * config.minutes / len(epoch_s) / max(seconds, 1e-9))
+        most = max(1, min(MOST_EPOCHS, epochs))
+        plan[method] = most, max(1, min(MOST_SEEDS, epochs // most))
+    return plan
 
 
 class Entry(BaseModel):

@@ -8,10 +8,11 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
 from cl_core.system.device import choose_device
-from cl_core.text import text
+from cl_core.text import text, texts
 from cl_core.training.advice import warnings_for
 from cl_core.training.estimate import estimate
 from cl_core.training.setup import steps_per_epoch
+from cl_core.training.tournament import TournamentConfig, planned_trainings, run_config
 
 MOST_EPOCHS = 100_000  # of `RunConfig`
 
@@ -51,6 +52,29 @@ def epochs_in(config: RunConfig, minutes: float) -> int | None:
         return None
     steps = max(1, steps_per_epoch(config, load_dataset(config.dataset)))
     return min(MOST_EPOCHS, max(1, round(60 * minutes / (steps * seconds))))
+
+
+def contest_plan(config: TournamentConfig) -> str:
+    """What a comparison of methods will train, as one sentence; empty where that cannot be estimated.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    data, epoch_s = load_dataset(config.dataset), {}
+    for method in config.methods:
+        run = run_config(config, method, 1, 0, data)
+        seconds = _seconds_per_step(run)
+        if seconds is None:
+            return ""
+        epoch_s[method] = max(1, steps_per_epoch(run, data)) * seconds
+    names = texts("contest.names")
+    parts = []
+    for method, (epochs, seeds) in planned_trainings(config, epoch_s).items():
+        key = "contest.planned_seeds" if seeds > 1 else "contest.planned_epochs"
+        parts.append(text(key, name=names.get(method.replace("-", "_"), method), epochs=epochs, seeds=seeds))
+    least = sum(epoch_s.values()) / 60
+    over = " " + text("contest.planned_over", least=f"{least:.0f}") if least > config.minutes else ""
+    return text("contest.planned", methods=text("contest.planned_separator").join(parts)) + over
 
 
 def _seconds_per_step(config: RunConfig) -> float | None:

@@ -25,6 +25,7 @@ from cl_core.training.tournament import (
     Tournament,
     TournamentConfig,
     checked_config,
+    planned_trainings,
     rank_entries,
     read_tournament,
     run_config,
@@ -200,3 +201,10 @@ def test_damaged_state_is_begun_anew(tmp_path: Path) -> None:
     known = Tournament(config=TournamentConfig(dataset="digits", methods=("simclr",), minutes=1))
     (tmp_path / "tournament.json").write_text(known.model_dump_json())
     assert read_tournament(tmp_path) == known
+
+
+def test_the_plan_divides_the_time() -> None:
+    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=10)
+    assert planned_trainings(config, {"simclr": 60.0, "moco": 20.0}) == {"simclr": (5, 1), "moco": (15, 1)}
+    assert planned_trainings(config, {"simclr": 2.0, "moco": 7.0}) == {"simclr": (40, 3), "moco": (40, 1)}
+    assert planned_trainings(config, {"simclr": 1e6, "moco": 1.0}) == {"simclr": (1, 1), "moco": (40, 3)}

@@ -12,7 +12,9 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.system.files import OWNER
 from cl_core.training.jobs import Jobs
-from cl_core.training.tournament import FILE, Entry, Tournament, TournamentConfig, rank_entries
+from cl_core.training.setup import steps_per_epoch
+from cl_core.training.tournament import FILE, Entry, Tournament, TournamentConfig, rank_entries, run_config
+from cl_core.ui import training_plan
 from cl_core.ui.access import COOKIE, Access, Options
 from cl_core.ui.tabs import train, which_method
 
@@ -141,3 +143,17 @@ def test_a_comparison_runs_beside_the_page_and_is_no_run_of_the_tab_train() -> N
         jobs.stop()
         while jobs.running:
             pass
+
+
+def test_the_plan_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_plan, "_seconds_per_step", lambda config: {"simclr": 0.2, "moco": 4.0}[config.method])
+    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=10)
+    steps = steps_per_epoch(run_config(config, "moco", 1, 0, load_dataset("digits")), load_dataset("digits"))
+    assert training_plan.contest_plan(config) == (
+        f"About this fits: SimCLR 40 epochs with 3 seeds, MoCo {int(300 / (4 * steps))} epochs. "
+        "A step of each method is measured first, so this may change."
+    )
+    monkeypatch.setattr(training_plan, "_seconds_per_step", lambda _: 100.0)
+    assert "more than the time given" in training_plan.contest_plan(config)
+    monkeypatch.setattr(training_plan, "_seconds_per_step", lambda _: None)
+    assert training_plan.contest_plan(config) == ""

@@ -36,9 +36,10 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import emphasized
 from cl_core.ui.glossary import with_hints
-from cl_core.ui.page import Page
+from cl_core.ui.page import Page, any_of
 from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.run_status import numbered_folder
+from cl_core.ui.training_plan import contest_plan
 
 USUAL = ("simclr", "moco", "simsiam")
 WITH_LABELS = ("supcon",)
@@ -206,6 +207,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
                 label=text("contest.minutes"),
                 info=text("contest.minutes_hint"),
             )
+            plan = gr.HTML("", elem_id="contest-plan")
             with gr.Row():
                 begin = gr.Button(text("contest.start"), variant="primary", elem_id="contest-start")
                 stop = gr.Button(text("train.stop"), interactive=False, elem_id="contest-stop")
@@ -257,11 +259,19 @@ def build(page: Page, look: gr.Dropdown) -> None:
         choices, value = offered(dataset)
         return gr.update(choices=choices, value=value)
 
+    def planned(dataset: str, names: list[str], given: float) -> str:
+        if not dataset or not names:
+            return ""
+        return f"<p class='training-plan'>{html.escape(contest_plan(checked_config(values_of(dataset, names, given))))}</p>"
+
+    def values_of(dataset: str, names: list[str], given: float) -> dict[str, Any]:
+        return {"dataset": dataset, "methods": names, "minutes": given}
+
     def started(request: gr.Request, dataset: str, names: list[str], given: float) -> tuple[Any, ...]:
         visitor = access.check("train", request)
         if not names:
             raise UserError("contest.no_method")
-        start(access, jobs, checked_config({"dataset": dataset, "methods": names, "minutes": given}), visitor)
+        start(access, jobs, checked_config(values_of(dataset, names, given)), visitor)
         return follow(request, dataset, "")
 
     def stopped(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
@@ -282,6 +292,8 @@ def build(page: Page, look: gr.Dropdown) -> None:
 
     look.change(page.handles(chosen), look, methods, **QUICK)
     look.change(page.handles(follow), [look, shown], outputs, **QUICK)
+    wished = any_of([methods.change, minutes.change, look.change])
+    wished(page.handles(planned), [look, methods, minutes], plan, **QUICK)
     clock.tick(page.handles(follow), [look, shown], outputs, **QUICK)
     begin.click(page.handles(started), [look, methods, minutes], outputs, **PRESSED)
     stop.click(page.handles(stopped), [look, shown], outputs, **PRESSED)
