@@ -18,7 +18,7 @@ from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
 from cl_core.errors import UserError
 from cl_core.explore.descriptors import KEY, Whitening, describe
 from cl_core.explore.flat_index import FlatIndex
-from cl_core.explore.vector_index import VectorIndex, build_index
+from cl_core.explore.vector_index import EXACT_UP_TO, VectorIndex, build_index
 from cl_core.networks.embedding import embed, pixel_features
 from cl_core.runs.feature_cache import features_of, is_cached
 from cl_core.runs.store import Run, map_key, on_device
@@ -92,14 +92,16 @@ class Gallery:
         """
         answers: list[list[Neighbor]] = []
         positions = None if among is None else among[self.rows].nonzero()[:, 0]
-        index = self.index if positions is None else FlatIndex(self.features[positions])
         groups = self.dataset.groups[self.rows if positions is None else self.rows[positions]]
         for start in range(0, len(queries), QUERY_BATCH):
             part = slice(start, start + QUERY_BATCH)
             left_out = excluded[part] if excluded else [()] * len(queries[part])
             # So many images belong to at least `top` groups besides the excluded ones.
             count = (top + max(map(len, left_out), default=0)) * self._largest_group
-            cosines, found = index.search(queries[part], count)
+            if positions is None:
+                cosines, found = self.index.search(queries[part], count)
+            else:
+                cosines, found = FlatIndex(self.features).search(queries[part], count, positions)
             for values, at, without in zip(cosines.tolist(), found, left_out, strict=True):
                 best: dict[int, float] = {}
                 for group, cosine in zip(groups[at].tolist(), values, strict=True):
@@ -125,7 +127,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     """The data set in the run's search space; computed features are stored in the cache.
 
     Args:
-        progress: called with the fraction done, 0 to 1, while features are computed.
+        progress: called with the fraction done, 0 to 1, while features are computed, and again while a large index is built.
         database: address of a PostgreSQL server with pgvector that holds the index of a large gallery; by default a file does.
 
     Raises:
@@ -158,7 +160,9 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
         with _alone(file.with_suffix(".lock")):
             found = _stored(file, len(rows)) or computed()  # another process may have stored it meanwhile
     whitening, features = found
-    index = build_index(features, file.with_suffix(".usearch"), database=database)
+    # Another process would build the same graphs.
+    with _alone(file.with_suffix(".lock")) if len(features) > EXACT_UP_TO else contextlib.nullcontext():
+        index = build_index(features, file.with_suffix(".usearch"), progress, database)
     return Gallery(dataset, rows, index, lambda images: whitening(described(images)))
 
 

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from cl_core.errors import UserError, quoted
+from cl_core.errors import UserError
 from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.hnsw import EXPANSION, Progress
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg import sql
 
 PREFIX = "contrastive_explorer_"
 BATCH = 20_000  # rows of one transaction
 MOST_RESULTS = 1_000  # of pgvector's search; more are searched for exactly, here
 MOST_DIM = 2_000  # of pgvector's HNSW index on float32
 CONNECT_S = 10
+EXTENSION_LOCK = 7_239_411  # any number that no other program takes
 
 
 class PostgresIndex:
@@ -51,16 +53,28 @@ class PostgresIndex:
         if count > MOST_RESULTS:
             return FlatIndex(self.vectors).search(queries, count)
         with self._lock:
+            used = self._connection is not None
             try:
-                rows = self._rows(queries, count)
+                found = self._rows(queries, count)
             except UserError:
-                self._connection = None  # the server was restarted, say
-                rows = self._rows(queries, count)
+                self._close()
+                if not used:
+                    raise
+                found = self._rows(queries, count)  # the server was restarted, say
+        whole = [len(each) == count and min(each) >= 0 and max(each) < len(self.vectors) for each in found]
+        if not all(whole):  # the approximate search found too few, or somebody changed the table
+            return FlatIndex(self.vectors).search(queries, count)
+        rows = torch.tensor(found)
         cosines = (self.vectors[rows] @ queries[:, :, None])[:, :, 0]
         cosines, order = cosines.sort(dim=1, descending=True, stable=True)
         return cosines, rows.gather(1, order)
 
-    def _rows(self, queries: Tensor, count: int) -> Tensor:
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _rows(self, queries: Tensor, count: int) -> list[list[int]]:
         from psycopg import sql
 
         with _problems():
@@ -71,18 +85,42 @@ class PostgresIndex:
             with self._connection.transaction():
                 self._connection.execute(wide)
                 found = [self._connection.execute(nearest, (each.numpy(), count)).fetchall() for each in queries]
-        return torch.tensor([[row for (row,) in each] for each in found])
+        return [[row for (row,) in each] for each in found]
 
 
 @contextlib.contextmanager
 def _problems() -> Iterator[None]:
-    """Errors of the database as `UserError`; addresses may contain passwords, so none is quoted."""
+    """Errors of the database as `UserError`. Their texts may have parts of the address, and so of a password: none is quoted."""
     import psycopg
 
     try:
         yield
-    except (psycopg.Error, OSError) as error:
-        raise UserError("gallery.database", reason=quoted(str(error).strip().splitlines()[0] if str(error) else error)) from None
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is None:
+            raise UserError("gallery.bad_address") from None
+        raise UserError("gallery.database", code=error.sqlstate) from None
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
+        raise UserError("gallery.no_extension") from None
+    except psycopg.OperationalError as error:
+        if error.sqlstate is None or error.sqlstate.startswith("08"):
+            raise UserError("gallery.unreachable") from None
+        raise UserError("gallery.database", code=error.sqlstate) from None
+    except (psycopg.Error, OSError, UnicodeError) as error:
+        raise UserError("gallery.database", code=getattr(error, "sqlstate", None) or type(error).__name__) from None
+
+
+def check_address(url: str) -> None:
+    """Check that an address of a database can be read; nothing is connected.
+
+    Raises:
+        UserError: it cannot, or psycopg is not installed.
+    """
+    try:
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        raise UserError("gallery.no_driver") from None
+    with _problems():
+        conninfo_to_dict(url)
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
@@ -98,8 +136,15 @@ def connect(url: str) -> psycopg.Connection[Any]:
         raise UserError("gallery.no_driver") from None
     with _problems():
         connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S, application_name="contrastive-explorer")
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        register_vector(connection)
+        try:
+            # Two that create the extension at once would collide.
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (EXTENSION_LOCK,))
+                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            register_vector(connection)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
@@ -127,6 +172,7 @@ def filled_index(vectors: Tensor, url: str, key: str, progress: Progress | None 
 
 def _fill(connection: psycopg.Connection[Any], vectors: Tensor, key: str, progress: Progress | None) -> str:
     """Add the rows and the graph that a table does not have yet; returns its name."""
+    import psycopg
     from psycopg import sql
 
     table = PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -148,10 +194,17 @@ def _fill(connection: psycopg.Connection[Any], vectors: Tensor, key: str, progre
             progress((start + len(part)) / len(vectors))
     # After the rows: one graph of all is built faster than one that grows with each batch.
     graph = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (feature vector_ip_ops) WITH (m = 16, ef_construction = 128)")
-    with connection.transaction():
-        connection.execute(f"SET LOCAL maintenance_work_mem = '{_graph_mb(vectors)}MB'")
-        connection.execute(graph.format(index, name))
+    try:
+        _add_graph(connection, graph.format(index, name), f"SET LOCAL maintenance_work_mem = '{_graph_mb(vectors)}MB'")
+    except psycopg.OperationalError:  # too little memory, or too little shared memory, as in containers: slower
+        _add_graph(connection, graph.format(index, name), "SET LOCAL max_parallel_maintenance_workers = 0")
     return table
+
+
+def _add_graph(connection: psycopg.Connection[Any], graph: sql.Composed, setting: str) -> None:
+    with connection.transaction():
+        connection.execute(setting.encode())
+        connection.execute(graph)
 
 
 def _graph_mb(vectors: Tensor) -> int:

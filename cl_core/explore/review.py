@@ -51,30 +51,33 @@ class Doubt:
 class Review:
     """The nearest neighbors of a data set's images, one image of each group.
 
-    rows: (Q,) int64, the images looked at. neighbors: (Q, K) int64, best first, and their cosines (Q, K). votes: (Q, C), shares
-    of the votes for each label, by weights exp(cosine / 0.1) as in kNN accuracy. of: how many images there are.
+    rows: (Q,) int64, the images looked at. neighbors: (Q, K) int64, best first, and their cosines (Q, K). own: (Q,), the share of
+    the votes for the image's own label, by weights exp(cosine / 0.1) as in kNN accuracy; voted: (Q,) int64, the label with most
+    votes, and share: (Q,), its share. of: how many images there are.
     """
 
     dataset: Dataset
     rows: Tensor
     neighbors: Tensor
     cosines: Tensor
-    votes: Tensor
+    own: Tensor
+    voted: Tensor
+    share: Tensor
     of: int
 
     def near_duplicates(self, among: Tensor | None = None) -> list[Pair]:
         """Each image with its nearest neighbor, the most similar pairs first; each pair once.
 
         Args:
-            among: (N,) bool, images that both must belong to; by default all.
+            among: (N,) bool, images that both must belong to; by default all. The neighbor is then the first of these.
         """
-        pairs = []
-        nearest = self.neighbors[:, 0].tolist(), self.cosines[:, 0].tolist()
-        for row, other, cosine in zip(self.rows.tolist(), *nearest, strict=True):
-            if among is None or (among[row] and among[other]):
-                pairs.append(Pair(min(row, other), max(row, other), cosine))
-        distinct = {(each.row, each.other): each for each in pairs}
-        return sorted(distinct.values(), key=lambda each: -each.cosine)
+        found: dict[tuple[int, int], float] = {}
+        for row, others, cosines in zip(self.rows.tolist(), self.neighbors.tolist(), self.cosines.tolist(), strict=True):
+            for other, cosine in zip(others, cosines, strict=True):
+                if other != row and (among is None or (among[row] and among[other])):
+                    found[min(row, other), max(row, other)] = cosine
+                    break
+        return sorted((Pair(*rows, cosine) for rows, cosine in found.items()), key=lambda each: -each.cosine)
 
     def odd_ones(self, among: Tensor | None = None) -> list[Odd]:
         """Images by the mean cosine to their nearest neighbors, the lowest first."""
@@ -87,9 +90,7 @@ class Review:
 
         Where a method has learned from these labels, its features hide wrong ones.
         """
-        labels = self.dataset.labels[self.rows]
-        own = self.votes.gather(1, labels.clamp(min=0)[:, None])[:, 0]
-        share, voted = self.votes.max(1)
+        labels, own, voted, share = self.dataset.labels[self.rows], self.own, self.voted, self.share
         # Of equal shares of the own label, the more certain vote comes first.
         order = self._within((own - 1e-3 * share).argsort(), among)
         return [
@@ -114,7 +115,7 @@ def review(gallery: Gallery) -> Review:
     rows, count = gallery.rows[positions], len(positions)
     index = gallery.index if count == len(gallery.rows) else FlatIndex(gallery.features[positions])
     looked = torch.arange(0, count, -(-count // MOST_QUERIES))
-    cosines, neighbors = [], []
+    cosines, neighbors, votes = [], [], []
     for part in looked.split(CHUNK):
         values, found = index.search(index.vectors[part], min(NEIGHBORS + 1, count))
         itself = found == part[:, None]
@@ -122,12 +123,16 @@ def review(gallery: Gallery) -> Review:
         order = itself.to(torch.uint8).argsort(dim=1, stable=True)[:, : max(1, found.shape[1] - 1)]
         cosines.append(values.gather(1, order))
         neighbors.append(rows[found.gather(1, order)])
-    near, nearest = torch.cat(cosines), torch.cat(neighbors)
-    return Review(data, rows[looked], nearest, near, _votes(data, nearest, near), count)
+        votes.append(_votes(data, rows[part], neighbors[-1], cosines[-1]))
+    own, voted, share = (torch.cat(each) for each in zip(*votes, strict=True))
+    return Review(data, rows[looked], torch.cat(neighbors), torch.cat(cosines), own, voted, share, count)
 
 
-def _votes(dataset: Dataset, neighbors: Tensor, cosines: Tensor) -> Tensor:
+def _votes(dataset: Dataset, rows: Tensor, neighbors: Tensor, cosines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Share of the own label, label with most votes, and its share, (Q,) each."""
     labels = dataset.labels[neighbors]
     weights = ((cosines - cosines[:, :1]) / TEMPERATURE).exp() * (labels >= 0)
     votes = torch.zeros(len(neighbors), max(1, len(dataset.classes))).scatter_add_(1, labels.clamp(min=0), weights)
-    return votes / votes.sum(1, keepdim=True).clamp(min=1e-12)
+    votes /= votes.sum(1, keepdim=True).clamp(min=1e-12)
+    share, voted = votes.max(1)
+    return votes.gather(1, dataset.labels[rows].clamp(min=0)[:, None])[:, 0], voted, share

@@ -79,10 +79,8 @@ def write_review(model: Model, path: Path) -> None:
     votes for the image's own class; the class with most votes and its share. See `explore.review`.
     """
     data, found = model.dataset, model.review()
-    share, voted = found.votes.max(1)
-    own = found.votes.gather(1, data.labels[found.rows].clamp(min=0)[:, None])[:, 0]
-    numbers = found.cosines[:, 0], found.cosines.mean(1), own, share
-    columns = found.rows.tolist(), found.neighbors[:, 0].tolist(), voted.tolist(), *(each.tolist() for each in numbers)
+    numbers = found.cosines[:, 0], found.cosines.mean(1), found.own, found.share
+    columns = found.rows.tolist(), found.neighbors[:, 0].tolist(), found.voted.tolist(), *(each.tolist() for each in numbers)
 
     def rows() -> Iterator[list[Any]]:
         for row, near, label, cosine, mean, right, most in zip(*columns, strict=True):

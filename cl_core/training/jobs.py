@@ -308,11 +308,26 @@ def end_of_log(path: Path) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Waiting:
-    """A run that starts when those before it have ended; its settings are in its folder."""
+    """A run that starts when those before it have ended."""
 
     path: Path
+    settings: dict[str, Any]
     seconds: float | None
     context: contextvars.Context
+
+
+@dataclasses.dataclass(frozen=True)
+class JobState:
+    """What happens to a run at one moment.
+
+    place: among the runs that wait, from 1, of `waiting`; 0 if it does not wait. problem: the error that ended it.
+    """
+
+    running: bool
+    stopping: bool
+    place: int
+    waiting: int
+    problem: str
 
 
 class Jobs:
@@ -339,10 +354,17 @@ class Jobs:
         with self._lock:
             if self.running:
                 return None
-            return self._begin(Job(path, settings, seconds, work, self._start_next))
+            return self._begin(path, settings, seconds, work)
 
-    def _begin(self, job: Job) -> Job:
-        self._last = job
+    def _begin(
+        self,
+        path: Path,
+        settings: dict[str, Any],
+        seconds: float | None,
+        work: Work = "job",
+        context: contextvars.Context | None = None,
+    ) -> Job:
+        job = self._last = Job(path, settings, seconds, work, lambda: self._job_ended(path), context)
         self._jobs.pop(job.path, None)
         self._jobs[job.path] = job
         while len(self._jobs) > MOST_REMEMBERED:
@@ -360,19 +382,22 @@ class Jobs:
                 return
             if len(self._queue) >= MOST_WAITING:
                 raise UserError("training.queue_full", most=MOST_WAITING)
-            if settings or not (path / WAITING).exists():
+            if settings:  # a run that was begun has them in its record
                 write_json(path / WAITING, settings)
-            self._queue.append(_Waiting(path.resolve(), seconds, contextvars.copy_context()))
+            self._queue.append(_Waiting(path.resolve(), settings, seconds, contextvars.copy_context()))
             self._start_next()
+
+    def _job_ended(self, path: Path) -> None:
+        if RunFolder(path).exists():  # else it ended before it was begun, and can be started again
+            (path / WAITING).unlink(missing_ok=True)
+        self._start_next()
 
     def _start_next(self) -> None:
         with self._lock:
             while self._queue and not self.running:
                 first = self._queue.pop(0)
-                settings = waiting_settings(first.path)
-                if settings is not None:  # else its folder was removed
-                    (first.path / WAITING).unlink(missing_ok=True)
-                    self._begin(Job(first.path, settings, first.seconds, "job", self._start_next, first.context))
+                if first.path.is_dir():  # else it was removed
+                    self._begin(first.path, first.settings, first.seconds, context=first.context)
 
     @property
     def waiting(self) -> list[Path]:
@@ -383,6 +408,19 @@ class Jobs:
         """Place of a run among those that wait, from 1; 0 if it does not wait."""
         waiting = self.waiting
         return waiting.index(path.resolve()) + 1 if path.resolve() in waiting else 0
+
+    def state_of(self, path: Path) -> JobState:
+        """What happens to the run in `path`."""
+        with self._lock:
+            running = self.trains(path)
+            return JobState(running, running and self.stopping, self.place(path), len(self._queue), self.problem(path))
+
+    def pause(self, path: Path) -> None:
+        """Stop the run in `path` as `stop` does, or let it wait no longer; no other run is touched."""
+        with self._lock:
+            if self.trains(path):
+                self.stop()
+            self.forget(path)
 
     def move_to_front(self, path: Path) -> None:
         """Let a run that waits be the next one."""

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from cl_core.cli.options import add_gallery, program
 from cl_core.errors import EXIT_USER_ERROR, UserError, from_validation, quoted
 from cl_core.explore.model_store import ModelStore
+from cl_core.explore.postgres_index import check_address
 from cl_core.system.host import cores, limit_malloc_arenas
 from cl_core.text import text
 from cl_core.ui.access import Access, Options
@@ -59,6 +60,8 @@ def serve(options: argparse.Namespace) -> int:
                 keep_hours=options.keep_hours or env.get("CL_KEEP_HOURS", "24"),
             )
         )
+        if options.gallery:
+            check_address(options.gallery)
         workspace = Workspace()
         env["GRADIO_TEMP_DIR"] = str(workspace.uploads)
         store, words = ModelStore(options.gallery), WordStore()

@@ -82,22 +82,21 @@ def read_status(jobs: Jobs, name: str) -> RunStatus:
         return RunStatus("")
     folder = folder_of(name)
     # Before the files: a run that ends in between is read again.
-    here = jobs.trains(folder.path)
-    trained = here or folder.is_claimed()
+    state = jobs.state_of(folder.path)
+    trained = state.running or folder.is_claimed()
     record = folder.read_record() if folder.exists() else None
     metrics = folder.read_metrics() if record else []
-    problem = jobs.problem(folder.path)
     return RunStatus(
         name,
         record,
         metrics,
-        here,
+        state.running,
         trained,
-        here and jobs.stopping,
-        problem,
-        end_of_log(folder.path) if problem else "",
-        jobs.place(folder.path),
-        len(jobs.waiting),
+        state.stopping,
+        state.problem,
+        end_of_log(folder.path) if state.problem else "",
+        state.place,
+        state.waiting,
         record is None and waiting_settings(folder.path) is not None,
     )
 

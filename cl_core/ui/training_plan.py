@@ -17,8 +17,8 @@ from cl_core.training.tournament import TournamentConfig, planned_trainings, run
 MOST_EPOCHS = 100_000  # of `RunConfig`
 
 
-def training_plan(config: RunConfig) -> str:
-    """The estimated time and the warnings for a run, as HTML.
+def training_plan(config: RunConfig, minutes: float | None) -> str:
+    """The estimated minutes and the warnings for a run, as HTML.
 
     Raises:
         UserError: there is no such data set, or not such an encoder at this size.
@@ -26,7 +26,6 @@ def training_plan(config: RunConfig) -> str:
     data = load_dataset(config.dataset)
     steps = max(1, steps_per_epoch(config, data)) * config.epochs
     parts = []
-    minutes = minutes_of(config)
     if minutes is not None:
         shown = f"{minutes:g}"
         parts.append(f"<p>{html.escape(text('train.plan', steps=f'{steps:,}', minutes=shown))}</p>")
@@ -45,13 +44,14 @@ def minutes_of(config: RunConfig) -> float | None:
     return round(minutes) if minutes >= 9.5 else round(minutes, 1)
 
 
-def epochs_in(config: RunConfig, minutes: float) -> int | None:
-    """Epochs that take about so many minutes; None where that cannot be estimated, or they are those of `config`."""
+def in_minutes(config: RunConfig, minutes: float | None, planned: float | None) -> RunConfig:
+    """The run with so many epochs as take about `minutes`; unchanged where these are the `planned` ones, or none."""
     seconds = _seconds_per_step(config)
-    if seconds is None or minutes <= 0 or minutes == minutes_of(config):
-        return None
+    if seconds is None or minutes is None or minutes <= 0 or minutes == planned:
+        return config
     steps = max(1, steps_per_epoch(config, load_dataset(config.dataset)))
-    return min(MOST_EPOCHS, max(1, round(60 * minutes / (steps * seconds))))
+    epochs = min(MOST_EPOCHS, max(1, round(60 * minutes / (steps * seconds))))
+    return config.model_copy(update={"epochs": epochs})
 
 
 def contest_plan(config: TournamentConfig) -> str:

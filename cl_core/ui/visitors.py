@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from cl_core.data.imported import imported_dir, imported_names, imported_owner, remove_expired
@@ -21,7 +22,7 @@ from cl_core.system.trash import purge
 from cl_core.ui.access import Access
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
-MOST_RUNS, MOST_DATASETS = 10, 3  # of one visitor
+MOST_RUNS, MOST_WAITING, MOST_DATASETS = 10, 2, 3  # of one visitor
 ALL_IMAGES = 20_000_000_000  # bytes of all data sets together
 DERIVED = ("features", "galleries", "projections", "sprites")  # folders of the cache with what is computed from images
 PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `imports.jobs.new_name`
@@ -59,6 +60,16 @@ def check_runs(access: Access, visitor: str) -> None:
     """
     if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MOST_RUNS:
         raise UserError("access.many_runs", most=MOST_RUNS)
+
+
+def check_waiting(access: Access, visitor: str, waiting: Sequence[Path]) -> None:
+    """Check that a visitor may let another run wait.
+
+    Raises:
+        UserError: strangers use this app, and too many runs of this visitor wait.
+    """
+    if access.strangers and sum(owner_of(path) == visitor for path in waiting) >= MOST_WAITING:
+        raise UserError("access.many_waiting", most=MOST_WAITING)
 
 
 def check_datasets(access: Access, visitor: str, imports: ImportJobs) -> None:

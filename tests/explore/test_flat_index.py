@@ -45,3 +45,14 @@ def test_of_equal_cosines_the_first_row_comes_first(monkeypatch: pytest.MonkeyPa
 def test_more_results_than_vectors() -> None:
     cosines, rows = FlatIndex(torch.eye(3)).search(torch.eye(3)[:2], 10)
     assert cosines.shape == rows.shape == (2, 3)
+
+
+def test_a_search_among_some_rows_equals_one_of_these_alone(
+    vectors: Tensor, queries: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK_ENTRIES", 32 * 100)
+    among = torch.arange(0, 3000, 7)
+    cosines, positions = FlatIndex(vectors).search(queries, 9, among)
+    alone_cosines, alone = FlatIndex(vectors[among]).search(queries, 9)
+    torch.testing.assert_close(cosines, alone_cosines)
+    assert torch.equal(positions, alone)

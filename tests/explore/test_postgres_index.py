@@ -27,7 +27,7 @@ from cl_core.explore import postgres_index as module
 from cl_core.explore import vector_index
 from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import run_gallery
-from cl_core.explore.postgres_index import PostgresIndex, filled_index
+from cl_core.explore.postgres_index import PostgresIndex, check_address, filled_index
 from cl_core.runs.store import load_run
 from cl_core.system.paths import ROOT
 
@@ -137,11 +137,38 @@ def test_a_run_searches_its_gallery_there(url: str, small_run: Path, own_cache: 
     assert sum(len(set(a) & set(b)) for a, b in zip(found, expected, strict=True)) >= 0.95 * 100
 
 
+def test_a_table_that_somebody_changed_is_not_believed(url: str) -> None:
+    vectors = made(300)
+    index = filled_index(vectors, url, "changed")
+    with psycopg.connect(url) as connection:
+        connection.execute(f'DELETE FROM {index.table} WHERE "row" > 2')
+        assert index.search(vectors[:2], 10)[1].tolist() == FlatIndex(vectors).search(vectors[:2], 10)[1].tolist()
+        connection.execute(f'UPDATE {index.table} SET "row" = "row" + 100000')
+    assert index.search(vectors[:2], 3)[1].tolist() == FlatIndex(vectors).search(vectors[:2], 3)[1].tolist()
+
+
+def test_a_graph_is_built_with_less_memory_where_there_is_little(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_graph_mb", lambda _: 10**9)  # the server refuses this
+    vectors = made(300)
+    index = filled_index(vectors, url, "little memory")
+    assert index.search(vectors[:1], 1)[1].tolist() == [[0]]
+
+
 def test_what_is_wrong_with_a_database_is_one_sentence_without_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for bad in ("postgresql://user:secret@127.0.0.1:1/none", "not an address", f"{url}&dbname=missing"):
-        with pytest.raises(UserError, match="The database of the gallery cannot be used: ") as raised:
+    for bad, said in (
+        ("postgresql://user:secret@127.0.0.1:1/none", "cannot be reached"),
+        ("postgres:/user:secret@host/database", "cannot be read"),
+        ("user:secret@host", "cannot be read"),
+        ("postgresql://user:sec%ret@host/database", "cannot be read"),
+        ("postgresql://user:my@secret@127.0.0.1/database", "cannot be reached"),
+        (f"{url}&dbname=missing", "SQLSTATE 3D000|cannot be reached"),
+    ):
+        with pytest.raises(UserError, match=said) as raised:
             filled_index(made(10), bad, "bad")
-        assert "secret" not in str(raised.value) and "\n" not in str(raised.value)
+        assert "sec" not in str(raised.value) and "\n" not in str(raised.value)
+    with pytest.raises(UserError, match="cannot be read"):
+        check_address("user:secret@host")
+    check_address(url)
     with pytest.raises(UserError, match="2100 dimensions"):
         filled_index(torch.eye(2100)[:2], url, "wide")
     missing: Any = None

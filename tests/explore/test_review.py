@@ -52,7 +52,9 @@ def test_votes_are_those_of_kNN() -> None:
         known = KNeighborsClassifier(10, metric="cosine", weights=lambda distance: torch.tensor(-distance / 0.1).exp().numpy())
         known.fit(features[others].numpy(), data.labels[others].numpy())
         expected = known.predict_proba(features[place : place + 1].numpy())[0]
-        torch.testing.assert_close(found.votes[place], torch.tensor(expected, dtype=torch.float32), rtol=0, atol=1e-4)
+        assert float(found.own[place]) == pytest.approx(expected[int(data.labels[place])], abs=1e-4)
+        assert int(found.voted[place]) == expected.argmax()
+        assert float(found.share[place]) == pytest.approx(expected.max(), abs=1e-4)
 
 
 def test_a_planted_copy_is_the_first_pair_and_a_planted_stranger_the_oddest(gallery: Gallery) -> None:
@@ -85,7 +87,12 @@ def test_variants_of_an_emoji_count_once() -> None:
 def test_only_images_of_chosen_classes(gallery: Gallery) -> None:
     found, labels = review(gallery), gallery.dataset.labels
     among = labels == 6
-    assert all(among[each.row] and among[each.other] for each in found.near_duplicates(among))
+    pairs = found.near_duplicates(among)
+    assert all(among[each.row] and among[each.other] for each in pairs)
+    # The nearest one of the class among the ten, also where another class has a nearer one.
+    place = next(i for i, row in enumerate(found.rows) if among[row] and (among[found.neighbors[i]].nonzero()[:1, 0] > 0).any())
+    row, other = int(found.rows[place]), int(found.neighbors[place][among[found.neighbors[place]]][0])
+    assert (min(row, other), max(row, other)) in {(each.row, each.other) for each in pairs}
     assert {each.row for each in found.odd_ones(among)} <= set(among.nonzero()[:, 0].tolist())
     assert all(labels[each.row] == 6 for each in found.doubtful_labels(among))
 
@@ -100,3 +107,5 @@ def test_two_images_and_one_image() -> None:
     data = load_dataset("digits")
     two = Gallery(data, torch.tensor([0, 5]), FlatIndex(torch.eye(2)), lambda images: images)
     assert [(each.row, each.other) for each in review(two).near_duplicates()] == [(0, 5)]
+    one = Gallery(data, torch.tensor([3]), FlatIndex(torch.eye(1)), lambda images: images)
+    assert review(one).near_duplicates() == []

@@ -123,7 +123,9 @@ def test_runs_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
     for path in others:
         jobs.enqueue(path, brief)
     assert jobs.running == first and jobs.waiting == others
-    assert not (first / WAITING).exists() and waiting_settings(others[0]) == brief
+    assert waiting_settings(first) == LONG and waiting_settings(others[0]) == brief
+    assert [jobs.state_of(path).place for path in (first, *others)] == [0, 1, 2, 3, 4]
+    assert jobs.state_of(first).running
     jobs.enqueue(others[0], brief)
     assert jobs.waiting == others, "a run waits once"
     jobs.move_to_front(others[2])
@@ -133,7 +135,12 @@ def test_runs_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
     assert jobs.waiting == [d, b, e]
     assert [jobs.place(path) for path in (first, b, c, d)] == [0, 2, 0, 1]
     wait_for(first, 2)
-    jobs.stop()
+    jobs.pause(others[0])
+    assert jobs.waiting == [d, e] and not jobs.stopping, "no other run is touched"
+    jobs.enqueue(others[0], brief)
+    jobs.move_to_front(e)
+    jobs.move_to_front(d)
+    jobs.pause(first)
     deadline = time.monotonic() + 120
     while jobs.running or jobs.waiting:
         assert time.monotonic() < deadline
@@ -144,6 +151,19 @@ def test_runs_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
     assert (d / "run.json").stat().st_mtime <= (b / "run.json").stat().st_mtime
     assert not e.exists(), "what was removed is not trained"
     assert waiting_settings(c) == brief, "what waits no longer can still be started"
+    assert not any((path / WAITING).exists() for path in (first, b, d)), "they are in their records"
+
+
+def test_a_run_that_ended_before_it_began_can_be_started_again(tmp_path: Path) -> None:
+    jobs, path = Jobs(), tmp_path / "run"
+    jobs.enqueue(path, LONG_STEP)
+    os.kill(training_process(), signal.SIGKILL)  # while it imports torch
+    deadline = time.monotonic() + 30
+    while jobs.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not RunFolder(path).exists()
+    assert waiting_settings(path) == LONG_STEP
 
 
 def test_what_waits_is_found_after_a_restart(tmp_path: Path) -> None:

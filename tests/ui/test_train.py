@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import read_settings, write_settings
 from cl_core.runs.store import open_run
-from cl_core.system.files import write_json
-from cl_core.training.jobs import Jobs
-from cl_core.ui.access import Access
+from cl_core.system.files import OWNER, write_json
+from cl_core.training.jobs import Jobs, _Waiting
+from cl_core.ui import visitors
+from cl_core.ui.access import Access, Options
+from cl_core.ui.run_status import RunStatus
 from cl_core.ui.tabs import train
 from tests.conftest import SMALL
 
@@ -211,3 +214,42 @@ def test_a_giant_is_refused_before_anything_is_made(runs: Path) -> None:
         train.start(Access(), jobs, giant, "me")
     assert sorted(runs.iterdir()) == before
     assert jobs.running is None
+
+
+def test_strangers_neither_reorder_the_queue_nor_see_logs(runs: Path) -> None:
+    state = RunStatus("a", place=3, waiting=5)
+    assert "a waits: number 3 of 5" in train.status(state)
+    failed = RunStatus("a", problem="It crashed.", log="File /home/someone/secret.py")
+    assert "secret.py" in train.status(failed, with_log=True)
+    assert "secret.py" not in train.status(failed)
+    jobs = Jobs()
+    for name in ("first", "second", "third"):
+        jobs._queue.append(_Waiting((runs / name).resolve(), {}, None, contextvars.copy_context()))
+    prefer = [
+        train.watch(jobs, STORE, "third", "", allowed, first)[3]["visible"]
+        for allowed, first in ((True, True), (True, False), (False, True))
+    ]
+    assert prefer == [True, False, False]
+    assert not train.watch(jobs, STORE, "third", "", False)[1]["interactive"], "the run of another visitor is not paused"
+
+
+def test_a_stranger_has_two_runs_in_the_queue(tmp_path: Path) -> None:
+    strangers = Access(Options(host="0.0.0.0"))
+    waiting = [tmp_path / name for name in ("a", "b", "c")]
+    for path, visitor in zip(waiting, ("me", "other", "me"), strict=True):
+        path.mkdir()
+        (path / OWNER).write_text(visitor)
+    visitors.check_waiting(strangers, "me", waiting[:2])
+    visitors.check_waiting(Access(), "me", waiting)
+    with pytest.raises(UserError, match="2 of your runs wait already"):
+        visitors.check_waiting(strangers, "me", waiting)
+
+
+def test_what_waits_is_listed_and_can_be_started_after_a_restart(runs: Path) -> None:
+    write_json(runs / "later" / "waiting.json", {"dataset": "digits"})
+    names = train.names(Jobs())
+    assert names[0] == "later"
+    said, _, resume, *_ = train.watch(Jobs(), STORE, "later", "")
+    assert "later has not started yet" in said and resume["interactive"]
+    write_json(runs / "small" / "waiting.json", {"dataset": "digits"})  # left by a job that was begun
+    assert train.names(Jobs()).count("small") == 1 and "has not started" not in train.watch(Jobs(), STORE, "small", "")[0]

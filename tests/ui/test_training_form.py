@@ -13,10 +13,14 @@ from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.fields import setting_fields
 from cl_core.ui import training_plan
+from cl_core.ui.access import Access
+from cl_core.ui.tabs.train import settings_of
 from cl_core.ui.tabs.training_form import (
+    FIELDS,
     FORM,
     GROUPS,
     METHODS_OF,
+    SNAPSHOTS,
     further_settings,
     planned,
     setting_changed,
@@ -50,7 +54,7 @@ def test_the_table_follows_the_line_of_options() -> None:
     assert show_settings("moco", "--nonsense 1") == {"method": "moco", "given": {}}
 
 
-@pytest.mark.parametrize("name", ["lr", "nonsense", None, 5, "--seed"])
+@pytest.mark.parametrize("name", ["lr", "nonsense", None, 5, "--seed", ["seed"]])
 def test_only_settings_of_the_table_are_changed(name: Any) -> None:
     with pytest.raises(UserError, match="There is no setting"):
         setting_changed("", SimpleNamespace(_data={"name": name, "value": "1"}))  # type: ignore[arg-type]
@@ -69,14 +73,21 @@ def test_minutes_and_epochs_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_plan, "_seconds_per_step", lambda _: 0.5)
     config = RunConfig(dataset="emoji", epochs=100)  # 7 steps each
     assert training_plan.minutes_of(config) == 5.8
-    assert "About 5.8 min" in training_plan.training_plan(config)
-    assert training_plan.epochs_in(config, 5.8) is None, "nothing was changed"
-    assert training_plan.epochs_in(config, 12) == 206
-    assert training_plan.epochs_in(config, 1e9) == 100_000
-    assert training_plan.epochs_in(config, 0.001) == 1
-    assert training_plan.epochs_in(config, -3) is None
+    assert "About 5.8 min" in training_plan.training_plan(config, 5.8)
+    assert training_plan.in_minutes(config, 5.8, 5.8).epochs == 100, "nothing was typed"
+    assert training_plan.in_minutes(config, 12, 5.8).epochs == 206
+    assert training_plan.in_minutes(config, 1e9, 5.8).epochs == 100_000
+    assert training_plan.in_minutes(config, 0.001, 5.8).epochs == 1
+    assert training_plan.in_minutes(config, -3, 5.8) == training_plan.in_minutes(config, None, 5.8) == config
     monkeypatch.setattr(training_plan, "_seconds_per_step", lambda _: None)
-    assert training_plan.minutes_of(config) is None and training_plan.epochs_in(config, 5) is None
+    assert training_plan.minutes_of(config) is None and training_plan.in_minutes(config, 5, None) == config
+
+
+def test_the_forms_own_default_is_shown_and_others_can_be_chosen() -> None:
+    assert FIELDS["snapshots"].default == str(SNAPSHOTS) != str(RunConfig().snapshots)
+    line = with_setting("", "snapshots", "12")
+    assert settings_of(Access(), {"dataset": "digits"}, line).snapshots == 12
+    assert settings_of(Access(), {"dataset": "digits"}, "").snapshots == SNAPSHOTS
 
 
 def test_what_another_tab_wants_trained() -> None:

@@ -33,11 +33,10 @@ from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.progress import result
 from cl_core.ui.run_status import RunStatus, folder_of, numbered_folder, read_status, status
 from cl_core.ui.tabs.curves import figures_of
-from cl_core.ui.tabs.training_form import FORM, LONGEST_OTHER, build_all_settings, build_form
-from cl_core.ui.training_plan import epochs_in, minutes_of, training_plan
+from cl_core.ui.tabs.training_form import FORM, LONGEST_OTHER, SNAPSHOTS, build_all_settings, build_form
+from cl_core.ui.training_plan import in_minutes, minutes_of, training_plan
 from cl_core.ui.uploads import uploads_dir
 
-SNAPSHOTS = 6  # each takes seconds
 POLL_S = 1.5
 PRESSED = QUICK | {"queue": True}  # notices travel through the queue
 
@@ -82,7 +81,8 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
     }
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
     home = trained_dir().resolve()
-    active = [jobs.running, *jobs.waiting, *(file.parent for file in home.glob(f"*/{WAITING}"))]
+    planned = [file.parent for file in home.glob(f"*/{WAITING}") if not RunFolder(file.parent).exists()]
+    active = [jobs.running, *jobs.waiting, *planned]
     now = [
         path.name
         for path in dict.fromkeys(active)
@@ -139,6 +139,7 @@ def start(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
         UserError: the visitor has too many runs, too many wait, or this one is too large for the machine.
     """
     visitors.check_runs(access, visitor)
+    visitors.check_waiting(access, visitor, jobs.waiting)
     check_affordable(config, load_dataset(config.dataset))
     folder = new_folder(config)
     write_bytes(folder.path / OWNER, visitor.encode())
@@ -203,10 +204,11 @@ def build(page: Page, opened: Event) -> None:
     removed = gr.Textbox("", visible=False)
     watched = [message, stop, resume_button, prefer, use, download, remove, clock, view, drawn_from]
 
-    def train_pressed(request: gr.Request, *given: Any) -> Any:
+    def train_pressed(request: gr.Request, minutes: float | None, planned: float | None, *given: Any) -> Any:
         visitor = access.check("train", request)
         values = dict(zip(FORM, given[:-1], strict=True))
-        name = start(access, jobs, settings_of(access, values, given[-1]), visitor)
+        config = in_minutes(settings_of(access, values, given[-1]), minutes, planned)
+        name = start(access, jobs, config, visitor)
         return gr.update(choices=names(jobs, access.viewer(request)), value=name)
 
     def shown(name: str, before: str, allowed: bool = True) -> tuple[Any, ...]:
@@ -221,9 +223,7 @@ def build(page: Page, opened: Event) -> None:
     def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         access.own(folder_of(name).path, request)
-        if jobs.trains(folder_of(name).path):
-            jobs.stop()
-        jobs.forget(folder_of(name).path)
+        jobs.pause(folder_of(name).path)
         return shown(name, before)
 
     def preferred(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
@@ -237,8 +237,10 @@ def build(page: Page, opened: Event) -> None:
         return shown(name, before, name != "" and access.owns(folder_of(name).path, request))
 
     def ticked(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
-        here = gr.update(choices=page.store.names(access.viewer(request))) if not jobs.running else gr.skip()
-        return *watched_by(request, name, before), here
+        shown_now = watched_by(request, name, before)
+        trained = name != "" and jobs.trains(folder_of(name).path)
+        here = gr.skip() if trained else gr.update(choices=page.store.names(access.viewer(request)))
+        return *shown_now, here
 
     def listed(request: gr.Request, name: str | None) -> tuple[Any, ...]:
         viewer = access.viewer(request)
@@ -255,9 +257,9 @@ def build(page: Page, opened: Event) -> None:
         access.check("train", request)
         folder = folder_of(name)
         access.own(folder.path, request)
+        jobs.forget(folder.path)
         if folder.is_claimed() or jobs.trains(folder.path):
             raise UserError("train.in_use", name=name)
-        jobs.forget(folder.path)
         remove_folder(folder.path)
         found, seen = names(jobs, access.viewer(request)), page.store.names(access.viewer(request))
         models = gr.update(choices=seen)
@@ -275,22 +277,23 @@ def build(page: Page, opened: Event) -> None:
         changes = gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
         return *changes, *watched_by(request, name, "")
 
-    def plan_of(*given: Any) -> tuple[str, float | None]:
+    def plan_of(*given: Any) -> tuple[str, float | None, float | None]:
         try:
             config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
-            return training_plan(config), minutes_of(config)
+            minutes = minutes_of(config)
+            return training_plan(config, minutes), minutes, minutes
         except UserError as error:
-            return result(str(error)), None
+            return result(str(error)), None, None
 
-    def epochs_for(minutes: float | None, *given: Any) -> Any:
+    def epochs_for(minutes: float | None, planned: float | None, *given: Any) -> Any:
         config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
-        return epochs_in(config, minutes or 0) or gr.skip()
+        return in_minutes(config, minutes, planned).epochs
 
     changed = any_of([*(each.change for each in controls), other.change, opened])
-    changed(page.handles(plan_of), [*controls, other], [plan, form.minutes], **QUICK)
+    changed(page.handles(plan_of), [*controls, other], [plan, form.minutes, form.planned], **QUICK)
     timed = any_of([form.minutes.blur, form.minutes.submit])
-    timed(page.handles(epochs_for), [form.minutes, *controls, other], controls[FORM.index("epochs")], **PRESSED)
-    train.click(page.handles(train_pressed), [*controls, other], runs, **PRESSED)
+    timed(page.handles(epochs_for), [form.minutes, form.planned, *controls, other], controls[FORM.index("epochs")], **PRESSED)
+    train.click(page.handles(train_pressed), [form.minutes, form.planned, *controls, other], runs, **PRESSED)
     runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)

@@ -16,6 +16,7 @@ from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.fields import SettingField, as_option, setting_fields
 from cl_core.runs.options import read_settings
+from cl_core.system.device import choose_device
 from cl_core.text import text
 from cl_core.ui.components import menu, setting_table
 from cl_core.ui.components.settings import number_setting, setting_reader
@@ -23,9 +24,15 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 
 EPOCHS = 10  # a minute or two on two cores
+SNAPSHOTS = 6  # each takes seconds
 FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
 LONGEST_OTHER = 2_000  # characters of further settings
-FIELDS = {field.name: field for field in setting_fields(RunConfig) if field.name not in FORM}
+USUAL = {"snapshots": str(SNAPSHOTS)}  # where the form's default is not that of the command line
+FIELDS = {
+    field.name: dataclasses.replace(field, default=USUAL.get(field.name, field.default))
+    for field in setting_fields(RunConfig)
+    if field.name not in FORM
+}
 GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("image_size", "projection_hidden", "projection_dim", "projection_last_norm"),
     "simclr": ("exclude_false_negatives",),
@@ -56,10 +63,14 @@ METHODS_OF = {
 
 @dataclasses.dataclass(frozen=True)
 class TrainingForm:
-    """The controls of the form, those of `FORM` in that order, the minutes, and the line of further options."""
+    """The controls of the form, those of `FORM` in that order, the minutes, and the line of further options.
+
+    planned: hidden, the minutes that were estimated last: others were typed.
+    """
 
     controls: list[Any]
     minutes: gr.Number
+    planned: gr.Number
     other: gr.Textbox
 
     @property
@@ -89,7 +100,7 @@ def with_setting(other: str, name: Any, value: Any) -> str:
     Raises:
         UserError: there is no such setting, or the line is not valid or too long.
     """
-    if name not in FIELDS or not isinstance(value, str):
+    if not isinstance(name, str) or name not in FIELDS or not isinstance(value, str):
         raise UserError("train.no_setting", name=quoted(name))
     given = further_settings(other)
     given.pop(name, None)
@@ -152,7 +163,13 @@ def build_form(page: Page) -> TrainingForm:
     epochs, batch = number("epochs", value=EPOCHS), number("batch_size")
     temperature, lr = number("temperature"), number("lr")
     minutes = gr.Number(
-        None, label=text("train.set.minutes"), info=text("train.hint.minutes"), minimum=0, render=False, elem_id="train-minutes"
+        None,
+        label=text("train.set.minutes"),
+        info=text("train.hint.minutes"),
+        minimum=0,
+        visible=choose_device().type == "cpu",  # elsewhere they cannot be estimated
+        render=False,
+        elem_id="train-minutes",
     )
     other = gr.Textbox(
         "",
@@ -171,7 +188,7 @@ def build_form(page: Page) -> TrainingForm:
         minutes.render()
     page.data.change(planned, page.data, [dataset, method], **QUICK)
     method.change(page.handles(temperature_counts), method, temperature, **QUICK)
-    return TrainingForm([dataset, method, encoder, epochs, batch, temperature, lr], minutes, other)
+    return TrainingForm([dataset, method, encoder, epochs, batch, temperature, lr], minutes, gr.Number(visible=False), other)
 
 
 def build_all_settings(page: Page, opened: Event, form: TrainingForm) -> None:

@@ -259,10 +259,11 @@ def build(page: Page, look: gr.Dropdown) -> None:
         choices, value = offered(dataset)
         return gr.update(choices=choices, value=value)
 
-    def planned(dataset: str, names: list[str], given: float) -> str:
-        if not dataset or not names:
+    def planned(request: gr.Request, dataset: str, names: list[str], given: float) -> str:
+        if not names or dataset not in dataset_names(access.viewer(request)):
             return ""
-        return f"<p class='training-plan'>{html.escape(contest_plan(checked_config(values_of(dataset, names, given))))}</p>"
+        sentence = contest_plan(checked_config(values_of(dataset, names, given)))
+        return f"<p class='training-plan'>{html.escape(sentence)}</p>" if sentence else ""
 
     def values_of(dataset: str, names: list[str], given: float) -> dict[str, Any]:
         return {"dataset": dataset, "methods": names, "minutes": given}
@@ -278,7 +279,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
         access.check("train", request)
         running = jobs.running
         if running and running.parent == contests_dir().resolve() and access.owns(running, request):
-            jobs.stop()
+            jobs.pause(running)
         return follow(request, dataset, before)
 
     def resumed(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
@@ -292,7 +293,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
 
     look.change(page.handles(chosen), look, methods, **QUICK)
     look.change(page.handles(follow), [look, shown], outputs, **QUICK)
-    wished = any_of([methods.change, minutes.change, look.change])
+    wished = any_of([methods.change, minutes.release, look.change])
     wished(page.handles(planned), [look, methods, minutes], plan, **QUICK)
     clock.tick(page.handles(follow), [look, shown], outputs, **QUICK)
     begin.click(page.handles(started), [look, methods, minutes], outputs, **PRESSED)
