@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cl_core.errors import UserError
+from cl_core.explore.flat_index import FlatIndex
 from cl_core.system.files import replace_file
 
 SHARD = 1_000_000  # vectors of a graph
 ADD_BATCH = 50_000
+MOST_RESULTS = 1_000  # more are searched for exactly
 EXPANSION = 256  # candidates of a search in one graph; more give higher recall and take longer
 
 Progress = Callable[[float], None]
@@ -38,14 +41,23 @@ class HNSWIndex:
 
     def search(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Cosines (Q, K) and rows (Q, K) int64 of the K = min(count, N) vectors nearest to each query (Q, D), best first."""
-        found = []
-        for number, graph in enumerate(self.graphs):
-            keys = graph.search(queries.numpy(), min(count, len(graph))).keys.astype("int64")
-            found.append(torch.from_numpy(keys).view(len(queries), -1) + number * SHARD)
-        rows = torch.cat(found, 1)
+        count = min(count, len(self.vectors))
+        if count > MOST_RESULTS:
+            return FlatIndex(self.vectors).search(queries, count)
+        rows = torch.cat([self._nearest(number, queries, count) for number in range(len(self.graphs))], 1)
         cosines = (self.vectors[rows] @ queries[:, :, None])[:, :, 0]
         cosines, order = cosines.sort(dim=1, descending=True, stable=True)
         return cosines[:, :count], rows.gather(1, order)[:, :count]
+
+    def _nearest(self, number: int, queries: Tensor, count: int) -> Tensor:
+        """Rows that one graph finds, (Q, min(count, its size)) int64."""
+        graph, start = self.graphs[number], number * SHARD
+        count = min(count, len(graph))
+        matches = graph.search(queries.numpy(), count)
+        keys = torch.from_numpy(matches.keys.astype("int64")).view(len(queries), -1)
+        if int(np.min(getattr(matches, "counts", count))) < count or keys.shape[1] < count:  # some cannot be reached in the graph
+            keys = FlatIndex(self.vectors[start : start + len(graph)]).search(queries, count)[1]
+        return keys + start
 
 
 def hnsw_index(vectors: Tensor, file: Path | None = None, progress: Progress | None = None) -> HNSWIndex:
@@ -78,8 +90,6 @@ def _empty_graph(dim: int) -> Any:
 
 def _build(vectors: Tensor, before: float, fraction: float, progress: Progress | None) -> Any:
     """A graph of vectors that are `fraction` of all, `before` of which are in earlier graphs."""
-    import numpy as np
-
     graph = _empty_graph(vectors.shape[1])
     for start in range(0, len(vectors), ADD_BATCH):
         part = vectors[start : start + ADD_BATCH]

@@ -196,7 +196,10 @@ def _fill(connection: psycopg.Connection[Any], vectors: Tensor, key: str, progre
     graph = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (feature vector_ip_ops) WITH (m = 16, ef_construction = 128)")
     try:
         _add_graph(connection, graph.format(index, name), f"SET LOCAL maintenance_work_mem = '{_graph_mb(vectors)}MB'")
-    except psycopg.OperationalError:  # too little memory, or too little shared memory, as in containers: slower
+    except (
+        psycopg.OperationalError,
+        psycopg.DataError,
+    ):  # too little memory, or too little shared memory, as in containers: slower
         _add_graph(connection, graph.format(index, name), "SET LOCAL max_parallel_maintenance_workers = 0")
     return table
 

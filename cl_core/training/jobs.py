@@ -400,6 +400,12 @@ class Jobs:
                     self._begin(first.path, first.settings, first.seconds, context=first.context)
 
     @property
+    def active(self) -> list[Path]:
+        """Folders of the run that is being trained and of those that wait, in this order, at one moment."""
+        with self._lock:
+            return [*([self.running] if self.running else []), *self.waiting]
+
+    @property
     def waiting(self) -> list[Path]:
         """Folders of the runs that wait, the next one first."""
         return [each.path for each in self._queue]

@@ -142,7 +142,7 @@ def test_runs_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
     jobs.move_to_front(d)
     jobs.pause(first)
     deadline = time.monotonic() + 120
-    while jobs.running or jobs.waiting:
+    while jobs.active:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert RunFolder(first).read_record().state == "stopped"

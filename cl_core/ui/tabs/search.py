@@ -206,20 +206,19 @@ def build(page: Page, opened: Event) -> None:
     explanation("search", text("search.about"))
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=0, min_width=260, elem_classes="panel aside"):
+            kinds = [(text(f"search.find.{kind}"), kind) for kind in KINDS]
+            kind = gr.Radio(
+                kinds, value=SIMILAR, label=text("search.find"), show_label=False, container=False, elem_id="search-find"
+            )
             queries = search_queries("search-upload", "search-view", elem_id="search-queries")
             upload = image_upload(
-                text("search.upload"), elem_id="search-upload", height=170, sources=["upload", "clipboard", "webcam"]
+                text("search.upload"), elem_id="search-upload", height=166, sources=["upload", "clipboard", "webcam"]
             )
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"), elem_id="search-choice")
             limits = {"multiselect": True, "max_choices": MOST_CHOSEN}
             among = menu([], value=[], **limits, label=text("search.among"), elem_id="search-among")
         with gr.Column(scale=3, min_width=320):
-            with gr.Row(elem_id="search-controls"):
-                kinds = [(text(f"search.find.{kind}"), kind) for kind in KINDS]
-                kind = gr.Radio(
-                    kinds, value=SIMILAR, label=text("search.find"), show_label=False, container=False, elem_id="search-find"
-                )
-                back = gr.Button("", visible=False, size="sm", scale=0, min_width=220, elem_id="search-take-back")
+            back = gr.Button("", visible=False, size="sm", scale=0, min_width=220, elem_id="search-take-back")
             found = image_rows(elem_id="search-view")
             reasons = why_view(elem_id="search-why")
     rank = gr.Number(0, visible=False, precision=0)

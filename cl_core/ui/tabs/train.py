@@ -82,11 +82,11 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
     found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
     home = trained_dir().resolve()
     planned = [file.parent for file in home.glob(f"*/{WAITING}") if not RunFolder(file.parent).exists()]
-    active = [jobs.running, *jobs.waiting, *planned]
+    active = [*jobs.active, *planned]
     now = [
         path.name
         for path in dict.fromkeys(active)
-        if path and path.parent == home and (viewer is None or owner_of(path) == viewer or path.name in found)
+        if path.parent == home and (viewer is None or owner_of(path) == viewer or path.name in found)
     ]
     return [*now, *(name for name in found if name not in now)]
 
