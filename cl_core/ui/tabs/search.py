@@ -180,7 +180,10 @@ def offered_parts(model: Model, chosen: Sequence[str]) -> Any:
     data, parts = model.dataset, parts_of(model.dataset)
     values = {part.value for part in parts}
     listed = [(part_name(data, part), part.value) for part in parts]
-    return gr.update(choices=listed, value=[each for each in chosen if each in values], visible=bool(parts))
+    kept = [each for each in chosen if each in values]
+    # A value that is set again would be searched for again.
+    changed: dict[str, Any] = {} if kept == list(chosen) else {"value": kept}
+    return gr.update(choices=listed, visible=bool(parts), **changed)
 
 
 def part_name(data: Dataset, part: Part) -> str:
