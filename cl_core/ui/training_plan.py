@@ -70,8 +70,11 @@ def contest_plan(config: TournamentConfig) -> str:
     names = texts("contest.names")
     parts = []
     for method, (epochs, seeds) in planned_trainings(config, epoch_s).items():
-        key = "contest.planned_seeds" if seeds > 1 else "contest.planned_epochs"
-        parts.append(text(key, name=names.get(method.replace("-", "_"), method), epochs=epochs, seeds=seeds))
+        name = names.get(method.replace("-", "_"), method)
+        if seeds > 1:
+            parts.append(text("contest.planned_seeds", name=name, epochs=epochs, seeds=seeds))
+        else:
+            parts.append(text("contest.planned_epochs", name=name, epochs=epochs))
     least = sum(epoch_s.values()) / 60
     over = " " + text("contest.planned_over", least=f"{least:.0f}") if least > config.minutes else ""
     return text("contest.planned", methods=text("contest.planned_separator").join(parts)) + over
