@@ -27,6 +27,11 @@ def class_name(data: Dataset, label: int) -> str:
     return _label_name(data, data.classes[label])
 
 
+def entry_name(name: str) -> str:
+    """The name of what a comparison of methods compares: a method, a baseline, or a public encoder by its own."""
+    return texts("contest.names").get(name.replace("-", "_"), name)
+
+
 def family_names(data: Dataset) -> list[str]:
     """The names of a data set's coarse labels."""
     return [_label_name(data, name) for name in data.family_names]

@@ -27,13 +27,14 @@ def neighbor_row(
         first: an image to put in front, the query.
         details: for each image found a second line below its cosine.
     """
-    items = [] if first is None else [_item(data, first, text("common.query"))]
+    items = [] if first is None else [image_item(data, first, text("common.query"))]
     lines = details or [""] * len(found)
-    items += [_item(data, row, f"{cosine:.2f}", line) for (row, cosine), line in zip(found, lines, strict=True)]
+    items += [image_item(data, row, f"{cosine:.2f}", line) for (row, cosine), line in zip(found, lines, strict=True)]
     return {"title": title, "hint": hint, "items": items}
 
 
-def _item(data: Dataset, row: int, note: str, detail: str = "") -> dict[str, Any]:
+def image_item(data: Dataset, row: int, note: str, detail: str = "") -> dict[str, Any]:
+    """An item of `image_rows`: an image of a data set, with a line or two below its name."""
     item = {"src": images.thumbnail(data, row), "caption": image_name(data, row), "note": note, "id": row}
     return item | ({"detail": detail} if detail else {})
 

@@ -8,11 +8,12 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
 from cl_core.system.device import choose_device
-from cl_core.text import text, texts
+from cl_core.text import text
 from cl_core.training.advice import warnings_for
 from cl_core.training.estimate import estimate
 from cl_core.training.setup import steps_per_epoch
 from cl_core.training.tournament import TournamentConfig, planned_trainings, run_config
+from cl_core.ui.names import entry_name
 
 MOST_EPOCHS = 100_000  # of `RunConfig`
 
@@ -37,20 +38,21 @@ def training_plan(config: RunConfig, minutes: float | None) -> str:
 
 def minutes_of(config: RunConfig) -> float | None:
     """The estimated minutes of a run, to one decimal below ten; None where they cannot be estimated."""
-    seconds = _seconds_per_step(config)
+    seconds = _epoch_s(config)
     if seconds is None:
         return None
-    minutes = max(1, steps_per_epoch(config, load_dataset(config.dataset))) * config.epochs * seconds / 60
+    minutes = config.epochs * seconds / 60
     return round(minutes) if minutes >= 9.5 else round(minutes, 1)
 
 
 def in_minutes(config: RunConfig, minutes: float | None, planned: float | None) -> RunConfig:
     """The run with so many epochs as take about `minutes`; unchanged where these are the `planned` ones, or none."""
-    seconds = _seconds_per_step(config)
-    if seconds is None or minutes is None or minutes <= 0 or minutes == planned:
+    if minutes is None or minutes <= 0 or minutes == planned:
         return config
-    steps = max(1, steps_per_epoch(config, load_dataset(config.dataset)))
-    epochs = min(MOST_EPOCHS, max(1, round(60 * minutes / (steps * seconds))))
+    seconds = _epoch_s(config)
+    if seconds is None:
+        return config
+    epochs = min(MOST_EPOCHS, max(1, round(60 * minutes / seconds)))
     return config.model_copy(update={"epochs": epochs})
 
 
@@ -62,15 +64,13 @@ def contest_plan(config: TournamentConfig) -> str:
     """
     data, epoch_s = load_dataset(config.dataset), {}
     for method in config.methods:
-        run = run_config(config, method, 1, 0, data)
-        seconds = _seconds_per_step(run)
+        seconds = _epoch_s(run_config(config, method, 1, 0, data))
         if seconds is None:
             return ""
-        epoch_s[method] = max(1, steps_per_epoch(run, data)) * seconds
-    names = texts("contest.names")
+        epoch_s[method] = seconds
     parts = []
     for method, (epochs, seeds) in planned_trainings(config, epoch_s).items():
-        name = names.get(method.replace("-", "_"), method)
+        name = entry_name(method)
         if seeds > 1:
             parts.append(text("contest.planned_seeds", name=name, epochs=epochs, seeds=seeds))
         else:
@@ -78,6 +78,12 @@ def contest_plan(config: TournamentConfig) -> str:
     least = sum(epoch_s.values()) / 60
     over = " " + text("contest.planned_over", least=f"{least:.0f}") if least > config.minutes else ""
     return text("contest.planned", methods=text("contest.planned_separator").join(parts)) + over
+
+
+def _epoch_s(config: RunConfig) -> float | None:
+    """Estimated seconds of an epoch; None where they cannot be estimated."""
+    seconds = _seconds_per_step(config)
+    return None if seconds is None else max(1, steps_per_epoch(config, load_dataset(config.dataset))) * seconds
 
 
 def _seconds_per_step(config: RunConfig) -> float | None:

@@ -12,6 +12,7 @@ from cl_core.explore.review import Review
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.names import class_name, image_name
+from cl_core.ui.neighbors import image_item
 
 DUPLICATES, ODD, LABELS = "duplicates", "odd", "labels"
 KINDS = (DUPLICATES, ODD, LABELS)
@@ -37,26 +38,21 @@ def show(model: Model, kind: str, among: Tensor | None) -> dict[str, Any]:
     return {"rows": [{"title": text(f"search.find.{kind}"), "hint": hint, "items": items}]}
 
 
-def _item(data: Dataset, row: int, note: str, detail: str = "") -> dict[str, Any]:
-    item = {"src": images.thumbnail(data, row), "caption": image_name(data, row), "note": note, "id": row}
-    return item | ({"detail": detail} if detail else {})
-
-
 def _pairs(data: Dataset, found: Review, among: Tensor | None) -> list[dict[str, Any]]:
     items = []
     for pair in found.near_duplicates(among)[:MOST]:
         other = {"src": images.thumbnail(data, pair.other), "caption": image_name(data, pair.other)}
-        items.append(_item(data, pair.row, f"{pair.cosine:.2f}") | {"pair": other})
+        items.append(image_item(data, pair.row, f"{pair.cosine:.2f}") | {"pair": other})
     return items
 
 
 def _odd(data: Dataset, found: Review, among: Tensor | None) -> list[dict[str, Any]]:
-    return [_item(data, each.row, f"{each.cosine:.2f}") for each in found.odd_ones(among)[:MOST]]
+    return [image_item(data, each.row, f"{each.cosine:.2f}") for each in found.odd_ones(among)[:MOST]]
 
 
 def _doubts(data: Dataset, found: Review, among: Tensor | None) -> list[dict[str, Any]]:
     items = []
     for each in found.doubtful_labels(among)[:MOST]:
         says = text("search.review.voted", label=class_name(data, each.voted), share=f"{each.share:.0%}")
-        items.append(_item(data, each.row, class_name(data, int(data.labels[each.row])), says))
+        items.append(image_item(data, each.row, class_name(data, int(data.labels[each.row])), says))
     return items

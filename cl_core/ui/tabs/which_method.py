@@ -36,6 +36,7 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import emphasized
 from cl_core.ui.glossary import with_hints
+from cl_core.ui.names import entry_name
 from cl_core.ui.page import Page, any_of
 from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.run_status import numbered_folder
@@ -93,11 +94,6 @@ def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) ->
     return folder
 
 
-def label(name: str) -> str:
-    """The name of an entry."""
-    return texts("contest.names").get(name.replace("-", "_"), name)
-
-
 def status(known: Tournament | None, here: bool, stopping: bool, problem: str) -> str:
     """Progress of a comparison as HTML. here: whether it is worked on now."""
     if problem:
@@ -108,7 +104,7 @@ def status(known: Tournament | None, here: bool, stopping: bool, problem: str) -
         return progress_bar(None, text("train.starting")) if here else ""
     budget = 60 * known.config.minutes
     if here:
-        message = text("contest.doing", name=label(known.doing)) if known.doing else text("train.starting")
+        message = text("contest.doing", name=entry_name(known.doing)) if known.doing else text("train.starting")
         if known.steps:
             message += " " + text("contest.step", step=f"{known.step:,}", steps=f"{known.steps:,}")
         left = budget - known.spent
@@ -125,16 +121,16 @@ def advice(known: Tournament, standings: list[Standing]) -> str:
         return ""
     first = standings[0]
     score, low, high = (f"{value:.1%}" for value in (first.entry.score, first.low, first.high))
-    values = {"name": label(first.entry.name), "score": score, "low": low, "high": high}
+    values = {"name": entry_name(first.entry.name), "score": score, "low": low, "high": high}
     parts = [text(f"contest.best_{known.measure}", **values)]
-    tied = [label(each.entry.name) for each in standings if each.tied]
+    tied = [entry_name(each.entry.name) for each in standings if each.tied]
     parts.append(text("contest.tied", names=", ".join(tied)) if tied else text("contest.clear"))
     trained = [each for each in standings if each.entry.kind == "method"]
     baseline = max((each.entry.score for each in standings if each.entry.kind == "baseline"), default=0.0)
     if trained and known.measure == "knn":
         gap = 100 * (trained[0].entry.score - baseline)
         if gap > 0:
-            parts.append(text("contest.above", name=label(trained[0].entry.name), points=f"{gap:.1f}"))
+            parts.append(text("contest.above", name=entry_name(trained[0].entry.name), points=f"{gap:.1f}"))
         else:
             parts.append(text("contest.below"))
     return " ".join(parts)
@@ -153,8 +149,8 @@ def table(known: Tournament, standings: list[Standing]) -> str:
         cells += [f"{entry.linear:.1%}" if entry.linear is not None else "–"] if known.measure == "knn" else []
         cells += [f"{entry.rank:.0f}" if entry.rank else "–", f"{entry.agreement:.0%}" if entry.agreement is not None else "–"]
         cells += [f"{entry.epochs} × {len(entry.right)}" if entry.epochs else "–", f"{entry.seconds:.0f} s"]
-        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in (label(entry.name), f"{entry.score:.1%}", *cells)))
-    failed = (f"{label(each.name)}: {each.problem}" for each in known.entries if each.problem)
+        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in (entry_name(entry.name), f"{entry.score:.1%}", *cells)))
+    failed = (f"{entry_name(each.name)}: {each.problem}" for each in known.entries if each.problem)
     problems = "".join(f"<p class='table-about'>{html.escape(each)}</p>" for each in failed)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     numbers = {"queries": f"{known.queries:,}", "gallery": f"{known.gallery:,}"}
@@ -171,7 +167,7 @@ def figure(known: Tournament, standings: list[Standing]) -> dict[str, Any]:
         return figures_value(label=text("contest.title"))
     axis = text(f"contest.axis_{known.measure}")
     drawn = standings_figure(
-        [label(each.entry.name) for each in standings],
+        [entry_name(each.entry.name) for each in standings],
         [each.entry.kind for each in standings],
         [each.entry.score for each in standings],
         [(each.low, each.high) for each in standings],
@@ -184,7 +180,7 @@ def offered(dataset: str) -> tuple[list[tuple[str, str]], list[str]]:
     """The methods that can learn from these images, and those chosen at first."""
     data = load_dataset(dataset)
     can = [name for name in TRAINABLE if data.labeled or not METHODS[name].uses_labels(RunConfig(dataset=dataset, method=name))]
-    return [(label(name), name) for name in can], [*USUAL, *(WITH_LABELS if data.labeled else ())]
+    return [(entry_name(name), name) for name in can], [*USUAL, *(WITH_LABELS if data.labeled else ())]
 
 
 def build(page: Page, look: gr.Dropdown) -> None:
@@ -194,7 +190,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
             methods = gr.CheckboxGroup(
-                [(label(each), each) for each in TRAINABLE],
+                [(entry_name(each), each) for each in TRAINABLE],
                 value=list(USUAL),
                 label=text("contest.methods"),
                 elem_id="contest-methods",

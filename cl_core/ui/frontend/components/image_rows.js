@@ -76,7 +76,6 @@ function rowSection(row, r, remove) {
 function withRemove(frame, label) {
   const cell = build("div", "cl-cell");
   const button = buildButton("cl-remove", "×", label);
-  button.title = label;
   Object.assign(button.dataset, frame.dataset);
   cell.append(frame, button);
   return cell;
