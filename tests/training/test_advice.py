@@ -12,7 +12,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.store import shipped_runs
 from cl_core.text import LANGUAGES, text, using_language
 from cl_core.training.advice import warnings_for
-from cl_core.ui.training_plan import training_plan
+from cl_core.ui.training_plan import minutes_of, training_plan
 
 
 def keys(**settings: Any) -> list[str]:
@@ -74,9 +74,10 @@ def test_every_warning_has_a_sentence_in_each_language() -> None:
 
 
 def test_the_plan_of_a_run() -> None:
-    plan = training_plan(RunConfig(dataset="digits", epochs=2, batch_size=32))
+    config = RunConfig(dataset="digits", epochs=2, batch_size=32)
+    plan = training_plan(config, minutes_of(config))
     assert "88 steps" in plan and "min on this machine" in plan
     assert plan.count("<li>") == 2 and "only 62 negatives" in plan
-    assert "<li>" not in training_plan(RunConfig(dataset="digits", epochs=40, batch_size=128))
+    assert "<li>" not in training_plan(RunConfig(dataset="digits", epochs=40, batch_size=128), None)
     with pytest.raises(UserError):
-        training_plan(RunConfig(dataset="nowhere"))
+        training_plan(RunConfig(dataset="nowhere"), None)

@@ -148,7 +148,7 @@ def test_a_run_is_its_visitors(open_app: tuple[str, Any], tmp_path: Path, monkey
     monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
     own, other = visit(url), visit(url)
     begin, stop, resume = (event_of(blocks, name) for name in ("train-start", "train-stop", "train-resume"))
-    data = ["digits", "simclr", "mlp", 500, 64, 0.2, 0.002, "--image-size 16 --snapshots 0"]
+    data = [None, None, "digits", "simclr", "mlp", 500, 64, 0.2, 0.002, "--image-size 16 --snapshots 0"]
     assert "digits-simclr-1" in event(url, begin._id, data, own)
     run = tmp_path / "digits-simclr-1"
     assert (run / OWNER).read_text() == own.partition("=")[2].partition(".")[0]
