@@ -14,7 +14,8 @@ from cl_core.runs.options import write_settings
 from cl_core.runs.record import RunRecord
 from cl_core.system.paths import trained_dir
 from cl_core.text import text
-from cl_core.training.jobs import Jobs, end_of_log, waiting_settings
+from cl_core.training.job import end_of_log
+from cl_core.training.jobs import Jobs, waiting_settings
 from cl_core.ui.diagnosis import diagnosis
 from cl_core.ui.explanation import emphasized
 from cl_core.ui.progress import progress_bar, result, time_left

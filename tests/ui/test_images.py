@@ -19,9 +19,10 @@ from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
 from cl_core.imports.jobs import ImportJob, ImportJobs
 from cl_core.imports.process import Order
-from cl_core.runs.folder import RunFolder
-from cl_core.system.files import OWNER
+from cl_core.runs.folder import WAITING, RunFolder
+from cl_core.system.files import OWNER, write_json
 from cl_core.training.jobs import Jobs
+from cl_core.training.tournament import FILE, Tournament, TournamentConfig
 from cl_core.ui import visitors
 from cl_core.ui.access import COOKIE, Access, Options
 from cl_core.ui.tabs import images, train
@@ -234,9 +235,18 @@ def test_the_status_of_an_import() -> None:
 def test_images_in_use_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     jobs = Jobs()
     images.check_unused(jobs, "mine")
-    monkeypatch.setattr(Jobs, "running", property(lambda _: tmp_path / "mine-simclr-1"))
+    waits, begun = tmp_path / "mine-simclr-1", tmp_path / "other-1"
+    monkeypatch.setattr(Jobs, "active", property(lambda _: [waits, begun]))
+    for path in (waits, begun):
+        path.mkdir()
+    write_json(waits / WAITING, {"dataset": "mine"})
+    config = TournamentConfig(dataset="other", methods=("simclr",), minutes=1)
+    (begun / FILE).write_text(Tournament(config=config, measure="knn", queries=1, gallery=1).model_dump_json())
     with pytest.raises(UserError, match="The run mine-simclr-1 trains on mine"):
         images.check_unused(jobs, "mine")
+    with pytest.raises(UserError, match="The run other-1 trains on other"):
+        images.check_unused(jobs, "other")
+    images.check_unused(jobs, "simclr")
 
 
 @pytest.mark.parametrize("given", ["", "  ", "/no/such", "a" * 5000, "~nobody-here/x", "\0"])

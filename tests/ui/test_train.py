@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,8 @@ from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import read_settings, write_settings
 from cl_core.runs.store import open_run
 from cl_core.system.files import OWNER, write_json
-from cl_core.training.jobs import Jobs, _Waiting
+from cl_core.training.job import Task
+from cl_core.training.jobs import Jobs
 from cl_core.ui import visitors
 from cl_core.ui.access import Access, Options
 from cl_core.ui.run_status import RunStatus
@@ -224,7 +224,7 @@ def test_strangers_neither_reorder_the_queue_nor_see_logs(runs: Path) -> None:
     assert "secret.py" not in train.status(failed)
     jobs = Jobs()
     for name in ("first", "second", "third"):
-        jobs._queue.append(_Waiting((runs / name).resolve(), {}, None, contextvars.copy_context()))
+        jobs._queue.append(Task((runs / name).resolve(), {}))
     prefer = [
         train.watch(jobs, STORE, "third", "", allowed, first)[3]["visible"]
         for allowed, first in ((True, True), (True, False), (False, True))

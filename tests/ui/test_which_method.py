@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import pytest
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.system.files import OWNER
-from cl_core.training.jobs import Jobs
+from cl_core.training.jobs import Jobs, JobState
 from cl_core.training.setup import steps_per_epoch
 from cl_core.training.tournament import FILE, Entry, Tournament, TournamentConfig, rank_entries, run_config
 from cl_core.ui import training_plan
@@ -85,16 +86,18 @@ def test_the_table_escapes_names_and_tells_its_protocol() -> None:
 def test_the_status() -> None:
     tournament = known(pixels=0.4)
     tournament.doing, tournament.step, tournament.steps, tournament.spent = "moco", 3, 40, 150.0
-    shown = which_method.status(tournament, True, False, "")
+    running, ended = JobState(True, False, 0, 0, ""), JobState(False, False, 0, 0, "")
+    shown = which_method.status(tournament, running)
     assert "value='0.250'" in shown and "Now: MoCo." in shown and "Step 3 of 40" in shown and "8 min" in shown
     tournament.spent = 700
-    assert "more than the time given" in which_method.status(tournament, True, False, "")
-    assert "press Resume" in which_method.status(tournament, False, False, "")
-    assert "Pausing" in which_method.status(tournament, True, True, "")
+    assert "more than the time given" in which_method.status(tournament, running)
+    assert "press Resume" in which_method.status(tournament, ended)
+    assert "Pausing" in which_method.status(tournament, JobState(True, True, 0, 0, ""))
     tournament.state = "finished"
-    assert "Compared in 11.7 min" in which_method.status(tournament, False, False, "")
-    assert which_method.status(None, False, False, "no memory").count("no memory") == 1
-    assert which_method.status(None, False, False, "") == ""
+    assert "Compared in 11.7 min" in which_method.status(tournament, ended)
+    assert which_method.status(None, JobState(False, False, 0, 0, "no memory")).count("no memory") == 1
+    assert "number 2 of 3" in which_method.status(None, JobState(False, False, 2, 3, "failed before"))
+    assert "not begun" in which_method.status(None, ended)
 
 
 def test_methods_that_can_learn_are_offered(own_cache: Path) -> None:
@@ -136,9 +139,16 @@ def test_a_comparison_runs_beside_the_page_and_is_no_run_of_the_tab_train() -> N
     folder = which_method.start(LOCAL, jobs, CONFIG, "")
     try:
         assert jobs.trains(folder) and train.names(jobs) == []
-        with pytest.raises(UserError, match="Another training or comparison is in progress"):
-            which_method.start(LOCAL, jobs, CONFIG, "")
-        assert [each.name for each in which_method.contests_dir().iterdir()] == [folder.name]
+        second = which_method.start(LOCAL, jobs, CONFIG, "")
+        assert jobs.waiting == [second.resolve()] and train.names(jobs) == []
+        assert which_method.latest("digits", LOCAL, request(LOCAL.new_cookie())) == second, "it is found though it has not begun"
+        assert "number 1 of 1" in which_method.status(None, jobs.state_of(second))
+        jobs.stop()
+        deadline = time.monotonic() + 120
+        while not (second / FILE).exists():
+            assert time.monotonic() < deadline, "it starts when the one before has ended"
+            time.sleep(0.1)
+        assert jobs.trains(second)
     finally:
         jobs.stop()
         while jobs.running:

@@ -21,14 +21,14 @@ from cl_core.evaluation.near_duplicates import find_copies
 from cl_core.explore.model_store import trained_records
 from cl_core.imports.jobs import ImportJob, ImportJobs, new_name
 from cl_core.imports.process import Order
-from cl_core.networks.methods import METHODS
 from cl_core.runs.folder import COMPARISONS
 from cl_core.runs.hub_names import hub_name
 from cl_core.system.files import owner_of
 from cl_core.system.memo import Memo
 from cl_core.system.paths import trained_dir
 from cl_core.text import text
-from cl_core.training.jobs import Jobs
+from cl_core.training.jobs import Jobs, waiting_settings
+from cl_core.training.tournament import read_tournament
 from cl_core.ui import images, visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import image_drop, image_rows, menu
@@ -219,19 +219,16 @@ def first_shown(names: list[str]) -> str:
 
 
 def check_unused(jobs: Jobs, name: str) -> None:
-    """Check that no run trains on a data set.
+    """Check that no run or comparison uses a data set, or waits for it.
 
     Raises:
         UserError: one does.
     """
-    running = jobs.running
-    if running is None:
-        return
-    record = trained_records().get(running.name)
-    stem = running.name.rpartition("-")[0]
-    begun = stem == name or any(stem == f"{name}-{method}" for method in METHODS)  # a comparison, or a run without a record yet
-    if begun or (record and record.config.dataset == name):
-        raise UserError("images.in_use", name=name, run=running.name)
+    for path in jobs.active:
+        begun = read_tournament(path) or trained_records().get(path.name)
+        used = begun.config.dataset if begun else (waiting_settings(path) or {}).get("dataset")
+        if name == used:
+            raise UserError("images.in_use", name=name, run=path.name)
 
 
 def build(page: Page, opened: Event) -> None:

@@ -14,13 +14,14 @@ from cl_core.errors import UserError
 from cl_core.figures.standings import standings_figure
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import COMPARISONS
+from cl_core.runs.folder import COMPARISONS, WAITING
 from cl_core.system.files import OWNER, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.text import text, texts
-from cl_core.training.jobs import Jobs
+from cl_core.training.jobs import Jobs, JobState, waiting_settings
 from cl_core.training.setup import check_data
 from cl_core.training.tournament import (
+    FILE,
     Standing,
     Tournament,
     TournamentConfig,
@@ -65,20 +66,21 @@ def new_contest(dataset: str) -> Path:
 
 
 def latest(dataset: str, access: Access, request: gr.Request | None) -> Path | None:
-    """The visitor's latest comparison on a data set."""
+    """The visitor's latest comparison on a data set, also one that has not begun."""
     found = []
     for folder in contests_dir().glob(f"{dataset}-*"):
-        known = read_tournament(folder)
-        if known and known.config.dataset == dataset and access.owns(folder, request):
-            found.append(((folder / "tournament.json").stat().st_mtime, folder))
+        known, waiting = read_tournament(folder), waiting_settings(folder)
+        of = known.config.dataset if known else waiting and waiting.get("dataset")
+        if of == dataset and access.owns(folder, request):
+            found.append(((folder / (FILE if known else WAITING)).stat().st_mtime, folder))
     return max(found)[1] if found else None
 
 
 def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) -> Path:
-    """Start a comparison that belongs to the visitor.
+    """Start a comparison that belongs to the visitor, or let it wait for the jobs before it.
 
     Raises:
-        UserError: another job is in progress, a method cannot learn from these images, or the visitor has too many.
+        UserError: a method cannot learn from these images, the visitor has too many comparisons, or too many jobs wait.
     """
     data = load_dataset(config.dataset)
     for method in config.methods:
@@ -86,24 +88,29 @@ def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) ->
         check_data(each, data)
         visitors.check_training(access, each)
     visitors.check_comparisons(access, visitor, contests_dir())
+    visitors.check_waiting(access, visitor, jobs.waiting)
     folder = new_contest(config.dataset)
     write_bytes(folder / OWNER, visitor.encode())
-    if not jobs.start(folder, config.model_dump(), visitors.turn_s(access), "contest"):
+    try:
+        jobs.enqueue(folder, config.model_dump(mode="json"), visitors.turn_s(access), "contest")
+    except UserError:
         shutil.rmtree(folder, ignore_errors=True)
-        raise UserError("contest.busy")
+        raise
     return folder
 
 
-def status(known: Tournament | None, here: bool, stopping: bool, problem: str) -> str:
-    """Progress of a comparison as HTML. here: whether it is worked on now."""
-    if problem:
-        return result(problem)
-    if here and stopping:
+def status(known: Tournament | None, job: JobState) -> str:
+    """Progress of a comparison as HTML. known: None if it has not begun."""
+    if job.place:
+        return result(text("contest.waiting", place=job.place, waiting=job.waiting))
+    if job.problem:
+        return result(job.problem)
+    if job.stopping:
         return progress_bar(None, text("train.stopping"))
     if known is None:
-        return progress_bar(None, text("train.starting")) if here else ""
+        return progress_bar(None, text("train.starting")) if job.running else result(text("contest.not_begun"))
     budget = 60 * known.config.minutes
-    if here:
+    if job.running:
         message = text("contest.doing", name=entry_name(known.doing)) if known.doing else text("train.starting")
         if known.steps:
             message += " " + text("contest.step", step=f"{known.step:,}", steps=f"{known.steps:,}")
@@ -221,20 +228,17 @@ def build(page: Page, look: gr.Dropdown) -> None:
 
     def follow(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         folder = latest(dataset, access, request) if dataset in dataset_names(access.viewer(request)) else None
-        last = jobs.latest  # it may have failed before it wrote anything
-        if last and last.parent == contests_dir().resolve() and last.name.rpartition("-")[0] == dataset:
-            folder = last if last.is_dir() and access.owns(last, request) else folder
         if folder is None:
             nothing = figures_value(label=text("contest.title"))
             return "", off(), off(), gr.update(active=False), "", nothing, "", gr.update(visible=False), "", ""
-        known, here = read_tournament(folder), jobs.trains(folder)
-        said_now = status(known, here, jobs.stopping, jobs.problem(folder))
-        unfinished = known is not None and known.state != "finished" and not here and jobs.running is None
+        job = jobs.state_of(folder)  # before the file: what ends in between is read again
+        known = read_tournament(folder)
+        active = job.running or job.place > 0
         controls = (
-            said_now,
-            gr.update(interactive=here and not jobs.stopping),
-            gr.update(interactive=unfinished),
-            gr.update(active=here),
+            status(known, job),
+            gr.update(interactive=active and not job.stopping),
+            gr.update(interactive=not active and (known is None or known.state != "finished")),
+            gr.update(active=active),
         )
         key = f"{folder.name} {len(known.entries)} {sum(len(e.right) for e in known.entries)} {known.state}" if known else ""
         if key and key == before:
@@ -273,9 +277,9 @@ def build(page: Page, look: gr.Dropdown) -> None:
 
     def stopped(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
-        running = jobs.running
-        if running and running.parent == contests_dir().resolve() and access.owns(running, request):
-            jobs.pause(running)
+        folder = latest(dataset, access, request)
+        if folder:
+            jobs.pause(folder)
         return follow(request, dataset, before)
 
     def resumed(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
@@ -283,8 +287,8 @@ def build(page: Page, look: gr.Dropdown) -> None:
         folder = latest(dataset, access, request)
         if folder:
             access.own(folder, request)
-            if not jobs.start(folder, {}, visitors.turn_s(access), "contest"):
-                raise UserError("contest.busy")
+            settings = {} if read_tournament(folder) else waiting_settings(folder) or {}
+            jobs.enqueue(folder, settings, visitors.turn_s(access), "contest")
         return follow(request, dataset, before)
 
     look.change(page.handles(chosen), look, methods, **QUICK)
