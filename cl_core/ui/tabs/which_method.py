@@ -230,7 +230,8 @@ def build(page: Page, look: gr.Dropdown) -> None:
         folder = latest(dataset, access, request) if dataset in dataset_names(access.viewer(request)) else None
         if folder is None:
             nothing = figures_value(label=text("contest.title"))
-            return "", off(), off(), gr.update(active=False), "", nothing, "", gr.update(visible=False), "", ""
+            empty = f"<p class='table-about'>{html.escape(text('contest.empty'))}</p>"
+            return "", off(), off(), gr.update(active=False), empty, nothing, "", gr.update(visible=False), "", ""
         job = jobs.state_of(folder)  # before the file: what ends in between is read again
         known = read_tournament(folder)
         active = job.running or job.place > 0
