@@ -28,10 +28,15 @@ def blockwise_pays(views: int) -> bool:
     return views >= BLOCKWISE_FROM
 
 
+def block_side(z: Tensor) -> int:
+    """Rows and columns of one block of similarities of z."""
+    size = BLOCK_BYTES.get(z.device.type, LARGE_BLOCK_BYTES)
+    return max(1, int((size / z.dtype.itemsize) ** 0.5))
+
+
 def _blocks(z: Tensor) -> Iterator[tuple[slice, slice]]:
     """The upper triangle of the matrix of all pairs of z (M, D), in blocks."""
-    size = BLOCK_BYTES.get(z.device.type, LARGE_BLOCK_BYTES)
-    side = max(1, int((size / z.dtype.itemsize) ** 0.5))
+    side = block_side(z)
     edges = [*range(0, len(z), side), len(z)]
     parts = [slice(a, b) for a, b in pairwise(edges)]
     for i, rows in enumerate(parts):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.losses.blockwise import blockwise_pays, pair_logsumexp
 from cl_core.losses.similarity import (
     check_count,
     check_temperature,
@@ -86,15 +87,18 @@ def info_nce_views(z: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
 
 
 @without_autocast
-def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
+def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, sigma: float | None = None) -> Tensor:
     """-log(positive / sum of negatives): NT-Xent with the positive left out of the denominator.
 
     The decoupled loss (Yeh et al. 2022, eq. 5). With a = exp(positive) and b the sum over the negatives it is log(b / a),
     unbounded below, where NT-Xent is log(1 + b / a). See `ratio_chance_level`.
 
+    With `sigma` the positive's logit is multiplied by `decoupled_weights`: pairs that differ much pull more (DCLW, eq. 6).
+
     Args:
         z1, z2: (N, D), N >= 2, so that there are negatives. Any floating dtype.
         temperature: > 0.
+        sigma: > 0, concentration of the weights; the paper's is 0.5. None: all weights are 1.
 
     Returns:
         Scalar, float32 (float64 for float64 input), any sign.
@@ -107,13 +111,31 @@ def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5) ->
     pairs = len(z1)
     if pairs < 2:
         raise ValueError("without the positive in the denominator at least 2 images are needed, not 1")
-    z = torch.cat([z1, z2])
-    scaled = similarities(z, z) / temperature
-    rows = torch.arange(2 * pairs, device=z.device)
-    partner = rows.roll(pairs)
-    positive = scaled[rows, partner]
-    same = self_pairs(2 * pairs, z.device)
-    return (masked(scaled, same | same[partner]).logsumexp(1) - positive).mean()
+    first, second = unit_rows(z1), unit_rows(z2)
+    cosines = (first * second).sum(1)
+    weights = 1.0 if sigma is None else decoupled_weights(cosines, sigma)
+    positive = weights * cosines / temperature
+    z = torch.cat([first, second])
+    if blockwise_pays(len(z)):
+        image = torch.arange(pairs, device=z.device).repeat(2)
+
+        def of_one_image(rows: slice, columns: slice) -> Tensor:
+            return image[rows, None] == image[None, columns]
+
+        return (pair_logsumexp(z, temperature, of_one_image) - positive.repeat(2)).mean()
+    same = self_pairs(pairs, z.device).repeat(2, 2)
+    return (masked(z @ z.T / temperature, same).logsumexp(1) - positive.repeat(2)).mean()
+
+
+def decoupled_weights(cosines: Tensor, sigma: float = 0.5) -> Tensor:
+    """Weights of the positives in DCLW (Yeh et al. 2022, eq. 6), (N,) with mean 1, at most 2; they get no gradient.
+
+    2 - exp(cosine / sigma) / mean of exp(cosine / sigma): below 1 where the two views already agree.
+
+    Args:
+        cosines: (N,), of the positives. sigma: > 0.
+    """
+    return 2 - len(cosines) * (cosines.detach() / sigma).softmax(0)
 
 
 def bank_chance_level(negatives: int) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 from cl_core.losses import (
     bank_chance_level,
     chance_level,
+    decoupled_weights,
     info_nce,
     info_nce_ratio,
     info_nce_views,
@@ -170,3 +171,33 @@ def test_chance_levels_at_their_edges() -> None:
         assert math.isfinite(level(least))
         with pytest.raises(ValueError, match=f"must be at least {least}, not {least - 1}"):
             level(least - 1)
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.1, 0.5])
+def test_the_decoupled_losses_of_lightly(temperature: float) -> None:
+    from lightly.loss import DCLLoss, DCLWLoss
+
+    torch.manual_seed(0)
+    z1, z2 = torch.randn(2, 12, 8)
+    assert info_nce_ratio(z1, z2, temperature).item() == pytest.approx(DCLLoss(temperature)(z1, z2).item(), rel=1e-5)
+    # lightly forgets to scale by the temperature where it scales by the weights; the paper's eq. 6 has both.
+    weights = decoupled_weights(F.cosine_similarity(z1, z2), 0.5)
+    assert weights.mean().item() == pytest.approx(1.0) and weights.max() < 2
+    weighted = DCLLoss(temperature, lambda *_: weights)(z1, z2)
+    assert info_nce_ratio(z1, z2, temperature, 0.5).item() == pytest.approx(weighted.item(), rel=1e-5)
+    assert isinstance(DCLWLoss(temperature), DCLLoss)
+
+
+def test_the_decoupled_loss_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cl_core.losses import info_nce as module
+
+    torch.manual_seed(0)
+    z = torch.randn(2, 40, 8, dtype=torch.double)
+    found = []
+    for blocks in (False, True):
+        monkeypatch.setattr(module, "blockwise_pays", lambda _, blocks=blocks: blocks)
+        z1, z2 = z[0].clone().requires_grad_(), z[1].clone().requires_grad_()
+        loss = info_nce_ratio(z1, z2, 0.1, 0.5)
+        found.append([loss.detach(), *torch.autograd.grad(loss, (z1, z2))])
+    for whole, blockwise in zip(*found, strict=True):
+        torch.testing.assert_close(blockwise, whole, rtol=1e-10, atol=1e-12)
