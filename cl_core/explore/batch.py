@@ -37,6 +37,7 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
 
 
 SMALLEST, LARGEST = 2, 32  # images
+OF_DIMENSIONS = 256  # images over which dimensions are correlated: chance correlations are about 1 / 16
 NAMED = re.compile(rf"({DATASET_NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
 
 
@@ -64,6 +65,12 @@ def draw_batch(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]
     count = max(SMALLEST, min(int(count), LARGEST))
     key = map_key(model.run, model.dataset), count, seed, rows_picked
     return model.caches.batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
+
+
+def dimension_batch(model: Model, seed: int) -> Batch:
+    """Enough images to correlate the dimensions of their embeddings; equal for equal seeds."""
+    key = map_key(model.run, model.dataset), OF_DIMENSIONS, seed, ()
+    return model.caches.batches.get(key, lambda: _drawn(model, OF_DIMENSIONS, seed, ()))
 
 
 def _drawn(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]) -> Batch:

@@ -9,6 +9,7 @@ from cl_core.losses.info_nce import (
     info_nce_ratio,
     info_nce_views,
     ratio_chance_level,
+    views_chance_level,
 )
 from cl_core.losses.nce import log_partition, nce, nce_chance_level, nce_terms, negative_sampling
 from cl_core.losses.negative_cosine import negative_cosine
@@ -47,4 +48,5 @@ __all__ = [
     "vicreg",
     "vicreg_chance_level",
     "vicreg_terms",
+    "views_chance_level",
 ]

@@ -13,11 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.losses.cross_correlation import correlation_terms, cross_correlation
+from cl_core.losses.hard_negatives import log_negatives
+from cl_core.losses.info_nce import decoupled_weights
 from cl_core.losses.nt_xent import false_negatives
 from cl_core.losses.similarity import at_least_float32, check_temperature, masked, self_pairs, similarities
 from cl_core.losses.sup_con import SupConForm, positive_pairs
+from cl_core.losses.vicreg import EPSILON, VICRegWeights, covariance
 
-FormKind = Literal["out", "in", "in-sum", "views", "ratio", "nce", "cosine"]
+FormKind = Literal["out", "in", "in-sum", "views", "ratio", "hard", "nce", "sigmoid", "cosine", "correlation", "covariance"]
+
+OF_DIMENSIONS: tuple[FormKind, ...] = ("correlation", "covariance")  # rows and columns are dimensions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +32,24 @@ class Form:
 
     kind: `out`: a softmax over positives and negatives, -log averaged over the positives (with one positive: NT-Xent,
         InfoNCE). `in`, `in-sum`: their mean or sum inside the log. `views`: each positive against the negatives alone.
-        `ratio`: the denominator holds the negatives only. `nce`: a sigmoid for each pair. `cosine`: the negative cosine.
+        `ratio`: the denominator holds the negatives only. `hard`: they are reweighted. `nce`, `sigmoid`: a sigmoid for each
+        pair. `cosine`: the negative cosine. `correlation`, `covariance`: of dimensions (Barlow Twins, VICReg).
     log_z, log_kq: constants of `nce`.
+    bias: of `sigmoid`.
+    sigma: of the weights of `ratio`; 0: all are 1.
+    hardness, prior: of `hard`.
+    weight: of the entries off the diagonal of a `correlation`.
     """
 
     kind: FormKind
     temperature: float = 1.0
     log_z: float = 0.0
     log_kq: float = 0.0
+    bias: float = 0.0
+    sigma: float = 0.0
+    hardness: float = 0.0
+    prior: float = 0.0
+    weight: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +67,7 @@ class Anatomy:
     contribution: contribution of each pair to the loss; the sum is the loss.
     gradient: derivative of the anchor's term by the cosine: negative pulls together, positive pushes apart.
     left_out: number of anchors without a positive, which the loss leaves out.
-    loss: the mean of `terms` over the other anchors.
+    loss: the mean of `terms` over the other anchors; of losses of dimensions their sum.
     """
 
     form: Form
@@ -86,12 +102,16 @@ def _assemble(
     negative: Tensor,
     log_probabilities: Tensor,
     pair_terms: Tensor,
+    total: bool = False,
 ) -> Anatomy:
-    """The anatomy of a loss whose `pair_terms` (R, C), differentiable by `cosines`, sum over a row to the anchor's term."""
+    """The anatomy of a loss whose `pair_terms` (R, C), differentiable by `cosines`, sum over a row to the anchor's term.
+
+    total: whether the loss is the sum of the terms and not their mean.
+    """
     terms = pair_terms.sum(1)
     gradient = torch.autograd.grad(terms.sum(), cosines)[0]
     anchors = positive.any(1)
-    count = max(1, int(anchors.sum()))
+    count = 1 if total else max(1, int(anchors.sum()))
     compared = positive | negative
     return Anatomy(
         form=form,
@@ -204,7 +224,7 @@ def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
 
 
 @torch.enable_grad()
-def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float) -> Anatomy:
+def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float, sigma: float | None = None) -> Anatomy:
     """`losses.info_nce_ratio`: NT-Xent with only the negatives in the denominator, so a positive's fraction can exceed 1."""
     check_temperature(temperature)
     z = torch.cat([z1, z2])
@@ -213,8 +233,71 @@ def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float) -> Anatom
     cosines = _leaf(similarities(z, z))
     scaled = cosines / temperature
     log_probabilities = scaled - masked(scaled, ~negative).logsumexp(1, keepdim=True)
-    pair_terms = -log_probabilities.masked_fill(~positive, 0)
-    return _assemble(Form("ratio", temperature), cosines, scaled, positive, negative, log_probabilities, pair_terms)
+    # A weight w of the positive's logit s: log of the denominator - w s.
+    weights = decoupled_weights(cosines.detach()[positive], sigma) if sigma else torch.ones(len(z), device=z.device)
+    pair_terms = (-log_probabilities + (1 - weights[:, None]) * scaled).masked_fill(~positive, 0)
+    form = Form("ratio", temperature, sigma=sigma or 0.0)
+    return _assemble(form, cosines, scaled, positive, negative, log_probabilities, pair_terms)
+
+
+@torch.enable_grad()
+def hard_negative_anatomy(z1: Tensor, z2: Tensor, temperature: float, hardness: float, prior: float) -> Anatomy:
+    """`losses.hard_negative_nt_xent`: a negative's fraction is its part of the estimated sum, by its weight."""
+    check_temperature(temperature)
+    z = torch.cat([z1, z2])
+    positive = _partners(len(z1), z.device)
+    negative = ~positive & ~self_pairs(len(z), z.device)
+    cosines = _leaf(similarities(z, z))
+    scaled = cosines / temperature
+    own = scaled.masked_fill(~positive, 0).sum(1, keepdim=True)
+    estimate = log_negatives(scaled, own[:, 0], negative, temperature, hardness, prior)[:, None]
+    denominator = torch.logaddexp(own, estimate)
+    share = masked((1 + hardness) * scaled, ~negative).log_softmax(1)
+    log_probabilities = torch.where(positive, scaled - denominator, estimate + share - denominator)
+    pair_terms = (denominator - scaled).masked_fill(~positive, 0)
+    form = Form("hard", temperature, hardness=hardness, prior=prior)
+    return _assemble(form, cosines, scaled, positive, negative, log_probabilities, pair_terms)
+
+
+@torch.enable_grad()
+def sigmoid_anatomy(z1: Tensor, z2: Tensor, temperature: float, bias: float) -> Anatomy:
+    """`losses.sigmoid_pairs`: rows are first views, columns second views; the logit of a pair is cosine / temperature + bias."""
+    check_temperature(temperature)
+    positive = self_pairs(len(z1), z1.device)
+    cosines = _leaf(similarities(z1, z2))
+    scaled = cosines / temperature + bias
+    right = torch.where(positive, F.logsigmoid(scaled), F.logsigmoid(-scaled))
+    return _assemble(Form("sigmoid", temperature, bias=bias), cosines, scaled, positive, ~positive, right, -right)
+
+
+@torch.enable_grad()
+def barlow_twins_anatomy(z1: Tensor, z2: Tensor, redundancy_weight: float) -> Anatomy:
+    """`losses.barlow_twins`: rows are dimensions of the first views, columns of the second; `cosines` are correlations."""
+    correlation = _leaf(cross_correlation(z1, z2))
+    diagonal = self_pairs(len(correlation), z1.device)
+    terms = correlation_terms(correlation, redundancy_weight)
+    nothing = torch.zeros_like(correlation)
+    form = Form("correlation", weight=redundancy_weight)
+    return _assemble(form, correlation, correlation, diagonal, ~diagonal, nothing, terms, total=True)
+
+
+@torch.enable_grad()
+def vicreg_anatomy(z1: Tensor, z2: Tensor, weights: VICRegWeights) -> Anatomy:
+    """`losses.vicreg`: rows and columns are dimensions; `cosines` are the covariances, the mean of both views.
+
+    A dimension's difference between the views and its lack of variance count on the diagonal. `gradient` is 0: the loss has
+    terms of each view.
+    """
+    z1, z2 = at_least_float32(z1.detach()), at_least_float32(z2.detach())
+    both = torch.stack([covariance(z1), covariance(z2)])
+    count = z1.shape[1]
+    diagonal = self_pairs(count, z1.device)
+    lacking = F.relu(1 - (both.diagonal(dim1=1, dim2=2) + EPSILON).sqrt()).mean(0)
+    own = weights.invariance * (z1 - z2).square().mean(0) + weights.variance * lacking
+    terms = torch.where(diagonal, torch.diag(own), weights.covariance * both.square().sum(0)) / count
+    shown = _leaf(both.mean(0))
+    nothing = torch.zeros_like(shown)
+    return _assemble(Form("covariance"), shown, shown, diagonal, ~diagonal, nothing, terms + 0 * shown, total=True)
 
 
 @torch.enable_grad()

@@ -75,15 +75,21 @@ def info_nce_views(z: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
     if z.dim() != 3 or len(z) < 2 or z.shape[1] == 0:
         raise ValueError(f"views need the shape (V, N, D) with V >= 2 and N >= 1, not {tuple(z.shape)}")
     count, images = z.shape[0], z.shape[1]
-    rows = z.flatten(0, 1)
-    scaled = similarities(rows, rows) / temperature
+    rows = unit_rows(z.flatten(0, 1))
     image = torch.arange(images, device=z.device).repeat(count)
-    same = image[:, None] == image[None]
-    rest = masked(scaled, same).logsumexp(1)
-    # log(exp(positive) + exp(rest)) of each pair: its denominator, in log space.
-    terms = torch.logaddexp(scaled, rest[:, None]) - scaled
-    positive = same & ~self_pairs(len(rows), z.device)
-    return terms[positive].mean()
+    if blockwise_pays(len(rows)):
+
+        def of_one_image(left: slice, right: slice) -> Tensor:
+            return image[left, None] == image[None, right]
+
+        rest = pair_logsumexp(rows, temperature, of_one_image)
+    else:
+        rest = masked(rows @ rows.T / temperature, image[:, None] == image[None]).logsumexp(1)
+    # The pairs of each image, (N, V, V), and log(exp(positive) + exp(rest)): each one's denominator, in log space.
+    of_image = rows.view(count, images, -1).transpose(0, 1)
+    scaled = of_image @ of_image.mT / temperature
+    terms = torch.logaddexp(scaled, rest.view(count, images).T[:, :, None]) - scaled
+    return terms.masked_fill(self_pairs(count, z.device), 0).sum() / (images * count * (count - 1))
 
 
 @without_autocast
@@ -142,6 +148,13 @@ def bank_chance_level(negatives: int) -> float:
     """`info_nce` of a model with equal similarities for all K + 1 keys: log(1 + K), in nats; K >= 0."""
     check_count(negatives, 0, "negatives")
     return math.log(1 + negatives)
+
+
+def views_chance_level(views: int, images: int) -> float:
+    """`info_nce_views` of a model with equal similarities: log(1 + V (N - 1)), in nats; V >= 2, N >= 1."""
+    check_count(views, 2, "views")
+    check_count(images, 1, "images")
+    return math.log(1 + views * (images - 1))
 
 
 def ratio_chance_level(pairs: int) -> float:

@@ -35,12 +35,15 @@ def checked_finite(features: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precision: Precision = "float32") -> Tensor:
-    """Features h or embeddings z of views, scaled to length 1, in eval mode.
+def embed_views(
+    method: Method, views: Tensor, layer: Layer = "feature", precision: Precision = "float32", normalized: bool = True
+) -> Tensor:
+    """Features h or embeddings z of views in eval mode.
 
     Args:
         views: (N, 3, S, S) float in [0, 1], on the method's device.
         precision: bf16 is up to three times as fast with hardware support, accurate to two or three digits.
+        normalized: scale to length 1.
 
     Returns:
         (N, D) float32 on the CPU. The mode of the method is restored.
@@ -57,7 +60,8 @@ def embed_views(method: Method, views: Tensor, layer: Layer = "feature", precisi
                 values = method.project(values)
     finally:
         method.train(was_training)
-    return checked_finite(F.normalize(values.float(), dim=1).cpu())
+    values = F.normalize(values.float(), dim=1) if normalized else values.float()
+    return checked_finite(values.cpu())
 
 
 def embed(
@@ -68,6 +72,7 @@ def embed(
     layer: Layer = "feature",
     progress: Callable[[float], None] | None = None,
     precision: Precision = "float32",
+    normalized: bool = True,
 ) -> Tensor:
     """`embed_views` of images without augmentation, in batches.
 
@@ -80,7 +85,7 @@ def embed(
     parts = []
     for start in range(0, len(images), BATCH):
         views = plain_views(images[start : start + BATCH].to(device), size)
-        parts.append(embed_views(method, views, layer, precision))
+        parts.append(embed_views(method, views, layer, precision, normalized))
         if progress:
             progress(min(1.0, (start + BATCH) / len(images)))
     return torch.cat(parts)

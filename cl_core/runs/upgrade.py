@@ -33,15 +33,26 @@ RENAMED_RULES = {
     "one image a group, leave one out": "leave-one-out",
     "one image a group, those whose labels no training saw against the others": "held-out",
 }
-# Settings that came after format 2, by dotted name in `config`: the value by which earlier runs were trained.
-ADDED_SETTINGS: dict[str, Any] = {}
+# Settings of runs on images that came after format 2, by dotted name in `config`: the value by which earlier runs were trained.
+ADDED_SETTINGS: dict[str, Any] = {
+    "views": 2,
+    "learn_temperature": False,
+    "decoupled_sigma": 0.0,
+    "hardness": 0.5,
+    "negative_prior": 0.01,
+    "redundancy_weight": 0.005,
+    "invariance_weight": 25.0,
+    "variance_weight": 25.0,
+    "covariance_weight": 1.0,
+    "whitening": 0.0,
+}
 RENAMED_PARTS = {"normalise": "normalize", "centre": "center"}  # parts of the dotted names of weights
 
 
 def upgrade_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a run with current names."""
     new = dict(config)
-    if "views" in new:
+    if isinstance(new.get("views"), Mapping):
         new["augment"] = {RENAMED_AUGMENT.get(name, name): value for name, value in dict(new.pop("views")).items()}
     return new
 
@@ -64,6 +75,8 @@ def upgrade_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_added(record: dict[str, Any]) -> dict[str, Any]:
+    if record.get("kind", "images") != "images":
+        return record
     for name, value in ADDED_SETTINGS.items():
         *path, last = name.split(".")
         inner = record.get("config")

@@ -45,7 +45,7 @@ def warnings_for(config: RunConfig, dataset: Dataset) -> list[SettingWarning]:
             found.append(SettingWarning("hot", {"most": MOST_TEMPERATURE}))
     if config.lr > HIGH_RATES[config.optimizer]:
         found.append(SettingWarning("rate", {"most": HIGH_RATES[config.optimizer], "optimizer": config.optimizer}))
-    if config.method in ("simclr", "supcon") and batch < LEAST_BATCH:
+    if config.method in ("simclr", "supcon", "hcl") and batch < LEAST_BATCH:
         found.append(SettingWarning("batch", {"batch": batch, "negatives": 2 * batch - 2, "least": LEAST_BATCH}))
     if config.method == "moco":
         if config.queue_size > count:

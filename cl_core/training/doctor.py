@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cl_core.evaluation.geometry import Geometry
+from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.system.paths import ASSETS
 from cl_core.training.health import CHANCE_MARGIN, EARLY_EPOCHS, judge
@@ -171,7 +172,7 @@ def _advice(state: State, config: RunConfig) -> Advice:
             return "stop_gradient"
         if not config.predictor:
             return "predictor"
-    has_temperature = config.method != "simsiam"
+    has_temperature = METHODS[config.method].has_temperature
     if state in ("at_chance", "narrow") and has_temperature and config.temperature > 0.5:
         return "lower_temperature"
     if state == "at_chance" and config.lr < 1e-4:

@@ -206,18 +206,29 @@ def _keys(config: RunConfig, shape: DataShape) -> int:
 
 def _pairs(config: RunConfig, batch: int) -> int:
     """Pairs of views that the loss compares; they are not all in memory at once."""
-    return (2 * batch) ** 2 if config.method in ("simclr", "supcon") else 0
+    if config.method == "siglip":
+        return batch**2
+    return (_views(config) * batch) ** 2 if config.method in ("simclr", "supcon", "dcl", "hcl") else 0
+
+
+def _views(config: RunConfig) -> int:
+    return METHODS[config.method].view_count(config)
 
 
 def _trained_views(config: RunConfig, batch: int) -> int:
     """Views with a backward pass: MoCo's second view has none."""
-    return batch * (1 if config.method == "moco" else METHODS[config.method].views)
+    return batch * (1 if config.method == "moco" else _views(config))
+
+
+def _target_views(config: RunConfig, batch: int) -> int:
+    """Views that a second network encodes without a backward pass."""
+    return batch * {"moco": 1, "byol": 2}.get(config.method, 0)
 
 
 def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[Advice, float]:
     """Bytes of the parts of the peak memory, by what reduces each."""
     size, shape = image_size(config, dataset), data_shape(config, dataset)
-    batch, views = min(config.batch_size, shape.instances), METHODS[config.method].views
+    batch, views = min(config.batch_size, shape.instances), _views(config)
     image = 3 * size**2 * FLOAT_BYTES
     step: float = VIEW_COPIES * image * batch * views
     step += (network.saved + GRADIENT_COPIES * network.largest) * _trained_views(config, batch)
@@ -242,9 +253,9 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
 def _seconds(config: RunConfig, dataset: Dataset, network: _Network, bf16: bool) -> float:
     """Seconds of a step on the CPU, with as many threads as a run beside the page has."""
     size, shape = image_size(config, dataset), data_shape(config, dataset)
-    batch, views = min(config.batch_size, shape.instances), METHODS[config.method].views
+    batch, views = min(config.batch_size, shape.instances), _views(config)
     trained_views, keys = _trained_views(config, batch), batch * _keys(config, shape)
-    passes = batch * views + (PASSES - 1) * trained_views
+    passes = PASSES * trained_views + _target_views(config, batch)
     compared = PASSES * 2 * config.projection_dim * (_pairs(config, batch) + keys)
     operations = passes * (network.products + ATTENTION_SLOWDOWN * network.attention) / NETWORK_EFFICIENCY + compared
     seconds = operations / _rate(bf16) + ACTIVATION_BYTE_S * network.saved * trained_views

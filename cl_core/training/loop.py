@@ -25,7 +25,7 @@ from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.networks.embedding import NotFiniteError, embed
 from cl_core.networks.encoders.base import Encoder
-from cl_core.networks.methods import Shard
+from cl_core.networks.methods import METHODS, Shard
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
@@ -42,12 +42,14 @@ from cl_core.training.setup import (
     map_rows,
     monitor_geometry,
     monitor_rows,
+    spaced,
     uses_labels,
 )
 
 LOG_LINES = 500  # at most so many points in a loss curve
 CHECKUPS = (10, 20, 30, 40, 50)  # steps; not in runs so short that they have snapshots there
 COPY_EVERY = 10  # steps between copies of the state, to which a diverged run returns
+MOST_WHITENED = 20_000  # images whose features are whitened to
 FETCH_EVERY = {"cpu": 1}  # steps between fetches of the loss; on an accelerator each one waits, so `COPY_EVERY` there
 
 
@@ -112,6 +114,7 @@ class Training:
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
         self.labels_seen = uses_labels(config)
+        self._views_of_image = METHODS[config.method].view_count(config)
         self.rows = training_rows(dataset, self.labels_seen)
         instance, count = instances(dataset, self.labels_seen)
         self.batch = min(config.batch_size, count) // self.world.size * self.world.size
@@ -188,6 +191,8 @@ class Training:
                 elapsed = time.perf_counter() - clock
                 yield Logged(self.step, self.epoch, loss, chance, lr, images / elapsed)
                 clock, images = time.perf_counter(), 0
+            if self.step == self.total and self.config.whitening:
+                self._whiten()
             if self.step in snapshots and self.world.is_main:
                 yield self.snapshot()
                 clock, images = time.perf_counter(), 0
@@ -245,9 +250,18 @@ class Training:
         own = self.world.shard(len(rows))
         images = self._images[rows[own]]
         height, width = images.shape[2:]
-        records = [sample_record(len(rows), height, width, self.config.augment, generator) for _ in range(self.method.views)]
+        records = [sample_record(len(rows), height, width, self.config.augment, generator) for _ in range(self._views_of_image)]
         views = [apply_record(images, record[own], self.size) for record in records]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
+
+    def _whiten(self) -> None:
+        with contextlib.suppress(NotFiniteError), torch.compiler.set_stance("force_eager"):  # the snapshot reports it
+            self.method.whiten(self._raw_features, self.config.whitening)
+
+    def _raw_features(self) -> Tensor:
+        """Features of the training images without augmentation, not scaled to length 1, (N, dim) float32."""
+        images = self.dataset.images[spaced(self.rows, MOST_WHITENED)]
+        return embed(self.method, images, self.size, self.device, normalized=False)
 
     def _fetch_losses(self) -> None:
         """Fetch the losses since the last fetch and add them up.

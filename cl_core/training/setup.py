@@ -73,15 +73,16 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
 
 def monitor_rows(dataset: Dataset) -> Tensor:
     """Rows of the monitor images, embedded at every snapshot: (P,) int64."""
-    return _spaced(dataset.shown, MONITOR_SIZE)
+    return spaced(dataset.shown, MONITOR_SIZE)
 
 
 def map_rows(dataset: Dataset) -> Tensor:
     """Rows of the images whose places on the map are known over time, (M,) int64: all that a map shows, if they are few."""
-    return _spaced(dataset.on_map, LARGEST_MAP)
+    return spaced(dataset.on_map, LARGEST_MAP)
 
 
-def _spaced(rows: Tensor, most: int) -> Tensor:
+def spaced(rows: Tensor, most: int) -> Tensor:
+    """At most `most` of the rows, evenly spaced."""
     return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
 
 

@@ -12,14 +12,19 @@ from torch import Tensor
 
 from cl_core.losses import (
     SupConForm,
+    VICRegWeights,
     anatomy,
+    barlow_twins,
+    hard_negative_nt_xent,
     info_nce,
     info_nce_ratio,
     info_nce_views,
     nce,
     negative_cosine,
     nt_xent,
+    sigmoid_pairs,
     sup_con,
+    vicreg_terms,
 )
 from cl_core.losses.anatomy import Anatomy
 
@@ -54,6 +59,9 @@ def pairs_of(t: float) -> dict[str, tuple[Anatomy, Tensor]]:
         "info_nce": (anatomy.info_nce_anatomy(*z, keys, t, LEFT_OUT), info_nce(*z, keys, t, LEFT_OUT)),
         "info_nce_views": (anatomy.info_nce_views_anatomy(many, t), info_nce_views(many, t)),
         "info_nce_ratio": (anatomy.info_nce_ratio_anatomy(*z, t), info_nce_ratio(*z, t)),
+        "weighted": (anatomy.info_nce_ratio_anatomy(*z, t, 0.5), info_nce_ratio(*z, t, 0.5)),
+        "hard": (anatomy.hard_negative_anatomy(*z, t, 1.0, 0.1), hard_negative_nt_xent(*z, t, 1.0, 0.1)),
+        "sigmoid": (anatomy.sigmoid_anatomy(*z, t, -3.0), sigmoid_pairs(*z, t, -3.0)),
         "nce": (anatomy.nce_anatomy(*z, keys, t, 2.0, math.log(0.5), LEFT_OUT), nce_loss(z, keys, t)),
         "negative_cosine": (
             anatomy.negative_cosine_anatomy(*z, *z.flip(2)),
@@ -99,7 +107,11 @@ def test_softmax_probabilities_sum_to_one(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_positives_are_pulled_and_negatives_pushed(name: str) -> None:
     parts, _ = pairs_of(0.5)[name]
-    assert (parts.gradient[parts.negative] >= 0).all()
+    if name == "hard":  # there the easiest negatives lose weight when they come closer
+        hardest = parts.cosines.masked_fill(~parts.negative, -torch.inf).argmax(1, keepdim=True)
+        assert (parts.gradient.gather(1, hardest) > 0).all()
+    else:
+        assert (parts.gradient[parts.negative] >= 0).all()
     if name != "sup_con out":  # there a positive with a probability above 1 / |P| is pushed away
         assert (parts.gradient[parts.positive] <= 0).all()
 
@@ -165,6 +177,22 @@ class TestWorkedExample:
     def test_sum_inside_the_log(self, z: Tensor, form: SupConForm, loss: float) -> None:
         parts = anatomy.sup_con_anatomy(z, torch.tensor([1, 2, 1, 1]), 1.0, form, normalize=False)
         assert parts.loss == pytest.approx(loss, abs=5e-5)
+
+
+def test_the_anatomies_of_dimensions() -> None:
+    """Their sum is the loss; Barlow Twins' gradient is that of the loss by the correlations."""
+    z1, z2 = embeddings(2, 12, 5)
+    parts = anatomy.barlow_twins_anatomy(z1, z2, 0.02)
+    assert parts.loss == pytest.approx(barlow_twins(z1, z2, 0.02).item(), rel=1e-12)
+    assert float(parts.contribution.sum()) == pytest.approx(parts.loss, rel=1e-12)
+    expected = torch.where(parts.positive, -2 * (1 - parts.cosines), 0.04 * parts.cosines)
+    assert torch.allclose(parts.gradient, expected, atol=1e-12)
+    weights = VICRegWeights(10.0, 20.0, 3.0)
+    parts, terms = anatomy.vicreg_anatomy(z1, z2, weights), vicreg_terms(z1, z2)
+    assert parts.loss == pytest.approx(terms.weighted(weights).item(), rel=1e-12)
+    diagonal = parts.contribution.diagonal().sum().item()
+    assert diagonal == pytest.approx(float(10 * terms.invariance + 20 * terms.variance), rel=1e-12)
+    assert torch.allclose(parts.cosines, (torch.cov(z1.T) + torch.cov(z2.T)) / 2)
 
 
 @pytest.mark.parametrize(

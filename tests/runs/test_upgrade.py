@@ -57,7 +57,7 @@ def test_run_of_format_1_resumes(old_run: Path, command: Command) -> None:
     record = folder.read_record()
     assert (record.state, record.step) == ("finished", 1320)
     written = json.loads((old_run / "run.json").read_text())
-    assert written["format"] == 2 and not {"figures", "views"} & {*written, *written["config"]}
+    assert written["format"] == 2 and "figures" not in written and written["config"]["views"] == 2
     points = folder.read_metrics()
     assert points[: len(before) - 1] == before[:-1]
     losses = [point["loss"] for point in points if point["kind"] == "loss"]

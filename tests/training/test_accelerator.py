@@ -46,7 +46,7 @@ def run_step(config: RunConfig) -> None:
     images = torch.zeros(500, 3, 32, 32, dtype=torch.uint8, device=CUDA)
     labels = torch.zeros(500, dtype=torch.long, device=CUDA)
     rows, generator = torch.zeros(config.batch_size, dtype=torch.long, device=CUDA), OnCuda()
-    drawn = [sample_record(len(rows), 32, 32, config.augment, generator) for _ in range(method.views)]
+    drawn = [sample_record(len(rows), 32, 32, config.augment, generator) for _ in range(type(method).view_count(config))]
     views = [apply_record(images[rows], record, 32).contiguous(memory_format=torch.channels_last) for record in drawn]
     output = method(views, labels[rows], rows, generator)
     method.after_step()

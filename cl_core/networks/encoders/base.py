@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cl_core.errors import UserError
+from cl_core.networks.whitening import Whitening
 
 # Mean and standard deviation of the training images per channel, in [0, 1].
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -45,6 +46,9 @@ class Normalize(nn.Module):
 class Encoder(nn.Module):
     """A backbone preceded by normalization: images (N, 3, S, S) float32 in [0, 1] -> features h (N, dim).
 
+    Attributes:
+        whitening: applied to the features, None without.
+
     Args:
         statistics: mean and standard deviation for the normalization.
     """
@@ -54,6 +58,7 @@ class Encoder(nn.Module):
         self.normalize = Normalize(statistics)
         self.backbone = backbone
         self.dim = dim
+        self.whitening: Whitening | None = None
 
     @property
     def statistics(self) -> Statistics:
@@ -62,4 +67,5 @@ class Encoder(nn.Module):
         return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.backbone(self.normalize(images))
+        features = self.backbone(self.normalize(images))
+        return features if self.whitening is None else self.whitening(features)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Shard, StoredKeys
+from cl_core.networks.methods.byol import BYOL
 from cl_core.networks.methods.cross_entropy import CrossEntropy
+from cl_core.networks.methods.decoupled import Decoupled, HardNegatives
 from cl_core.networks.methods.memory_bank import InfoNCEBank, NCEBank
 from cl_core.networks.methods.moco import MoCo
 from cl_core.networks.methods.pretrained import Pretrained
+from cl_core.networks.methods.redundancy import BarlowTwins, VICReg
+from cl_core.networks.methods.siglip import SigLIP
 from cl_core.networks.methods.simclr import SimCLR
 from cl_core.networks.methods.simsiam import SimSiam
 from cl_core.networks.methods.sup_con import SupCon
@@ -14,6 +18,12 @@ from cl_core.networks.methods.sup_con import SupCon
 METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
     "simsiam": SimSiam,
+    "byol": BYOL,
+    "barlow-twins": BarlowTwins,
+    "vicreg": VICReg,
+    "dcl": Decoupled,
+    "hcl": HardNegatives,
+    "siglip": SigLIP,
     "moco": MoCo,
     "nce-bank": NCEBank,
     "infonce-bank": InfoNCEBank,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,9 @@ from cl_core.losses import SupConForm
 from cl_core.losses.anatomy import Anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.heads import projection_head
+from cl_core.networks.whitening import Whitening, keep_output
 
-ColumnKind = Literal["view", "bank", "queue", "class"]
+ColumnKind = Literal["view", "bank", "queue", "class", "dimension"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +39,10 @@ class Comparison:
     """The loss of one batch taken apart.
 
     Attributes:
-        anatomy: its rows are the first R views of `[first; second]`.
+        anatomy: its rows are the first R views of `[first; second]`, or dimensions of the embeddings, as the columns.
         kinds: kind of each column.
         ids: (C,) int64, identity of each column: position of a view, instance of a key in a bank or queue (-1 for a random
-            entry of the queue), or class.
+            entry of the queue), class, or dimension.
         chance: chance level of the loss.
     """
 
@@ -77,6 +79,8 @@ class MethodSettings(Protocol):
     """Settings of methods, all of them fields of `RunConfig`."""
 
     @property
+    def batch_size(self) -> int: ...
+    @property
     def projection_hidden(self) -> int: ...
     @property
     def projection_dim(self) -> int: ...
@@ -104,6 +108,26 @@ class MethodSettings(Protocol):
     def key_momentum(self) -> float: ...
     @property
     def batch_norm_splits(self) -> int: ...
+    @property
+    def whitening(self) -> float: ...
+    @property
+    def views(self) -> int: ...
+    @property
+    def learn_temperature(self) -> bool: ...
+    @property
+    def decoupled_sigma(self) -> float: ...
+    @property
+    def hardness(self) -> float: ...
+    @property
+    def negative_prior(self) -> float: ...
+    @property
+    def redundancy_weight(self) -> float: ...
+    @property
+    def invariance_weight(self) -> float: ...
+    @property
+    def variance_weight(self) -> float: ...
+    @property
+    def covariance_weight(self) -> float: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,26 +151,38 @@ class Method(nn.Module, ABC):
     Attributes:
         trainable: whether the method has a loss to train with.
         has_head: whether z differs from h.
-        views: number of views of each image in a step.
+        views: number of views of each image in a step. takes_views: whether `settings.views` says how many instead.
         has_temperature: whether the loss has a temperature.
+        lowest_loss: the bound that curves show, where it is not 0.
+        compares_dimensions: whether `compare` has dimensions as rows and columns; a correlation needs many images.
         training_only: prefixes of state entries that inference does not need.
     """
 
     trainable: ClassVar[bool] = True
     has_head: ClassVar[bool] = True
     views: ClassVar[int] = 2
+    takes_views: ClassVar[bool] = False
     has_temperature: ClassVar[bool] = True
+    lowest_loss: ClassVar[float | None] = None
+    compares_dimensions: ClassVar[bool] = False
     training_only: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__()
         self.encoder = encoder
+        if settings.whitening:
+            encoder.whitening = Whitening(encoder.dim)
         self.shard = Shard()
 
     @staticmethod
     def uses_labels(settings: MethodSettings) -> bool:
         """Whether the loss uses labels."""
         return False
+
+    @classmethod
+    def view_count(cls, settings: MethodSettings) -> int:
+        """Number of views of each image in a step with these settings."""
+        return settings.views if cls.takes_views else cls.views
 
     @abstractmethod
     def project(self, features: Tensor) -> Tensor:
@@ -191,6 +227,24 @@ class Method(nn.Module, ABC):
         """
         return F.normalize(self.queries_of(views).float(), dim=1)
 
+    @torch.no_grad()
+    def whiten(self, images: Callable[[], Tensor], strength: float) -> None:
+        """Whiten the features, see `Whitening.fit`; embeddings z stay as they are.
+
+        Args:
+            images: computes the features h of the training images with this encoder, (N, dim), not scaled to length 1.
+        """
+        whitening = self.encoder.whitening
+        assert whitening is not None
+        inverse = whitening.fit(images(), strength)
+        first, norm = self.feature_layers()
+        keep_output(first, norm, whitening.mean, inverse)
+
+    def feature_layers(self) -> tuple[nn.Linear, nn.Module | None]:
+        """The layer that reads the features, and the normalization after it, if there is one."""
+        first, norm = cast("nn.Sequential", self.head)[:2]
+        return cast("nn.Linear", first), norm
+
     def after_step(self) -> None:
         """Called after each optimizer step: update a bank, a queue or a key encoder."""
 
@@ -208,6 +262,29 @@ class Method(nn.Module, ABC):
         missing = [name for name in missing if not name.startswith(self.training_only)]
         if missing or unexpected:
             raise RuntimeError(f"missing {missing}, unexpected {unexpected}")
+
+
+class Temperature(nn.Module):
+    """The temperature of a loss: a number, or learned as its logarithm (CLIP, Radford et al. 2021, section 2.5).
+
+    A learned one stays within `BOUNDS`: without them it would fall until the loss is 0.
+    """
+
+    BOUNDS = 0.01, 10.0
+
+    def __init__(self, settings: MethodSettings) -> None:
+        super().__init__()
+        self.start = settings.temperature
+        self.log: nn.Parameter | None = nn.Parameter(torch.tensor(math.log(self.start))) if settings.learn_temperature else None
+
+    def forward(self) -> float | Tensor:
+        """The number, or a tensor () that gets its gradient."""
+        return self.start if self.log is None else self.log.clamp(*map(math.log, self.BOUNDS)).exp()
+
+    @property
+    def value(self) -> float:
+        with torch.no_grad():
+            return float(self())
 
 
 def head_for(encoder: Encoder, settings: MethodSettings) -> nn.Sequential:

@@ -31,6 +31,9 @@ class CrossEntropy(Method):
     def project(self, features: Tensor) -> Tensor:
         return self.classifier(features)
 
+    def feature_layers(self) -> tuple[nn.Linear, nn.Module | None]:
+        return self.classifier, None
+
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         logits = self.shard.gather(self.project(self.encoder(views[0])).float())
         return MethodOutput(F.cross_entropy(logits, labels), math.log(logits.shape[1]))

@@ -1,4 +1,4 @@
-"""SimCLR (Chen et al. 2020): two views, one encoder, one projection head, NT-Xent."""
+"""SimCLR (Chen et al. 2020): two or more views, one encoder, one projection head, NT-Xent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import chance_level, false_negatives, nt_xent
+from cl_core.losses import chance_level, false_negatives, info_nce_views, nt_xent, views_chance_level
 from cl_core.losses.anatomy import nt_xent_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
@@ -17,18 +17,25 @@ from cl_core.networks.methods.base import (
     MethodOutput,
     MethodSettings,
     StoredKeys,
+    Temperature,
     head_for,
     view_columns,
 )
 
 
 class SimCLR(Method):
-    """NT-Xent over two views; `exclude_false_negatives` excludes views of the same class from the negatives (needs labels)."""
+    """NT-Xent over two views; with more, each view is the anchor of all others of its image.
+
+    `exclude_false_negatives` excludes views of the same class from the negatives of two views (needs labels).
+    """
+
+    takes_views = True
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.head = head_for(encoder, settings)
-        self.temperature = settings.temperature
+        self.temperature = Temperature(settings)
+        self.view_total = self.view_count(settings)
         self.exclude_false_negatives = settings.exclude_false_negatives
 
     @staticmethod
@@ -48,11 +55,13 @@ class SimCLR(Method):
         return float(candidates.float().log().mean())
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        # Both views share batch statistics, as in the paper.
-        z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
-        return MethodOutput(nt_xent(z1, z2, self.temperature, self._mask_labels(labels)), self._chance(labels))
+        # All views share batch statistics, as in the paper.
+        z = [self.shard.gather(each) for each in self.queries_of(views).chunk(self.view_total)]
+        if self.view_total == 2:
+            return MethodOutput(nt_xent(z[0], z[1], self.temperature(), self._mask_labels(labels)), self._chance(labels))
+        return MethodOutput(info_nce_views(torch.stack(z), self.temperature()), views_chance_level(self.view_total, len(labels)))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         z1, z2 = z.chunk(2)
-        anatomy = nt_xent_anatomy(z1, z2, self.temperature, self._mask_labels(labels))
+        anatomy = nt_xent_anatomy(z1, z2, self.temperature.value, self._mask_labels(labels))
         return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))

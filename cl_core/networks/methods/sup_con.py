@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from cl_core.losses import chance_level, sup_con
+from cl_core.losses import sup_con
 from cl_core.losses.anatomy import sup_con_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
@@ -17,18 +18,22 @@ from cl_core.networks.methods.base import (
     MethodOutput,
     MethodSettings,
     StoredKeys,
+    Temperature,
     head_for,
     view_columns,
 )
 
 
 class SupCon(Method):
-    """Supervised contrastive loss over two views."""
+    """Supervised contrastive loss over two or more views."""
+
+    takes_views = True
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.head = head_for(encoder, settings)
-        self.temperature = settings.temperature
+        self.temperature = Temperature(settings)
+        self.view_total = self.view_count(settings)
         self.form = settings.sup_con_form
 
     @staticmethod
@@ -39,17 +44,21 @@ class SupCon(Method):
         return self.head(features)
 
     def _chance(self, labels: Tensor) -> float:
-        """Loss of identical embeddings: log(M - 1), minus the mean log of the number of positives in the form `in-sum`."""
-        chance = chance_level(len(labels))
+        """Loss of identical embeddings: log(M - 1), minus the mean log of the number of positives in the form `in-sum`.
+
+        labels: (M,) of all views.
+        """
+        chance = math.log(len(labels) - 1)
         if self.form == "in-sum":
-            positives = 2 * (labels[:, None] == labels[None]).sum(1) - 1
+            positives = (labels[:, None] == labels[None]).sum(1) - 1
             chance -= float(positives.float().log().mean())
         return chance
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        z = torch.cat([self.shard.gather(z) for z in self.project(self.encoder(torch.cat(list(views)))).chunk(2)])
-        return MethodOutput(sup_con(z, labels.repeat(2), self.temperature, self.form), self._chance(labels))
+        z = torch.cat([self.shard.gather(z) for z in self.queries_of(views).chunk(self.view_total)])
+        of_views = labels.repeat(self.view_total)
+        return MethodOutput(sup_con(z, of_views, self.temperature(), self.form), self._chance(of_views))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
-        anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature, self.form)
-        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))
+        anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature.value, self.form)
+        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels.repeat(2)))

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 from torch import Tensor
 
-from cl_core.losses.anatomy import Anatomy
+from cl_core.losses.anatomy import OF_DIMENSIONS, Anatomy
 from cl_core.ui.components.base import module_component
 from cl_core.ui.packing import packed
 
@@ -37,15 +37,22 @@ def loss_microscope(strings: dict[str, str], linked: bool = True, **props: Any) 
 
 
 def panel_value(
-    name: str, anatomy: Anatomy, roles: Tensor, rows: list[str], columns: list[dict[str, Any]], chance: float | None
+    name: str,
+    anatomy: Anatomy,
+    roles: Tensor,
+    rows: list[str],
+    columns: list[dict[str, Any]],
+    chance: float | None,
+    row_sprites: list[int] | None = None,
 ) -> dict[str, Any]:
     """One matrix.
 
     Args:
         roles: (R, C) what each cell is, as a position in the value's `roles`.
         rows: names of the anchors. columns: {sprite, caption, key} each; equal keys are the same candidate.
+        row_sprites: places of the rows' images in the sheet, by default the first ones.
     """
-    return {
+    value = {
         "name": name,
         "rows": len(rows),
         "rowNames": rows,
@@ -55,3 +62,8 @@ def panel_value(
         "form": dataclasses.asdict(anatomy.form),
         "chance": chance,
     }
+    if row_sprites is not None:
+        value["rowSprites"] = row_sprites
+    if anatomy.form.kind in OF_DIMENSIONS:  # the browser does not have what these are computed from
+        value |= {part: packed(getattr(anatomy, part), np.float32) for part in ("contribution", "gradient")}
+    return value

@@ -335,7 +335,8 @@ export interface CardContent {
 
 // --- losses ----------------------------------------------------------------------------------------------------------
 
-export type FormKind = "out" | "in" | "in-sum" | "views" | "ratio" | "nce" | "cosine";
+export type FormKind =
+  | "out" | "in" | "in-sum" | "views" | "ratio" | "hard" | "nce" | "sigmoid" | "cosine" | "correlation" | "covariance";
 
 /** Which loss; `Form` in Python. */
 export interface Form {
@@ -343,6 +344,13 @@ export interface Form {
   temperature: number;
   log_z: number;
   log_kq: number;
+  bias?: number;
+  /** Concentration of the positives' weights; 0 or none: all are 1. */
+  sigma?: number;
+  hardness?: number;
+  prior?: number;
+  /** Of the entries off the diagonal of a correlation. */
+  weight?: number;
 }
 
 /** A similarity matrix, flat, and which of its cells a loss compares. */
@@ -352,6 +360,8 @@ export interface Table {
   cosines: Float32Array | Float64Array;
   positive: Uint8Array;
   negative: Uint8Array;
+  /** Each cell's part of the loss and its gradient, where they are not computed from the cosines here. */
+  given?: { contribution: Float32Array; gradient: Float32Array };
 }
 
 /** A loss taken apart: flat matrices, a term for each row. */
@@ -406,6 +416,11 @@ export interface PanelValue {
   roles: string;
   form: Form;
   chance: number | null;
+  /** Places in the sheet of the rows' images, where they are not the first ones in order. */
+  rowSprites?: number[];
+  /** float32 (R, C), see `Table.given`. */
+  contribution?: string;
+  gradient?: string;
 }
 
 export interface MicroscopeValue {
@@ -414,7 +429,7 @@ export interface MicroscopeValue {
   roleNames: Strings;
   /** The sheet begins with the rows' images. */
   sprites: Sprites | null;
-  measure: "cosine" | "dot" | "logit";
+  measure: "cosine" | "dot" | "logit" | "correlation" | "covariance";
   /** {t} and {loss0}, {loss1} ... stand for the temperature and the loss of each matrix. */
   summary: string;
   /** Whether the temperature is part of the example, and cannot be moved. */

@@ -13,7 +13,6 @@ import torch
 
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
-from cl_core.losses.negative_cosine import LOWEST
 from cl_core.system.paths import ASSETS
 from cl_core.text import text, texts
 from cl_core.training.setup import uses_labels
@@ -23,7 +22,7 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
-from cl_core.ui.tabs.curves import protocols_of
+from cl_core.ui.tabs.curves import lowest_losses, protocols_of
 
 Quantity = Literal["knn", "spread"]
 NO_ROWS: dict[str, Any] = {"rows": [], "empty": ""}
@@ -117,7 +116,7 @@ def _curves(models: list[Model]) -> dict[str, Any]:
     from cl_core.figures.curves import loss_figure, quality_figure
 
     metrics = {model.name: model.folder.read_metrics() for model in models}
-    floors = {model.name: LOWEST for model in models if model.config.method == "simsiam"}
+    floors = lowest_losses({model.name: model.config for model in models})
     words = texts("curves.figure")
     quality = quality_figure(metrics, {}, protocols_of(models), words, compact=True)
     return figures_value(loss_figure(metrics, floors, words, compact=True), quality, label=text("ablations.curves_label"))

@@ -18,7 +18,6 @@ from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.projection import Projector, align
 from cl_core.explore.verdict import difference, differing_settings
-from cl_core.losses.negative_cosine import LOWEST
 from cl_core.runs.feature_cache import cached_rows
 from cl_core.text import text, texts
 from cl_core.training.setup import uses_labels
@@ -31,7 +30,7 @@ from cl_core.ui.names import family_names
 from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page, after_drawing, any_of
-from cl_core.ui.tabs.curves import protocols_of
+from cl_core.ui.tabs.curves import lowest_losses, protocols_of
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file
 
@@ -125,7 +124,7 @@ def show_curves(model: Model, others: list[Model]) -> dict[str, Any]:
     models = chosen_models(model, others)
     metrics = {each.name: each.folder.read_metrics() for each in models}
     words = texts("curves.figure")
-    floors = {each.name: LOWEST for each in models if each.config.method == "simsiam"}
+    floors = lowest_losses({each.name: each.config for each in models})
     quality = quality_figure(metrics, {}, protocols_of(models), words, compact=True)
     figures = loss_figure(metrics, floors, words, compact=True), quality, path_figure(metrics, words)
     return figures_value(*figures, label=text("compare.curves_label"))

@@ -9,7 +9,8 @@ import gradio as gr
 
 from cl_core.evaluation.knn import KnnResult
 from cl_core.explore.model import Model
-from cl_core.losses.negative_cosine import LOWEST
+from cl_core.networks.methods import METHODS
+from cl_core.runs.config import RunConfig
 from cl_core.runs.record import RunRecord
 from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
@@ -57,10 +58,16 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
 
     baselines = {text("curves.pixels"): record.metrics["pixels"]["accuracy"]} if "pixels" in record.metrics else {}
     words = texts("curves.figure")
-    floors = {name: LOWEST} if record.config.method == "simsiam" else {}
+    floors = lowest_losses({name: record.config})
     quality = quality_figure({name: metrics}, baselines, {name: split_of(record)}, words)
     figures = loss_figure({name: metrics}, floors, words), quality
     return figures_value(*figures, label=text("curves.label"))
+
+
+def lowest_losses(configs: dict[str, RunConfig]) -> dict[str, float]:
+    """The lower bounds of the losses of some runs, where they are not 0."""
+    bounds = {name: METHODS[config.method].lowest_loss for name, config in configs.items()}
+    return {name: bound for name, bound in bounds.items() if bound is not None}
 
 
 def epochs_text(count: int) -> str:

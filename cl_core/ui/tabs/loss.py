@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cl_core.augment.views import plain_views
 from cl_core.data.dataset import Dataset, instance_rows
-from cl_core.explore.batch import Batch, chosen_batch, compare, key_images, picked_rows
+from cl_core.explore.batch import Batch, chosen_batch, compare, dimension_batch, key_images, picked_rows
 from cl_core.explore.model import Model
 from cl_core.losses import SupConForm
 from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
@@ -122,6 +122,8 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     if loss.startswith("example-"):
         return show_example(_form(loss))
     run, data = model.run, model.dataset
+    if loss == "own" and run.method.compares_dimensions:
+        return show_dimensions(model, int(seed))
     batch = chosen_batch(model, picked, int(count), int(seed))
     config = run.record.config
     notes = [text("loss.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
@@ -170,6 +172,46 @@ def image_panel(
         _columns(comparison, views, stored, [class_name(data, label) for label in range(len(data.classes))]),
         comparison.chance,
     )
+
+
+def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
+    """The matrices of a loss that compares dimensions; each dimension is shown by the view with its largest value."""
+    batch, config = dimension_batch(model, seed), model.config
+    pair = compare(model, batch, 0)
+    count = len(batch.rows)
+    images_of = [z[:count].argmax(0).tolist() for z in (batch.untrained, batch.trained)]
+    kept = sorted({row for rows in images_of for row in rows})
+    place = {row: i for i, row in enumerate(kept)}
+    names = [text("loss.dimension", number=i + 1) for i in range(batch.trained.shape[1])]
+    roles = list(texts("roles"))
+    panels = []
+    for space, comparison, rows in zip(("untrained", "trained"), pair, images_of, strict=True):
+        parts = [["dimension.positive" if i == j else "dimension.negative" for j in range(len(names))] for i in range(len(names))]
+        columns = [
+            {"sprite": place[row], "caption": name, "key": f"dimension {i}"}
+            for i, (name, row) in enumerate(zip(names, rows, strict=True))
+        ]
+        panels.append(
+            panel_value(
+                text(f"spaces.{space}"),
+                comparison.anatomy,
+                _codes(parts, roles),
+                names,
+                columns,
+                comparison.chance,
+                [place[row] for row in rows],
+            )
+        )
+    summary = text(
+        "loss.summary",
+        method=text(f"methods.{config.method}", t=""),
+        before="{loss0}",
+        after="{loss1}",
+        chance=f"{pair[1].chance:.2f}",
+    )
+    note = text("loss.dimensions", count=count, dimensions=len(names))
+    kind = pair[0].anatomy.form.kind
+    return value_of(panels, images.sprites(batch.views[kept]), f"{summary} {note}", kind)
 
 
 def example_anatomy(form: SupConForm) -> Anatomy:

@@ -34,12 +34,20 @@ FIELDS = {
     if field.name not in FORM
 }
 GROUPS: dict[str, tuple[str, ...]] = {
-    "network": ("image_size", "projection_hidden", "projection_dim", "projection_last_norm"),
+    "network": ("image_size", "projection_hidden", "projection_dim", "projection_last_norm", "whitening"),
+    "many_views": ("views",),
+    "learned": ("learn_temperature",),
     "simclr": ("exclude_false_negatives",),
+    "dcl": ("decoupled_sigma",),
+    "hcl": ("hardness", "negative_prior"),
     "supcon": ("sup_con_form",),
-    "simsiam": ("stop_gradient", "predictor", "predictor_hidden"),
+    "simsiam": ("stop_gradient", "predictor"),
+    "predictor": ("predictor_hidden",),
     "bank": ("negatives", "bank_momentum"),
-    "moco": ("queue_size", "key_momentum", "batch_norm_splits"),
+    "moco": ("queue_size", "batch_norm_splits"),
+    "momentum": ("key_momentum",),
+    "barlow_twins": ("redundancy_weight",),
+    "vicreg": ("invariance_weight", "variance_weight", "covariance_weight"),
     "optimizer": (
         "optimizer",
         "momentum",
@@ -53,11 +61,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "run": ("snapshots", "seed", "precision", "compile"),
 }
 METHODS_OF = {
+    "many_views": ("simclr", "supcon"),
+    "learned": ("simclr", "dcl", "hcl", "siglip", "supcon"),
     "simclr": ("simclr",),
+    "dcl": ("dcl",),
+    "hcl": ("hcl",),
     "supcon": ("supcon",),
     "simsiam": ("simsiam",),
+    "predictor": ("simsiam", "byol"),
     "bank": ("nce-bank", "infonce-bank"),
     "moco": ("moco",),
+    "momentum": ("moco", "byol"),
+    "barlow_twins": ("barlow-twins",),
+    "vicreg": ("vicreg",),
 }
 
 

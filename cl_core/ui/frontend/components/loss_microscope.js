@@ -1,6 +1,6 @@
 // A batch's similarity matrices with the loss written out: point at a cell to see its term, and back.
 
-import { anatomy, termWithout } from "../lib/anatomy.js";
+import { anatomy, hasTemperature, ofDimensions, termWithout } from "../lib/anatomy.js";
 import { mountComponent } from "../lib/component.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
 import { rowFormula, symbols } from "../lib/formula.js";
@@ -28,6 +28,8 @@ import { loadSheet } from "../render/sheet.js";
 /** @typedef {{ panel: Panel; parts: Anatomy; matrix: MatrixPanel }} Shown a matrix on the page */
 
 const MAX_TERMS = 6;
+/** Stages of losses that compare views. @type {Stage[]} */
+const OF_VIEWS = ["scaled", "probability"];
 const TILE = 72;
 
 /** @param {MicroscopeContext} context */
@@ -125,6 +127,9 @@ class LossMicroscope {
     this.#sheet = sheet;
     const part = this.#panelPart();
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
+    const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
+    for (const stage of OF_VIEWS) this.stages.enable(stage, !dimensions);
+    if (dimensions && OF_VIEWS.includes(this.#stage)) this.#setStage(this.props.stages[0]);
     this.#matrices.style.setProperty("--cl-columns", String(this.#shown.length));
     this.#matrices.replaceChildren(...this.#shown.map(({ matrix }) => matrix.node));
     const last = this.#shown.length - 1;
@@ -169,7 +174,7 @@ class LossMicroscope {
   #setTemperature(temperature) {
     this.#temperature = temperature;
     const { form } = this.#shown[this.#cell.panel].panel;
-    this.control.show(temperature, form.temperature, this.#value?.trainedTemperature ?? false, form.kind !== "cosine" && !this.#value?.fixed);
+    this.control.show(temperature, form.temperature, this.#value?.trainedTemperature ?? false, hasTemperature(form) && !this.#value?.fixed);
   }
 
   /** @param {number} panel @param {number} row @param {number} column */
@@ -202,7 +207,7 @@ class LossMicroscope {
 
   /** @param {Panel} panel @returns {Form} */
   #formOf({ form }) {
-    const own = this.#temperature === null || form.kind === "cosine";
+    const own = this.#temperature === null || !hasTemperature(form);
     return own ? form : { ...form, temperature: this.#temperature ?? form.temperature };
   }
 
@@ -295,21 +300,22 @@ class LossMicroscope {
       const strings = { name: this.strings[`fact.${name}`], hint: this.strings[`fact.${hint}.hint`] };
       facts.append(factRow(key, { ...strings, text, exact }));
     };
-    add("cosine", table.cosines[i], { name: measure, hint: "cosine" });
-    if (form.kind !== "cosine") add("scaled", table.cosines[i] / form.temperature);
-    if (form.kind === "nce") add("nce_logit", parts.scaled[i]);
+    add("cosine", table.cosines[i], { name: measure, hint: ofDimensions(form) ? measure : "cosine" });
+    const asks = form.kind === "nce" || form.kind === "sigmoid";
+    if (hasTemperature(form)) add("scaled", table.cosines[i] / form.temperature);
+    if (asks) add(form.kind === "nce" ? "nce_logit" : "sigmoid_logit", parts.scaled[i]);
     if (table.positive[i] || table.negative[i]) {
       const probability = Math.exp(parts.logProbabilities[i]);
-      if (form.kind !== "cosine") add("probability", probability, { name: form.kind === "nce" ? "sigmoid" : "probability" });
+      if (hasTemperature(form)) add("probability", probability, { name: asks ? "sigmoid" : "probability" });
       const term = parts.terms[row];
-      const contribution = parts.contribution[i] * Math.max(1, parts.anchors);
-      if (table.positive[i] || form.kind === "nce") add("contribution", term ? contribution / term : 0, { percent: true });
+      const contribution = parts.contribution[i] * (ofDimensions(form) ? 1 : Math.max(1, parts.anchors));
+      if (table.positive[i] || asks || ofDimensions(form)) add("contribution", term ? contribution / term : 0, { percent: true });
       else add("cost", term - termWithout(table, form, row, column));
       // Its direction is in the name, as in the temperature lab.
-      add("gradient", Math.abs(parts.gradient[i]), { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
+      if (form.kind !== "covariance") add("gradient", Math.abs(parts.gradient[i]), { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
     }
     add("row", parts.terms[row]);
-    add("loss", parts.loss);
+    add("loss", parts.loss, { hint: ofDimensions(form) ? "total" : "loss" });
     if (chance !== null) facts.append(chanceRow(this.strings, chance));
     return facts;
   }

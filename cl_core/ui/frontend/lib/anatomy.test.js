@@ -5,7 +5,9 @@ import { anatomy, comparedCells, termWithout } from "./anatomy.js";
 
 /** @import { Form, FormKind, Table } from "../types.js" */
 
-const KINDS = /** @type {FormKind[]} */ (["out", "in", "in-sum", "views", "ratio", "nce", "cosine"]);
+const KINDS = /** @type {FormKind[]} */ ([
+  "out", "in", "in-sum", "views", "ratio", "hard", "nce", "sigmoid", "cosine",
+]);
 
 /** Four views of two images, two classes, and one anchor without a positive. @returns {Table} */
 function table() {
@@ -16,7 +18,15 @@ function table() {
 }
 
 /** @param {FormKind} kind @param {number} temperature @returns {Form} */
-const form = (kind, temperature) => ({ kind, temperature, log_z: kind === "nce" ? 1.5 : 0, log_kq: kind === "nce" ? -0.5 : 0 });
+const form = (kind, temperature) => ({
+  kind,
+  temperature,
+  log_z: kind === "nce" ? 1.5 : 0,
+  log_kq: kind === "nce" ? -0.5 : 0,
+  bias: kind === "sigmoid" ? -2 : 0,
+  hardness: 0.7,
+  prior: 0.05,
+});
 
 test("cells of a row that are compared", () => {
   assert.deepEqual(comparedCells(table(), 1), { positives: [7], negatives: [4, 6] });
@@ -55,6 +65,7 @@ test("a row without a negative has the loss of the smaller table, and the negati
     const parts = anatomy(base, form(kind, 0.5));
     const without = termWithout(base, form(kind, 0.5), 0, 1);
     const smaller = { rows: 1, columns: 2, cosines: base.cosines.slice(2, 4), positive: Uint8Array.of(1, 1), negative: new Uint8Array(2) };
+    if (kind === "hard") continue; // an easy negative lowers the weights of the others
     if (kind !== "ratio") assert.ok(Math.abs(without - anatomy(smaller, form(kind, 0.5)).terms[0]) < 1e-12, kind);
     assert.ok(parts.terms[0] > without, kind);
   }
@@ -86,5 +97,31 @@ test("one positive: mean outside and inside the logarithm are the same loss", ()
 
 test("a table without anchors has the loss 0", () => {
   const none = { ...table(), positive: new Uint8Array(16) };
-  for (const kind of KINDS.filter((each) => each !== "nce")) assert.equal(anatomy(none, form(kind, 1)).loss, 0);
+  for (const kind of KINDS.filter((each) => each !== "nce" && each !== "sigmoid")) assert.equal(anatomy(none, form(kind, 1)).loss, 0);
+});
+
+test("hard negatives without weights are NT-Xent", () => {
+  const one = { ...table(), rows: 1, positive: Uint8Array.of(0, 0, 1, 0), negative: Uint8Array.of(1, 1, 0, 1) };
+  const plain = { kind: /** @type {FormKind} */ ("hard"), temperature: 0.2, log_z: 0, log_kq: 0, hardness: 0, prior: 0 };
+  const [hard, soft] = [anatomy(one, plain), anatomy(one, form("out", 0.2))];
+  for (const part of /** @type {const} */ (["contribution", "gradient"])) {
+    hard[part].forEach((value, i) => assert.ok(Math.abs(value - soft[part][i]) < 1e-12, `${part} ${i}`));
+  }
+});
+
+test("weights of the positives have the mean 1, and agreeing pairs pull less", () => {
+  const base = { ...table(), positive: Uint8Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0) };
+  const weighted = anatomy(base, { ...form("ratio", 1), sigma: 0.5 });
+  const pulls = [2, 7, 8, 13].map((i) => -weighted.gradient[i]);
+  assert.ok(Math.abs(pulls.reduce((sum, value) => sum + value, 0) / 4 - 1) < 1e-12);
+  const closest = [2, 7, 8, 13].reduce((a, b) => (base.cosines[a] > base.cosines[b] ? a : b));
+  assert.equal(-weighted.gradient[closest], Math.min(...pulls));
+});
+
+test("what Python gives of dimensions is added up to the loss", () => {
+  const given = { contribution: Float32Array.of(0.25, 0.5, 0.125, 0), gradient: Float32Array.of(-1, 0.5, 0, 0) };
+  const positive = Uint8Array.of(1, 0, 0, 1);
+  const square = { rows: 2, columns: 2, cosines: Float64Array.of(0.5, 1, 0, 1), positive, negative: Uint8Array.of(0, 1, 1, 0), given };
+  const parts = anatomy(square, { kind: "correlation", temperature: 1, log_z: 0, log_kq: 0, weight: 0.5 });
+  assert.deepEqual([...parts.terms, parts.loss], [0.75, 0.125, 0.875]);
 });

@@ -14,6 +14,11 @@ const SYMBOLS = {
   views: "ℓ_{i} = 1/|P| Σ_{p} −log ( e^{sᵢₚ/t} / ( e^{sᵢₚ/t} + Σ_{n} e^{sᵢₙ/t} ) )",
   ratio: "ℓ_{i} = −log ( e^{sᵢₚ/t} / Σ_{n} e^{sᵢₙ/t} )",
   nce: "ℓ_{i} = −log σ( sᵢₚ/t − log Z − log kq ) − Σ_{n} log σ( −( sᵢₙ/t − log Z − log kq ) )",
+  weighted: "ℓ_{i} = −w sᵢₚ/t + log Σ_{n} e^{sᵢₙ/t}",
+  hard: "ℓ_{i} = −log ( e^{sᵢₚ/t} / ( e^{sᵢₚ/t} + Ñ ) ),  Ñ = ( Σ_{n} wₙ e^{sᵢₙ/t} − M τ e^{sᵢₚ/t} ) / ( 1 − τ )",
+  sigmoid: "ℓ_{i} = −log σ( sᵢₚ/t + b ) − Σ_{n} log σ( −( sᵢₙ/t + b ) )",
+  correlation: "ℓ_{i} = ( 1 − Cᵢᵢ )² + λ Σ_{j} Cᵢⱼ²",
+  covariance: "ℓ_{i} = ( λ · |zᵢ − z′ᵢ|² + μ · max(0, 1 − σᵢ) + ν Σ_{j} Cᵢⱼ² ) / D",
   cosine: "ℓ_{i} = −cos( pᵢ, sg( zⱼ ) )",
 };
 
@@ -24,6 +29,7 @@ const SYMBOLS = {
  * @param {number} positives how many the row has
  */
 export function symbols(form, positives) {
+  if (form.kind === "ratio" && form.sigma) return SYMBOLS.weighted;
   return SYMBOLS[form.kind === "out" && positives === 1 ? "one" : form.kind];
 }
 
@@ -83,11 +89,34 @@ export function rowFormula({ table, parts, form, row, column, limit, strings }) 
       const stop = { kind: "stop", hint: strings.stop_gradient };
       return [sign("−"), number("cos( pᵢ, "), stop, number("( zⱼ ) ) = −"), term(chosen, cosine(chosen), strings.cosine), ...end];
     }
-    case "nce": {
-      const offset = formatNumber((form.log_z ?? 0) + (form.log_kq ?? 0));
+    case "correlation":
+    case "covariance": {
+      const part = (/** @type {number} */ j) => parts.contribution[start + j];
+      const text = (/** @type {number} */ j) => {
+        if (form.kind === "covariance") return formatNumber(part(j));
+        return positives.includes(j) ? `(1 − ${cosine(j)})²` : `${form.weight} · ${cosine(j)}²`;
+      };
+      const sorted = [...negatives].sort((a, b) => part(b) - part(a));
+      const top = sorted.slice(0, limit);
+      if (negatives.includes(column) && !top.includes(column)) top[top.length - 1] = column;
+      const left = sorted.filter((j) => !top.includes(j));
+      const terms = [...positives, ...top].map((j) => term(j, text(j), `= ${formatNumber(part(j))}`));
+      return [...terms, ...others(left, part)].flatMap((node, i) => (i ? [sign("+"), node] : [node])).concat(end);
+    }
+    case "hard": {
+      const [own, all] = [scaled(chosen), scaled(chosen) - parts.logProbabilities[start + chosen]];
+      const estimate = Math.exp(all + Math.log1p(-Math.exp(own - all)));
+      const bottom = [power(chosen), sign("+"), number(formatNumber(estimate))];
+      const mean = positives.length > 1 ? [{ kind: /** @type {const} */ ("note"), text: fill(strings.mean_of, { count: positives.length }) }] : [];
+      return [minusLog, { kind: "fraction", top: [power(chosen)], bottom }, ...mean, ...end];
+    }
+    case "nce":
+    case "sigmoid": {
+      const shift = (form.log_z ?? 0) + (form.log_kq ?? 0) - (form.bias ?? 0);
+      const offset = `${shift < 0 ? "+" : "−"} ${formatNumber(Math.abs(shift))}`;
       const logProbability = (/** @type {number} */ j) => parts.logProbabilities[start + j];
       const sigma = (/** @type {number} */ j, /** @type {string} */ minus) =>
-        term(j, `σ(${minus}(${cosine(j)}/${t} − ${offset}))`, `= ${formatNumber(Math.exp(logProbability(j)))}`);
+        term(j, `σ(${minus}(${cosine(j)}/${t} ${offset}))`, `= ${formatNumber(Math.exp(logProbability(j)))}`);
       const { top, rest } = largest(negatives, Math.max(2, limit - 2));
       const terms = [...positives.map((j) => sigma(j, "")), ...top.map((j) => sigma(j, "−"))];
       return [...terms.flatMap((node) => [minusLog, node]), ...others(rest, (j) => -logProbability(j)), ...end];
@@ -99,6 +128,11 @@ export function rowFormula({ table, parts, form, row, column, limit, strings }) 
       return [minusLog, { kind: "fraction", top, bottom: sum([...positives, ...negatives]) }, ...end];
     }
     default: {
+      if (form.kind === "ratio" && form.sigma) {
+        const weight = (Math.log(negatives.reduce((total, j) => total + Math.exp(scaled(j)), 0)) - parts.terms[row]) / scaled(chosen);
+        const pull = [sign("−"), number(formatNumber(weight)), sign("·"), term(chosen, `${cosine(chosen)}/${t}`, strings.cosine)];
+        return [...pull, sign("+ log ("), ...sum(negatives), sign(")"), ...end];
+      }
       const bottoms = { ratio: negatives, views: [chosen, ...negatives], out: [...positives, ...negatives] };
       const own = parts.logProbabilities[start + chosen];
       /** @type {FormulaNode[]} */

@@ -30,7 +30,7 @@ function formula(kind, column, row = 0) {
 const flat = (nodes) => nodes.flatMap((node) => (node.kind === "fraction" ? flat([...node.top, ...node.bottom]) : [node]));
 
 test("every loss ends with the row's term", () => {
-  for (const kind of /** @type {FormKind[]} */ (["out", "in", "in-sum", "views", "ratio", "nce", "cosine"])) {
+  for (const kind of /** @type {FormKind[]} */ (["out", "in", "in-sum", "views", "ratio", "hard", "nce", "sigmoid", "cosine"])) {
     /** @type {Form} */
     const form = { kind, temperature: 0.5, log_z: 1, log_kq: 0.5 };
     const last = formula(kind, 2).at(-1);
@@ -76,4 +76,20 @@ test("symbols are simpler for one positive", () => {
   const form = { kind: "out", temperature: 1, log_z: 0, log_kq: 0 };
   assert.doesNotMatch(symbols(form, 1), /\|P\|/);
   assert.match(symbols(form, 2), /\|P\|/);
+});
+
+test("a weighted positive stands before the logarithm, dimensions are squares", () => {
+  const one = { ...TABLE, rows: 1, columns: 3, cosines: Float32Array.of(0.5, 0.1, 0.2), positive: Uint8Array.of(1, 0, 0), negative: Uint8Array.of(0, 1, 1) };
+  /** @type {Form} */
+  const weighted = { kind: "ratio", temperature: 0.5, log_z: 0, log_kq: 0, sigma: 0.5 };
+  const given = { row: 0, column: 0, limit: 4, strings: STRINGS };
+  const nodes = rowFormula({ ...given, table: one, parts: anatomy(one, weighted), form: weighted });
+  assert.ok(nodes.some((node) => node.kind === "number" && Number(node.text) === 1), "the only positive has the weight 1");
+  assert.match(symbols(weighted, 1), /w s/);
+  /** @type {Form} */
+  const square = { kind: "correlation", temperature: 1, log_z: 0, log_kq: 0, weight: 0.1 };
+  const parts = { contribution: Float32Array.of(0.25, 0.001, 0.004), gradient: new Float32Array(3) };
+  const table = { ...one, given: parts };
+  const written = rowFormula({ ...given, table, parts: anatomy(table, square), form: square });
+  assert.deepEqual(written.filter((node) => node.kind === "term").map((node) => node.text), ["(1 − 0.500)²", "0.1 · 0.200²", "0.1 · 0.100²"]);
 });

@@ -20,6 +20,9 @@ export function readPanel(value, roles, withImages) {
     cosines: decode(value.cosines, Float32Array),
     positive: isPart("positive"),
     negative: isPart("negative"),
+    ...(value.contribution && value.gradient
+      ? { given: { contribution: decode(value.contribution, Float32Array), gradient: decode(value.gradient, Float32Array) } }
+      : {}),
   };
   return {
     name: value.name,
@@ -31,7 +34,7 @@ export function readPanel(value, roles, withImages) {
     falseNegative: isPart("negative_class"),
     table,
     largest: largestSimilarity(table),
-    rowSprites: withImages ? Array.from({ length: value.rows }, (_, row) => row) : [],
+    rowSprites: withImages ? (value.rowSprites ?? Array.from({ length: value.rows }, (_, row) => row)) : [],
     columnSprites: value.columns.map((column) => column.sprite),
     pixels: new Uint8ClampedArray(4 * table.rows * table.columns),
   };

@@ -1,0 +1,50 @@
+"""Sigmoid loss (SigLIP, Zhai et al. 2023) between two views: each pair is a yes-or-no question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cl_core.losses import sigmoid_chance_level, sigmoid_pairs
+from cl_core.losses.anatomy import sigmoid_anatomy
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import (
+    ColumnKind,
+    Comparison,
+    DataShape,
+    Method,
+    MethodOutput,
+    MethodSettings,
+    StoredKeys,
+    Temperature,
+    head_for,
+)
+
+
+class SigLIP(Method):
+    """First views against second views. The bias is always learned, the temperature on request.
+
+    The bias begins at -log(batch size), the logit of a positive among so many pairs; the paper's -10 is for batches of 32,768.
+    """
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = head_for(encoder, settings)
+        self.temperature = Temperature(settings)
+        self.bias = nn.Parameter(torch.tensor(-math.log(settings.batch_size)))
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
+        return MethodOutput(sigmoid_pairs(z1, z2, self.temperature(), self.bias), sigmoid_chance_level(len(labels)))
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        first, second = z.chunk(2)
+        anatomy = sigmoid_anatomy(first, second, self.temperature.value, float(self.bias.detach()))
+        kinds: list[ColumnKind] = ["view"] * len(second)
+        return Comparison(anatomy, kinds, torch.arange(len(second)) + len(first), sigmoid_chance_level(len(labels)))
