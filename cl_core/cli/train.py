@@ -22,11 +22,13 @@ MAIN_REPORTS_S = 20.0
 
 def add_parser(commands: Commands) -> None:
     from cl_core.runs.config import RunConfig
+    from cl_core.runs.presets import PRESETS
 
     parser = add_command(commands, "train", train, "Train a model; resumes an unfinished run.")
     # torchrun takes --run for an abbreviation of its own --run-path.
     parser.add_argument("--run", "--run-dir", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--like", metavar="NAME|DIR", help="take the settings of this run; options given here override them")
+    parser.add_argument("--preset", choices=PRESETS, help="settings to start from; options given here override them")
     add_save_every(parser)
     add_device(parser)
     add_settings(parser, RunConfig)
@@ -49,11 +51,14 @@ def train(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace, world: World, device: str) -> int:
     from cl_core.cli.follow import follow
     from cl_core.runs.config import RunConfig
+    from cl_core.runs.presets import PRESETS
     from cl_core.system.device import choose_device
     from cl_core.training.loop import Logged, Snapshot
     from cl_core.training.recorder import merge, start
 
     settings = given_settings(arguments, RunConfig)
+    if arguments.preset:
+        settings = merge(PRESETS[arguments.preset], settings)
     if arguments.like:
         from cl_core.runs.store import find_run
 

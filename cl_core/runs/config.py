@@ -12,7 +12,7 @@ from cl_core.data.bundled import DATASETS, TABLES
 from cl_core.data.dataset import DATASET_NAME
 from cl_core.errors import refused
 from cl_core.losses import SupConForm
-from cl_core.networks.encoders.registry import ENCODERS, is_encoder
+from cl_core.networks.encoders.registry import ANY_SIZE, ENCODERS, is_encoder
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.system.device import Precision
 
@@ -30,6 +30,7 @@ class RunConfig(BaseModel):
     method: str = Field("simclr", description=f"method: {', '.join(TRAINABLE)}")
     encoder: str = Field("small-resnet", description=f"encoder: {', '.join(ENCODERS)}, or timm/ARCHITECTURE/SIDE")
     image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes that of the images, 28 to 64")
+    train_size: int = Field(0, ge=0, le=512, description="side of a view in training steps alone; 0 takes image_size")
     projection_hidden: int = Field(512, ge=1, le=8192, description="width of the projection head's hidden layer")
     projection_dim: int = Field(128, ge=1, le=4096, description="dimension of the embedding z")
     projection_last_norm: bool = Field(False, description="end the projection head with a BatchNorm without parameters")
@@ -76,7 +77,19 @@ class RunConfig(BaseModel):
             raise refused("settings.queue_too_small", batch=self.batch_size, queue=self.queue_size)
         return self
 
-    @field_validator("image_size")
+    @model_validator(mode="after")
+    def _check_train_size(self) -> RunConfig:
+        if self.train_size and self.encoder not in ANY_SIZE:
+            raise refused("settings.train_size", choices=", ".join(ANY_SIZE))
+        return self
+
+    @model_validator(mode="after")
+    def _check_views(self) -> RunConfig:
+        if self.exclude_false_negatives and self.views > 2:
+            raise refused("settings.two_views")
+        return self
+
+    @field_validator("image_size", "train_size")
     @classmethod
     def _check_image_size(cls, value: int) -> int:
         if 0 < value < MIN_VIEW_SIZE:

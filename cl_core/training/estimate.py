@@ -27,7 +27,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
-from cl_core.training.setup import check_data, data_shape, image_size
+from cl_core.training.setup import check_data, data_shape, image_size, train_size
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
 CUDA_FRACTION = 0.95  # of the free GPU memory
@@ -141,14 +141,14 @@ def _run_shapes(network: _Embedding, size: int, bf16: bool) -> tuple[list[int], 
 
 
 @lru_cache(maxsize=32)
-def _network(config: RunConfig, size: int, shape: DataShape, bf16: bool) -> _Network:
-    """What the networks of a run need.
+def _network(config: RunConfig, built: int, size: int, shape: DataShape, bf16: bool) -> _Network:
+    """What the networks of a run, built for views of `built` pixels, need for views of `size`.
 
     Raises:
         UserError: there is no such encoder, or not at this size.
     """
     with torch.device("meta"):
-        method = METHODS[config.method](build_encoder(config.encoder, size), config, shape).train()
+        method = METHODS[config.method](build_encoder(config.encoder, built), config, shape).train()
     saved, operations = _run_shapes(_Embedding(method), size, bf16)
     for_images = [size for size in saved if size % COUNT == 0]
     attention = sum(number for function, number in operations.items() if "attention" in str(function))
@@ -227,7 +227,7 @@ def _target_views(config: RunConfig, batch: int) -> int:
 
 def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[Advice, float]:
     """Bytes of the parts of the peak memory, by what reduces each."""
-    size, shape = image_size(config, dataset), data_shape(config, dataset)
+    size, shape = train_size(config, dataset), data_shape(config, dataset)
     batch, views = min(config.batch_size, shape.instances), _views(config)
     image = 3 * size**2 * FLOAT_BYTES
     step: float = VIEW_COPIES * image * batch * views
@@ -252,7 +252,7 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
 
 def _seconds(config: RunConfig, dataset: Dataset, network: _Network, bf16: bool) -> float:
     """Seconds of a step on the CPU, with as many threads as a run beside the page has."""
-    size, shape = image_size(config, dataset), data_shape(config, dataset)
+    size, shape = train_size(config, dataset), data_shape(config, dataset)
     batch, views = min(config.batch_size, shape.instances), _views(config)
     trained_views, keys = _trained_views(config, batch), batch * _keys(config, shape)
     passes = PASSES * trained_views + _target_views(config, batch)
@@ -275,7 +275,8 @@ def estimate(config: RunConfig, dataset: Dataset, device: torch.device | None = 
     """
     device = device or torch.device("cpu")
     bf16 = config.precision == "bf16" or (config.precision == "auto" and bf16_is_fast(device))
-    network = _network(config, image_size(config, dataset), data_shape(config, dataset), bf16)
+    sizes = image_size(config, dataset), train_size(config, dataset)
+    network = _network(config, *sizes, data_shape(config, dataset), bf16)
     memory = _memory(config, dataset, network, device)
     seconds = _seconds(config, dataset, network, bf16) if device.type == "cpu" else None
     return Cost(sum(memory.values()), seconds, max(memory, key=lambda name: memory[name]))

@@ -43,6 +43,7 @@ from cl_core.training.setup import (
     monitor_geometry,
     monitor_rows,
     spaced,
+    train_size,
     uses_labels,
 )
 
@@ -113,6 +114,7 @@ class Training:
         check_data(config, dataset, self.world)
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
+        self._train_size = train_size(config, dataset)
         self.labels_seen = uses_labels(config)
         self._views_of_image = METHODS[config.method].view_count(config)
         self.rows = training_rows(dataset, self.labels_seen)
@@ -251,7 +253,7 @@ class Training:
         images = self._images[rows[own]]
         height, width = images.shape[2:]
         records = [sample_record(len(rows), height, width, self.config.augment, generator) for _ in range(self._views_of_image)]
-        views = [apply_record(images, record[own], self.size) for record in records]
+        views = [apply_record(images, record[own], self._train_size) for record in records]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
     def _whiten(self) -> None:

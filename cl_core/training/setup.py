@@ -25,6 +25,11 @@ def image_size(config: RunConfig, dataset: Dataset) -> int:
     return config.image_size or min(max(dataset.size, 28), 64)
 
 
+def train_size(config: RunConfig, dataset: Dataset) -> int:
+    """Side of a view in training steps, in pixels."""
+    return config.train_size or image_size(config, dataset)
+
+
 def image_statistics(dataset: Dataset) -> Statistics:
     """Mean and standard deviation of the training images, per channel, in [0, 1]."""
     sample = dataset.train[:: max(1, len(dataset.train) // 1000)]

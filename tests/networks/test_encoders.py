@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cl_core.networks.encoders.registry import ENCODERS, build_encoder
+from cl_core.networks.encoders.registry import ANY_SIZE, ENCODERS, build_encoder
 from cl_core.networks.encoders.small import table_mlp
 
 
@@ -24,6 +24,16 @@ def test_features(name: str, size: int) -> None:
 
 def test_small_resnet_is_small() -> None:
     assert 600_000 < parameters(build_encoder("small-resnet", 64)) < 800_000
+
+
+def test_fast_resnet_is_small() -> None:
+    assert 1_000_000 < parameters(build_encoder("fast-resnet", 32)) < 1_200_000
+
+
+@pytest.mark.parametrize("name", ANY_SIZE)
+def test_encoders_that_take_views_of_any_size(name: str) -> None:
+    encoder = build_encoder(name, 32).eval()
+    assert {tuple(encoder(torch.rand(2, 3, size, size)).shape) for size in (20, 24, 32, 48)} == {(2, encoder.dim)}
 
 
 def test_resnet18_equals_torchvision_without_classifier() -> None:

@@ -63,7 +63,7 @@ def test_saved_activations_are_those_of_a_real_pass(encoder: str) -> None:
     for value in [*method.parameters(), *method.buffers()]:
         saved.pop(value.untyped_storage().data_ptr(), None)
     real = sum(value.untyped_storage().nbytes() for value in saved.values())
-    network = module._network(config, 32, module.data_shape(config, dataset), bf16=False)
+    network = module._network(config, 32, 32, module.data_shape(config, dataset), bf16=False)
     assert count * network.saved + network.fixed == pytest.approx(real, rel=0.1)
     assert network.weights == network.trained == sum(weight.numel() for weight in method.parameters())
 

@@ -59,6 +59,16 @@ def test_learns(method: str) -> None:
     assert last.geometry.alignment < 1
 
 
+def test_settings_that_do_not_go_together() -> None:
+    for changes, message in (
+        ({"train_size": 24, "encoder": "cnn"}, "maps are averaged"),
+        ({"views": 3, "exclude_false_negatives": True}, "works with two views"),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            RunConfig.model_validate(settings("simclr", **changes))
+        assert message in str(from_validation(caught.value))
+
+
 @pytest.mark.parametrize("method", TRAINABLE)
 def test_resumes_bit_for_bit(method: str) -> None:
     whole = training(method, epochs=1, snapshots=0)
@@ -74,6 +84,51 @@ def test_resumes_bit_for_bit(method: str) -> None:
     one, other = whole.state()[0], second.state()[0]
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"views": 4},
+        {"learn_temperature": True},
+        {"whitening": 0.75},
+        {"train_size": 12, "encoder": "fast-resnet", "epochs": 1},
+    ],
+    ids=["four views", "learned temperature", "whitening", "smaller views"],
+)
+def test_settings_of_a_run_learn_and_resume(changes: dict[str, object]) -> None:
+    changes = {"epochs": 2} | changes
+    whole = training("simclr", **changes)
+    events = list(whole.events())
+    losses = [event for event in events if isinstance(event, Logged)]
+    assert losses[-1].loss < losses[0].loss
+    first = training("simclr", **changes)
+    for event in first.events():
+        if isinstance(event, StepDone) and event.step == 9:
+            break
+    tensors, header = first.state()
+    second = training("simclr", **changes)
+    second.restore({name: value.clone() for name, value in tensors.items()}, header)
+    list(second.events())
+    one, other = whole.state()[0], second.state()[0]
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_whitening_comes_after_the_last_step() -> None:
+    run = training("simclr", epochs=2, whitening=0.75)
+    snapshots = []
+    for event in run.events():
+        whitening = run.method.encoder.whitening
+        assert whitening is not None
+        fitted = not torch.equal(whitening.matrix, torch.eye(len(whitening.matrix)))
+        if isinstance(event, StepDone | Snapshot):
+            assert fitted == (run.step == run.total)
+        if isinstance(event, Snapshot):
+            snapshots.append(event)
+    plain = list(training("simclr", epochs=2).events())
+    last = [event for event in plain if isinstance(event, Snapshot)][-1]
+    assert torch.allclose(snapshots[-1].embeddings, last.embeddings, atol=1e-3), "embeddings z are not changed"
+    assert not torch.allclose(snapshots[-1].features, last.features, atol=0.05)
 
 
 def test_a_resumed_moco_has_its_queue(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import torch
 
 from cl_core.data.dataset import instance_rows
 from cl_core.data.registry import load_dataset
-from cl_core.explore.batch import compare, draw_batch
+from cl_core.explore.batch import compare, dimension_batch, draw_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
+from cl_core.training.recorder import start
 from cl_core.training.setup import uses_labels
 from cl_core.ui.names import class_name
 from cl_core.ui.tabs.loss import Loss, cell_roles, compare_by, show
+from tests.conftest import SMALL
 
 STORE = ModelStore()
 
@@ -32,6 +35,27 @@ def roles(model: str) -> list[list[str]]:
     _, trained = compare(STORE.get(model), batch, 2 * COUNT)
     data, run = load_dataset("emoji"), STORE.get(model).run
     return cell_roles(trained, batch, data.labels[instance_rows(data, uses_labels(run.record.config))])
+
+
+@pytest.mark.parametrize(("method", "measure"), [("barlow-twins", "correlation"), ("vicreg", "covariance")])
+def test_losses_of_dimensions_are_shown(method: str, measure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
+    settings = SMALL | {"method": method, "epochs": 1, "snapshots": 0, "encoder": "cnn", "projection_dim": 12}
+    recorder = start(tmp_path / f"digits-{method}-1", settings, torch.device("cpu"))
+    assert recorder is not None
+    for _ in recorder.events():
+        pass
+    model = ModelStore().get(f"digits-{method}-1")
+    value = show(model, "own", COUNT, 1)
+    untrained, trained = compare(model, dimension_batch(model, 1), 0)
+    assert value["measure"] == measure and "over 256 images" in value["summary"]
+    assert ("from the invariance" in value["summary"]) == (method == "vicreg")
+    for panel, comparison in zip(value["panels"], (untrained, trained), strict=True):
+        parts = comparison.anatomy
+        assert panel["rows"] == len(panel["columns"]) == len(panel["rowSprites"]) == 12
+        assert numbers(panel["contribution"], np.float32).sum().item() == pytest.approx(parts.loss, rel=1e-4)
+        assert max(panel["rowSprites"]) < value["sprites"]["count"] <= 24
+    assert "contribution" not in show(model, "nt-xent", COUNT, 1)["panels"][0], "other losses compare the views"
 
 
 @pytest.mark.parametrize("model", STORE.names())

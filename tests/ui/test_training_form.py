@@ -21,6 +21,7 @@ from cl_core.ui.tabs.training_form import (
     GROUPS,
     METHODS_OF,
     SNAPSHOTS,
+    coffee_break,
     further_settings,
     planned,
     setting_changed,
@@ -44,6 +45,17 @@ def test_the_line_of_options_follows_the_table() -> None:
     assert with_setting(line, "weight_decay", "") == "--augment.flip-prob 0"
     assert further_settings(with_setting("", "weight_decay", "-1e-06")) == {"weight_decay": "-1e-06"}
     assert with_setting("--views.flip 0", "seed", "3") == "--augment.flip-prob 0 --seed 3", "old names are read"
+
+
+def test_the_coffee_break_fills_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_plan, "_seconds_per_step", lambda _: 0.5)
+    values, line = coffee_break("emoji", 15)
+    config = settings_of(Access(), dict(zip(FORM, values, strict=True)), line)
+    assert (config.dataset, config.encoder, config.views, config.whitening) == ("emoji", "fast-resnet", 4, 0.75)
+    assert config.train_size == 48, "three quarters of 64 px"
+    assert training_plan.minutes_of(config) == 15
+    for name, value in further_settings(line).items():
+        assert name in FIELDS and value
 
 
 def test_the_table_follows_the_line_of_options() -> None:

@@ -44,12 +44,14 @@ class Comparison:
         ids: (C,) int64, identity of each column: position of a view, instance of a key in a bank or queue (-1 for a random
             entry of the queue), class, or dimension.
         chance: chance level of the loss.
+        terms: parts of a loss that is a sum, by name, with their weights.
     """
 
     anatomy: Anatomy
     kinds: list[ColumnKind]
     ids: Tensor
     chance: float
+    terms: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cl_core.losses import (
     barlow_twins,
     vicreg,
     vicreg_chance_level,
+    vicreg_terms,
 )
 from cl_core.losses.anatomy import barlow_twins_anatomy, vicreg_anatomy
 from cl_core.networks.encoders.base import Encoder
@@ -73,7 +74,14 @@ class VICReg(Method):
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         z1, z2 = z.chunk(2)
-        return Comparison(vicreg_anatomy(z1, z2, self.weights), *_dimension_columns(z), vicreg_chance_level(self.weights))
+        terms, weights = vicreg_terms(z1, z2), self.weights
+        parts = {
+            "invariance": weights.invariance * float(terms.invariance),
+            "variance": weights.variance * float(terms.variance),
+            "covariance": weights.covariance * float(terms.covariance),
+        }
+        anatomy = vicreg_anatomy(z1, z2, weights)
+        return Comparison(anatomy, *_dimension_columns(z), vicreg_chance_level(weights), parts)
 
 
 def _dimension_columns(z: Tensor) -> tuple[list[ColumnKind], Tensor]:

@@ -210,6 +210,8 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
         chance=f"{pair[1].chance:.2f}",
     )
     note = text("loss.dimensions", count=count, dimensions=len(names))
+    if pair[1].terms:
+        note += " " + text("loss.terms", **{name: f"{value:.2f}" for name, value in pair[1].terms.items()})
     kind = pair[0].anatomy.form.kind
     return value_of(panels, images.sprites(batch.views[kept]), f"{summary} {note}", kind)
 

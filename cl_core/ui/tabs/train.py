@@ -33,11 +33,12 @@ from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.progress import result
 from cl_core.ui.run_status import RunStatus, folder_of, numbered_folder, read_status, status
 from cl_core.ui.tabs.curves import figures_of
-from cl_core.ui.tabs.training_form import FORM, LONGEST_OTHER, SNAPSHOTS, build_all_settings, build_form
+from cl_core.ui.tabs.training_form import FORM, LONGEST_OTHER, SNAPSHOTS, build_all_settings, build_form, coffee_break
 from cl_core.ui.training_plan import in_minutes, minutes_of, training_plan
 from cl_core.ui.uploads import uploads_dir
 
 POLL_S = 1.5
+COFFEE_MINUTES, COFFEE_MINUTES_SHARED = 15, 12  # the latter is shorter than `visitors.TURN_S`
 PRESSED = QUICK | {"queue": True}  # notices travel through the queue
 
 
@@ -184,7 +185,9 @@ def build(page: Page, opened: Event) -> None:
             form = build_form(page)
             controls, other = form.controls, form.other
             plan = gr.HTML("", elem_id="train-plan")
-            train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
+            with gr.Row():
+                train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
+                coffee = gr.Button(text("train.coffee"), elem_id="train-coffee")
             build_all_settings(page, opened, form)
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
@@ -289,6 +292,11 @@ def build(page: Page, opened: Event) -> None:
         config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
         return in_minutes(config, minutes, planned).epochs
 
+    def brewed(dataset: str) -> list[Any]:
+        values, line = coffee_break(dataset, COFFEE_MINUTES_SHARED if access.strangers else COFFEE_MINUTES)
+        return [*values, line]
+
+    coffee.click(page.handles(brewed), controls[FORM.index("dataset")], [*controls, other], **PRESSED)
     changed = any_of([*(each.change for each in controls), other.change, opened])
     changed(page.handles(plan_of), [*controls, other], [plan, form.minutes, form.planned], **QUICK)
     timed = any_of([form.minutes.blur, form.minutes.submit])

@@ -9,19 +9,22 @@ from typing import Any
 
 import gradio as gr
 
-from cl_core.data.registry import dataset_names
+from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.fields import SettingField, as_option, setting_fields
 from cl_core.runs.options import read_settings
+from cl_core.runs.presets import COFFEE
 from cl_core.system.device import choose_device
 from cl_core.text import text
+from cl_core.training.setup import image_size
 from cl_core.ui.components import menu, setting_table
 from cl_core.ui.components.settings import number_setting, setting_reader
 from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
+from cl_core.ui.training_plan import in_minutes
 
 EPOCHS = 10  # a minute or two on two cores
 SNAPSHOTS = 6  # each takes seconds
@@ -34,7 +37,7 @@ FIELDS = {
     if field.name not in FORM
 }
 GROUPS: dict[str, tuple[str, ...]] = {
-    "network": ("image_size", "projection_hidden", "projection_dim", "projection_last_norm", "whitening"),
+    "network": ("image_size", "train_size", "projection_hidden", "projection_dim", "projection_last_norm", "whitening"),
     "many_views": ("views",),
     "learned": ("learn_temperature",),
     "simclr": ("exclude_false_negatives",),
@@ -151,6 +154,25 @@ def planned(plan: str) -> tuple[Any, Any]:
     """Data set and method of what another tab wants to be trained: their names, then a number after "#"."""
     dataset, method = [*plan.partition(" #")[0].split(" "), ""][:2]
     return dataset or gr.skip(), method or gr.skip()
+
+
+def coffee_break(dataset: str, minutes: float) -> tuple[list[Any], str]:
+    """The recipe `coffee` for a data set: values of `FORM`, and the line of further options.
+
+    Views in training have three quarters of the side of the images, as in the recipe. The epochs are those that fit into the
+    minutes; on an accelerator, where that cannot be estimated, those of the recipe.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    recipe = COFFEE | {"dataset": dataset, "train_size": 0}
+    whole = image_size(RunConfig.model_validate(recipe), load_dataset(dataset))
+    recipe["train_size"] = max(16, round(0.75 * whole / 4) * 4)
+    config = in_minutes(RunConfig.model_validate(recipe), minutes, None)
+    further = {name: value for name, value in recipe.items() if name not in FORM and not isinstance(value, dict)}
+    further |= {f"augment.{name}": value for name, value in recipe["augment"].items()}
+    values = [getattr(config, name) for name in FORM]
+    return values, " ".join(_option(name, as_option(value)) for name, value in further.items())
 
 
 def temperature_counts(method: str) -> Any:

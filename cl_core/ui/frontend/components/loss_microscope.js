@@ -129,7 +129,11 @@ class LossMicroscope {
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
     const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
     for (const stage of OF_VIEWS) this.stages.enable(stage, !dimensions);
-    if (dimensions && OF_VIEWS.includes(this.#stage)) this.#setStage(this.props.stages[0]);
+    const unknown = this.#shown.some(({ panel }) => panel.form.kind === "covariance"); // its terms are of each view alone
+    this.stages.enable("gradient", !unknown);
+    if (unknown && this.#stage === "gradient") this.#setStage(this.props.stages[0]);
+    this.control.node.hidden = dimensions;
+    this.#setStage(dimensions && OF_VIEWS.includes(this.#stage) ? this.props.stages[0] : this.#stage);
     this.#matrices.style.setProperty("--cl-columns", String(this.#shown.length));
     this.#matrices.replaceChildren(...this.#shown.map(({ matrix }) => matrix.node));
     const last = this.#shown.length - 1;
@@ -167,7 +171,8 @@ class LossMicroscope {
   #setStage(stage) {
     this.#stage = this.props.stages.includes(stage) ? stage : this.props.stages[0];
     this.stages.choose(this.#stage);
-    this.#about.textContent = this.strings[`about.${this.#stage}`];
+    const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
+    this.#about.textContent = (dimensions && this.strings[`about.dimensions.${this.#stage}`]) || this.strings[`about.${this.#stage}`];
   }
 
   /** @param {number | null} temperature null is the model's own */
