@@ -16,7 +16,7 @@ from cl_core.networks.encoders.registry import ANY_SIZE, ENCODERS, is_encoder
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.system.device import Precision
 
-OptimizerName = Literal["adamw", "adam", "sgd", "lars"]
+OptimizerName = Literal["adamw", "adam", "sgd", "lars", "muon"]
 ScheduleName = Literal["cosine", "constant", "plateau"]
 MIN_VIEW_SIZE = 8  # pixels; the strides of some encoders reduce smaller views to nothing
 
@@ -57,9 +57,9 @@ class RunConfig(BaseModel):
     whitening: float = Field(0.0, ge=0, le=1, description="whitening of the features after the last step: 0 none, 1 full")
     epochs: int = Field(40, ge=1, le=100_000, description="number of epochs; one visits every image (or group) once")
     batch_size: int = Field(256, ge=2, le=65_536, description="images per step; each gives two views")
-    optimizer: OptimizerName = Field("adamw", description="adamw, adam, sgd or lars")
+    optimizer: OptimizerName = Field("adamw", description="adamw, adam, sgd, lars or muon")
     lr: float = Field(2e-3, gt=0, le=10_000, description="peak learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd and lars")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, lars and muon")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="weight decay, decoupled in adamw")
     schedule: ScheduleName = Field("cosine", description="learning rate after the warm-up: cosine (to 0), constant or plateau")
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of the steps in which the learning rate rises to its peak")

@@ -14,7 +14,7 @@ LEAST_BATCH = 64  # images: SimCLR's negatives are the rest of the batch
 LEAST_TEMPERATURE = 0.02  # below, nearly all weight is on the hardest negative (Wang and Liu 2021)
 MOST_TEMPERATURE = 2.0  # above, all negatives weigh alike
 LEAST_STEPS = 200
-HIGH_RATES = {"adamw": 0.02, "adam": 0.02, "sgd": 2.0, "lars": 20.0}
+HIGH_RATES = {"adamw": 0.02, "adam": 0.02, "sgd": 2.0, "lars": 20.0, "muon": 0.05}
 LAGS = 3  # a key encoder follows after 1 / (1 - momentum) steps; fewer than three times as many leave it behind
 LEAST_SPLIT = 8  # images that are normalized together
 

@@ -47,7 +47,7 @@ FORWARD_COPIES = 3  # of the largest activation, in a forward pass alone
 KEY_COPIES = 6  # of the matrix of views and keys: cosines, masked, concatenated, scaled, probabilities, gradient
 PAIR_BYTES = 3  # of each pair of views, where a loss masks pairs by class
 PIXEL_COPIES = 3  # of all images as float32, when the finished run is compared with raw pixels
-OPTIMIZER_MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lars": 1}  # moments that an optimizer stores for each weight
+OPTIMIZER_MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lars": 1, "muon": 1}  # moments that an optimizer stores for each weight
 
 PASSES = 3  # a backward pass takes twice the operations of the forward pass
 NETWORK_EFFICIENCY = 0.75  # fraction of the measured rate that whole networks reach

@@ -10,8 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from cl_core.runs.config import RunConfig
+from cl_core.system.device import bf16_is_fast
 
 LARS_TRUST = 1e-3
+COLORS = 3
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
+NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS = (3.4445, -4.7750, 2.0315), 5  # coefficients of Jordan et al. 2024
 
 
 class LARS(torch.optim.Optimizer):
@@ -47,6 +51,63 @@ class LARS(torch.optim.Optimizer):
         weight.sub_(state["momentum_buffer"] * group["lr"])
 
 
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update of each matrix is made orthogonal (Jordan et al. 2024); vectors get AdamW's update.
+
+    Kernels count as matrices with one row for each output channel; a kernel that reads colors counts as a vector. Updates are
+    scaled to the size of AdamW's (Liu et al. 2025, section 2.2), so that both take the same rate. For matrices the steps are
+    those of `torch.optim.Muon` with `adjust_lr_fn="match_rms_adamw"`, which takes no kernels.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    update = self._orthogonal if weight.dim() > 1 and weight.shape[1] > COLORS else self._adam
+                    weight.sub_(update(weight, group["momentum"]) * group["lr"])
+
+    def _orthogonal(self, weight: Tensor, momentum: float) -> Tensor:
+        state, gradient = self.state[weight], weight.grad
+        assert gradient is not None
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        state["momentum_buffer"].lerp_(gradient, 1 - momentum)
+        matrix = gradient.lerp(state["momentum_buffer"], momentum).flatten(1)
+        return (orthogonalized(matrix) * (0.2 * max(matrix.shape) ** 0.5)).view_as(weight)
+
+    def _adam(self, weight: Tensor, _: float) -> Tensor:
+        state, gradient = self.state[weight], weight.grad
+        assert gradient is not None
+        if "step" not in state:
+            state["step"] = torch.zeros((), device=weight.device)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
+        state["step"] += 1
+        state["exp_avg"].lerp_(gradient, 1 - ADAM_BETAS[0])
+        state["exp_avg_sq"].lerp_(gradient.square(), 1 - ADAM_BETAS[1])
+        corrections = [1 - beta ** state["step"] for beta in ADAM_BETAS]
+        return state["exp_avg"] / corrections[0] / ((state["exp_avg_sq"] / corrections[1]).sqrt() + ADAM_EPSILON)
+
+
+def orthogonalized(matrix: Tensor) -> Tensor:
+    """About U V^T of the singular value decomposition U S V^T of a matrix, by the iteration of Newton and Schulz.
+
+    Singular values end between 0.7 and 1.2 (Jordan et al. 2024); in bfloat16 where that is fast.
+    """
+    a, b, c = NEWTON_SCHULZ
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = wide.bfloat16() if bf16_is_fast(matrix.device) else wide
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x if wide is matrix else x.T).to(matrix.dtype)
+
+
 def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """The optimizer of a method's trainable parameters, fused where torch has a fused kernel (CUDA and CPU)."""
     parameters = [p for p in method.parameters() if p.requires_grad]
@@ -58,6 +119,8 @@ def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) 
         return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=fused)
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=lr, momentum=config.momentum, weight_decay=decay, fused=fused)
+    if config.optimizer == "muon":
+        return Muon(parameters, lr, config.momentum, decay)
     return LARS(parameters, lr, config.momentum, decay)
 
 

@@ -212,7 +212,7 @@ def test_a_class_with_one_member(method: str) -> None:
         ({"temperature": 0}, "temperature: input should be greater than 0, but it was 0."),
         ({"temperature": -0.1}, "temperature: input should be greater than 0, but it was -0.1."),
         ({"method": "moco", "queue_size": 63}, "queue_size: must be at least the batch size, 64, but it was 63."),
-        ({"optimizer": "adagrad"}, "optimizer: input should be 'adamw', 'adam', 'sgd' or 'lars', but it was 'adagrad'."),
+        ({"optimizer": "adagrad"}, "optimizer: input should be 'adamw', 'adam', 'sgd', 'lars' or 'muon', but it was 'adagrad'."),
         ({"sup_con_form": "both"}, "sup_con_form: input should be 'out', 'in' or 'in-sum', but it was 'both'."),
     ],
 )

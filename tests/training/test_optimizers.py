@@ -11,7 +11,8 @@ from timm.optim import Lars
 from torch import nn
 
 from cl_core.runs.config import RunConfig
-from cl_core.training.optimizers import LARS, LARS_TRUST, Plateau, build_optimizer, learning_rate
+from cl_core.training import optimizers
+from cl_core.training.optimizers import LARS, LARS_TRUST, Muon, Plateau, build_optimizer, learning_rate, orthogonalized
 
 
 def test_lars_equals_its_formula() -> None:
@@ -43,6 +44,46 @@ def test_a_lars_step_is_proportional_to_the_weights() -> None:
         optimizer.step()
         steps.append(float((weight.detach() - before).norm()))
     assert steps[0] == pytest.approx(steps[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(8, 20), (20, 8), (16, 5, 3, 3)])
+def test_muon_equals_torchs_on_matrices(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "bf16_is_fast", lambda _: True)  # torch's iteration is in bfloat16
+    torch.manual_seed(0)
+    start, gradients = torch.randn(shape), torch.randn(5, *shape)
+    ours = nn.Parameter(start.clone())
+    theirs = nn.Parameter(start.flatten(1).clone())
+    mine = Muon([ours], lr=0.05, momentum=0.9, weight_decay=0.1)
+    other = torch.optim.Muon([theirs], lr=0.05, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    for gradient in gradients:
+        ours.grad, theirs.grad = gradient.clone(), gradient.flatten(1).clone()
+        mine.step()
+        other.step()
+    assert torch.allclose(ours.flatten(1), theirs, atol=2e-3)
+
+
+def test_muon_is_adamw_for_vectors_and_kernels_of_colors() -> None:
+    torch.manual_seed(0)
+    values, gradients = [torch.randn(6), torch.randn(4, 3, 3, 3)], [torch.randn(3, 6), torch.randn(3, 4, 3, 3, 3)]
+    ours, theirs = ([nn.Parameter(value.clone()) for value in values] for _ in range(2))
+    mine, other = Muon(ours, lr=0.01, momentum=0.9, weight_decay=0.1), torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1)
+    for step in range(3):
+        for weights in (ours, theirs):
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient[step].clone()
+        mine.step()
+        other.step()
+    for one, two in zip(ours, theirs, strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(10, 40), (40, 10)])
+def test_updates_become_orthogonal(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "bf16_is_fast", lambda _: False)
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalized(torch.randn(shape)))
+    assert float(values.min()) > 0.6 and float(values.max()) < 1.3
+    assert orthogonalized(torch.zeros(shape)).abs().max() == 0
 
 
 def lars_steps(kind: str, weight_decay: float) -> list[nn.Parameter]:
