@@ -16,6 +16,7 @@ COFFEE: dict[str, Any] = {
     "whitening": 0.75,
     "epochs": 12,
     "batch_size": 128,
+    "optimizer": "muon",
     "lr": 2e-3,
     "snapshots": 4,
     "augment": {"blur_prob": 0.0},

@@ -258,9 +258,9 @@ class Training:
 
     def _whiten(self) -> None:
         with contextlib.suppress(NotFiniteError), torch.compiler.set_stance("force_eager"):  # the snapshot reports it
-            self.method.whiten(self._raw_features, self.config.whitening)
+            self.method.whiten(self.raw_features, self.config.whitening)
 
-    def _raw_features(self) -> Tensor:
+    def raw_features(self) -> Tensor:
         """Features of the training images without augmentation, not scaled to length 1, (N, dim) float32."""
         images = self.dataset.images[spaced(self.rows, MOST_WHITENED)]
         return embed(self.method, images, self.size, self.device, normalized=False)
