@@ -28,7 +28,7 @@ from cl_core.training.recorder import merge
 
 CPU = torch.device("cpu")
 MEASURED_STEPS = 5
-PLAIN = {"train_size": 0, "views": 2, "batch_size": 256, "optimizer": "adamw", "lr": 2e-3, "snapshots": 0}
+PLAIN = {"train_size": 0, "views": 2, "batch_size": 256, "optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-4, "snapshots": 0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "small-resnet": {"encoder": "small-resnet"},
@@ -36,8 +36,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "smaller views": {"train_size": 24},
     "four views": {"train_size": 24, "views": 4, "batch_size": 128},
     "dcl": {"train_size": 24, "method": "dcl", "batch_size": 128},
-    "muon": {"train_size": 24, "optimizer": "muon", "lr": COFFEE["lr"]},
-    "coffee": {name: COFFEE[name] for name in ("train_size", "views", "batch_size", "optimizer", "lr")},
+    "muon": {"train_size": 24} | {name: COFFEE[name] for name in ("optimizer", "lr", "weight_decay")},
+    "coffee": {name: COFFEE[name] for name in ("train_size", "views", "batch_size", "optimizer", "lr", "weight_decay")},
 }
 
 

@@ -52,7 +52,7 @@ class LARS(torch.optim.Optimizer):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update of each matrix is made orthogonal (Jordan et al. 2024); vectors get AdamW's update.
+    """Momentum whose update of each matrix is made orthogonal (Jordan et al. 2024); vectors get Adam's update and do not decay.
 
     Kernels count as matrices with one row for each output channel; a kernel that reads colors counts as a vector. Updates are
     scaled to the size of AdamW's (Liu et al. 2025, section 2.2), so that both take the same rate. For matrices the steps are
@@ -67,7 +67,8 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    if weight.dim() > 1:
+                        weight.mul_(1 - group["lr"] * group["weight_decay"])
                     update = self._orthogonal if weight.dim() > 1 and weight.shape[1] > COLORS else self._adam
                     weight.sub_(update(weight, group["momentum"]) * group["lr"])
 
