@@ -17,7 +17,7 @@ COFFEE: dict[str, Any] = {
     "epochs": 12,
     "batch_size": 128,
     "optimizer": "muon",
-    "lr": 2e-3,
+    "lr": 4e-3,
     "weight_decay": 0.1,
     "snapshots": 4,
     "augment": {"blur_prob": 0.0},
