@@ -14,7 +14,7 @@ COFFEE: dict[str, Any] = {
     "temperature": 0.2,
     "projection_hidden": 256,
     "whitening": 0.75,
-    "epochs": 12,
+    "epochs": 9,
     "batch_size": 128,
     "optimizer": "muon",
     "lr": 4e-3,
