@@ -1,6 +1,8 @@
-"""NT-Xent of large batches: time and memory of forward + backward, beside lightly's and the plain matrix.
+"""NT-Xent, SupCon and the sigmoid loss of large batches: time and memory of forward + backward, beside the plain matrix.
 
-    python -m benchmarks.losses
+    python -m benchmarks.losses [--exact]
+
+NT-Xent is also compared with lightly's. With --exact all three losses are measured, up to 131,072 embeddings.
 
 Every measurement runs in a process of its own. Memory is what the process's peak grows by, a small batch having been
 taken before, so that libraries and buffers are not counted.
@@ -19,11 +21,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmarks.table import Row
 
 DIM, TEMPERATURE = 128, 0.1
 KINDS = ("ours", "matrix", "lightly")
+EXACT = ("nt-xent", "sup-con", "sigmoid")  # and each with " matrix"
+CLASSES = 100  # of SupCon's labels
 
 
 def loss_of(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
@@ -31,11 +36,23 @@ def loss_of(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
         from lightly.loss import NTXentLoss
 
         return NTXentLoss(TEMPERATURE)
-    from cl_core.losses import blockwise, nt_xent
+    from cl_core.losses import blockwise, nt_xent, sigmoid_pairs, sup_con
 
-    if kind == "matrix":
+    if kind == "sigmoid matrix":
+        return sigmoid_matrix
+    if kind.endswith("matrix"):
         blockwise.BLOCKWISE_FROM = sys.maxsize
+    if kind == "sigmoid":
+        return lambda a, b: sigmoid_pairs(a, b, TEMPERATURE)
+    if kind.startswith("sup-con"):
+        return lambda a, b: sup_con(torch.cat([a, b]), (torch.arange(len(a)) % CLASSES).repeat(2), TEMPERATURE)
     return lambda a, b: nt_xent(a, b, TEMPERATURE)
+
+
+def sigmoid_matrix(z1: Tensor, z2: Tensor, bias: float = -10.0) -> Tensor:
+    """The sigmoid loss with the matrix of all pairs, as in the paper's pseudocode."""
+    logits = F.normalize(z1, dim=1) @ F.normalize(z2, dim=1).T / TEMPERATURE + bias
+    return -F.logsigmoid((2 * torch.eye(len(z1)) - 1) * logits).sum() / len(z1)
 
 
 def peak_memory() -> int:
@@ -95,6 +112,25 @@ def rows(pairs: int = 4096, huge: int = 32_768) -> list[Row]:
     ]
 
 
+def exact_rows(pairs: int = 4096, medium: int = 8_192, huge: int = 65_536) -> list[Row]:
+    """The three losses that are computed block by block."""
+    found = []
+    for kind in EXACT:
+        mine, matrix = measure(kind, pairs), measure(f"{kind} matrix", pairs)
+        small, large = measure(kind, medium, 1), measure(kind, huge, 1)
+        ratio = mine["seconds"] / matrix["seconds"]
+        asked = (
+            f"{kind}: at most 1.3 x the matrix's time at {2 * pairs:,} embeddings; {2 * medium:,} in 200 MB, {2 * huge:,} in 1 GB"
+        )
+        times = (
+            f"{ratio:.2f} x ({mine['seconds']:.2f} s, matrix {matrix['seconds']:.2f} s and {matrix['extra_bytes'] / 1e6:,.0f} MB)"
+        )
+        memory = f"{small['extra_bytes'] / 1e6:.0f} MB; {large['extra_bytes'] / 1e6:.0f} MB in {large['seconds']:.0f} s"
+        met = ratio <= 1.3 and small["extra_bytes"] < 2e8 and large["extra_bytes"] < 1e9
+        found.append(Row(asked, f"{times}; {memory}", met, {"small": mine, "matrix": matrix, "medium": small, "huge": large}))
+    return found
+
+
 def growth(most_seconds: float = 8.0) -> dict[str, list[dict[str, float]]]:
     """Time and memory over the number of pairs; a kind stops growing where it takes too long or 6 GB."""
     curves: dict[str, list[dict[str, float]]] = {}
@@ -112,12 +148,13 @@ def growth(most_seconds: float = 8.0) -> dict[str, list[dict[str, float]]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kind", choices=KINDS)
+    parser.add_argument("--kind", choices=[*KINDS, *EXACT, *(f"{kind} matrix" for kind in EXACT)])
+    parser.add_argument("--exact", action="store_true", help="NT-Xent, SupCon and the sigmoid loss, up to 131,072 embeddings")
     parser.add_argument("--pairs", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=3)
     chosen = parser.parse_args()
     if chosen.kind:
         print(json.dumps(measure_here(chosen.kind, chosen.pairs, chosen.repeats)))
     else:
-        for row in rows():
+        for row in exact_rows() if chosen.exact else rows():
             print(row.line())
