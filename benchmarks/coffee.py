@@ -16,19 +16,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from benchmarks import hardware
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.networks.embedding import embed
+from cl_core.networks.whitening import Whitening
 from cl_core.runs.config import RunConfig
 from cl_core.runs.presets import COFFEE
 from cl_core.training.loop import StepDone, Training
 from cl_core.training.recorder import merge
+from cl_core.training.setup import MOST_WHITENED, spaced
 
 CPU = torch.device("cpu")
 MEASURED_STEPS = 5
-PLAIN = {"train_size": 0, "views": 2, "batch_size": 256, "optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-4, "snapshots": 0}
+PLAIN = {
+    "whitening": 0.0,
+    "train_size": 0,
+    "views": 2,
+    "batch_size": 256,
+    "optimizer": "adamw",
+    "lr": 2e-3,
+    "weight_decay": 1e-4,
+    "snapshots": 0,
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "small-resnet": {"encoder": "small-resnet"},
@@ -51,20 +63,18 @@ def measure(name: str, seed: int, seconds: float) -> dict[str, Any]:
         trial.take_step()
         times.append(time.process_time() - started)
     training = Training(config, data, CPU)
-    training.total = max(
-        1, int(seconds / sorted(times)[MEASURED_STEPS // 2])
-    )  # the schedule ends here, within an epoch or after some
+    training.total = max(1, int(seconds / sorted(times)[MEASURED_STEPS // 2]))  # the schedule ends here, within an epoch or not
     started = time.process_time()
     for event in training.events():
         if isinstance(event, StepDone) and event.step % 100 == 0:
             print(f"{name}, seed {seed}: step {event.step} of {training.total}", flush=True)
     spent = time.process_time() - started
     found = {"variant": name, "seed": seed, "epochs": round(training.epoch, 2), "seconds": round(spent)}
-    for key in ("knn", "whitened"):
-        if key == "whitened":
-            training.method.whiten(training.raw_features, COFFEE["whitening"])
-        features = embed(training.method, data.images, training.size, CPU)
-        found[key] = round(evaluate_knn(features, data).accuracy, 4)
+    raw = embed(training.method, data.images, training.size, CPU, normalized=False)
+    whitening = Whitening(raw.shape[1])
+    whitening.fit(raw[spaced(training.rows, MOST_WHITENED)], COFFEE["whitening"])
+    for key, features in (("knn", raw), ("whitened", whitening(raw))):
+        found[key] = round(evaluate_knn(F.normalize(features, dim=1), data).accuracy, 4)
     return found
 
 

@@ -104,7 +104,7 @@ def train(
 
     Args:
         dataset: one of `datasets`.
-        method: "simclr", "simsiam", "moco", "nce-bank", "infonce-bank", "supcon" or "cross-entropy".
+        method: one of `contrastive-explorer list`, such as "simclr", "moco", "byol" or "supcon".
         run: folder for settings, curves, weights and snapshots.
         device: "auto", "cpu", "cuda" or "mps".
         progress: called with the fraction done, 0 to 1, after every step.

@@ -37,7 +37,7 @@ def per_image_losses(run: Run, images: Tensor, progress: Callable[[float], None]
     for done, part in enumerate(parts, 1):
         pair = [make_views(images[part], config.augment, run.size, generator)[0] for _ in range(2)]
         z1, z2 = (embed_views(run.method, views, "embedding") for views in pair)
-        losses[part] = nt_xent_anatomy(z1, z2, config.temperature).terms.view(2, -1).mean(0)
+        losses[part] = nt_xent_anatomy(z1, z2, run.method.loss_temperature or config.temperature).terms.view(2, -1).mean(0)
         if progress:
             progress(done / len(parts))
     return losses

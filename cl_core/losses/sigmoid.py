@@ -50,8 +50,7 @@ class _PairSoftplus(torch.autograd.Function):
 
     @staticmethod
     def forward(a: Tensor, b: Tensor, bias: Tensor) -> Tensor:
-        # Sums of a large batch in float32 would lose digits.
-        total = a.new_zeros((), dtype=torch.float64 if a.device.type != "mps" else a.dtype)
+        total = a.new_zeros((), dtype=_sum_dtype(a))
         for rows, columns in _blocks(a, b):
             total += F.softplus(torch.addmm(bias, a[rows], b[columns].T)).sum()
         return total.to(a.dtype)
@@ -64,16 +63,23 @@ class _PairSoftplus(torch.autograd.Function):
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a, b, bias = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the gradient is differentiated in turn
+            wanted = [value for value, needed in zip((a, b, bias), ctx.needs_input_grad, strict=True) if needed]
             with torch.enable_grad():
                 whole = F.softplus(a @ b.T + bias).sum()
-                return torch.autograd.grad(whole, (a, b, bias), weight, create_graph=True)  # type: ignore[return-value]
-        of_a, of_b, of_bias = torch.zeros_like(a), torch.zeros_like(b), torch.zeros_like(bias, dtype=torch.float64)
+                found = iter(torch.autograd.grad(whole, wanted, weight, create_graph=True))
+            return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)  # type: ignore[return-value]
+        of_a, of_b, of_bias = torch.zeros_like(a), torch.zeros_like(b), torch.zeros_like(bias, dtype=_sum_dtype(a))
         for rows, columns in _blocks(a, b):
             push = torch.addmm(bias, a[rows], b[columns].T).sigmoid_()
             of_a[rows] += push @ b[columns]
             of_b[columns] += push.T @ a[rows]
             of_bias += push.sum()
         return of_a * weight, of_b * weight, of_bias.to(bias.dtype) * weight
+
+
+def _sum_dtype(values: Tensor) -> torch.dtype:
+    """Of sums over a large batch, which would lose digits in float32; Apple's GPU has nothing else."""
+    return values.dtype if values.device.type == "mps" else torch.float64
 
 
 def _blocks(a: Tensor, b: Tensor) -> Iterator[tuple[slice, slice]]:

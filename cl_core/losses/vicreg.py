@@ -1,4 +1,4 @@
-"""VICReg (Bardes et al. 2022): variance, invariance and covariance, each a term of its own."""
+"""VICReg (Bardes et al. 2022): variance, invariance and covariance, each a term of its own, as in the authors' code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from cl_core.losses.similarity import at_least_float32, same_shape, without_autocast
 
-EPSILON = 1e-4  # added to variances, as in the paper
+EPSILON = 1e-4  # added to variances
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class VICRegTerms:
     covariance: Tensor
 
     def weighted(self, weights: VICRegWeights) -> Tensor:
-        """The loss, eq. 6."""
+        """The loss."""
         return weights.invariance * self.invariance + weights.variance * self.variance + weights.covariance * self.covariance
 
 
@@ -52,7 +52,7 @@ def covariance(z: Tensor) -> Tensor:
 
 @without_autocast
 def vicreg_terms(z1: Tensor, z2: Tensor) -> VICRegTerms:
-    """The three terms of VICReg (eq. 1 to 5).
+    """The three terms of VICReg.
 
     Args:
         z1, z2: embeddings of the first and second view of N images, (N, D), N >= 2; any floating dtype, not normalized.

@@ -27,6 +27,10 @@ class Whitening(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             return (features.float() - self.mean) @ self.matrix
 
+    @property
+    def is_fitted(self) -> bool:
+        return not torch.equal(self.matrix.cpu(), torch.eye(len(self.matrix)))
+
     @torch.no_grad()
     def fit(self, features: Tensor, strength: float) -> Tensor:
         """Set mean and matrix; returns the inverse of the matrix, (D, D) float64.
@@ -37,7 +41,7 @@ class Whitening(nn.Module):
             features: (N, D), N >= 2, as `forward` gets them.
             strength: 0 only subtracts the mean, 1 makes all directions vary equally.
         """
-        values = features.double()
+        values = features.cpu().double()
         mean = values.mean(0)
         variances, directions = torch.linalg.eigh(torch.cov((values - mean).T))
         variances = variances.clamp(min=0)
@@ -59,9 +63,9 @@ def keep_output(first: nn.Linear, norm: nn.Module | None, mean: Tensor, inverse:
     Raises:
         ValueError: the layer has no bias and no normalization with running statistics follows.
     """
-    weight = first.weight.double()
-    constant = weight @ mean.double().to(weight.device)
-    first.weight.copy_(weight @ inverse.to(weight.device).T)
+    weight = first.weight.detach().cpu().double()  # Apple's GPU has no float64
+    constant = (weight @ mean.cpu().double()).to(first.weight)
+    first.weight.copy_(weight @ inverse.cpu().T)
     if first.bias is not None:
         first.bias.add_(constant)
     elif isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is not None:

@@ -36,7 +36,7 @@ class RunConfig(BaseModel):
     projection_last_norm: bool = Field(False, description="end the projection head with a BatchNorm without parameters")
     views: int = Field(2, ge=2, le=16, description="simclr, supcon: views of each image in a step")
     temperature: float = Field(0.2, gt=0, le=100, description="temperature of the loss")
-    learn_temperature: bool = Field(False, description="learn the temperature like a weight, from the given one")
+    learn_temperature: bool = Field(False, description="simclr, dcl, hcl, siglip, supcon: learn the temperature")
     exclude_false_negatives: bool = Field(False, description="simclr: negatives exclude views of the same class (needs labels)")
     decoupled_sigma: float = Field(0.0, ge=0, le=100, description="dcl: concentration of the positives' weights; 0: all are 1")
     hardness: float = Field(0.5, ge=0, le=10, description="hcl: how much more hard negatives count; 0: all equally")
@@ -56,7 +56,7 @@ class RunConfig(BaseModel):
     covariance_weight: float = Field(1.0, ge=0, le=1000, description="vicreg: weight of the covariances")
     whitening: float = Field(0.0, ge=0, le=1, description="whitening of the features after the last step: 0 none, 1 full")
     epochs: int = Field(40, ge=1, le=100_000, description="number of epochs; one visits every image (or group) once")
-    batch_size: int = Field(256, ge=2, le=65_536, description="images per step; each gives two views")
+    batch_size: int = Field(256, ge=2, le=65_536, description="images per step; each gives two views, or --views")
     optimizer: OptimizerName = Field("adamw", description="adamw, adam, sgd, lars or muon")
     lr: float = Field(2e-3, gt=0, le=10_000, description="peak learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, lars and muon")
@@ -85,7 +85,7 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_views(self) -> RunConfig:
-        if self.exclude_false_negatives and self.views > 2:
+        if self.method == "simclr" and self.exclude_false_negatives and self.views > 2:
             raise refused("settings.two_views")
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# For photographs of 32 px in a quarter of an hour on two cores; docs/results.md has what each part gains.
+# For photographs of 32 px in a quarter of an hour on two cores; `benchmarks.coffee` measures what each part gains.
 COFFEE: dict[str, Any] = {
     "dataset": "cifar10",
     "method": "simclr",

@@ -32,7 +32,7 @@ def warnings_for(config: RunConfig, dataset: Dataset) -> list[SettingWarning]:
     found: list[SettingWarning] = []
     count = data_shape(config, dataset).instances
     batch = min(config.batch_size, count)
-    steps = steps_per_epoch(config, dataset) * config.epochs
+    steps, views = steps_per_epoch(config, dataset) * config.epochs, METHODS[config.method].view_count(config)
     if config.method == "simsiam" and not config.projection_last_norm:
         if not config.stop_gradient:
             found.append(SettingWarning("stop_gradient"))
@@ -46,12 +46,12 @@ def warnings_for(config: RunConfig, dataset: Dataset) -> list[SettingWarning]:
     if config.lr > HIGH_RATES[config.optimizer]:
         found.append(SettingWarning("rate", {"most": HIGH_RATES[config.optimizer], "optimizer": config.optimizer}))
     if config.method in ("simclr", "supcon", "hcl") and batch < LEAST_BATCH:
-        found.append(SettingWarning("batch", {"batch": batch, "negatives": 2 * batch - 2, "least": LEAST_BATCH}))
+        found.append(SettingWarning("batch", {"batch": batch, "negatives": views * (batch - 1), "least": LEAST_BATCH}))
+    if config.method in ("moco", "byol") and config.key_momentum < 1 and steps < LAGS / (1 - config.key_momentum):
+        found.append(SettingWarning("momentum", {"momentum": config.key_momentum, "steps": f"{steps:,}"}))
     if config.method == "moco":
         if config.queue_size > count:
             found.append(SettingWarning("queue", {"queue": f"{config.queue_size:,}", "count": f"{count:,}"}))
-        if config.key_momentum < 1 and steps < LAGS / (1 - config.key_momentum):
-            found.append(SettingWarning("momentum", {"momentum": config.key_momentum, "steps": f"{steps:,}"}))
         if batch // config.batch_norm_splits < LEAST_SPLIT:
             found.append(SettingWarning("splits", {"images": batch // config.batch_norm_splits}))
     if config.augment.crop_scale_min == 1.0:

@@ -27,7 +27,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
-from cl_core.training.setup import check_data, data_shape, image_size, train_size
+from cl_core.training.setup import MOST_WHITENED, check_data, data_shape, image_size, train_size
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
 CUDA_FRACTION = 0.95  # of the free GPU memory
@@ -46,6 +46,8 @@ GRADIENT_COPIES = 2  # of the largest activation, in the backward pass
 FORWARD_COPIES = 3  # of the largest activation, in a forward pass alone
 KEY_COPIES = 6  # of the matrix of views and keys: cosines, masked, concatenated, scaled, probabilities, gradient
 PAIR_BYTES = 3  # of each pair of views, where a loss masks pairs by class
+HARD_COPIES = 10  # of the matrix of all pairs of hcl: cosines, both weighted and masked, and those that autograd saves
+WHITENING_COPIES = 7  # of features and of their covariance, as float32: most of them are float64
 PIXEL_COPIES = 3  # of all images as float32, when the finished run is compared with raw pixels
 OPTIMIZER_MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lars": 1, "muon": 1}  # moments that an optimizer stores for each weight
 
@@ -94,6 +96,7 @@ class _Network:
     weights: int
     trained: int
     stored: int
+    features: int
 
 
 class _Embedding(nn.Module):
@@ -162,6 +165,7 @@ def _network(config: RunConfig, built: int, size: int, shape: DataShape, bf16: b
         weights=sum(weight.numel() for weight in weights),
         trained=sum(weight.numel() for weight in weights if weight.requires_grad),
         stored=sum(value.nbytes for value in method.buffers()),
+        features=method.encoder.dim,
     )
 
 
@@ -205,7 +209,7 @@ def _keys(config: RunConfig, shape: DataShape) -> int:
 
 
 def _pairs(config: RunConfig, batch: int) -> int:
-    """Pairs of views that the loss compares; they are not all in memory at once."""
+    """Pairs of views that the loss compares; except of hcl they are not all in memory at once."""
     if config.method == "siglip":
         return batch**2
     return (_views(config) * batch) ** 2 if config.method in ("simclr", "supcon", "dcl", "hcl") else 0
@@ -232,16 +236,23 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     image = 3 * size**2 * FLOAT_BYTES
     step: float = VIEW_COPIES * image * batch * views
     step += (network.saved + GRADIENT_COPIES * network.largest) * _trained_views(config, batch)
-    measuring = 0.0  # of a snapshot and of the final baseline, between the steps
-    if config.snapshots:
-        measuring = (VIEW_COPIES * image + FORWARD_COPIES * network.largest) * min(BATCH, len(dataset))
+    # Of a snapshot, of whitening and of the final baseline, between the steps; they take views of the whole size.
+    whole, measuring = image_size(config, dataset), 0.0
+    image, largest = 3 * whole**2 * FLOAT_BYTES, network.largest * (whole / size) ** 2
+    if config.snapshots or config.whitening:
+        measuring = (VIEW_COPIES * image + FORWARD_COPIES * largest) * min(BATCH, len(dataset))
+    if config.whitening:
+        count = min(len(dataset.train), MOST_WHITENED)
+        measuring += WHITENING_COPIES * FLOAT_BYTES * network.features * (count + network.features)
     if device.type != "cpu":
-        step = max(step, (views + VIEW_WORK_COPIES) * image * batch)
+        step = max(step, (views + VIEW_WORK_COPIES) * 3 * size**2 * FLOAT_BYTES * batch)
     elif dataset.labeled:
         measuring = max(measuring, PIXEL_COPIES * image * len(dataset))
     compared: float = batch * _keys(config, shape) * KEY_COPIES * FLOAT_BYTES
     if config.exclude_false_negatives if config.method == "simclr" else config.sup_con_form == "in-sum":
         compared += PAIR_BYTES * _pairs(config, batch)  # their chance level needs the matrix of all pairs
+    if config.method == "hcl":
+        compared += HARD_COPIES * FLOAT_BYTES * _pairs(config, batch)
     parts: dict[Advice, float] = {"batch": step, "keys": compared} if step + compared > measuring else {"images": measuring}
     state = FLOAT_BYTES * (network.weights + OPTIMIZER_MOMENTS[config.optimizer] * network.trained) + network.stored
     weights = STATE_COPIES * state + FLOAT_BYTES * network.trained + network.fixed

@@ -34,6 +34,7 @@ from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
 from cl_core.training.setup import (
+    MOST_WHITENED,
     build_method,
     check_compiler,
     check_data,
@@ -50,7 +51,6 @@ from cl_core.training.setup import (
 LOG_LINES = 500  # at most so many points in a loss curve
 CHECKUPS = (10, 20, 30, 40, 50)  # steps; not in runs so short that they have snapshots there
 COPY_EVERY = 10  # steps between copies of the state, to which a diverged run returns
-MOST_WHITENED = 20_000  # images whose features are whitened to
 FETCH_EVERY = {"cpu": 1}  # steps between fetches of the loss; on an accelerator each one waits, so `COPY_EVERY` there
 
 

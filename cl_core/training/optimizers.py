@@ -54,7 +54,7 @@ class LARS(torch.optim.Optimizer):
 class Muon(torch.optim.Optimizer):
     """Momentum whose update of each matrix is made orthogonal (Jordan et al. 2024); vectors get Adam's update and do not decay.
 
-    Kernels count as matrices with one row for each output channel; a kernel that reads colors counts as a vector. Updates are
+    Kernels count as matrices with one row for each output channel; one that reads colors gets Adam's update, too. Updates are
     scaled to the size of AdamW's (Liu et al. 2025, section 2.2), so that both take the same rate. For matrices the steps are
     those of `torch.optim.Muon` with `adjust_lr_fn="match_rms_adamw"`, which takes no kernels.
     """
@@ -84,13 +84,13 @@ class Muon(torch.optim.Optimizer):
     def _adam(self, weight: Tensor, _: float) -> Tensor:
         state, gradient = self.state[weight], weight.grad
         assert gradient is not None
-        if "step" not in state:
-            state["step"] = torch.zeros((), device=weight.device)
+        if "updates" not in state:  # torch leaves a "step" on the device from which it was loaded
+            state["updates"] = torch.zeros((), device=weight.device)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state["step"] += 1
+        state["updates"] += 1
         state["exp_avg"].lerp_(gradient, 1 - ADAM_BETAS[0])
         state["exp_avg_sq"].lerp_(gradient.square(), 1 - ADAM_BETAS[1])
-        corrections = [1 - beta ** state["step"] for beta in ADAM_BETAS]
+        corrections = [1 - beta ** state["updates"] for beta in ADAM_BETAS]
         return state["exp_avg"] / corrections[0] / ((state["exp_avg_sq"] / corrections[1]).sqrt() + ADAM_EPSILON)
 
 

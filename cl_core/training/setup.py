@@ -17,6 +17,7 @@ from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_genera
 
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
 LARGEST_MAP = 10_000  # images whose features each snapshot stores
+MOST_WHITENED = 20_000  # images by which features are whitened
 MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
 
 

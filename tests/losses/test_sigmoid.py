@@ -47,6 +47,7 @@ def test_second_derivatives() -> None:
     t, bias = (torch.tensor(value, dtype=torch.double, requires_grad=True) for value in (0.5, -1.0))
     assert torch.autograd.gradcheck(sigmoid_pairs, (z1, z2, t, bias))
     assert torch.autograd.gradgradcheck(sigmoid_pairs, (z1, z2, t, bias))
+    assert torch.autograd.gradgradcheck(lambda a, b: sigmoid_pairs(a, b, 0.5), (z1, z2)), "numbers have no gradient"
 
 
 def test_extreme_logits_stay_finite() -> None:

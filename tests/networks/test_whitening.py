@@ -57,6 +57,8 @@ def test_embeddings_stay_as_they_are(name: str) -> None:
     with torch.no_grad():
         before_h, before_z = method.encoder(images), method.project(method.encoder(images))
         method.whiten(lambda: method.encoder(images), config.whitening)
+        with pytest.raises(ValueError, match="whitened already"):
+            method.whiten(lambda: method.encoder(images), config.whitening)
         after_h, after_z = method.encoder(images), method.project(method.encoder(images))
     assert torch.allclose(after_z, before_z, atol=1e-3 * float(before_z.abs().max()))
     assert not torch.allclose(after_h, before_h, atol=0.1)

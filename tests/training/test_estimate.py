@@ -101,9 +101,13 @@ def test_every_method_is_estimated(method: str) -> None:
             {"encoder": "mlp", "image_size": 512, "batch_size": 2, "snapshots": 0},
             "choose a smaller image_size or a smaller encoder",
         ),
+        (
+            {"encoder": "fast-resnet", "image_size": 512, "train_size": 8, "batch_size": 2, "snapshots": 0},
+            "choose a smaller image_size or a smaller encoder",
+        ),
         ({"image_size": 512, "batch_size": 2, "snapshots": 1}, "choose a smaller image_size or a smaller encoder"),
     ],
-    ids=["keys", "pixels at the end", "snapshot"],
+    ids=["keys", "pixels at the end", "pixels at the end of small views", "snapshot"],
 )
 def test_the_error_names_what_to_change(settings: dict[str, object], advice: str) -> None:
     config = RunConfig.model_validate({"dataset": "emoji"} | settings)

@@ -92,9 +92,10 @@ def test_resumes_bit_for_bit(method: str) -> None:
         {"views": 4},
         {"learn_temperature": True},
         {"whitening": 0.75},
+        {"optimizer": "muon", "weight_decay": 0.1},
         {"train_size": 12, "encoder": "fast-resnet", "epochs": 1},
     ],
-    ids=["four views", "learned temperature", "whitening", "smaller views"],
+    ids=["four views", "learned temperature", "whitening", "muon", "smaller views"],
 )
 def test_settings_of_a_run_learn_and_resume(changes: dict[str, object]) -> None:
     changes = {"epochs": 2} | changes

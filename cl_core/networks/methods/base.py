@@ -146,6 +146,10 @@ class Shard:
     own: Callable[[Tensor], Tensor] = lambda values: values
     parts: int = 1
 
+    def shared(self, parameter: Tensor) -> Tensor:
+        """A parameter of the loss of the whole batch: each process has its full gradient, and these are added up."""
+        return parameter if self.parts == 1 else parameter / self.parts + parameter.detach() * (1 - 1 / self.parts)
+
 
 class Method(nn.Module, ABC):
     """Networks and loss. `encoder` computes the feature h, `project` the embedding z.
@@ -235,9 +239,14 @@ class Method(nn.Module, ABC):
 
         Args:
             images: computes the features h of the training images with this encoder, (N, dim), not scaled to length 1.
+
+        Raises:
+            ValueError: they are whitened already.
         """
         whitening = self.encoder.whitening
         assert whitening is not None
+        if whitening.is_fitted:
+            raise ValueError("the features are whitened already")
         inverse = whitening.fit(images(), strength)
         first, norm = self.feature_layers()
         keep_output(first, norm, whitening.mean, inverse)
@@ -246,6 +255,12 @@ class Method(nn.Module, ABC):
         """The layer that reads the features, and the normalization after it, if there is one."""
         first, norm = cast("nn.Sequential", self.head)[:2]
         return cast("nn.Linear", first), norm
+
+    @property
+    def loss_temperature(self) -> float | None:
+        """The temperature of the loss, as it was learned or given; None without one."""
+        found = getattr(self, "temperature", None)
+        return found.value if isinstance(found, Temperature) else found
 
     def after_step(self) -> None:
         """Called after each optimizer step: update a bank, a queue or a key encoder."""
@@ -279,14 +294,18 @@ class Temperature(nn.Module):
         self.start = settings.temperature
         self.log: nn.Parameter | None = nn.Parameter(torch.tensor(math.log(self.start))) if settings.learn_temperature else None
 
-    def forward(self) -> float | Tensor:
-        """The number, or a tensor () that gets its gradient."""
-        return self.start if self.log is None else self.log.clamp(*map(math.log, self.BOUNDS)).exp()
+    def forward(self, shard: Shard) -> float | Tensor:
+        """The number, or a tensor () that gets its gradient, also at its bounds."""
+        if self.log is None:
+            return self.start
+        log = shard.shared(self.log)
+        within = log.detach().clamp(*map(math.log, self.BOUNDS))
+        return (log + (within - log.detach())).exp()
 
     @property
     def value(self) -> float:
         with torch.no_grad():
-            return float(self())
+            return float(self(Shard()))
 
 
 def head_for(encoder: Encoder, settings: MethodSettings) -> nn.Sequential:

@@ -26,7 +26,7 @@ from cl_core.networks.methods.base import (
 
 
 class BYOL(Method):
-    """Negative cosine between prediction and target, both ways. The paper's loss is 2 + 2 of it, with the same minimum."""
+    """Negative cosine between prediction and target, both ways. The paper's symmetric loss is 4 + 4 times it."""
 
     has_temperature = False
     lowest_loss = LOWEST

@@ -40,7 +40,7 @@ class Decoupled(Method):
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
-        return MethodOutput(info_nce_ratio(z1, z2, self.temperature(), self.sigma), ratio_chance_level(len(labels)))
+        return MethodOutput(info_nce_ratio(z1, z2, self.temperature(self.shard), self.sigma), ratio_chance_level(len(labels)))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         z1, z2 = z.chunk(2)
@@ -63,7 +63,7 @@ class HardNegatives(Method):
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
         # Of equal similarities, weights and prior cancel.
-        loss = hard_negative_nt_xent(z1, z2, self.temperature(), self.hardness, self.prior)
+        loss = hard_negative_nt_xent(z1, z2, self.temperature(self.shard), self.hardness, self.prior)
         return MethodOutput(loss, chance_level(len(labels)))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

@@ -41,7 +41,9 @@ class SigLIP(Method):
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
-        return MethodOutput(sigmoid_pairs(z1, z2, self.temperature(), self.bias), sigmoid_chance_level(len(labels)))
+        return MethodOutput(
+            sigmoid_pairs(z1, z2, self.temperature(self.shard), self.shard.shared(self.bias)), sigmoid_chance_level(len(labels))
+        )
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         first, second = z.chunk(2)

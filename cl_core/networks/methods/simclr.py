@@ -58,8 +58,12 @@ class SimCLR(Method):
         # All views share batch statistics, as in the paper.
         z = [self.shard.gather(each) for each in self.queries_of(views).chunk(self.view_total)]
         if self.view_total == 2:
-            return MethodOutput(nt_xent(z[0], z[1], self.temperature(), self._mask_labels(labels)), self._chance(labels))
-        return MethodOutput(info_nce_views(torch.stack(z), self.temperature()), views_chance_level(self.view_total, len(labels)))
+            return MethodOutput(
+                nt_xent(z[0], z[1], self.temperature(self.shard), self._mask_labels(labels)), self._chance(labels)
+            )
+        return MethodOutput(
+            info_nce_views(torch.stack(z), self.temperature(self.shard)), views_chance_level(self.view_total, len(labels))
+        )
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         z1, z2 = z.chunk(2)

@@ -57,7 +57,7 @@ class SupCon(Method):
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z = torch.cat([self.shard.gather(z) for z in self.queries_of(views).chunk(self.view_total)])
         of_views = labels.repeat(self.view_total)
-        return MethodOutput(sup_con(z, of_views, self.temperature(), self.form), self._chance(of_views))
+        return MethodOutput(sup_con(z, of_views, self.temperature(self.shard), self.form), self._chance(of_views))
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
         anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature.value, self.form)

@@ -360,6 +360,8 @@ export interface Table {
   cosines: Float32Array | Float64Array;
   positive: Uint8Array;
   negative: Uint8Array;
+  /** Weights of the positives, where they are not those of this table alone. */
+  weights?: Float64Array;
   /** Each cell's part of the loss and its gradient, where they are not computed from the cosines here. */
   given?: { contribution: Float32Array; gradient: Float32Array };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -32,6 +33,7 @@ from cl_core.ui.tabs import what_if
 Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", "example-in", "example-in-sum"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
+MOST_DIMENSIONS = 256  # of a matrix; it has the square of their number of cells
 STORED_KINDS = ("bank", "queue")
 # The worked examples have no batch to choose.
 OF_A_BATCH = """(loss) => {
@@ -133,7 +135,10 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     if loss == "own":
         pair = compare(model, batch, 2 * len(batch.rows))
     else:
-        before, after = (compare_by(loss, z, batch.labels, config.temperature) for z in (batch.untrained, batch.trained))
+        before, after = (
+            compare_by(loss, z, batch.labels, run.method.loss_temperature or config.temperature)
+            for z in (batch.untrained, batch.trained)
+        )
         pair = before, after
     first_images = instance_rows(data, uses_labels(config))
     keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in STORED_KINDS and n >= 0})
@@ -177,6 +182,8 @@ def image_panel(
 def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
     """The matrices of a loss that compares dimensions; each dimension is shown by the view with its largest value."""
     batch, config = dimension_batch(model, seed), model.config
+    total = batch.trained.shape[1]
+    batch = dataclasses.replace(batch, trained=batch.trained[:, :MOST_DIMENSIONS], untrained=batch.untrained[:, :MOST_DIMENSIONS])
     pair = compare(model, batch, 0)
     count = len(batch.rows)
     images_of = [z[:count].argmax(0).tolist() for z in (batch.untrained, batch.trained)]
@@ -210,6 +217,8 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
         chance=f"{pair[1].chance:.2f}",
     )
     note = text("loss.dimensions", count=count, dimensions=len(names))
+    if total > len(names):
+        note += " " + text("loss.first_dimensions", total=f"{total:,}")
     if pair[1].terms:
         note += " " + text("loss.terms", **{name: f"{value:.2f}" for name, value in pair[1].terms.items()})
     kind = pair[0].anatomy.form.kind

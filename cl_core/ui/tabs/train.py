@@ -10,7 +10,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from cl_core.data.registry import dataset_names, load_dataset
-from cl_core.errors import UserError, from_validation
+from cl_core.errors import UserError, from_validation, quoted
 from cl_core.explore.model_store import ModelStore, trained_records
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import WAITING, RunFolder
@@ -292,7 +292,10 @@ def build(page: Page, opened: Event) -> None:
         config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
         return in_minutes(config, minutes, planned).epochs
 
-    def brewed(dataset: str) -> list[Any]:
+    def brewed(request: gr.Request, dataset: str) -> list[Any]:
+        names_here = dataset_names(access.viewer(request))
+        if dataset not in names_here:
+            raise UserError("data.no_such_dataset", name=quoted(dataset), choices=", ".join(names_here))
         values, line = coffee_break(dataset, COFFEE_MINUTES_SHARED if access.strangers else COFFEE_MINUTES)
         return [*values, line]
 

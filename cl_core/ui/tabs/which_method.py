@@ -14,14 +14,13 @@ from cl_core.errors import UserError
 from cl_core.figures.standings import standings_figure
 from cl_core.networks.methods import METHODS, TRAINABLE
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import COMPARISONS, WAITING
+from cl_core.runs.folder import COMPARISONS
 from cl_core.system.files import OWNER, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.text import text, texts
 from cl_core.training.jobs import Jobs, JobState, waiting_settings
 from cl_core.training.setup import check_data
 from cl_core.training.tournament import (
-    FILE,
     Standing,
     Tournament,
     TournamentConfig,
@@ -72,8 +71,21 @@ def latest(dataset: str, access: Access, request: gr.Request | None) -> Path | N
         known, waiting = read_tournament(folder), waiting_settings(folder)
         of = known.config.dataset if known else waiting and waiting.get("dataset")
         if of == dataset and access.owns(folder, request):
-            found.append(((folder / (FILE if known else WAITING)).stat().st_mtime, folder))
+            found.append((int(folder.name.rpartition("-")[2]), folder))  # of `numbered_folder`
     return max(found)[1] if found else None
+
+
+def check(access: Access, config: TournamentConfig) -> None:
+    """Check that the methods can learn from these images, and that a visitor may train them.
+
+    Raises:
+        UserError: they cannot, or the runs would take too much of the machine.
+    """
+    data = load_dataset(config.dataset)
+    for method in config.methods:
+        each = run_config(config, method, 1, 0, data)
+        check_data(each, data)
+        visitors.check_training(access, each)
 
 
 def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) -> Path:
@@ -82,11 +94,7 @@ def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) ->
     Raises:
         UserError: a method cannot learn from these images, the visitor has too many comparisons, or too many jobs wait.
     """
-    data = load_dataset(config.dataset)
-    for method in config.methods:
-        each = run_config(config, method, 1, 0, data)
-        check_data(each, data)
-        visitors.check_training(access, each)
+    check(access, config)
     visitors.check_comparisons(access, visitor, contests_dir())
     visitors.check_waiting(access, visitor, jobs.waiting)
     folder = new_contest(config.dataset)
@@ -284,11 +292,14 @@ def build(page: Page, look: gr.Dropdown) -> None:
         return follow(request, dataset, before)
 
     def resumed(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
-        access.check("train", request)
+        visitor = access.check("train", request)
         folder = latest(dataset, access, request)
         if folder:
             access.own(folder, request)
-            settings = {} if read_tournament(folder) else waiting_settings(folder) or {}
+            known = read_tournament(folder)
+            settings = {} if known else waiting_settings(folder) or {}
+            check(access, known.config if known else checked_config(settings))
+            visitors.check_waiting(access, visitor, jobs.waiting)
             jobs.enqueue(folder, settings, visitors.turn_s(access), "contest")
         return follow(request, dataset, before)
 

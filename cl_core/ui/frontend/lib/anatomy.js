@@ -33,7 +33,7 @@ export function anatomy(table, form) {
     parts.gradient.set(table.given.gradient);
     parts.logProbabilities.fill(0);
   }
-  const scales = { t, form, weights: form.sigma ? positiveWeights(table, form.sigma) : null };
+  const scales = { t, form, weights: form.sigma ? (table.weights ?? positiveWeights(table, form.sigma)) : null };
   for (let row = 0; row < rows; row++) {
     const { positives, negatives } = comparedCells(table, row);
     if (positives.length) parts.anchors += 1;
@@ -97,12 +97,14 @@ export function comparedCells({ columns, positive, negative }, row) {
  * @param {number} row
  * @param {number} column
  */
-export function termWithout({ columns, cosines, positive, negative }, form, row, column) {
+export function termWithout(table, form, row, column) {
+  const { columns, cosines, positive, negative } = table;
   const [start, end] = [row * columns, (row + 1) * columns];
   const others = negative.slice(start, end);
   others[column] = 0;
   const own = { rows: 1, columns, cosines: cosines.subarray(start, end), positive: positive.subarray(start, end) };
-  return anatomy({ ...own, negative: others }, form).terms[0];
+  const weights = form.sigma ? positiveWeights(table, form.sigma).subarray(start, end) : undefined; // of all rows
+  return anatomy({ ...own, negative: others, weights }, form).terms[0];
 }
 
 /**

@@ -125,3 +125,11 @@ test("what Python gives of dimensions is added up to the loss", () => {
   const parts = anatomy(square, { kind: "correlation", temperature: 1, log_z: 0, log_kq: 0, weight: 0.5 });
   assert.deepEqual([...parts.terms, parts.loss], [0.75, 0.125, 0.875]);
 });
+
+test("the cost of a negative keeps the weights of all positives", () => {
+  const base = { ...table(), positive: Uint8Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0) };
+  const weighted = { ...form("ratio", 1), sigma: 0.5 };
+  const [parts, without] = [anatomy(base, weighted), termWithout(base, weighted, 0, 1)];
+  const share = Math.exp(parts.logProbabilities[1]);
+  assert.ok(Math.abs(parts.terms[0] - without + Math.log1p(-share)) < 1e-12);
+});

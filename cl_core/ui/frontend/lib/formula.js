@@ -15,10 +15,10 @@ const SYMBOLS = {
   ratio: "ℓ_{i} = −log ( e^{sᵢₚ/t} / Σ_{n} e^{sᵢₙ/t} )",
   nce: "ℓ_{i} = −log σ( sᵢₚ/t − log Z − log kq ) − Σ_{n} log σ( −( sᵢₙ/t − log Z − log kq ) )",
   weighted: "ℓ_{i} = −w sᵢₚ/t + log Σ_{n} e^{sᵢₙ/t}",
-  hard: "ℓ_{i} = −log ( e^{sᵢₚ/t} / ( e^{sᵢₚ/t} + Ñ ) ),  Ñ = ( Σ_{n} wₙ e^{sᵢₙ/t} − M τ e^{sᵢₚ/t} ) / ( 1 − τ )",
+  hard: "ℓ_{i} = −log ( e^{sᵢₚ/t} / ( e^{sᵢₚ/t} + Ñ ) ),  Ñ = max( ( Σ_{n} wₙ e^{sᵢₙ/t} − M τ e^{sᵢₚ/t} ) / ( 1 − τ ), M e^{−1/t} )",
   sigmoid: "ℓ_{i} = −log σ( sᵢₚ/t + b ) − Σ_{n} log σ( −( sᵢₙ/t + b ) )",
   correlation: "ℓ_{i} = ( 1 − Cᵢᵢ )² + λ Σ_{j} Cᵢⱼ²",
-  covariance: "ℓ_{i} = ( λ · |zᵢ − z′ᵢ|² + μ · max(0, 1 − σᵢ) + ν Σ_{j} Cᵢⱼ² ) / D",
+  covariance: "ℓ_{i} = ( λ · |zᵢ − z′ᵢ|² + μ · max(0, 1 − σᵢ) + ν Σ_{j} ( Cᵢⱼ² + C′ᵢⱼ² ) ) / D",
   cosine: "ℓ_{i} = −cos( pᵢ, sg( zⱼ ) )",
 };
 
@@ -129,7 +129,7 @@ export function rowFormula({ table, parts, form, row, column, limit, strings }) 
     }
     default: {
       if (form.kind === "ratio" && form.sigma) {
-        const weight = (Math.log(negatives.reduce((total, j) => total + Math.exp(scaled(j)), 0)) - parts.terms[row]) / scaled(chosen);
+        const weight = -parts.gradient[start + chosen] * form.temperature;
         const pull = [sign("−"), number(formatNumber(weight)), sign("·"), term(chosen, `${cosine(chosen)}/${t}`, strings.cosine)];
         return [...pull, sign("+ log ("), ...sum(negatives), sign(")"), ...end];
       }
