@@ -40,6 +40,7 @@ VARIANTS = {name: {"method": name} for name in TRAINABLE} | {
     "moco-one-split": {"method": "moco", "batch_norm_splits": 1},
     "simclr-labels": {"method": "simclr", "exclude_false_negatives": True},
     "supcon-in": {"method": "supcon", "sup_con_form": "in"},
+    "vicreg": {"method": "vicreg", "lr": 0.01},  # its gradients are large
     "simclr-four-views": {"method": "simclr", "views": 4, "learn_temperature": True},
     "siglip-learned": {"method": "siglip", "learn_temperature": True},
     "dcl-weighted": {"method": "dcl", "decoupled_sigma": 0.5},

@@ -129,7 +129,7 @@ test("what Python gives of dimensions is added up to the loss", () => {
 test("the cost of a negative keeps the weights of all positives", () => {
   const base = { ...table(), positive: Uint8Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0) };
   const weighted = { ...form("ratio", 1), sigma: 0.5 };
-  const [parts, without] = [anatomy(base, weighted), termWithout(base, weighted, 0, 1)];
-  const share = Math.exp(parts.logProbabilities[1]);
-  assert.ok(Math.abs(parts.terms[0] - without + Math.log1p(-share)) < 1e-12);
+  const [parts, without] = [anatomy(base, weighted), termWithout(base, weighted, 1, 0)];
+  const share = Math.exp(parts.logProbabilities[4]);
+  assert.ok(Math.abs(parts.terms[1] - without + Math.log1p(-share)) < 1e-12);
 });
