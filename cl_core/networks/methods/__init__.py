@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from cl_core.networks.methods.barlow_twins import BarlowTwins
 from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Shard, StoredKeys
 from cl_core.networks.methods.byol import BYOL
 from cl_core.networks.methods.cross_entropy import CrossEntropy
-from cl_core.networks.methods.decoupled import Decoupled, HardNegatives
+from cl_core.networks.methods.dcl import DCL
+from cl_core.networks.methods.hcl import HCL
 from cl_core.networks.methods.memory_bank import InfoNCEBank, NCEBank
 from cl_core.networks.methods.moco import MoCo
 from cl_core.networks.methods.pretrained import Pretrained
-from cl_core.networks.methods.redundancy import BarlowTwins, VICReg
 from cl_core.networks.methods.siglip import SigLIP
 from cl_core.networks.methods.simclr import SimCLR
 from cl_core.networks.methods.simsiam import SimSiam
 from cl_core.networks.methods.sup_con import SupCon
+from cl_core.networks.methods.vicreg import VICReg
 
 METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
@@ -21,8 +23,8 @@ METHODS: dict[str, type[Method]] = {
     "byol": BYOL,
     "barlow-twins": BarlowTwins,
     "vicreg": VICReg,
-    "dcl": Decoupled,
-    "hcl": HardNegatives,
+    "dcl": DCL,
+    "hcl": HCL,
     "siglip": SigLIP,
     "moco": MoCo,
     "nce-bank": NCEBank,

@@ -316,3 +316,9 @@ def head_for(encoder: Encoder, settings: MethodSettings) -> nn.Sequential:
 def view_columns(count: int) -> tuple[list[ColumnKind], Tensor]:
     """Kinds and ids of the columns of a loss that compares views with views."""
     return ["view"] * count, torch.arange(count)
+
+
+def dimension_columns(z: Tensor) -> tuple[list[ColumnKind], Tensor]:
+    """Kinds and ids of the columns of a loss that compares dimensions."""
+    kinds: list[ColumnKind] = ["dimension"] * z.shape[1]
+    return kinds, torch.arange(z.shape[1])

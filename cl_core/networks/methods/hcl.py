@@ -1,4 +1,4 @@
-"""Methods that change the denominator of NT-Xent: DCL (Yeh et al. 2022), HCL (Robinson et al. 2021)."""
+"""HCL (Robinson et al. 2021): NT-Xent with reweighted negatives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import chance_level, hard_negative_nt_xent, info_nce_ratio, ratio_chance_level
-from cl_core.losses.anatomy import hard_negative_anatomy, info_nce_ratio_anatomy
+from cl_core.losses import chance_level, hard_negative_nt_xent
+from cl_core.losses.anatomy import hard_negative_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
@@ -23,32 +23,7 @@ from cl_core.networks.methods.base import (
 )
 
 
-class Decoupled(Method):
-    """DCL: the positive is left out of the denominator, so that small batches keep their gradient.
-
-    With `decoupled_sigma` above 0, DCLW: positives that differ much pull more.
-    """
-
-    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
-        super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
-        self.temperature = Temperature(settings)
-        self.sigma = settings.decoupled_sigma or None
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
-
-    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
-        z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
-        return MethodOutput(info_nce_ratio(z1, z2, self.temperature(self.shard), self.sigma), ratio_chance_level(len(labels)))
-
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
-        z1, z2 = z.chunk(2)
-        anatomy = info_nce_ratio_anatomy(z1, z2, self.temperature.value, self.sigma)
-        return Comparison(anatomy, *view_columns(len(z)), ratio_chance_level(len(labels)))
-
-
-class HardNegatives(Method):
+class HCL(Method):
     """HCL: harder negatives count more; a prior subtracts the share of false ones (debiased, Chuang et al. 2020)."""
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:

@@ -1,0 +1,48 @@
+"""DCL (Yeh et al. 2022): NT-Xent with the positive left out of the denominator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cl_core.losses import info_nce_ratio, ratio_chance_level
+from cl_core.losses.anatomy import info_nce_ratio_anatomy
+from cl_core.networks.encoders.base import Encoder
+from cl_core.networks.methods.base import (
+    Comparison,
+    DataShape,
+    Method,
+    MethodOutput,
+    MethodSettings,
+    StoredKeys,
+    Temperature,
+    head_for,
+    view_columns,
+)
+
+
+class DCL(Method):
+    """DCL: the positive is left out of the denominator, so that small batches keep their gradient.
+
+    With `decoupled_sigma` above 0, DCLW: positives that differ much pull more.
+    """
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = head_for(encoder, settings)
+        self.temperature = Temperature(settings)
+        self.sigma = settings.decoupled_sigma or None
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
+        z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
+        return MethodOutput(info_nce_ratio(z1, z2, self.temperature(self.shard), self.sigma), ratio_chance_level(len(labels)))
+
+    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+        z1, z2 = z.chunk(2)
+        anatomy = info_nce_ratio_anatomy(z1, z2, self.temperature.value, self.sigma)
+        return Comparison(anatomy, *view_columns(len(z)), ratio_chance_level(len(labels)))
