@@ -93,8 +93,8 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
         ),
         (["train", "--run", "r", "--dataset", "iris"], "dataset: iris is a table, choose a set of images"),
         (
-            ["train", "--run", "r", "--method", "byol"],
-            "supcon, cross-entropy, but it was 'byol'.",
+            ["train", "--run", "r", "--method", "dino"],
+            "supcon, cross-entropy, but it was 'dino'.",
         ),
         (["train", "--run", "r", "--lr", "-1"], "lr: input should be greater than 0, but it was '-1'."),
         (["train", "--run", "r", "--image-size", "2"], "image_size: must be 0 or at least 8, but it was '2'."),
