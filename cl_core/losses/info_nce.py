@@ -76,15 +76,7 @@ def info_nce_views(z: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
         raise ValueError(f"views need the shape (V, N, D) with V >= 2 and N >= 1, not {tuple(z.shape)}")
     count, images = z.shape[0], z.shape[1]
     rows = unit_rows(z.flatten(0, 1))
-    image = torch.arange(images, device=z.device).repeat(count)
-    if blockwise_pays(len(rows)):
-
-        def of_one_image(left: slice, right: slice) -> Tensor:
-            return image[left, None] == image[None, right]
-
-        rest = pair_logsumexp(rows, temperature, of_one_image)
-    else:
-        rest = masked(rows @ rows.T / temperature, image[:, None] == image[None]).logsumexp(1)
+    rest = _log_negatives(rows, images, temperature)
     # The pairs of each image, (N, V, V), and log(exp(positive) + exp(rest)): each one's denominator, in log space.
     of_image = rows.view(count, images, -1).transpose(0, 1)
     scaled = of_image @ of_image.mT / temperature
@@ -121,16 +113,24 @@ def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, si
     cosines = (first * second).sum(1)
     weights = 1.0 if sigma is None else decoupled_weights(cosines, sigma)
     positive = weights * cosines / temperature
-    z = torch.cat([first, second])
-    if blockwise_pays(len(z)):
-        image = torch.arange(pairs, device=z.device).repeat(2)
+    return (_log_negatives(torch.cat([first, second]), pairs, temperature) - positive.repeat(2)).mean()
 
-        def of_one_image(rows: slice, columns: slice) -> Tensor:
-            return image[rows, None] == image[None, columns]
 
-        return (pair_logsumexp(z, temperature, of_one_image) - positive.repeat(2)).mean()
-    same = self_pairs(pairs, z.device).repeat(2, 2)
-    return (masked(z @ z.T / temperature, same).logsumexp(1) - positive.repeat(2)).mean()
+def _log_negatives(rows: Tensor, images: int, temperature: float | Tensor) -> Tensor:
+    """log of the sum of exp(cosine / temperature) over the views of other images, (M,); -inf with one image.
+
+    Args:
+        rows: (M, D) of length 1, the first views of all images, then the second ones, and so on.
+    """
+    image = torch.arange(images, device=rows.device).repeat(len(rows) // images)
+
+    def of_one_image(left: slice, right: slice) -> Tensor:
+        return image[left, None] == image[None, right]
+
+    if blockwise_pays(len(rows)):
+        return pair_logsumexp(rows, temperature, of_one_image)
+    everything = slice(0, len(rows))
+    return masked(rows @ rows.T / temperature, of_one_image(everything, everything)).logsumexp(1)
 
 
 def decoupled_weights(cosines: Tensor, sigma: float = 0.5) -> Tensor:

@@ -1,4 +1,4 @@
-"""The queue of jobs: their order, what is kept of those that wait, and what is told of those that failed."""
+"""The queue of jobs: their order, the settings of those that wait, and the errors of those that failed."""
 
 from __future__ import annotations
 

@@ -47,8 +47,13 @@ def small_resnet(image_size: int, statistics: Statistics) -> Encoder:
     for width in widths:
         layers += [BasicBlock(inputs, width, 2), BasicBlock(width, width, 1)]
         inputs = width
-    dim = inputs * pooled**2
-    layers += [nn.AdaptiveAvgPool2d(pooled), nn.Flatten(), nn.BatchNorm1d(dim, affine=False)]
+    return _pooled(layers, inputs, pooled, statistics)
+
+
+def _pooled(layers: list[nn.Module], channels: int, side: int, statistics: Statistics) -> Encoder:
+    """An encoder whose last map is pooled to side x side and normalized without parameters."""
+    dim = channels * side**2
+    layers += [nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.BatchNorm1d(dim, affine=False)]
     return Encoder(nn.Sequential(*layers), dim, statistics)
 
 
@@ -66,9 +71,7 @@ def fast_resnet(image_size: int, statistics: Statistics) -> Encoder:
     for width in widths:
         layers.append(BasicBlock(inputs, width, 2))
         inputs = width
-    dim = inputs * pooled**2
-    layers += [nn.AdaptiveAvgPool2d(pooled), nn.Flatten(), nn.BatchNorm1d(dim, affine=False)]
-    return Encoder(nn.Sequential(*layers), dim, statistics)
+    return _pooled(layers, inputs, pooled, statistics)
 
 
 class VisionTransformer(nn.Module):

@@ -13,16 +13,15 @@ from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     dimension_columns,
-    head_for,
 )
 
 
-class BarlowTwins(Method):
+class BarlowTwins(HeadMethod):
     """The two views' dimensions shall agree pairwise, and different dimensions shall be unrelated."""
 
     has_temperature = False
@@ -30,11 +29,7 @@ class BarlowTwins(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.redundancy_weight = settings.redundancy_weight
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # Each view has its own batch statistics, as in the paper's code.

@@ -252,9 +252,8 @@ class Method(nn.Module, ABC):
         keep_output(first, norm, whitening.mean, inverse)
 
     def feature_layers(self) -> tuple[nn.Linear, nn.Module | None]:
-        """The layer that reads the features, and the normalization after it, if there is one."""
-        first, norm = cast("nn.Sequential", self.head)[:2]
-        return cast("nn.Linear", first), norm
+        """The layer that reads the features, and the normalization after it, if there is one; needed by `whiten`."""
+        raise NotImplementedError
 
     @property
     def loss_temperature(self) -> float | None:
@@ -279,6 +278,23 @@ class Method(nn.Module, ABC):
         missing = [name for name in missing if not name.startswith(self.training_only)]
         if missing or unexpected:
             raise RuntimeError(f"missing {missing}, unexpected {unexpected}")
+
+
+class HeadMethod(Method):
+    """A method whose embeddings are those of a projection head."""
+
+    def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
+        super().__init__(encoder, settings, data)
+        self.head = projection_head(
+            encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm
+        )
+
+    def project(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+    def feature_layers(self) -> tuple[nn.Linear, nn.Module | None]:
+        first, norm = self.head[:2]
+        return cast("nn.Linear", first), norm
 
 
 class Temperature(nn.Module):
@@ -306,11 +322,6 @@ class Temperature(nn.Module):
     def value(self) -> float:
         with torch.no_grad():
             return float(self(Shard()))
-
-
-def head_for(encoder: Encoder, settings: MethodSettings) -> nn.Sequential:
-    """Projection head with the widths of the settings."""
-    return projection_head(encoder.dim, settings.projection_hidden, settings.projection_dim, settings.projection_last_norm)
 
 
 def view_columns(count: int) -> tuple[list[ColumnKind], Tensor]:

@@ -16,16 +16,15 @@ from cl_core.networks.heads import predictor
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
-    head_for,
     view_columns,
 )
 
 
-class BYOL(Method):
+class BYOL(HeadMethod):
     """Negative cosine between prediction and target, both ways. The paper's symmetric loss is 4 + 4 times it."""
 
     has_temperature = False
@@ -34,7 +33,6 @@ class BYOL(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.predictor = predictor(settings.projection_dim, settings.predictor_hidden)
         self.target_encoder, self.target_head = copy.deepcopy(self.encoder), copy.deepcopy(self.head)
         for parameter in self._target_parameters():
@@ -43,9 +41,6 @@ class BYOL(Method):
 
     def _target_parameters(self) -> list[nn.Parameter]:
         return [*self.target_encoder.parameters(), *self.target_head.parameters()]
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # Each view has its own batch statistics, as in the paper's code.

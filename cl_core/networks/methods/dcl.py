@@ -13,17 +13,16 @@ from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     Temperature,
-    head_for,
     view_columns,
 )
 
 
-class DCL(Method):
+class DCL(HeadMethod):
     """DCL: the positive is left out of the denominator, so that small batches keep their gradient.
 
     With `decoupled_sigma` above 0, DCLW: positives that differ much pull more.
@@ -31,12 +30,8 @@ class DCL(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.temperature = Temperature(settings)
         self.sigma = settings.decoupled_sigma or None
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))

@@ -13,27 +13,22 @@ from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     Temperature,
-    head_for,
     view_columns,
 )
 
 
-class HCL(Method):
+class HCL(HeadMethod):
     """HCL: harder negatives count more; a prior subtracts the share of false ones (debiased, Chuang et al. 2020)."""
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.temperature = Temperature(settings)
         self.hardness, self.prior = settings.hardness, settings.negative_prior
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))

@@ -26,11 +26,10 @@ from cl_core.networks.methods.base import (
     ColumnKind,
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
-    head_for,
 )
 
 LOG_Z_MOMENTUM = 0.9
@@ -60,22 +59,18 @@ class MemoryBank(nn.Module):
         self.keys[instances] = F.normalize(self.momentum * self.keys[instances] + (1 - self.momentum) * fresh, dim=1)
 
 
-class BankMethod(Method):
+class BankMethod(HeadMethod):
     """Base class: one view of each image is compared with its stored key and with randomly drawn keys."""
 
     views = 1
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.bank = MemoryBank(data.instances, settings.projection_dim, settings.bank_momentum)
         self.temperature = settings.temperature
         self.negatives = min(settings.negatives, max(1, data.instances - 1))
         self._batch: tuple[Tensor, Tensor] | None = None
         self._keys_saved = True
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def _query(self, views: Sequence[Tensor], instances: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         z = self.shard.gather(self.queries_of(views))

@@ -16,15 +16,14 @@ from cl_core.networks.methods.base import (
     ColumnKind,
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
-    head_for,
 )
 
 
-class MoCo(Method):
+class MoCo(HeadMethod):
     """Queries come from the trained encoder, keys from its moving average; the queue holds the negatives.
 
     Both encoders process the batch in parts, and those of the keys are shuffled, so that batch statistics do not leak
@@ -39,7 +38,6 @@ class MoCo(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.key_encoder, self.key_head = copy.deepcopy(self.encoder), copy.deepcopy(self.head)
         for parameter in self._key_parameters():
             parameter.requires_grad_(False)
@@ -53,9 +51,6 @@ class MoCo(Method):
 
     def _key_parameters(self) -> list[nn.Parameter]:
         return [*self.key_encoder.parameters(), *self.key_head.parameters()]
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def _in_parts(self, encoder: nn.Module, head: nn.Module, views: Tensor) -> Tensor:
         """Encode the batch in parts, each with its own batch statistics."""

@@ -15,16 +15,15 @@ from cl_core.networks.methods.base import (
     ColumnKind,
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     Temperature,
-    head_for,
 )
 
 
-class SigLIP(Method):
+class SigLIP(HeadMethod):
     """First views against second views. The bias is always learned, the temperature on request.
 
     The bias begins at -log(batch size), the logit of a positive among so many pairs; the paper's -10 is for batches of 32,768.
@@ -32,12 +31,8 @@ class SigLIP(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.temperature = Temperature(settings)
         self.bias = nn.Parameter(torch.tensor(-math.log(settings.batch_size)))
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))

@@ -13,17 +13,16 @@ from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     Temperature,
-    head_for,
     view_columns,
 )
 
 
-class SimCLR(Method):
+class SimCLR(HeadMethod):
     """NT-Xent over two views; with more, each view is the anchor of all others of its image.
 
     `exclude_false_negatives` excludes views of the same class from the negatives of two views (needs labels).
@@ -33,7 +32,6 @@ class SimCLR(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.temperature = Temperature(settings)
         self.view_total = self.view_count(settings)
         self.exclude_false_negatives = settings.exclude_false_negatives
@@ -41,9 +39,6 @@ class SimCLR(Method):
     @staticmethod
     def uses_labels(settings: MethodSettings) -> bool:
         return settings.exclude_false_negatives
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def _mask_labels(self, labels: Tensor) -> Tensor | None:
         return labels if self.exclude_false_negatives else None

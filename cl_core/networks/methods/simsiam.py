@@ -15,16 +15,15 @@ from cl_core.networks.heads import predictor
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
-    head_for,
     view_columns,
 )
 
 
-class SimSiam(Method):
+class SimSiam(HeadMethod):
     """Negative cosine between prediction and projection. Without `stop_gradient` or `predictor` it collapses."""
 
     has_temperature = False
@@ -33,12 +32,8 @@ class SimSiam(Method):
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         dim = settings.projection_dim
-        self.head = head_for(encoder, settings)
         self.predictor: nn.Module = predictor(dim, settings.predictor_hidden) if settings.predictor else nn.Identity()
         self.stop_gradient = settings.stop_gradient
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         # Each view has its own batch statistics, as in the paper.

@@ -14,24 +14,22 @@ from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     Temperature,
-    head_for,
     view_columns,
 )
 
 
-class SupCon(Method):
+class SupCon(HeadMethod):
     """Supervised contrastive loss over two or more views."""
 
     takes_views = True
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.temperature = Temperature(settings)
         self.view_total = self.view_count(settings)
         self.form = settings.sup_con_form
@@ -39,9 +37,6 @@ class SupCon(Method):
     @staticmethod
     def uses_labels(settings: MethodSettings) -> bool:
         return True
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def _chance(self, labels: Tensor) -> float:
         """Loss of identical embeddings: log(M - 1), minus the mean log of the number of positives in the form `in-sum`.

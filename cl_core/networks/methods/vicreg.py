@@ -13,16 +13,15 @@ from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     Comparison,
     DataShape,
-    Method,
+    HeadMethod,
     MethodOutput,
     MethodSettings,
     StoredKeys,
     dimension_columns,
-    head_for,
 )
 
 
-class VICReg(Method):
+class VICReg(HeadMethod):
     """Views agree (invariance), each dimension varies (variance), and no two vary together (covariance)."""
 
     has_temperature = False
@@ -30,11 +29,7 @@ class VICReg(Method):
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
-        self.head = head_for(encoder, settings)
         self.weights = VICRegWeights(settings.invariance_weight, settings.variance_weight, settings.covariance_weight)
-
-    def project(self, features: Tensor) -> Tensor:
-        return self.head(features)
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = (self.shard.gather(self.project(self.encoder(view))) for view in views)
