@@ -6,29 +6,21 @@ batch; this kernel passes once. Numba compiles it at first use.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
-from cl_core.system.paths import cache_dir
+from cl_core.system.compiled import compiled
 
 if TYPE_CHECKING:
     from cl_core.augment.record import ViewRecord
 
 F = np.float32
 RED, GREEN, BLUE = F(0.2989), F(0.587), F(0.114)
-if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):  # type: ignore[attr-defined]
-    # The default cache directory is beside this file; numba raises an error if it is not writable.
-    numba.config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
-compiled = njit(cache=True, nogil=True, fastmath=True)
 
 
 @compiled

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import lzma
 import re
 import unicodedata
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +22,8 @@ from cl_core.words.vocabulary import Vocabulary
 
 SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
 EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
-READ_AT_ONCE = 2**24  # bytes
+READ_AT_ONCE = 2**20  # bytes
+LONGEST_SENTENCE = 10_000  # words, as in gensim
 
 Sentences = list[list[str]]
 
@@ -56,7 +59,33 @@ def tokenize(text: str) -> list[str]:
 
 def split_sentences(text: str) -> Sentences:
     """The words of each sentence; sentences without words are left out."""
-    return [words for part in SENTENCE_END.split(text) if (words := tokenize(part))]
+    return list(read_sentences([text]))
+
+
+def read_sentences(parts: Iterable[str]) -> Iterator[list[str]]:
+    """The words of each sentence of a text that is given part by part; the memory needed does not grow with its length.
+
+    Sentences without words are left out. One of more than `LONGEST_SENTENCE` words, as in a text without punctuation, is cut.
+    """
+    words: list[str] = []  # of the sentence that is not complete
+    rest = ""
+    for part in parts:
+        *complete, rest = SENTENCE_END.split(rest + part)
+        for sentence in complete:
+            yield from _cut(words + tokenize(sentence))
+            words = []
+        # Words end at white space, which stays: it may be the beginning of an empty line.
+        end = len(rest[: max(rest.rstrip().rfind(" "), rest.rstrip().rfind("\n"), 0)].rstrip())
+        words += tokenize(rest[:end])
+        rest = rest[end:]
+        if len(words) >= LONGEST_SENTENCE:
+            *full, words = _cut(words)
+            yield from full
+    yield from _cut(words + tokenize(rest))
+
+
+def _cut(words: list[str]) -> list[list[str]]:
+    return [words[start : start + LONGEST_SENTENCE] for start in range(0, len(words), LONGEST_SENTENCE)]
 
 
 def wordnet() -> Sentences:
@@ -78,26 +107,22 @@ def synthetic(count: int, length: int, seed: int) -> Sentences:
     return [[f"word{rank}" for rank in (drawn + 1).tolist()]]
 
 
-def read_text(path: Path) -> str:
-    """The content of a UTF-8 text file.
+def read_parts(path: Path) -> Iterator[bytes]:
+    """The content of a file, `READ_AT_ONCE` bytes at a time.
 
     Raises:
-        UserError: the file cannot be read or is not a text.
+        UserError: the file cannot be read.
     """
-    parts = []
     try:
         with path.open("rb") as file:
             while part := file.read(READ_AT_ONCE):
-                parts.append(part)
-                if b"\0" in part:  # such as /dev/zero, which never ends
-                    break
+                yield part
     except OSError as error:
         raise UserError("words.unreadable", path=quoted(path), reason=quoted(error.strerror)) from None
-    return decode_text(b"".join(parts), quoted(path))
 
 
-def decode_text(content: bytes, name: str) -> str:
-    """Decode UTF-8.
+def decode(parts: Iterable[bytes], name: str) -> Iterator[str]:
+    """Decode UTF-8 part by part.
 
     Args:
         name: of the source, for the message.
@@ -105,35 +130,53 @@ def decode_text(content: bytes, name: str) -> str:
     Raises:
         UserError: the content is not UTF-8.
     """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
     try:
-        if b"\0" not in content:
-            return content.decode("utf-8-sig")
+        for part in parts:
+            if b"\0" in part:  # such as /dev/zero, which never ends
+                raise UserError("words.not_utf8", name=name)
+            yield decoder.decode(part)
+        yield decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        pass
-    raise UserError("words.not_utf8", name=name)
+        raise UserError("words.not_utf8", name=name) from None
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 text file.
+
+    Raises:
+        UserError: the file cannot be read or is not a text.
+    """
+    return "".join(decode(read_parts(path), quoted(path)))
 
 
 def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size: int, max_words: int) -> Corpus:
-    """Build the vocabulary and encode the text.
+    """Build the vocabulary and encode the text, which is read once and takes 4 bytes a word.
 
     Rare words are removed before pairs are made, as in word2vec, so that their neighbors become adjacent.
 
     Raises:
         UserError: the text is empty, has more than `max_words` words, or fewer than two frequent enough words.
     """
-    texts = list(sentences)
-    total = sum(map(len, texts))
-    if total == 0:
+    numbers: dict[str, int] = {}
+    ids, lengths = array("i"), array("i")
+    for words in sentences:
+        ids.extend([numbers.setdefault(word, len(numbers)) for word in words])
+        lengths.append(len(words))
+        if len(ids) > max_words:
+            raise UserError("words.too_long", most=f"{max_words:,}")
+    if len(ids) == 0:
         raise UserError("words.no_words")
-    if total > max_words:
-        raise UserError("words.too_long", total=f"{total:,}", most=f"{max_words:,}")
-    vocabulary = Vocabulary.count(chain.from_iterable(texts), min_count, vocabulary_size)
+    read = np.frombuffer(ids, np.int32)
+    vocabulary = Vocabulary.most_frequent(dict(zip(numbers, np.bincount(read).tolist(), strict=True)), min_count, vocabulary_size)
     if len(vocabulary) == 0:
         raise UserError("words.no_frequent_word", min_count=min_count)
     if len(vocabulary) == 1:
         raise UserError("words.one_frequent_word", min_count=min_count)
-    index = vocabulary.index
-    encoded = [[index[word] for word in words if word in index] for words in texts]
-    lengths = torch.tensor([len(words) for words in encoded], dtype=torch.int32)
-    ids = torch.tensor(list(chain.from_iterable(encoded)), dtype=torch.int32)
-    return Corpus(vocabulary, ids, lengths[lengths > 0], total)
+    renumbered = np.full(len(numbers), -1, np.int32)
+    renumbered[[numbers[word] for word in vocabulary.words]] = np.arange(len(vocabulary))
+    encoded = renumbered[read]
+    kept = encoded >= 0
+    sentence = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    left = np.bincount(sentence[kept], minlength=len(lengths)).astype(np.int32)
+    return Corpus(vocabulary, torch.from_numpy(encoded[kept]), torch.from_numpy(left[left > 0]), len(read))

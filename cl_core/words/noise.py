@@ -11,7 +11,12 @@ REDRAWS = 50
 
 
 class AliasTable:
-    """Draws from a discrete distribution by two lookups (Walker 1977, built as by Vose 1991)."""
+    """Draws from a discrete distribution by two lookups (Walker 1977, built as by Vose 1991).
+
+    Attributes:
+        accept: (V,) float32, probability that a drawn column stands for itself.
+        alias: (V,) int64, the item that it stands for otherwise.
+    """
 
     def __init__(self, probabilities: Tensor, device: torch.device | None = None) -> None:
         """
@@ -31,15 +36,15 @@ class AliasTable:
             scaled[high] -= 1 - scaled[low]
             if scaled[high] < 1:
                 small.append(large.pop())
-        self._accept = torch.tensor(accept, dtype=torch.float32, device=device)
-        self._alias = torch.tensor(alias, device=device)
+        self.accept = torch.tensor(accept, dtype=torch.float32, device=device)
+        self.alias = torch.tensor(alias, device=device)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """(count,) int64, independent draws."""
-        device = self._accept.device
-        column = torch.randint(len(self._accept), (count,), generator=generator, device=device)
-        accepted = torch.rand(count, generator=generator, device=device) < self._accept[column]
-        return torch.where(accepted, column, self._alias[column])
+        device = self.accept.device
+        column = torch.randint(len(self.accept), (count,), generator=generator, device=device)
+        accepted = torch.rand(count, generator=generator, device=device) < self.accept[column]
+        return torch.where(accepted, column, self.alias[column])
 
 
 def draw_noise(table: AliasTable, pairs: Pairs, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from cl_core.words.corpus import Corpus
+
+READ_AT_ONCE = 1_000_000  # words
+Span = tuple[int, int]  # the first word and one past the last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +20,9 @@ class Stream:
     """The M words of one epoch, in order.
 
     Attributes:
-        ids: (M,) int64, word indices.
-        sentence: (M,) int64, sentence indices, ascending.
-        windows: (M,) int64, number of context words on each side.
+        ids: (M,) int32, word indices.
+        sentence: (M,) int32, sentence indices, ascending.
+        windows: (M,) uint8, number of context words on each side.
     """
 
     ids: Tensor
@@ -68,17 +72,22 @@ def read_epoch(corpus: Corpus, keep_prob: Tensor, window: int, dynamic: bool, ge
     device = generator.device
     lengths = corpus.lengths.to(device, torch.long)
     order = torch.randperm(len(lengths), generator=generator, device=device)
-    starts = lengths.cumsum(0) - lengths
-    shuffled = lengths[order]
-    shift = starts[order] - (shuffled.cumsum(0) - shuffled)
-    ids = corpus.ids.to(device)[torch.arange(len(corpus.ids), device=device) + shift.repeat_interleave(shuffled)].long()
-    sentence = torch.arange(len(order), device=device).repeat_interleave(shuffled)
-    kept = torch.rand(len(ids), generator=generator, device=device) < keep_prob[ids]
-    ids, sentence = ids[kept], sentence[kept]
-    if dynamic:
-        windows = torch.randint(1, window + 1, (len(ids),), generator=generator, device=device)
-    else:
-        windows = torch.full_like(ids, window)
+    starts, lengths = (lengths.cumsum(0) - lengths)[order], lengths[order]
+    ends = lengths.cumsum(0)
+    edges = torch.searchsorted(ends, torch.arange(0, len(corpus.ids), READ_AT_ONCE, device=device)).unique().tolist()
+    parts = []
+    for first, last in pairwise([*edges, len(order)]):  # whole sentences, so that memory stays small
+        of_word = torch.arange(first, last, device=device).repeat_interleave(lengths[first:last])
+        position = torch.arange(len(of_word), device=device) + (ends[first] - lengths[first])
+        text = (position - (ends - lengths - starts)[of_word]).to(corpus.ids.device)
+        ids = corpus.ids[text].to(device)
+        kept = torch.rand(len(ids), generator=generator, device=device) < keep_prob[ids]
+        ids, sentence = ids[kept], of_word[kept].int()
+        windows = torch.full_like(ids, window, dtype=torch.uint8)
+        if dynamic:
+            windows = torch.randint(1, window + 1, (len(ids),), generator=generator, device=device, dtype=torch.uint8)
+        parts.append((ids, sentence, windows))
+    ids, sentence, windows = (torch.cat(values) for values in zip(*parts, strict=True))
     return Stream(ids, sentence, windows)
 
 
@@ -91,12 +100,12 @@ def pairs(stream: Stream, start: int, stop: int, window: int) -> Pairs:
     device = stream.ids.device
     offsets = torch.cat([torch.arange(-window, 0, device=device), torch.arange(1, window + 1, device=device)])
     other = torch.arange(start, stop, device=device)[:, None] + offsets
-    valid = (offsets.abs() <= stream.windows[start:stop, None]) & (other >= 0) & (other < len(stream))
+    valid = (offsets.abs() <= stream.windows[start:stop, None].long()) & (other >= 0) & (other < len(stream))
     other = other.clamp(0, max(0, len(stream) - 1))
     valid &= stream.sentence[other] == stream.sentence[start:stop, None]
     sizes = valid.sum(1)
     has_pairs = sizes > 0
-    return Pairs(stream.ids[start:stop][has_pairs], sizes[has_pairs], stream.ids[other[valid]])
+    return Pairs(stream.ids[start:stop][has_pairs].long(), sizes[has_pairs], stream.ids[other[valid]].long())
 
 
 def count_pairs(stream: Stream, window: int, chunk: int = 100_000) -> int:

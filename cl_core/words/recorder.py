@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cl_core.errors import quoted
 from cl_core.runs.config import RunState
 from cl_core.text import text
 from cl_core.training.recorder import Recorder, begin
 from cl_core.words.config import WordConfig
-from cl_core.words.corpus import Corpus, Sentences, build_corpus, decode_text, read_text, split_sentences, synthetic, wordnet
+from cl_core.words.corpus import Corpus, build_corpus, decode, read_parts, read_sentences, synthetic, wordnet
 from cl_core.words.evaluation import log_partition_over_contexts
 from cl_core.words.folder import WordFolder, WordRecord
 from cl_core.words.training import Event, WordsLogged, WordTraining
@@ -51,15 +53,20 @@ class WordRecorder(Recorder[Event, WordRecord]):
         self.record.metrics["log_z"] = dataclasses.asdict(log_partition_over_contexts(vectors, counts))
 
 
-def read_sentences(config: WordConfig, pasted: str | None = None) -> Sentences:
-    """The sentences of `config.text`; for `-` those of `pasted`, or of standard input."""
+def sentences_of(config: WordConfig, pasted: str | None = None) -> Iterable[list[str]]:
+    """The sentences of `config.text`; for `-` those of `pasted`, or of standard input.
+
+    Raises:
+        UserError: while reading, if a file cannot be read or is not a text.
+    """
     if config.text == "wordnet":
         return wordnet()
     if config.text == "synthetic":
         return synthetic(config.synthetic_vocabulary, config.synthetic_length, config.seed)
     if config.text == STANDARD_INPUT:
-        return split_sentences(decode_text(sys.stdin.buffer.read(), text("words.standard_input")) if pasted is None else pasted)
-    return split_sentences(read_text(Path(config.text)))
+        return read_sentences(decode(sys.stdin.buffer, text("words.standard_input")) if pasted is None else [pasted])
+    path = Path(config.text)
+    return read_sentences(decode(read_parts(path), quoted(path)))
 
 
 def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: str | None = None) -> WordRecorder | None:
@@ -81,6 +88,6 @@ def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: st
     if resume or folder.exists():
         corpus = folder.read_corpus()
     else:
-        sentences = read_sentences(config, pasted)
+        sentences = sentences_of(config, pasted)
         corpus = build_corpus(sentences, config.min_count, config.vocabulary_size, config.max_words)
     return WordRecorder(folder, config, corpus, device, resume)

@@ -16,19 +16,20 @@ import torch
 from torch import Tensor
 
 from cl_core.errors import UserError
-from cl_core.losses import nce_terms
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.training.optimizers import Plateau
-from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
+from cl_core.training.randomness import EPOCH_STREAM, seeded_generator
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus
-from cl_core.words.model import gradients, init_vectors, scores
-from cl_core.words.noise import AliasTable, draw_noise
-from cl_core.words.optimizers import build_word_optimizer, clip
-from cl_core.words.pairs import Pairs, Stream, count_pairs, pairs, read_epoch
+from cl_core.words.model import WordVectors, init_vectors
+from cl_core.words.noise import AliasTable
+from cl_core.words.optimizers import WordOptimizer, build_word_optimizer
+from cl_core.words.pairs import Span, Stream, count_pairs, read_epoch
+from cl_core.words.step import Step, TorchStep
 from cl_core.words.vocabulary import keep_probability, noise_distribution
 
 LOG_LINES = 500  # the most points a curve gets
+COPY_EVERY_S = 1.0  # seconds between copies of a good state, to return to where a run diverges
 SMALLEST_BATCH, LARGEST_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_size 0 chooses between
 
 
@@ -70,6 +71,15 @@ def check_words(config: WordConfig, corpus: Corpus) -> None:
         raise UserError("words.few_words", noise_words=config.noise_words, words=len(corpus.vocabulary))
 
 
+def build_step(config: WordConfig, vectors: WordVectors, noise: AliasTable, log_kq: Tensor, optimizer: WordOptimizer) -> Step:
+    """The fastest step for these settings and this device."""
+    if log_kq.device.type == "cpu" and config.optimizer == "sgd" and config.clip_norm == 0:
+        from cl_core.words.kernel import CompiledStep  # numba takes a second to import
+
+        return CompiledStep(config, vectors, noise, log_kq)
+    return TorchStep(config, vectors, noise, log_kq, optimizer)
+
+
 class WordTraining:
     """One training of word vectors. `events()` moves it forward.
 
@@ -85,8 +95,8 @@ class WordTraining:
         self.optimizer = build_word_optimizer(config, self.vectors)
         self.plateau = Plateau(config.plateau_patience, config.plateau_factor)
         self._keep = keep_probability(counts, config.subsample).to(device)
-        self._noise = AliasTable(noise_distribution(counts, config.noise_power), device)
-        self._log_kq = log_kq(config, counts).to(device)
+        noise = AliasTable(noise_distribution(counts, config.noise_power), device)
+        self._update = build_step(config, self.vectors, noise, log_kq(config, counts).to(device), self.optimizer)
         self._stream, self._stream_epoch = self._read(0), 0
         count = count_pairs(self._stream, config.window)
         if count == 0:
@@ -95,11 +105,11 @@ class WordTraining:
         self.steps_per_epoch = math.ceil(count / batch)
         self.total = self.steps_per_epoch * config.epochs
         self.step = 0
-        # Positive loss, negative loss, positives and noise words told right, noise words, pairs.
+        # Positive and negative loss, positives and noise words classified correctly, noise words, pairs.
         exact = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
         self._sums = torch.zeros(6, dtype=exact, device=device)
         self._epoch_sums = torch.zeros_like(self._sums)
-        self._good: State = self._copy()
+        self._good = self._copy()
 
     @property
     def epoch(self) -> float:
@@ -109,14 +119,6 @@ class WordTraining:
         generator = seeded_generator(self.device, self.config.seed, EPOCH_STREAM, epoch)
         return read_epoch(self.corpus, self._keep, self.config.window, self.config.dynamic_window, generator)
 
-    def _batch(self) -> Pairs:
-        epoch, position = divmod(self.step, self.steps_per_epoch)
-        if epoch != self._stream_epoch:
-            self._stream, self._stream_epoch = self._read(epoch), epoch
-        start, stop = (i * len(self._stream) // self.steps_per_epoch for i in (position, position + 1))
-        drawn = pairs(self._stream, start, stop, self.config.window)
-        return drawn if self.config.shared_noise else drawn.ungrouped()
-
     def learning_rate(self) -> float:
         fraction = max(1e-4, 1 - self.step / self.total) if self.config.schedule == "linear" else 1.0
         return self.config.lr * fraction * self.plateau.factor
@@ -125,7 +127,7 @@ class WordTraining:
         """Train from the present step to the end.
 
         Raises:
-            DivergedError: the loss is no longer a number; the state is that of the last line of the curve.
+            DivergedError: the loss is no longer a number; the state is one of at most a few seconds before.
         """
         log_every = max(1, math.ceil(self.total / LOG_LINES))
         clock, since = time.perf_counter(), self.step
@@ -142,26 +144,18 @@ class WordTraining:
                 clock, since = time.perf_counter(), self.step
             yield StepDone(self.step)
 
+    def _span(self, position: int) -> Span:
+        """The words of the epoch's stream that are the centers of its step `position`."""
+        start, stop = (i * len(self._stream) // self.steps_per_epoch for i in (position, position + 1))
+        return start, stop
+
     def _step(self, lr: float) -> None:
-        batch = self._batch()
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        if epoch != self._stream_epoch:
+            self._stream, self._stream_epoch = self._read(epoch), epoch
         self.step += 1
-        if len(batch) == 0:  # the words of this step stand alone in their sentences
-            return
-        generator = seeded_generator(self.device, self.config.seed, STEP_STREAM, self.step)
-        noise, left_out = draw_noise(self._noise, batch, self.config.noise_words, generator)
-        data, against = (value.requires_grad_() for value in scores(self.vectors, batch, noise))
-        noise_scores, data_log_kq = against[batch.owner], self._log_kq[batch.contexts]
-        noise_log_kq = self._log_kq[noise][batch.owner]
-        positive, negative = nce_terms(data, noise_scores, data_log_kq, noise_log_kq, left_out)
-        loss = (positive.sum() + negative.sum()) / len(batch)
-        found = gradients(self.vectors, batch, noise, *torch.autograd.grad(loss, (data, against)))
-        trained = found if self.config.bias else found[:2]
-        self.optimizer.step(clip(trained, self.config.clip_norm), lr, len(batch))
-        with torch.no_grad():
-            hits, rejected = data > data_log_kq, (noise_scores <= noise_log_kq) & ~left_out
-            losses = torch.stack([positive.sum(), negative.sum()]).to(self._sums.dtype)
-            counts = torch.stack([hits.sum(), rejected.sum(), (~left_out).sum()]).to(self._sums.dtype)
-            sums = torch.cat([losses, counts, counts.new_tensor([len(batch)])])
+        following = self._span(position + 1) if position + 1 < self.steps_per_epoch else None
+        sums = self._update(self._stream, self._span(position), self.step, lr, following)
         self._sums += sums
         self._epoch_sums += sums
 
@@ -180,7 +174,8 @@ class WordTraining:
                 peak=f"{self.config.lr:g}",
             )
         self._sums.zero_()
-        self._good = self._copy()
+        if time.perf_counter() - self._good_since > COPY_EVERY_S:
+            self._good = self._copy()
         count = max(count, 1)
         parts = positive / count, negative / count
         return sum(parts), *parts, (hits + rejected) / max(1, count + noise), hits / count
@@ -192,6 +187,7 @@ class WordTraining:
         self._epoch_sums.zero_()
 
     def _copy(self) -> State:
+        self._good_since = time.perf_counter()
         tensors, header = self.state()
         return {name: value.clone() for name, value in tensors.items()}, header
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cached_property
 
 import torch
@@ -30,9 +29,9 @@ class Vocabulary:
     counts: Tensor
 
     @staticmethod
-    def count(words: Iterable[str], min_count: int, size: int) -> Vocabulary:
+    def most_frequent(counts: Mapping[str, int], min_count: int, size: int) -> Vocabulary:
         """The `size` most frequent words that occur at least `min_count` times; ties in alphabetical order."""
-        counted = sorted(Counter(words).items(), key=lambda item: (-item[1], item[0]))
+        counted = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         frequent = [(word, count) for word, count in counted[:size] if count >= min_count]
         return Vocabulary([word for word, _ in frequent], torch.tensor([count for _, count in frequent], dtype=torch.int64))
 

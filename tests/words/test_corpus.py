@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 import torch
 
 from cl_core.errors import UserError
-from cl_core.words.corpus import build_corpus, read_text, split_sentences, synthetic, wordnet, zipf_probabilities
+from cl_core.words.corpus import (
+    build_corpus,
+    decode,
+    read_parts,
+    read_sentences,
+    read_text,
+    split_sentences,
+    synthetic,
+    wordnet,
+    zipf_probabilities,
+)
 from cl_core.words.vocabulary import keep_probability, noise_distribution
 
 
@@ -71,7 +83,7 @@ def test_wordnet() -> None:
         ("1 2 3 !", "The text has no words"),
         ("word word word", "The text has only one word that occurs 2 times or more: give a longer text, or a smaller min_count."),
         ("each word once", "The text has no word that occurs 2 times or more"),
-        ("many words " * 60, "The text has 120 words, more than max_words = 100: shorten it, or raise max_words."),
+        ("many words " * 60, "The text has more than max_words = 100 words: shorten it, or raise max_words."),
     ],
 )
 def test_texts_of_no_use(text: str, sentence: str) -> None:
@@ -80,9 +92,41 @@ def test_texts_of_no_use(text: str, sentence: str) -> None:
     assert sentence in str(error.value)
 
 
-def test_ten_million_words_get_a_sentence() -> None:
-    with pytest.raises(UserError, match="The text has 10,000,000 words, more than max_words = 5,000,000"):
-        build_corpus([["a", "b"] * 5_000_000], min_count=1, vocabulary_size=10, max_words=5_000_000)
+def test_an_endless_text_is_refused_once_it_is_too_long() -> None:
+    with pytest.raises(UserError, match="The text has more than max_words = 5,000,000 words"):
+        build_corpus(repeat(["a", "b"] * 500), min_count=1, vocabulary_size=10, max_words=5_000_000)
+
+
+TEXT = "One two. Three\n four\n\nFive's six...\n \nseven!? 对比学习。eight re\u0301sume\u0301 \n\n\n nine ten"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
+def test_a_text_read_in_parts_is_the_same(size: int) -> None:
+    assert list(read_sentences(TEXT[i : i + size] for i in range(0, len(TEXT), size))) == split_sentences(TEXT)
+    encoded = TEXT.encode("utf-8-sig")
+    assert "".join(decode((encoded[i : i + size] for i in range(0, len(encoded), size)), "x")) == TEXT
+
+
+def test_a_text_without_punctuation_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cl_core.words.corpus.LONGEST_SENTENCE", 4)
+    words = [f"w{chr(97 + i)}" for i in range(11)]
+    for size in (5, 1000):
+        text = " ".join(words)
+        found = list(read_sentences(text[i : i + size] for i in range(0, len(text), size)))
+        assert found == [words[:4], words[4:8], words[8:]]
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
+    """A million words, 6 MB, as one line, the way text8 is: about 5 bytes a word, not 100."""
+    file = tmp_path / "text8"
+    line = " ".join(f"word{chr(97 + i % 26)}" for i in range(100_000)) + " "
+    file.write_text(line * 10)
+    tracemalloc.start()
+    corpus = build_corpus(read_sentences(decode(read_parts(file), "text8")), 1, 100, 5_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert corpus.total == 1_000_000
+    assert peak < 40e6
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:

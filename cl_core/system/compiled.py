@@ -1,0 +1,39 @@
+"""Functions compiled by numba."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numba
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from cl_core.system.paths import cache_dir
+
+if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):  # type: ignore[attr-defined]
+    # The default cache directory is beside the source; numba raises an error if it is not writable.
+    numba.config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
+compiled = njit(cache=True, nogil=True, fastmath=True)
+# The same for values that may be infinite or not a number.
+compiled_with_nan = njit(cache=True, nogil=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
+
+
+@intrinsic
+def prefetch(_: Any, table: Any, row: Any, column: Any) -> Any:
+    """Have the processor load the cache line of table[row, column], which is used soon, while it computes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        item = cgutils.get_item_pointer(context, builder, signature.args[0], array, list(arguments[1:]), wraparound=False)
+        address, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address, integer, integer, integer])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address], kind)
+        # To read, to be kept in all caches, data.
+        builder.call(function, [builder.bitcast(item, address), integer(0), integer(3), integer(1)])
+        return context.get_dummy_value()
+
+    return types.void(table, row, column), generate
