@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "noise_words": 5, "min_coun
 OURS: dict[str, dict[str, Any]] = {
     "nce": {},
     "negative sampling": {"loss": "negative-sampling", "bias": False},
+    "nce, 15 noise words": {"noise_words": 15},
     "nce, own noise for each pair": {"shared_noise": False},
 }
 JUDGEMENTS = ("wordsim353.tsv", "simlex999.txt")

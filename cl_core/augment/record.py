@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
+from cl_core.augment.styles import StyleRecord, sample_styles
 
 CROP_ATTEMPTS = 10
 
@@ -25,6 +26,7 @@ class ViewRecord:
         order: (N, 4) int64, order in which the four are applied.
         gray: (N,) bool.
         sigma: (N,) float32, standard deviation of the blur in pixels of the view; 0 is no blur.
+        style: parameters of the styles, which come last; None if there are none.
     """
 
     box: Tensor
@@ -33,12 +35,14 @@ class ViewRecord:
     order: Tensor
     gray: Tensor
     sigma: Tensor
+    style: StyleRecord | None = None
 
     def __len__(self) -> int:
         return len(self.box)
 
     def __getitem__(self, rows: slice | Tensor) -> ViewRecord:
-        return ViewRecord(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
+        tensors = (getattr(self, field.name)[rows] for field in dataclasses.fields(self) if field.name != "style")
+        return ViewRecord(*tensors, style=None if self.style is None else self.style[rows])
 
 
 def sample_crops(count: int, height: int, width: int, config: AugmentConfig, generator: torch.Generator) -> Tensor:
@@ -88,4 +92,5 @@ def sample_record(count: int, height: int, width: int, config: AugmentConfig, ge
         order=uniform(count, 4).argsort(1),
         gray=uniform(count) < config.grayscale_prob,
         sigma=torch.where(uniform(count) < config.blur_prob, sigma, 0.0),
+        style=sample_styles(count, config, generator),
     )

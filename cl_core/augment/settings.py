@@ -23,3 +23,8 @@ class AugmentConfig(BaseModel):
     blur_prob: float = Field(0.5, ge=0, le=1, description="probability of Gaussian blur")
     blur_sigma_min: float = Field(0.1, gt=0, le=10, description="smallest blur, standard deviation in pixels")
     blur_sigma_max: float = Field(2.0, gt=0, le=10, description="largest blur, standard deviation in pixels")
+    shading: float = Field(0.0, ge=0, le=1, description="style: brightness changes across the view by at most this share")
+    palette_prob: float = Field(0.0, ge=0, le=1, description="style: probability of exchanged color channels")
+    flat_prob: float = Field(0.0, ge=0, le=1, description="style: probability of flat fill, 2 to 4 values per channel")
+    line_prob: float = Field(0.0, ge=0, le=1, description="style: probability of a line drawing")
+    thickness_prob: float = Field(0.0, ge=0, le=1, description="style: probability of thicker or thinner dark parts")

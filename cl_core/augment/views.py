@@ -2,7 +2,7 @@
 
 Sampling (`sample_record`) is separate from applying (`apply_record`), so that the parameters of a view can be displayed and
 each step can be tested against torchvision. The augmentations are those of SimCLR (Chen et al. 2020, appendix A): crop,
-flip, color jitter, grayscale, blur.
+flip, color jitter, grayscale, blur; and then `styles`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 from cl_core.augment.ops import apply_to_rows, blur_kernel_size, crop_and_resize, gaussian_blur, jitter_colors, to_gray
 from cl_core.augment.record import ViewRecord, sample_record
 from cl_core.augment.settings import AugmentConfig
+from cl_core.augment.styles import apply_styles
 
 CPU_CHUNK = 32  # images; small enough for the CPU cache
 COMPILED_FROM = 32  # images; smaller batches do not use the compiled kernel, which takes time to load
@@ -45,12 +46,14 @@ def apply_record(images: Tensor, record: ViewRecord, size: int) -> Tensor:
     if images.device.type == "cpu" and len(images) >= COMPILED_FROM:
         from cl_core.augment.kernel import apply_compiled
 
-        return apply_compiled(images, record, size, blur_kernel_size(size))
-    return apply_with_torch(images, record, size)
+        views = apply_compiled(images, record, size, blur_kernel_size(size))
+    else:
+        views = apply_with_torch(images, record, size)
+    return views if record.style is None else apply_styles(views, record.style)
 
 
 def apply_with_torch(images: Tensor, record: ViewRecord, size: int) -> Tensor:
-    """`apply_record` in torch operations, on any device; on a GPU without synchronization."""
+    """`apply_record` without styles in torch operations, on any device; on a GPU without synchronization."""
     views = []
     for rows in _chunks(len(images), images.device):
         part = record[rows]

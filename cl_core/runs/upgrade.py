@@ -46,6 +46,11 @@ ADDED_SETTINGS: dict[str, Any] = {
     "variance_weight": 25.0,
     "covariance_weight": 1.0,
     "whitening": 0.0,
+    "augment.shading": 0.0,
+    "augment.palette_prob": 0.0,
+    "augment.flat_prob": 0.0,
+    "augment.line_prob": 0.0,
+    "augment.thickness_prob": 0.0,
 }
 RENAMED_PARTS = {"normalise": "normalize", "centre": "center"}  # parts of the dotted names of weights
 

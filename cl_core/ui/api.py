@@ -84,6 +84,7 @@ class Api:
                 "flipped": bool(record.flipped[i]),
                 "gray": bool(record.gray[i]),
                 "blur_sigma": float(record.sigma[i]),
+                "style": None if record.style is None else record.style.as_dict(i),
             }
             for i in range(count)
         ]

@@ -33,7 +33,7 @@ class WordConfig(BaseModel):
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the text")
     batch_size: int = Field(0, ge=0, le=1_000_000, description="pairs per step, about; 0: a hundredth of an epoch, 256 to 8,192")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="sgd (with repeat_limit) or adam (sparse)")
-    lr: float = Field(0.08, gt=0, le=100, description="initial learning rate; sgd: per pair")
+    lr: float = Field(0.05, gt=0, le=100, description="initial learning rate; sgd: per pair")
     schedule: Literal["linear", "constant", "plateau"] = Field("linear", description="linear (to 0), constant or plateau")
     plateau_patience: int = Field(5, ge=0, le=1000, description="plateau: epochs without a lower loss before the rate is reduced")
     plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: factor of the learning rate")

@@ -10,6 +10,7 @@ import torch
 
 from cl_core.augment.record import ViewRecord, sample_record
 from cl_core.augment.settings import AugmentConfig
+from cl_core.augment.styles import StyleRecord
 from cl_core.augment.views import apply_record
 from cl_core.data.decoding import decode_image
 from cl_core.explore.model import Model
@@ -44,7 +45,28 @@ def describe(record: ViewRecord, row: int, height: int, width: int) -> list[str]
         lines.append(text("views.did.gray"))
     if record.sigma[row] > 0:
         lines.append(text("views.did.blur", sigma=f"{float(record.sigma[row]):.1f}"))
+    return lines if record.style is None else lines + describe_style(record.style, row)
+
+
+def describe_style(style: StyleRecord, row: int) -> list[str]:
+    """The styles of one view, in their order."""
+    lines = []
+    if style.shading[row].any():
+        lines.append(text("views.did.shading"))
+    if style.palette[row] > 0:
+        lines.append(text("views.did.palette"))
+    if style.levels[row] > 0:
+        lines.append(text("views.did.flat", levels=int(style.levels[row])))
+    if style.lines[row] > 0:
+        lines.append(text("views.did.lines"))
+    if style.thickness[row] != 0:
+        lines.append(text("views.did.thick") if style.thickness[row] > 0 else text("views.did.thin"))
     return lines
+
+
+def style_settings(chance: float) -> dict[str, float]:
+    """Settings under which each style is applied with the given chance."""
+    return {"shading": chance / 2} | dict.fromkeys(("palette_prob", "flat_prob", "line_prob", "thickness_prob"), chance)
 
 
 def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) -> dict[str, Any]:
@@ -69,7 +91,7 @@ def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) 
 
 def show(
     model: Model, choice: str | None, upload: str | None, seed: float,
-    crop: float, flip: float, jitter: float, gray: float, blur: float,
+    crop: float, flip: float, jitter: float, gray: float, blur: float, style: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Two views of the uploaded image, or else of the chosen one."""
     config = AugmentConfig(
@@ -82,6 +104,7 @@ def show(
         hue=min(0.5, jitter / 4),
         grayscale_prob=gray,
         blur_prob=blur,
+        **style_settings(style),
     )
     if upload:
         image = decode_image(Path(upload), text("common.file"))
@@ -114,16 +137,18 @@ def build(page: Page, opened: Event) -> None:
                 flip = gr.Slider(0, 1, 0.5, step=0.05, label=text("views.flip"))
                 gray = gr.Slider(0, 1, 0.2, step=0.05, label=text("views.gray"))
                 blur = gr.Slider(0, 1, 0.5, step=0.05, label=text("views.blur"))
+                style = gr.Slider(0, 1, 0, step=0.05, label=text("views.style"), info=text("views.style_hint"))
             upload = image_upload(text("views.upload"), elem_id="views-upload", height=200, sources=["upload", "clipboard"])
         with gr.Column(scale=3, min_width=320):
             view = pair_view(elem_id="views-view")
     seed = gr.Number(1, visible=False, precision=0)
     page.link("image", choice, event="input", read=image_reader(page.store))
-    for name, control in (("crop", crop), ("jitter", jitter), ("flip", flip), ("gray", gray), ("blur", blur), ("pair", seed)):
+    named = {"crop": crop, "jitter": jitter, "flip": flip, "gray": gray, "blur": blur, "style": style, "pair": seed}
+    for name, control in named.items():
         page.link(name, control)
     opened(page.handles(choices, page.model), [page.model, choice], choice, **QUICK)
-    inputs = [page.model, choice, upload, seed, crop, flip, jitter, gray, blur]
-    page.draws([control.change for control in (seed, crop, flip, jitter, gray, blur)], show, inputs, view)
+    inputs = [page.model, choice, upload, seed, crop, flip, jitter, gray, blur, style]
+    page.draws([control.change for control in (seed, crop, flip, jitter, gray, blur, style)], show, inputs, view)
     # Notices travel through the queue, which sliders go past to be quick.
     page.draws([opened, choice.change, upload.change], show, inputs, view, queue=True)
     choice.input(lambda: None, None, upload, **QUICK)  # a choice takes the upload's place
