@@ -41,8 +41,8 @@ class ViewRecord:
         return len(self.box)
 
     def __getitem__(self, rows: slice | Tensor) -> ViewRecord:
-        tensors = (getattr(self, field.name)[rows] for field in dataclasses.fields(self) if field.name != "style")
-        return ViewRecord(*tensors, style=None if self.style is None else self.style[rows])
+        parts = {name: value[rows] for name, value in vars(self).items() if value is not None}
+        return dataclasses.replace(self, **parts)
 
 
 def sample_crops(count: int, height: int, width: int, config: AugmentConfig, generator: torch.Generator) -> Tensor:
