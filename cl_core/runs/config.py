@@ -35,6 +35,9 @@ class RunConfig(BaseModel):
     projection_dim: int = Field(128, ge=1, le=4096, description="dimension of the embedding z")
     projection_last_norm: bool = Field(False, description="end the projection head with a BatchNorm without parameters")
     views: int = Field(2, ge=2, le=16, description="simclr, supcon: views of each image in a step")
+    small_views: int = Field(0, ge=0, le=16, description="simclr, supcon: further views of each image in a step, small crops")
+    small_size: int = Field(0, ge=0, le=512, description="side of a small crop in pixels; 0: half of that of the other views")
+    small_crop_scale: float = Field(0.25, gt=0, le=1, description="largest area of a small crop; the smallest is a fifth of it")
     temperature: float = Field(0.2, gt=0, le=100, description="temperature of the loss")
     learn_temperature: bool = Field(False, description="simclr, dcl, hcl, siglip, supcon: learn the temperature")
     exclude_false_negatives: bool = Field(False, description="simclr: negatives exclude views of the same class (needs labels)")
@@ -81,15 +84,17 @@ class RunConfig(BaseModel):
     def _check_train_size(self) -> RunConfig:
         if self.train_size and self.encoder not in ANY_SIZE:
             raise refused("settings.train_size", choices=", ".join(ANY_SIZE))
+        if self.small_views and self.encoder not in ANY_SIZE:
+            raise refused("settings.small_views", choices=", ".join(ANY_SIZE))
         return self
 
     @model_validator(mode="after")
     def _check_views(self) -> RunConfig:
-        if self.method == "simclr" and self.exclude_false_negatives and self.views > 2:
+        if self.method == "simclr" and self.exclude_false_negatives and self.views + self.small_views > 2:
             raise refused("settings.two_views")
         return self
 
-    @field_validator("image_size", "train_size")
+    @field_validator("image_size", "train_size", "small_size")
     @classmethod
     def _check_image_size(cls, value: int) -> int:
         if 0 < value < MIN_VIEW_SIZE:

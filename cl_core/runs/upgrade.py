@@ -37,6 +37,9 @@ RENAMED_RULES = {
 ADDED_SETTINGS: dict[str, Any] = {
     "train_size": 0,
     "views": 2,
+    "small_views": 0,
+    "small_size": 0,
+    "small_crop_scale": 0.25,
     "learn_temperature": False,
     "decoupled_sigma": 0.0,
     "hardness": 0.5,

@@ -27,7 +27,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
-from cl_core.training.setup import MOST_WHITENED, check_data, data_shape, image_size, train_size
+from cl_core.training.setup import MOST_WHITENED, check_data, data_shape, image_size, train_size, view_plan
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
 CUDA_FRACTION = 0.95  # of the free GPU memory
@@ -219,9 +219,15 @@ def _views(config: RunConfig) -> int:
     return METHODS[config.method].view_count(config)
 
 
-def _trained_views(config: RunConfig, batch: int) -> int:
+def _whole_views(config: RunConfig, dataset: Dataset) -> float:
+    """Views of each image in a step, a small crop counted by its share of the pixels of another view."""
+    plan = view_plan(config, dataset)
+    return sum((side / plan[0][0]) ** 2 for side, _ in plan)
+
+
+def _trained_views(config: RunConfig, dataset: Dataset, batch: int) -> float:
     """Views with a backward pass: MoCo's second view has none."""
-    return batch * (1 if config.method == "moco" else _views(config))
+    return batch * (1 if config.method == "moco" else _whole_views(config, dataset))
 
 
 def _target_views(config: RunConfig, batch: int) -> int:
@@ -232,10 +238,10 @@ def _target_views(config: RunConfig, batch: int) -> int:
 def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[Advice, float]:
     """Bytes of the parts of the peak memory, by what reduces each."""
     size, shape = train_size(config, dataset), data_shape(config, dataset)
-    batch, views = min(config.batch_size, shape.instances), _views(config)
+    batch, views = min(config.batch_size, shape.instances), _whole_views(config, dataset)
     image = 3 * size**2 * FLOAT_BYTES
     step: float = VIEW_COPIES * image * batch * views
-    step += (network.saved + GRADIENT_COPIES * network.largest) * _trained_views(config, batch)
+    step += (network.saved + GRADIENT_COPIES * network.largest) * _trained_views(config, dataset, batch)
     # Of a snapshot, of whitening and of the final baseline, between the steps; they take views of the whole size.
     whole, measuring = image_size(config, dataset), 0.0
     image, largest = 3 * whole**2 * FLOAT_BYTES, network.largest * (whole / size) ** 2
@@ -264,8 +270,8 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
 def _seconds(config: RunConfig, dataset: Dataset, network: _Network, bf16: bool) -> float:
     """Seconds of a step on the CPU, with as many threads as a run beside the page has."""
     size, shape = train_size(config, dataset), data_shape(config, dataset)
-    batch, views = min(config.batch_size, shape.instances), _views(config)
-    trained_views, keys = _trained_views(config, batch), batch * _keys(config, shape)
+    batch, views = min(config.batch_size, shape.instances), _whole_views(config, dataset)
+    trained_views, keys = _trained_views(config, dataset, batch), batch * _keys(config, shape)
     passes = PASSES * trained_views + _target_views(config, batch)
     compared = PASSES * 2 * config.projection_dim * (_pairs(config, batch) + keys)
     operations = passes * (network.products + ATTENTION_SLOWDOWN * network.attention) / NETWORK_EFFICIENCY + compared

@@ -25,7 +25,7 @@ from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.networks.embedding import NotFiniteError, embed
 from cl_core.networks.encoders.base import Encoder
-from cl_core.networks.methods import METHODS, Shard
+from cl_core.networks.methods import Shard
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
@@ -44,8 +44,8 @@ from cl_core.training.setup import (
     monitor_geometry,
     monitor_rows,
     spaced,
-    train_size,
     uses_labels,
+    view_plan,
 )
 
 LOG_LINES = 500  # at most so many points in a loss curve
@@ -114,9 +114,8 @@ class Training:
         check_data(config, dataset, self.world)
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
-        self._train_size = train_size(config, dataset)
+        self._view_plan = view_plan(config, dataset)
         self.labels_seen = uses_labels(config)
-        self._views_of_image = METHODS[config.method].view_count(config)
         self.rows = training_rows(dataset, self.labels_seen)
         instance, count = instances(dataset, self.labels_seen)
         self.batch = min(config.batch_size, count) // self.world.size * self.world.size
@@ -252,8 +251,8 @@ class Training:
         own = self.world.shard(len(rows))
         images = self._images[rows[own]]
         height, width = images.shape[2:]
-        records = [sample_record(len(rows), height, width, self.config.augment, generator) for _ in range(self._views_of_image)]
-        views = [apply_record(images, record[own], self._train_size) for record in records]
+        records = [sample_record(len(rows), height, width, augment, generator) for _, augment in self._view_plan]
+        views = [apply_record(images, record[own], side) for record, (side, _) in zip(records, self._view_plan, strict=True)]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
     def _whiten(self) -> None:

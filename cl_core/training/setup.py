@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cl_core.augment.settings import AugmentConfig
 from cl_core.data.dataset import Dataset, instances
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method
-from cl_core.runs.config import RunConfig
+from cl_core.runs.config import MIN_VIEW_SIZE, RunConfig
 from cl_core.training.distributed import World
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
@@ -29,6 +30,16 @@ def image_size(config: RunConfig, dataset: Dataset) -> int:
 def train_size(config: RunConfig, dataset: Dataset) -> int:
     """Side of a view in training steps, in pixels."""
     return config.train_size or image_size(config, dataset)
+
+
+def view_plan(config: RunConfig, dataset: Dataset) -> list[tuple[int, AugmentConfig]]:
+    """Side in pixels and augmentation of each view of an image in a training step, the small crops last."""
+    side, count = train_size(config, dataset), METHODS[config.method].view_count(config)
+    if not METHODS[config.method].takes_views:
+        return [(side, config.augment)] * count
+    crop = {"crop_scale_max": config.small_crop_scale, "crop_scale_min": config.small_crop_scale / 5}
+    small = config.small_size or max(MIN_VIEW_SIZE, side // 2), config.augment.model_copy(update=crop)
+    return [(side, config.augment)] * config.views + [small] * config.small_views
 
 
 def image_statistics(dataset: Dataset) -> Statistics:

@@ -31,7 +31,8 @@ SETTINGS = {
 def build(name: str, **changes: object) -> Method:
     torch.manual_seed(0)
     config = RunConfig.model_validate(SETTINGS | {"method": name} | changes)
-    return METHODS[name](build_encoder("cnn", 16), config, DataShape(INSTANCES, CLASSES))
+    encoder = build_encoder(str(changes.get("encoder", "cnn")), 16)
+    return METHODS[name](encoder, config, DataShape(INSTANCES, CLASSES))
 
 
 def generator() -> torch.Generator:
@@ -82,6 +83,19 @@ def test_many_views() -> None:
     output = method(three, LABELS, ROWS, generator())
     expected = losses.sup_con(z_of(method, torch.cat(three)), LABELS.repeat(3), 0.3)
     assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_small_crops_are_encoded_apart() -> None:
+    """Views of another size have their own batch statistics; the loss compares all of them."""
+    method = build("simclr", encoder="fast-resnet", small_views=2)
+    large, small = ([torch.rand(N, 3, side, side) for _ in range(2)] for side in (16, 8))
+    output = method([*large, *small], LABELS, ROWS, generator())
+    features = torch.cat([method.encoder(torch.cat(large)), method.encoder(torch.cat(small))])
+    z = method.project(features).view(4, N, -1)
+    assert output.loss.item() == pytest.approx(losses.info_nce_views(z, 0.3).item(), rel=1e-5)
+    method = build("supcon", encoder="fast-resnet", small_views=2)
+    output = method([*large, *small], LABELS, ROWS, generator())
+    assert output.loss.item() == pytest.approx(losses.sup_con(z.flatten(0, 1), LABELS.repeat(4), 0.3).item(), rel=1e-5)
 
 
 def test_decoupled_and_hard_negatives_and_questions() -> None:

@@ -81,6 +81,16 @@ def test_a_step_takes_about_as_long_as_estimated() -> None:
     assert 1 / 5 < seconds / min(times) < 5
 
 
+def test_a_small_crop_costs_a_quarter_of_a_view() -> None:
+    config = RunConfig(dataset="digits", encoder="fast-resnet", image_size=32, batch_size=256, snapshots=0)
+    two, four, crops = (
+        estimate(config.model_copy(update=changes), load_dataset("digits")) for changes in ({}, {"views": 4}, {"small_views": 4})
+    )
+    assert two.seconds_per_step and four.seconds_per_step and crops.seconds_per_step
+    assert two.seconds_per_step < crops.seconds_per_step < four.seconds_per_step
+    assert two.memory_bytes < crops.memory_bytes < four.memory_bytes
+
+
 @pytest.mark.parametrize("method", TRAINABLE)
 def test_every_method_is_estimated(method: str) -> None:
     config, dataset = RunConfig(dataset="digits", method=method, batch_size=64, snapshots=0), load_dataset("digits")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cl_core.augment.record import sample_record
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, from_validation
@@ -19,6 +20,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import Logged, Snapshot, StepDone, Training
 from cl_core.training.recorder import start
+from cl_core.training.setup import view_plan
 
 CPU = torch.device("cpu")
 TINY = {
@@ -62,6 +64,8 @@ def test_learns(method: str) -> None:
 def test_settings_that_do_not_go_together() -> None:
     for changes, message in (
         ({"train_size": 24, "encoder": "cnn"}, "maps are averaged"),
+        ({"small_views": 2, "encoder": "cnn"}, "small_views needs an encoder whose maps are averaged"),
+        ({"small_views": 1, "exclude_false_negatives": True, "encoder": "fast-resnet"}, "works with two views"),
         ({"views": 3, "exclude_false_negatives": True}, "works with two views"),
     ):
         with pytest.raises(ValidationError) as caught:
@@ -94,8 +98,9 @@ def test_resumes_bit_for_bit(method: str) -> None:
         {"whitening": 0.75},
         {"optimizer": "muon", "weight_decay": 0.1},
         {"train_size": 12, "encoder": "fast-resnet", "epochs": 1},
+        {"small_views": 2, "encoder": "fast-resnet", "epochs": 1},
     ],
-    ids=["four views", "learned temperature", "whitening", "muon", "smaller views"],
+    ids=["four views", "learned temperature", "whitening", "muon", "smaller views", "small crops"],
 )
 def test_settings_of_a_run_learn_and_resume(changes: dict[str, object]) -> None:
     changes = {"epochs": 2} | changes
@@ -113,6 +118,23 @@ def test_settings_of_a_run_learn_and_resume(changes: dict[str, object]) -> None:
     list(second.events())
     one, other = whole.state()[0], second.state()[0]
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_small_crops_are_small() -> None:
+    """Sides and areas of the views of a step; a method with two views has no small crops."""
+    changes: dict[str, object] = {"small_views": 3, "encoder": "fast-resnet", "image_size": 24, "small_crop_scale": 0.2}
+    run = training("supcon", **changes)
+    _, views, _ = run.batch_of(0)
+    assert [view.shape[-1] for view in views] == [24, 24, 12, 12, 12]
+    plan = view_plan(run.config, run.dataset)
+    assert [side for side, _ in plan] == [24, 24, 12, 12, 12]
+    record = sample_record(500, 100, 100, plan[-1][1], torch.Generator().manual_seed(0))
+    areas = record.box[:, 2:].prod(1) / 10_000
+    assert 0.035 < float(areas.min()) < 0.06
+    assert 0.18 < float(areas.max()) < 0.21
+    _, views, _ = training("dcl", **changes).batch_of(0)
+    assert [view.shape[-1] for view in views] == [24, 24]
+    assert view_plan(run.config.model_copy(update={"small_size": 9}), run.dataset)[-1][0] == 9
 
 
 def test_whitening_comes_after_the_last_step() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import ClassVar, Literal, Protocol, cast
 
 import torch
@@ -115,6 +116,8 @@ class MethodSettings(Protocol):
     @property
     def views(self) -> int: ...
     @property
+    def small_views(self) -> int: ...
+    @property
     def learn_temperature(self) -> bool: ...
     @property
     def decoupled_sigma(self) -> float: ...
@@ -157,7 +160,7 @@ class Method(nn.Module, ABC):
     Attributes:
         trainable: whether the method has a loss to train with.
         has_head: whether z differs from h.
-        views: number of views of each image in a step. takes_views: whether `settings.views` says how many instead.
+        views: number of views of each image in a step. takes_views: whether the settings give another number instead.
         has_temperature: whether the loss has a temperature.
         lowest_loss: the bound that curves show, where it is not 0.
         compares_dimensions: whether `compare` has dimensions as rows and columns; a correlation needs many images.
@@ -188,7 +191,7 @@ class Method(nn.Module, ABC):
     @classmethod
     def view_count(cls, settings: MethodSettings) -> int:
         """Number of views of each image in a step with these settings."""
-        return settings.views if cls.takes_views else cls.views
+        return settings.views + settings.small_views if cls.takes_views else cls.views
 
     @abstractmethod
     def project(self, features: Tensor) -> Tensor:
@@ -199,7 +202,8 @@ class Method(nn.Module, ABC):
         """Loss of one batch.
 
         Args:
-            views: one tensor (N, 3, S, S) per view, float in [0, 1]; in distributed training the shard of this process.
+            views: one tensor (N, 3, S, S) per view, float in [0, 1], small crops last; in distributed training the shard of
+                this process.
             labels, instances: (N,) int64, labels and instances of the whole batch.
             generator: for random draws, on the device of the views.
         """
@@ -219,8 +223,12 @@ class Method(nn.Module, ABC):
         return None
 
     def queries_of(self, views: Sequence[Tensor]) -> Tensor:
-        """Embeddings of the views that training compares with keys: here of all, the first ones first."""
-        return self.project(self.encoder(torch.cat(list(views))))
+        """Embeddings of the views that training compares with keys: here of all, the first ones first.
+
+        Views of one size share a pass through the encoder, and its batch statistics.
+        """
+        of_sizes = [torch.cat(list(group)) for _, group in groupby(views, key=lambda view: view.shape[-1])]
+        return self.project(torch.cat([self.encoder(group) for group in of_sizes]))
 
     @torch.no_grad()
     def keys_of(self, views: Sequence[Tensor], generator: torch.Generator) -> Tensor:

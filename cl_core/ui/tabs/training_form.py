@@ -38,7 +38,7 @@ FIELDS = {
 }
 GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("image_size", "train_size", "projection_hidden", "projection_dim", "projection_last_norm", "whitening"),
-    "many_views": ("views",),
+    "many_views": ("views", "small_views", "small_size", "small_crop_scale"),
     "learned": ("learn_temperature",),
     "simclr": ("exclude_false_negatives",),
     "dcl": ("decoupled_sigma",),

@@ -1,0 +1,179 @@
+"""All methods under the same conditions: encoder, epochs, batch, augmentation, optimizer and a budget for tuning.
+
+    python -m benchmarks.fair [--datasets emoji fashion cifar10] [--methods NAME ...] [--seconds S] [--table]
+
+Each method is tuned with seed 0 by four runs, two learning rates times two values of one setting of its own (`OWN`). The run with
+the best kNN on a fifth of the images whose labels may be used is chosen and repeated with two more seeds. No held-out label
+takes part in the choice. Results go to benchmarks/results/fair.jsonl, one line a run; runs that are in the file are not made
+again, so the measurement can be stopped and continued. --table prints the means and standard deviations that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cl_core.data.dataset import Dataset, group_representatives
+from cl_core.data.registry import load_dataset
+from cl_core.evaluation.geometry import measure_geometry
+from cl_core.evaluation.knn import Split, answered_right, evaluate_knn
+from cl_core.evaluation.linear import evaluate_linear
+from cl_core.networks.embedding import embed
+from cl_core.networks.methods import TRAINABLE
+from cl_core.runs.config import RunConfig
+from cl_core.training.loop import Training
+from cl_core.training.recorder import merge
+
+CPU = torch.device("cpu")
+RESULTS = Path(__file__).parent / "results" / "fair.jsonl"
+SHARED: dict[str, Any] = {
+    "encoder": "cnn",
+    "image_size": 32,
+    "projection_hidden": 256,
+    "projection_dim": 128,
+    "batch_size": 128,
+    "snapshots": 0,
+}
+DATASETS: dict[str, dict[str, Any]] = {  # 600 to 780 steps
+    "emoji": {"epochs": 40, "augment": {"flip_prob": 0.0, "blur_prob": 0.3}},
+    "fashion": {"epochs": 8, "augment": {"blur_prob": 0.3}},
+    "cifar10": {"epochs": 2, "augment": {"blur_prob": 0.0}},
+}
+RATES = (1e-3, 4e-3)
+SEEDS = 3
+OWN: dict[str, tuple[str, tuple[Any, Any]]] = {
+    "simsiam": ("projection_last_norm", (False, True)),
+    "byol": ("key_momentum", (0.9, 0.99)),
+    "barlow-twins": ("redundancy_weight", (0.005, 0.02)),
+    "vicreg": ("covariance_weight", (1.0, 4.0)),
+    "cross-entropy": ("weight_decay", (1e-4, 1e-2)),
+} | dict.fromkeys(("simclr", "dcl", "hcl", "siglip", "moco", "nce-bank", "infonce-bank", "supcon"), ("temperature", (0.1, 0.3)))
+FIGURES = {
+    "knn": "kNN",
+    "linear": "Linear",
+    "alignment": "Alignment",
+    "uniformity": "Uniformity",
+    "rank": "Rank",
+    "seconds": "Time, s",
+}
+Run = dict[str, Any]
+
+
+def validation_split(dataset: Dataset) -> Split:
+    """A random fifth of the images whose labels training may use, against the others; one image of each group."""
+    rows = group_representatives(dataset) if len(dataset.test) == 0 else dataset.train
+    rows = rows[(dataset.labels[rows] >= 0) & ~torch.isin(rows, dataset.held_out)]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+    return Split(rows[: len(rows) // 5], rows[len(rows) // 5 :], "test-train")
+
+
+def measure(settings: dict[str, Any], dataset: Dataset) -> Run:
+    """Train and measure one run; times are those of one thread."""
+    config = RunConfig.model_validate(settings)
+    training = Training(config, dataset, CPU)
+    started = time.process_time()
+    for _ in training.events():
+        pass
+    seconds = time.process_time() - started
+    features = embed(training.method, dataset.images, training.size, CPU)
+    images = dataset.images[dataset.on_map[:1024]]
+    geometry, _ = measure_geometry(training.method, images, config.augment, training.size, torch.Generator().manual_seed(0))
+    return {
+        "validation": answered_right(features, dataset, validation_split(dataset)).double().mean().item(),
+        "knn": evaluate_knn(features, dataset, labels_seen=True).accuracy,
+        "linear": evaluate_linear(features, dataset).accuracy,
+        "alignment": geometry.alignment,
+        "uniformity": geometry.uniformity,
+        "rank": geometry.effective_rank,
+        "seconds": seconds,
+    }
+
+
+def read_runs() -> list[Run]:
+    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()] if RESULTS.exists() else []
+
+
+def runs_of(runs: list[Run], dataset: str, method: str) -> list[Run]:
+    return [run for run in runs if (run["dataset"], run["method"]) == (dataset, method)]
+
+
+def best_trial(trials: list[Run]) -> Run:
+    """The run with seed 0 whose validation kNN is the highest."""
+    return max((run for run in trials if run["seed"] == 0), key=lambda run: run["validation"])
+
+
+def missing_runs(dataset: str, method: str) -> list[Run]:
+    """What is still to be made: the trials, or after them the repetitions of the best one."""
+    name, values = OWN[method]
+    runs = runs_of(read_runs(), dataset, method)
+    made = [(run["lr"], run["value"], run["seed"]) for run in runs]
+    trials = [(lr, value, 0) for lr, value in product(RATES, values)]
+    if all(trial in made for trial in trials):
+        best = best_trial(runs)
+        trials = [(best["lr"], best["value"], seed) for seed in range(1, SEEDS)]
+    base = {"dataset": dataset, "method": method, "setting": name}
+    return [base | {"lr": lr, "value": value, "seed": seed} for lr, value, seed in trials if (lr, value, seed) not in made]
+
+
+def make_run(run: Run, dataset: Dataset) -> None:
+    settings = merge(SHARED, DATASETS[run["dataset"]])
+    own = {name: run[name] for name in ("dataset", "method", "lr", "seed")} | {run["setting"]: run["value"]}
+    if run["method"] == "siglip":
+        own["learn_temperature"] = True
+    found = run | {name: round(value, 5) for name, value in measure(merge(settings, own), dataset).items()}
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(found) + "\n")
+    print(json.dumps(found), flush=True)
+
+
+def table(dataset: str) -> list[str]:
+    """Rows of Markdown, the best kNN first: mean and standard deviation over the seeds of the chosen setting."""
+    rows = []
+    for method in OWN:
+        runs = runs_of(read_runs(), dataset, method)
+        if missing_runs(dataset, method):
+            continue
+        best = best_trial(runs)
+        chosen = [run for run in runs if (run["lr"], run["value"]) == (best["lr"], best["value"])]
+        cells = [f"`{method}`", f"lr {best['lr']:g}, {best['setting']} {best['value']}"]
+        for name in FIGURES:
+            values = [run[name] * (100 if name in ("knn", "linear") else 1) for run in chosen]
+            digits = {"alignment": 2, "uniformity": 2, "seconds": 0}.get(name, 1)
+            cells.append(f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}")
+        rows.append((statistics.mean(run["knn"] for run in chosen), "| " + " | ".join(cells) + " |"))
+    head = ["Method", "Chosen", *FIGURES.values()]
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *(row for _, row in sorted(rows, reverse=True))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--datasets", nargs="+", default=list(DATASETS), choices=list(DATASETS))
+    parser.add_argument("--methods", nargs="+", default=list(TRAINABLE), choices=list(TRAINABLE))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further run after this time")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.table:
+        for name in arguments.datasets:
+            print(f"\n{name}\n", *table(name), sep="\n")
+        return
+    torch.set_num_threads(1)
+    started = time.monotonic()
+    for name in arguments.datasets:
+        dataset = load_dataset(name)
+        for method in arguments.methods:
+            while missing := missing_runs(name, method):
+                if time.monotonic() - started > arguments.seconds:
+                    return
+                make_run(missing[0], dataset)
+
+
+if __name__ == "__main__":
+    main()
