@@ -82,7 +82,10 @@ def shade(views: Tensor, shading: Tensor) -> Tensor:
 
 def exchange_colors(views: Tensor, palette: Tensor) -> Tensor:
     """Exchange the color channels of each view; `palette` (N,) is an index into `PALETTES`."""
-    order = torch.tensor(PALETTES, device=views.device)[palette]
+    # Computed, as copying `PALETTES` to a GPU would synchronize: two orders for each first channel.
+    first, is_second = palette // 2, palette % 2 == 1
+    low, high = (first == 0).long(), 2 - (first == 2).long()
+    order = torch.stack([first, torch.where(is_second, high, low), torch.where(is_second, low, high)], 1)
     return views.gather(1, order[:, :, None, None].expand_as(views))
 
 

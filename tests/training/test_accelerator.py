@@ -55,6 +55,8 @@ def run_step(config: RunConfig) -> None:
 
 CASES = [
     *({"method": name} for name in TRAINABLE),
+    {"augment": {"shading": 0.4, "palette_prob": 0.4, "flat_prob": 0.4, "line_prob": 0.4, "thickness_prob": 0.4}},
+    {"views": 2, "small_views": 2, "encoder": "fast-resnet"},
     *({"encoder": name} for name in ("resnet18-32px", "resnet18", "small-vit", "cnn", "mlp")),
     {"method": "simclr", "batch_size": BLOCKWISE_FROM // 2},
     {"method": "supcon", "batch_size": BLOCKWISE_FROM // 2},
