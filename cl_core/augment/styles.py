@@ -20,6 +20,7 @@ from cl_core.augment.settings import AugmentConfig
 PALETTES = tuple(permutations(range(3)))  # orders of the color channels, the first is the identity
 LEVELS = (2, 4)  # fewest and most values that flat fill leaves of each channel
 LINE_STRENGTHS = (2.0, 8.0)
+COLORED_SHARE = 0.5  # of line drawings
 DARK = 0.35  # luma below which a line drawing is filled
 
 
@@ -32,6 +33,7 @@ class StyleRecord:
         palette: (N,) int64, index into `PALETTES`.
         levels: (N,) float32, number of values of each channel after flat fill; 0 is no flat fill.
         lines: (N,) float32, contrast of a line drawing; 0 is no line drawing.
+        colored: (N,) bool, the lines are drawn over the view and not on white.
         thickness: (N,) int64: 1 draws dark parts one pixel thicker on each side, -1 thinner.
     """
 
@@ -39,6 +41,7 @@ class StyleRecord:
     palette: Tensor
     levels: Tensor
     lines: Tensor
+    colored: Tensor
     thickness: Tensor
 
     def __getitem__(self, rows: slice | Tensor) -> StyleRecord:
@@ -61,6 +64,7 @@ def sample_styles(count: int, config: AugmentConfig, generator: torch.Generator)
     palette = (1 + uniform(count) * (len(PALETTES) - 1)).long()
     levels = (LEVELS[0] + uniform(count) * (LEVELS[1] - LEVELS[0] + 1)).floor()
     lines = LINE_STRENGTHS[0] + uniform(count) * (LINE_STRENGTHS[1] - LINE_STRENGTHS[0])
+    colored = uniform(count) < COLORED_SHARE
     thickness = torch.where(uniform(count) < 0.5, -1, 1)
     chosen = uniform(4, count)
     return StyleRecord(
@@ -68,6 +72,7 @@ def sample_styles(count: int, config: AugmentConfig, generator: torch.Generator)
         palette=torch.where(chosen[0] < config.palette_prob, palette, 0),
         levels=torch.where(chosen[1] < config.flat_prob, levels, 0.0),
         lines=torch.where(chosen[2] < config.line_prob, lines, 0.0),
+        colored=colored,
         thickness=torch.where(chosen[3] < config.thickness_prob, thickness, 0),
     )
 
@@ -100,16 +105,15 @@ def _largest(views: Tensor) -> Tensor:
     return F.max_pool2d(views, 3, stride=1, padding=1)
 
 
-def draw_lines(views: Tensor, strength: Tensor) -> Tensor:
-    """A line drawing in black on white.
+def draw_lines(views: Tensor, strength: Tensor, colored: Tensor) -> Tensor:
+    """Draw black lines over each view where `colored` (N,) is set, and on white elsewhere, with dark parts filled.
 
-    Lines are where a channel differs between neighboring pixels (its morphological gradient) times `strength` (N,), and
-    dark parts are filled.
+    Lines are where a channel differs between neighboring pixels: its morphological gradient times `strength` (N,).
     """
     gradient = (_largest(views) + _largest(-views)).amax(1, keepdim=True)
-    filled = ((DARK - to_gray(views)) * 8).clamp(0, 1)
-    ink = torch.maximum((gradient * strength[:, None, None, None]).clamp(0, 1), filled)
-    return (1 - ink).expand(-1, 3, -1, -1)
+    lines = (gradient * strength[:, None, None, None]).clamp(0, 1)
+    on_white = 1 - torch.maximum(lines, ((DARK - to_gray(views)) * 8).clamp(0, 1))
+    return torch.where(colored[:, None, None, None], views * (1 - lines), on_white)
 
 
 def thicken(views: Tensor, thickness: Tensor) -> Tensor:
@@ -123,5 +127,6 @@ def apply_styles(views: Tensor, record: StyleRecord) -> Tensor:
     views = apply_to_rows(record.shading.abs().amax(1) > 0, shade, views, record.shading)
     views = apply_to_rows(record.palette > 0, exchange_colors, views, record.palette)
     views = apply_to_rows(record.levels > 0, fill_flat, views, record.levels)
-    views = apply_to_rows(record.lines > 0, draw_lines, views, record.lines)
+    lines = torch.stack([record.lines, record.colored.float()], 1)
+    views = apply_to_rows(record.lines > 0, lambda rows, of: draw_lines(rows, of[:, 0], of[:, 1] > 0), views, lines)
     return apply_to_rows(record.thickness != 0, thicken, views, record.thickness)

@@ -54,17 +54,19 @@ def test_two_values_are_torchvisions_posterize() -> None:
 
 
 def test_lines_are_where_neighbors_differ(views: Tensor) -> None:
-    made = styles.draw_lines(views, torch.full((6,), 2.0))
+    made = styles.draw_lines(views, torch.full((6,), 2.0), torch.tensor([False, False, False, False, True, True]))
     for i in range(6):
         for y, x in ((0, 0), (5, 7), (11, 3)):
             near = neighbors(views[i], y, x)
             gradient = float((near.amax(1) - near.amin(1)).max())
             filled = (styles.DARK - float(to_gray(views[i : i + 1])[0, 0, y, x])) * 8
-            ink = max(min(2 * gradient, 1.0), min(max(filled, 0.0), 1.0))
-            assert made[i, :, y, x].tolist() == pytest.approx([1 - ink] * 3, abs=1e-5)
+            line = min(2 * gradient, 1.0)
+            expected = [1 - max(line, min(max(filled, 0.0), 1.0))] * 3 if i < 4 else (views[i, :, y, x] * (1 - line)).tolist()
+            assert made[i, :, y, x].tolist() == pytest.approx(expected, abs=1e-5)
     white = torch.ones(1, 3, 8, 8)
-    assert torch.equal(styles.draw_lines(white, torch.tensor([8.0])), white)
-    assert torch.equal(styles.draw_lines(0 * white, torch.tensor([2.0])), 0 * white)
+    for colored in (torch.tensor([False]), torch.tensor([True])):
+        assert torch.equal(styles.draw_lines(white, torch.tensor([8.0]), colored), white)
+        assert torch.equal(styles.draw_lines(0 * white, torch.tensor([2.0]), colored), 0 * white)
 
 
 def test_dark_parts_grow_and_shrink(views: Tensor) -> None:
@@ -88,12 +90,12 @@ def test_each_view_follows_its_record() -> None:
         if style.levels[i] > 0:
             view = styles.fill_flat(view, style.levels[i : i + 1])
         if style.lines[i] > 0:
-            view = styles.draw_lines(view, style.lines[i : i + 1])
+            view = styles.draw_lines(view, style.lines[i : i + 1], style.colored[i : i + 1])
         if style.thickness[i] != 0:
             view = styles.thicken(view, style.thickness[i : i + 1])
         # A value at the edge between two levels may be rounded either way.
         changed += int(((made[i] - view[0]).abs() > 1e-4).sum())
-        assert set(style.as_dict(i)) == {"shading", "palette", "levels", "lines", "thickness"}
+        assert set(style.as_dict(i)) == {"shading", "palette", "levels", "lines", "colored", "thickness"}
     assert changed <= made.numel() / 1000
 
 

@@ -58,7 +58,7 @@ def describe_style(style: StyleRecord, row: int) -> list[str]:
     if style.levels[row] > 0:
         lines.append(text("views.did.flat", levels=int(style.levels[row])))
     if style.lines[row] > 0:
-        lines.append(text("views.did.lines"))
+        lines.append(text("views.did.contours") if style.colored[row] else text("views.did.lines"))
     if style.thickness[row] != 0:
         lines.append(text("views.did.thick") if style.thickness[row] > 0 else text("views.did.thin"))
     return lines
