@@ -62,7 +62,9 @@ def test_losses_of_dimensions_are_shown(method: str, measure: str, tmp_path: Pat
 def test_every_checkpoint_is_shown(model: str) -> None:
     value = show(STORE.get(model), "own", COUNT, 1)
     summary = value["summary"]
-    pair = compare(STORE.get(model), draw_batch(STORE.get(model), COUNT, 1), 2 * COUNT)
+    by_dimension = STORE.get(model).run.method.compares_dimensions
+    batch = dimension_batch(STORE.get(model), 1) if by_dimension else draw_batch(STORE.get(model), COUNT, 1)
+    pair = compare(STORE.get(model), batch, 2 * COUNT)
     for panel, comparison in zip(value["panels"], pair, strict=True):
         parts = comparison.anatomy
         assert (panel["rows"], len(panel["columns"])) == parts.cosines.shape
@@ -74,7 +76,8 @@ def test_every_checkpoint_is_shown(model: str) -> None:
         assert panel["form"]["kind"] == parts.form.kind
         assert set(named) <= set(value["roleNames"])
         assert all(-1 <= column["sprite"] < value["sprites"]["count"] for column in panel["columns"])
-    chance = float(summary.rsplit(" ", 1)[1].rstrip("."))
+    chance = pair[1].chance
+    assert f"a model that has learned nothing has {chance:.2f}." in summary
     assert "Loss over this batch: **{loss0}** untrained, **{loss1}** trained" in summary
     before, after = (comparison.anatomy.loss for comparison in pair)
     if "simsiam" not in model:
