@@ -198,7 +198,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def apply_compiled(images: Tensor, record: ViewRecord, size: int, kernel: int) -> Tensor:
-    """`views.apply_record` for images (N, 3, H, W) uint8 on the CPU, with as many threads as torch uses.
+    """`views.apply_with_torch` for images (N, 3, H, W) uint8 on the CPU, with as many threads as torch uses.
 
     Args:
         size: side of a view in pixels.

@@ -1,6 +1,6 @@
 """Augmentations that imitate the hand of another illustrator: shading, palette, flat fill, line drawing, thickness.
 
-They come after the augmentations of SimCLR. A model trained with them finds a drawing of the same thing in another style.
+They come after the augmentations of SimCLR, so that features depend less on the style of a drawing.
 All of them work on views (N, 3, S, S) float32 in [0, 1] and compute only the views that they change (on a GPU all of them).
 """
 
@@ -30,6 +30,7 @@ class StyleRecord:
 
     Attributes:
         shading: (N, 2) float32, relative change of brightness from the center to the right and to the lower edge; 0 is none.
+            It is largest in a corner, where the two add up.
         palette: (N,) int64, index into `PALETTES`.
         levels: (N,) float32, number of values of each channel after flat fill; 0 is no flat fill.
         lines: (N,) float32, contrast of a line drawing; 0 is no line drawing.
@@ -54,7 +55,7 @@ class StyleRecord:
 
 def sample_styles(count: int, config: AugmentConfig, generator: torch.Generator) -> StyleRecord | None:
     """Sample parameters for `count` views, on the generator's device; None if the settings have no style."""
-    if not (config.shading or config.palette_prob or config.flat_prob or config.line_prob or config.thickness_prob):
+    if not (config.shading_prob or config.palette_prob or config.flat_prob or config.line_prob or config.thickness_prob):
         return None
     device = generator.device
 
@@ -62,13 +63,15 @@ def sample_styles(count: int, config: AugmentConfig, generator: torch.Generator)
         return torch.rand(*shape, generator=generator, device=device)
 
     palette = (1 + uniform(count) * (len(PALETTES) - 1)).long()
-    levels = (LEVELS[0] + uniform(count) * (LEVELS[1] - LEVELS[0] + 1)).floor()
+    levels = (LEVELS[0] + uniform(count) * (LEVELS[1] - LEVELS[0] + 1)).floor().clamp(max=LEVELS[1])
     lines = LINE_STRENGTHS[0] + uniform(count) * (LINE_STRENGTHS[1] - LINE_STRENGTHS[0])
     colored = uniform(count) < COLORED_SHARE
     thickness = torch.where(uniform(count) < 0.5, -1, 1)
-    chosen = uniform(4, count)
+    chosen = uniform(5, count)
+    slope = 2 * uniform(count, 2) - 1
+    shading = config.shading * slope / slope.abs().sum(1, keepdim=True).clamp(min=1)
     return StyleRecord(
-        shading=(2 * uniform(count, 2) - 1) * config.shading,
+        shading=torch.where(chosen[4, :, None] < config.shading_prob, shading, 0.0),
         palette=torch.where(chosen[0] < config.palette_prob, palette, 0),
         levels=torch.where(chosen[1] < config.flat_prob, levels, 0.0),
         lines=torch.where(chosen[2] < config.line_prob, lines, 0.0),

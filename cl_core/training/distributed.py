@@ -101,13 +101,16 @@ def _start_sum(gradients: Tensor) -> torch.futures.Future[Tensor]:
 
 
 def data_parallel(network: nn.Module, world: World) -> nn.Module:
-    """The module to call in a training step: a backward pass through it leaves the summed gradients in every process.
+    """The module to call in a training step: `network` itself where there is one process, else `sum_gradients` of it."""
+    return network if world.size == 1 else sum_gradients(network)
+
+
+def sum_gradients(network: nn.Module) -> nn.Module:
+    """A module whose backward pass leaves the summed gradients in every process.
 
     Every trainable parameter must take part in every step. Buffers are not exchanged: running statistics are equal
     anyway, or, where MoCo splits the batch, belong to the process.
     """
-    if world.size == 1:
-        return network
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # renamed to forward_sync_buffers in recent versions of torch
         parallel = DistributedDataParallel(network, broadcast_buffers=False)

@@ -24,6 +24,8 @@ SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
 EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
 READ_AT_ONCE = 2**20  # bytes
 LONGEST_SENTENCE = 10_000  # words, as in gensim
+LONGEST_WORD = 2**16  # characters
+LAST_HAN = re.compile(r"[㐀-鿿][^㐀-鿿]*\Z")
 
 Sentences = list[list[str]]
 
@@ -74,14 +76,25 @@ def read_sentences(parts: Iterable[str]) -> Iterator[list[str]]:
         for sentence in complete:
             yield from _cut(words + tokenize(sentence))
             words = []
-        # Words end at white space, which stays: it may be the beginning of an empty line.
-        end = len(rest[: max(rest.rstrip().rfind(" "), rest.rstrip().rfind("\n"), 0)].rstrip())
+        end = _end_of_words(rest)
         words += tokenize(rest[:end])
         rest = rest[end:]
+        # White space stays, as it may be the beginning of an empty line.
+        space = rest[: len(rest) - len(rest.lstrip())]
+        rest = ("\n" if "\n" in space else space[:1]) + rest.lstrip()
         if len(words) >= LONGEST_SENTENCE:
             *full, words = _cut(words)
             yield from full
     yield from _cut(words + tokenize(rest))
+
+
+def _end_of_words(text: str) -> int:
+    """Up to where the words of a text are complete: the last white space or, in a long text without, the last Han character."""
+    *before, last = text.rsplit(None, 1) or [""]
+    if before or len(last) < LONGEST_WORD:
+        return len(before[0]) if before else 0
+    found = LAST_HAN.search(text)
+    return found.start() + 1 if found else len(text)
 
 
 def _cut(words: list[str]) -> list[list[str]]:
@@ -151,7 +164,7 @@ def read_text(path: Path) -> str:
 
 
 def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size: int, max_words: int) -> Corpus:
-    """Build the vocabulary and encode the text, which is read once and takes 4 bytes a word.
+    """Build the vocabulary and encode the text, which is read once and stored in 4 bytes a word.
 
     Rare words are removed before pairs are made, as in word2vec, so that their neighbors become adjacent.
 
@@ -161,8 +174,9 @@ def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size
     numbers: dict[str, int] = {}
     ids, lengths = array("i"), array("i")
     for words in sentences:
-        ids.extend([numbers.setdefault(word, len(numbers)) for word in words])
-        lengths.append(len(words))
+        if words:
+            ids.extend([numbers.setdefault(word, len(numbers)) for word in words])
+            lengths.append(len(words))
         if len(ids) > max_words:
             raise UserError("words.too_long", most=f"{max_words:,}")
     if len(ids) == 0:
@@ -177,6 +191,7 @@ def build_corpus(sentences: Iterable[list[str]], min_count: int, vocabulary_size
     renumbered[[numbers[word] for word in vocabulary.words]] = np.arange(len(vocabulary))
     encoded = renumbered[read]
     kept = encoded >= 0
-    sentence = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    left = np.bincount(sentence[kept], minlength=len(lengths)).astype(np.int32)
+    sizes = np.frombuffer(lengths, np.int32)
+    starts = np.cumsum(sizes) - sizes
+    left = np.add.reduceat(kept, starts, dtype=np.int32)
     return Corpus(vocabulary, torch.from_numpy(encoded[kept]), torch.from_numpy(left[left > 0]), len(read))

@@ -38,7 +38,7 @@ def softmax_step(vectors: WordVectors, batch: Pairs) -> None:
 
 
 def nce_step(vectors: WordVectors, batch: Pairs, table: AliasTable, noise_words: int, generator: torch.Generator) -> None:
-    """A training step without the update: draw noise, compute scores, loss and gradients."""
+    """A step of `TorchStep` without the update: draw noise, compute scores, loss and gradients."""
     noise, left_out = draw_noise(table, batch, noise_words, generator)
     positive_scores, noise_scores = (value.requires_grad_() for value in scores(vectors, batch, noise))
     positive, negative = nce_terms(positive_scores, noise_scores, 0.0, 0.0, left_out)
@@ -60,7 +60,7 @@ def _median_us(step: Callable[[], None], repeats: int, pairs: int) -> float:
 def measure_cost(
     sizes: tuple[int, ...] = SIZES, dim: int = 100, noise_words: int = 5, pairs: int = 256, repeats: int = 7
 ) -> Iterator[Cost]:
-    """Measure both for each vocabulary size on the CPU, with the functions of the training loop."""
+    """Measure both for each vocabulary size on the CPU, in torch operations."""
     for size in sizes:
         generator = torch.Generator().manual_seed(0)
         center, context = torch.randn(2, size, dim, generator=generator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cl_core.runs.config import RunState
 from cl_core.text import text
 from cl_core.training.recorder import Recorder, begin
 from cl_core.words.config import WordConfig
-from cl_core.words.corpus import Corpus, build_corpus, decode, read_parts, read_sentences, synthetic, wordnet
+from cl_core.words.corpus import READ_AT_ONCE, Corpus, build_corpus, decode, read_parts, read_sentences, synthetic, wordnet
 from cl_core.words.evaluation import log_partition_over_contexts
 from cl_core.words.folder import WordFolder, WordRecord
 from cl_core.words.training import Event, WordsLogged, WordTraining
@@ -64,7 +65,10 @@ def sentences_of(config: WordConfig, pasted: str | None = None) -> Iterable[list
     if config.text == "synthetic":
         return synthetic(config.synthetic_vocabulary, config.synthetic_length, config.seed)
     if config.text == STANDARD_INPUT:
-        return read_sentences(decode(sys.stdin.buffer, text("words.standard_input")) if pasted is None else [pasted])
+        if pasted is not None:
+            return read_sentences([pasted])
+        parts = iter(partial(sys.stdin.buffer.read, READ_AT_ONCE), b"")
+        return read_sentences(decode(parts, text("words.standard_input")))
     path = Path(config.text)
     return read_sentences(decode(read_parts(path), quoted(path)))
 

@@ -29,7 +29,7 @@ from cl_core.words.step import Step, TorchStep
 from cl_core.words.vocabulary import keep_probability, noise_distribution
 
 LOG_LINES = 500  # the most points a curve gets
-COPY_EVERY_S = 1.0  # seconds between copies of a good state, to return to where a run diverges
+COPY_SHARE = 0.05  # of the time, at most, for copies of good states, to return to where a run diverges
 SMALLEST_BATCH, LARGEST_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_size 0 chooses between
 
 
@@ -127,7 +127,7 @@ class WordTraining:
         """Train from the present step to the end.
 
         Raises:
-            DivergedError: the loss is no longer a number; the state is one of at most a few seconds before.
+            DivergedError: the loss is no longer a number; the state is the last copy of a good one.
         """
         log_every = max(1, math.ceil(self.total / LOG_LINES))
         clock, since = time.perf_counter(), self.step
@@ -174,7 +174,7 @@ class WordTraining:
                 peak=f"{self.config.lr:g}",
             )
         self._sums.zero_()
-        if time.perf_counter() - self._good_since > COPY_EVERY_S:
+        if self._copy_seconds < COPY_SHARE * (time.perf_counter() - self._copied_at):
             self._good = self._copy()
         count = max(count, 1)
         parts = positive / count, negative / count
@@ -187,9 +187,12 @@ class WordTraining:
         self._epoch_sums.zero_()
 
     def _copy(self) -> State:
-        self._good_since = time.perf_counter()
+        began = time.perf_counter()
         tensors, header = self.state()
-        return {name: value.clone() for name, value in tensors.items()}, header
+        copied = {name: value.clone() for name, value in tensors.items()}
+        self._copied_at = time.perf_counter()
+        self._copy_seconds = self._copied_at - began
+        return copied, header
 
     def state(self) -> State:
         """All that resuming needs, as tensors and as text (the header of a safetensors file)."""

@@ -13,7 +13,7 @@ from cl_core.augment.record import sample_record
 from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import COMPILED_FROM, apply_record, apply_with_torch, make_views
 
-ALL = AugmentConfig(shading=0.4, palette_prob=0.4, flat_prob=0.4, line_prob=0.4, thickness_prob=0.4)
+ALL = AugmentConfig(shading_prob=0.4, palette_prob=0.4, flat_prob=0.4, line_prob=0.4, thickness_prob=0.4)
 
 
 @pytest.fixture
@@ -107,7 +107,8 @@ def test_shares_are_the_settings() -> None:
     assert record.levels.unique().tolist() == [0, 2, 3, 4]
     assert record.palette.unique().tolist() == [0, 1, 2, 3, 4, 5]
     assert record.thickness.unique().tolist() == [-1, 0, 1]
-    assert 0.39 < float(record.shading.abs().max()) <= 0.4
+    assert 0.39 < float(record.shading.abs().sum(1).max()) <= 0.4001
+    assert float((record.shading != 0).any(1).float().mean()) == pytest.approx(0.4, abs=0.02)
     assert 2 <= float(record.lines[record.lines > 0].min()) <= float(record.lines.max()) <= 8
 
 

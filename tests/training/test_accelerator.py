@@ -46,8 +46,10 @@ def run_step(config: RunConfig) -> None:
     images = torch.zeros(500, 3, 32, 32, dtype=torch.uint8, device=CUDA)
     labels = torch.zeros(500, dtype=torch.long, device=CUDA)
     rows, generator = torch.zeros(config.batch_size, dtype=torch.long, device=CUDA), OnCuda()
-    drawn = [sample_record(len(rows), 32, 32, config.augment, generator) for _ in range(type(method).view_count(config))]
-    views = [apply_record(images[rows], record, 32).contiguous(memory_format=torch.channels_last) for record in drawn]
+    small = config.small_views if type(method).takes_views else 0
+    sides = [32] * (type(method).view_count(config) - small) + [16] * small
+    drawn = [(side, sample_record(len(rows), 32, 32, config.augment, generator)) for side in sides]
+    views = [apply_record(images[rows], record, side).contiguous(memory_format=torch.channels_last) for side, record in drawn]
     output = method(views, labels[rows], rows, generator)
     method.after_step()
     assert output.loss.device.type == "cuda"
@@ -55,7 +57,7 @@ def run_step(config: RunConfig) -> None:
 
 CASES = [
     *({"method": name} for name in TRAINABLE),
-    {"augment": {"shading": 0.4, "palette_prob": 0.4, "flat_prob": 0.4, "line_prob": 0.4, "thickness_prob": 0.4}},
+    {"augment": {"shading_prob": 0.4, "palette_prob": 0.4, "flat_prob": 0.4, "line_prob": 0.4, "thickness_prob": 0.4}},
     {"views": 2, "small_views": 2, "encoder": "fast-resnet"},
     *({"encoder": name} for name in ("resnet18-32px", "resnet18", "small-vit", "cnn", "mlp")),
     {"method": "simclr", "batch_size": BLOCKWISE_FROM // 2},

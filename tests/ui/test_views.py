@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from cl_core.augment.record import ViewRecord
 from cl_core.augment.settings import AugmentConfig
+from cl_core.augment.styles import StyleRecord, sample_styles
 from cl_core.augment.views import apply_record
-from cl_core.ui.tabs.views import SHOWN_SIZE, describe, make_pair
+from cl_core.ui.tabs.views import SHOWN_SIZE, describe, describe_style, make_pair, style_settings
 
 
 def record(**changes: object) -> ViewRecord:
@@ -44,6 +46,36 @@ def test_every_step_in_the_order_it_was_done() -> None:
         "all color removed",
         "blurred (σ = 1.2 px)",
     ]
+
+
+def test_styles_are_described_in_their_order() -> None:
+    style = StyleRecord(
+        shading=torch.tensor([[0.2, 0.0], [0.0, 0.0]]),
+        palette=torch.tensor([3, 0]),
+        levels=torch.tensor([4.0, 0.0]),
+        lines=torch.tensor([3.0, 3.0]),
+        colored=torch.tensor([False, True]),
+        thickness=torch.tensor([1, -1]),
+    )
+    assert describe_style(style, 0) == [
+        "shaded from one side to the other",
+        "color channels exchanged",
+        "filled with few flat colors (4 values per channel)",
+        "turned into a line drawing",
+        "dark parts grown by a pixel",
+    ]
+    assert describe_style(style, 1) == ["outlined in black", "dark parts shrunk by a pixel"]
+    assert describe(record(style=style[:1]), 0, 64, 64)[1:] == describe_style(style, 0)
+
+
+def test_the_chance_of_a_style() -> None:
+    styles = sample_styles(4000, AugmentConfig.model_validate(style_settings(0.3)), torch.Generator().manual_seed(0))
+    assert styles is not None
+    described = [describe_style(styles, row) for row in range(4000)]
+    for first in ("shaded", "color", "filled", ("turned", "outlined"), "dark"):
+        share = sum(any(line.startswith(first) for line in lines) for lines in described) / 4000
+        assert share == pytest.approx(0.3, abs=0.03), first
+    assert sample_styles(2, AugmentConfig.model_validate(style_settings(0)), torch.Generator()) is None
 
 
 def test_the_same_seed_draws_the_same_pair() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cl_core.words.corpus import (
     read_text,
     split_sentences,
     synthetic,
+    tokenize,
     wordnet,
     zipf_probabilities,
 )
@@ -107,6 +109,29 @@ def test_a_text_read_in_parts_is_the_same(size: int) -> None:
     assert "".join(decode((encoded[i : i + size] for i in range(0, len(encoded), size)), "x")) == TEXT
 
 
+@pytest.mark.parametrize("space", [" ", "\t", "\u3000", "  \n  ", ""])
+def test_a_text_without_punctuation_is_read_in_parts(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one without white space, as Chinese may be: what waits for the next part stays short."""
+    monkeypatch.setattr("cl_core.words.corpus.LONGEST_WORD", 50)
+    text, longest = space.join("对比学习" * 200), 0
+
+    def parts() -> Iterator[str]:
+        for i in range(0, len(text), 20):
+            yield text[i : i + 20]
+
+    def tokenized(part: str) -> list[str]:
+        nonlocal longest
+        longest = max(longest, len(part))
+        return tokenize(part)
+
+    monkeypatch.setattr("cl_core.words.corpus.tokenize", tokenized)
+    assert list(read_sentences(parts())) == [list("对比学习" * 200)]
+    assert longest <= 90
+    monkeypatch.undo()
+    assert split_sentences("a" * 70_000 + " b") == [["a" * 70_000, "b"]]
+    assert list(read_sentences(["a", *[" " * 1000] * 50, "b"])) == [["a", "b"]]
+
+
 def test_a_text_without_punctuation_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cl_core.words.corpus.LONGEST_SENTENCE", 4)
     words = [f"w{chr(97 + i)}" for i in range(11)]
@@ -117,7 +142,7 @@ def test_a_text_without_punctuation_is_cut(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
-    """A million words, 6 MB, as one line, the way text8 is: about 5 bytes a word, not 100."""
+    """A million words, 6 MB, as one line, the way text8 is: at most 40 bytes a word, not 100."""
     file = tmp_path / "text8"
     line = " ".join(f"word{chr(97 + i % 26)}" for i in range(100_000)) + " "
     file.write_text(line * 10)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from cl_core.losses import nce_terms
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus, build_corpus
 from cl_core.words.kernel import CompiledStep, U, _random
-from cl_core.words.model import WordVectors, gradients, scores
+from cl_core.words.model import WordVectors
 from cl_core.words.noise import AliasTable
-from cl_core.words.optimizers import RowSGD
+from cl_core.words.optimizers import build_word_optimizer
 from cl_core.words.pairs import Pairs, Stream, pairs, read_epoch
+from cl_core.words.step import TorchStep
 from cl_core.words.training import log_kq
 from cl_core.words.vocabulary import noise_distribution
 from tests.words.conftest import SETTINGS
@@ -73,27 +74,23 @@ def test_noise_follows_its_distribution() -> None:
 
 @pytest.mark.parametrize("words", [30, 4])  # of four words, noise words are often positives
 @pytest.mark.parametrize("changes", [{}, {"loss": "negative-sampling", "bias": False}, {"shared_noise": False}])
-def test_a_step_is_the_same(changes: dict[str, Any], words: int) -> None:
+def test_a_step_is_the_same(changes: dict[str, Any], words: int, monkeypatch: pytest.MonkeyPatch) -> None:
     step, vectors, stream = compiled(words=words, **changes)
     config, batch = step._config, step.draw(stream, SPAN, 1)
-    expected = WordVectors(**{name: value.clone() for name, value in vectors.tensors().items()})
-    centers, starts, contexts, noise = (torch.from_numpy(value) for value in batch)
-    reference = Pairs(centers, starts.diff(), contexts)
-    data, against = (value.requires_grad_() for value in scores(expected, reference, noise))
-    left_out = noise[reference.owner] == contexts[:, None]
-    correction = torch.from_numpy(step._log_kq)
-    of_data, of_noise = correction[contexts], correction[noise][reference.owner]
-    positive, negative = nce_terms(data, against[reference.owner], of_data, of_noise, left_out)
-    loss = (positive.sum() + negative.sum()) / len(reference)
-    found = gradients(expected, reference, noise, *torch.autograd.grad(loss, (data, against)))
-    RowSGD(expected, config.repeat_limit, config.bias).step(found if config.bias else found[:2], 0.1, len(reference))
-    hits = int((data > of_data).sum())
-    rejected = int(((against[reference.owner] <= of_noise) & ~left_out).sum())
+    left_out = []
 
-    sums = step.update(batch, 0.1)
-    assert sums[:2] == pytest.approx((positive.sum().item(), negative.sum().item()), rel=1e-5)
-    assert sums[2:] == (hits, rejected, int((~left_out).sum()), len(reference))
-    assert left_out.any() == (words == 4 and config.shared_noise)
+    def drawn(table: AliasTable, pairs: Pairs, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        noise = torch.from_numpy(batch.noise)
+        left_out.append(noise[pairs.owner] == pairs.contexts[:, None])
+        return noise, left_out[0]
+
+    monkeypatch.setattr("cl_core.words.step.draw_noise", drawn)
+    expected = WordVectors(**{name: value.clone() for name, value in vectors.tensors().items()})
+    optimizer = build_word_optimizer(config, expected)
+    reference = TorchStep(config, expected, AliasTable(torch.ones(1)), torch.from_numpy(step._log_kq), optimizer)
+    sums = reference(stream, SPAN, 1, 0.1, None).tolist()
+    assert list(step.update(batch, 0.1)) == pytest.approx(sums, rel=1e-5)
+    assert left_out[0].any() == (words == 4 and config.shared_noise)
     for name, value in vectors.tensors().items():
         assert torch.allclose(value, expected.tensors()[name], atol=1e-5), name
 

@@ -66,7 +66,7 @@ def describe_style(style: StyleRecord, row: int) -> list[str]:
 
 def style_settings(chance: float) -> dict[str, float]:
     """Settings under which each style is applied with the given chance."""
-    return {"shading": chance / 2} | dict.fromkeys(("palette_prob", "flat_prob", "line_prob", "thickness_prob"), chance)
+    return dict.fromkeys(("shading_prob", "palette_prob", "flat_prob", "line_prob", "thickness_prob"), chance)
 
 
 def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) -> dict[str, Any]:
