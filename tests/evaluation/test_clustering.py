@@ -117,7 +117,9 @@ def test_the_evaluation_equals_the_steps(small: Small) -> None:
     assignment = _kmeans(points, 10)
     centers = torch.stack([points[assignment == cluster].mean(0) for cluster in range(10)])
     inertia = float((points - centers[assignment]).square().sum())
-    assert inertia == pytest.approx(min(step.inertia for step in ends), rel=0.02)
+    assert inertia <= 1.02 * min(step.inertia for step in ends)
+    *_, last = kmeans_steps(points, centers)
+    assert last.inertia == pytest.approx(inertia, rel=1e-3), "its centers are where the steps end"
     few = pca(points, MIXTURE_DIMENSIONS)
     *_, last = mixture_steps(few.double(), F.one_hot(assignment, 10).double())
     assert (_mixture(few, 10, assignment) == last.responsibilities.argmax(1)).double().mean() > 0.99
