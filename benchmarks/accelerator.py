@@ -125,13 +125,14 @@ def flops_of(step: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def images_for(device: torch.device) -> Dataset:
+def images() -> Dataset:
+    """CIFAR-10, or without it some thousand images that come with the project."""
     return load_dataset("cifar10") if "cifar10" in dataset_names() else as_dataset(small_images())
 
 
 def measure_steps(device: torch.device, batch: int, compiled: bool, warm: int, timed: int) -> dict[str, Any]:
     """Seconds, images a second and MFU of a step of training, of the bare step and of lightly's."""
-    dataset = images_for(device)
+    dataset = images()
     config = RunConfig.model_validate(merge(SETTINGS, {"batch_size": batch, "snapshots": 0, "compile": compiled, "epochs": 1000}))
     training = Training(config, dataset, device)
     plain = Training(config.model_copy(update={"compile": False}), dataset, device)
@@ -166,7 +167,7 @@ def check_ddp(device: torch.device, steps: int) -> dict[str, Any]:
     torch.distributed.init_process_group(backend)
     try:
         for through_ddp in (False, True):
-            training = Training(config, images_for(device), device)
+            training = Training(config, images(), device)
             if through_ddp:  # which training with one process leaves out
                 training._parallel = sum_gradients(training.method)
             for _ in range(steps):

@@ -17,6 +17,7 @@ from torch import Tensor
 from cl_core.augment.ops import apply_to_rows, to_gray
 from cl_core.augment.settings import AugmentConfig
 
+CHANCES = ("shading_prob", "palette_prob", "flat_prob", "line_prob", "thickness_prob")  # the settings that turn styles on
 PALETTES = tuple(permutations(range(3)))  # orders of the color channels, the first is the identity
 LEVELS = (2, 4)  # fewest and most values that flat fill leaves of each channel
 LINE_STRENGTHS = (2.0, 8.0)
@@ -55,7 +56,7 @@ class StyleRecord:
 
 def sample_styles(count: int, config: AugmentConfig, generator: torch.Generator) -> StyleRecord | None:
     """Sample parameters for `count` views, on the generator's device; None if the settings have no style."""
-    if not (config.shading_prob or config.palette_prob or config.flat_prob or config.line_prob or config.thickness_prob):
+    if not any(getattr(config, name) for name in CHANCES):
         return None
     device = generator.device
 

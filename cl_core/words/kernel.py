@@ -263,8 +263,10 @@ class CompiledStep:
 
     def __call__(self, stream: Stream, span: Span, number: int, lr: float, following: Span | None) -> Tensor:
         ahead, self._ahead = self._ahead, None
-        is_next = ahead is not None and ahead[0] is stream and ahead[1:3] == (span, number)
-        batch = ahead[3].result() if ahead is not None and is_next else self.draw(stream, span, number)
+        if ahead is not None and ahead[0] is stream and ahead[1:3] == (span, number):
+            batch = ahead[3].result()
+        else:
+            batch = self.draw(stream, span, number)
         if following is not None:
             self._ahead = stream, following, number + 1, self._thread.submit(self.draw, stream, following, number + 1)
         return torch.tensor(self.update(batch, lr), dtype=torch.float64)

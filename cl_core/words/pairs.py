@@ -75,12 +75,11 @@ def read_epoch(corpus: Corpus, keep_prob: Tensor, window: int, dynamic: bool, ge
     starts, lengths = (lengths.cumsum(0) - lengths)[order], lengths[order]
     ends = lengths.cumsum(0)
     edges = torch.searchsorted(ends, torch.arange(0, len(corpus.ids), READ_AT_ONCE, device=device)).unique().tolist()
-    parts = []
+    text, parts = corpus.ids.to(device), []
     for first, last in pairwise([*edges, len(order)]):  # whole sentences, so that memory stays small
         of_word = torch.arange(first, last, device=device).repeat_interleave(lengths[first:last])
         position = torch.arange(len(of_word), device=device) + (ends[first] - lengths[first])
-        text = (position - (ends - lengths - starts)[of_word]).to(corpus.ids.device)
-        ids = corpus.ids[text].to(device)
+        ids = text[position - (ends - lengths - starts)[of_word]]
         kept = torch.rand(len(ids), generator=generator, device=device) < keep_prob[ids]
         ids, sentence = ids[kept], of_word[kept].int()
         windows = torch.full_like(ids, window, dtype=torch.uint8)
@@ -100,7 +99,7 @@ def pairs(stream: Stream, start: int, stop: int, window: int) -> Pairs:
     device = stream.ids.device
     offsets = torch.cat([torch.arange(-window, 0, device=device), torch.arange(1, window + 1, device=device)])
     other = torch.arange(start, stop, device=device)[:, None] + offsets
-    valid = (offsets.abs() <= stream.windows[start:stop, None].long()) & (other >= 0) & (other < len(stream))
+    valid = (offsets.abs() <= stream.windows[start:stop, None]) & (other >= 0) & (other < len(stream))
     other = other.clamp(0, max(0, len(stream) - 1))
     valid &= stream.sentence[other] == stream.sentence[start:stop, None]
     sizes = valid.sum(1)

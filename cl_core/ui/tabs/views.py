@@ -10,7 +10,7 @@ import torch
 
 from cl_core.augment.record import ViewRecord, sample_record
 from cl_core.augment.settings import AugmentConfig
-from cl_core.augment.styles import StyleRecord
+from cl_core.augment.styles import CHANCES, StyleRecord
 from cl_core.augment.views import apply_record
 from cl_core.data.decoding import decode_image
 from cl_core.explore.model import Model
@@ -66,7 +66,7 @@ def describe_style(style: StyleRecord, row: int) -> list[str]:
 
 def style_settings(chance: float) -> dict[str, float]:
     """Settings under which each style is applied with the given chance."""
-    return dict.fromkeys(("shading_prob", "palette_prob", "flat_prob", "line_prob", "thickness_prob"), chance)
+    return dict.fromkeys(CHANCES, chance)
 
 
 def make_pair(image: torch.Tensor, name: str, config: AugmentConfig, seed: int) -> dict[str, Any]:
