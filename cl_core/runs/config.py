@@ -27,6 +27,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str = Field("emoji", description=f"data set: {', '.join(DATASETS)}, cifar10 or an imported one")
+    drawings: str = Field("none", description="imported data set with other drawings of the same objects, for views; or none")
     method: str = Field("simclr", description=f"method: {', '.join(TRAINABLE)}")
     encoder: str = Field("small-resnet", description=f"encoder: {', '.join(ENCODERS)}, or timm/ARCHITECTURE/SIDE")
     image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes that of the images, 28 to 64")
@@ -108,6 +109,13 @@ class RunConfig(BaseModel):
             raise refused("settings.table", name=value, choices=", ".join(DATASETS))
         if not DATASET_NAME.fullmatch(value):  # presence on this machine is checked on loading
             raise refused("settings.dataset", choices=", ".join(DATASETS))
+        return value
+
+    @field_validator("drawings")
+    @classmethod
+    def _check_drawings(cls, value: str) -> str:
+        if not DATASET_NAME.fullmatch(value):
+            raise refused("settings.drawings")
         return value
 
     @field_validator("method")

@@ -35,6 +35,7 @@ RENAMED_RULES = {
 }
 # Settings of runs on images that came after format 2, by dotted name in `config`: the value by which earlier runs were trained.
 ADDED_SETTINGS: dict[str, Any] = {
+    "drawings": "none",
     "train_size": 0,
     "views": 2,
     "small_views": 0,

@@ -30,6 +30,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
 from cl_core.training.distributed import World, data_parallel, sync_batch_norm
+from cl_core.training.drawings import NO_DRAWINGS, Drawings
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
@@ -141,7 +142,8 @@ class Training:
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance level of the last `Logged`
         self.instances = instance.to(device)
-        self._images = dataset.images.to(device)
+        self._drawings = Drawings(dataset, config.drawings, device) if config.drawings != NO_DRAWINGS else None
+        self._images = self._drawings.images if self._drawings else dataset.images.to(device)
         self._labels = dataset.labels.to(device)
         self.monitor_rows, self.map_rows = monitor_rows(dataset), map_rows(dataset)
 
@@ -249,10 +251,14 @@ class Training:
     def _views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
         """This process's shard of each view of a batch; the views do not depend on the number of processes."""
         own = self.world.shard(len(rows))
-        images = self._images[rows[own]]
-        height, width = images.shape[2:]
+        height, width = self._images.shape[2:]
         records = [sample_record(len(rows), height, width, augment, generator) for _, augment in self._view_plan]
-        views = [apply_record(images, record[own], side) for record, (side, _) in zip(records, self._view_plan, strict=True)]
+        if self._drawings:
+            sources = [self._images[self._drawings.sample(rows, generator)[own]] for _ in records]
+        else:
+            sources = [self._images[rows[own]]] * len(records)
+        sides = [side for side, _ in self._view_plan]
+        views = [apply_record(images, record[own], side) for images, record, side in zip(sources, records, sides, strict=True)]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
     def _whiten(self) -> None:

@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plateau_factor",
     ),
     "views": tuple(name for name in FIELDS if name.startswith("augment.")),
-    "run": ("snapshots", "seed", "precision", "compile"),
+    "run": ("drawings", "snapshots", "seed", "precision", "compile"),
 }
 METHODS_OF = {
     "many_views": ("simclr", "supcon"),

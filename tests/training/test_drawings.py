@@ -1,0 +1,119 @@
+"""Views from other drawings of the same objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from cl_core.data.dataset import subset
+from cl_core.data.importing import import_images
+from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError
+from cl_core.runs.config import RunConfig
+from cl_core.training.drawings import Drawings
+from cl_core.training.loop import StepDone, Training
+
+CPU = torch.device("cpu")
+EMOJI = subset(load_dataset("emoji"), torch.arange(40))
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def draw(folder: Path, name: str, color: tuple[int, int, int], side: int = 64) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (side, side), color).save(folder / f"{name}.png")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def test_drawings_belong_to_the_image_that_their_file_names(tmp_path: Path) -> None:
+    """By id, in small letters, or by name; files that name no image are left out; others are resized."""
+    draw(tmp_path / "in" / "red", EMOJI.ids[3].lower(), RED, 96)
+    draw(tmp_path / "in" / "blue", EMOJI.ids[3], BLUE, 32)
+    draw(tmp_path / "in" / "blue", EMOJI.names[7], BLUE)
+    draw(tmp_path / "in" / "blue", "nothing here", BLUE)
+    import_images("hands", tmp_path / "in", size=48)
+    drawings = Drawings(EMOJI, "hands", CPU)
+    assert drawings.images.shape == (43, 3, 64, 64)
+    assert torch.equal(drawings.images[:40], EMOJI.images)
+    assert drawings.counts.tolist() == [1, 1, 1, 3, 1, 1, 1, 2] + [1] * 32
+    colors = {
+        tuple(drawings.images[place].float().mean((1, 2)).round().int().tolist()) for place in drawings.table[3, 1:].tolist()
+    }
+    assert colors == {RED, BLUE}
+    assert drawings.table[7, :2].tolist()[0] == 7
+    assert drawings.table[:, 0].tolist() == list(range(40))
+
+
+def test_each_drawing_is_as_likely(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red", EMOJI.ids[3], RED)
+    draw(tmp_path / "in" / "blue", EMOJI.ids[3], BLUE)
+    draw(tmp_path / "in" / "blue", EMOJI.ids[7], BLUE)
+    import_images("hands", tmp_path / "in")
+    drawings = Drawings(EMOJI, "hands", CPU)
+    generator = torch.Generator().manual_seed(0)
+    sampled = drawings.sample(torch.tensor([3, 7, 9]).repeat(30_000), generator).view(-1, 3)
+    shares = [sampled[:, column].bincount(minlength=43).double() / 30_000 for column in range(3)]
+    assert torch.allclose(shares[0][drawings.table[3]], torch.tensor(1 / 3).double(), atol=0.01)
+    assert torch.allclose(shares[1][drawings.table[7, :2]], torch.tensor(1 / 2).double(), atol=0.01)
+    assert shares[2][9] == 1
+
+
+def test_nothing_that_matches_is_an_error(tmp_path: Path) -> None:
+    for name in ("of something else", "of another thing"):
+        draw(tmp_path / "in" / "red", name, RED)
+    import_images("hands", tmp_path / "in")
+    with pytest.raises(UserError, match="No image of hands is named like an image of emoji"):
+        Drawings(EMOJI, "hands", CPU)
+
+
+def test_views_of_a_step_come_from_all_drawings_and_resume(tmp_path: Path) -> None:
+    """With plain red drawings of every image about half of the views are red; a resumed run draws the same."""
+    for name in EMOJI.ids:
+        draw(tmp_path / "in" / "red", name, RED)
+    import_images("hands", tmp_path / "in")
+    plain = {"color_jitter_prob": 0.0, "grayscale_prob": 0.0, "blur_prob": 0.0}
+    config = RunConfig.model_validate(
+        {"drawings": "hands", "encoder": "cnn", "image_size": 16, "batch_size": 16, "epochs": 4, "snapshots": 0, "augment": plain}
+    )
+    run = Training(config, EMOJI, CPU)
+    red = torch.tensor(RED)[:, None, None] / 255
+    share = torch.stack(
+        [((view - red).abs() < 0.02).flatten(1).all(1).double().mean() for s in range(8) for view in run.batch_of(s)[1]]
+    )
+    assert 0.35 < float(share.mean()) < 0.65
+    for event in run.events():
+        if isinstance(event, StepDone) and event.step == 3:
+            break
+    tensors, header = run.state()
+    resumed = Training(config, EMOJI, CPU)
+    resumed.restore({name: value.clone() for name, value in tensors.items()}, header)
+    whole = Training(config, EMOJI, CPU)
+    for each in (resumed, whole):
+        list(each.events())
+    one, other = whole.state()[0], resumed.state()[0]
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_without_drawings_a_step_is_as_before() -> None:
+    """The same random draws as a run that was made before the setting existed."""
+    config = RunConfig.model_validate({"encoder": "cnn", "image_size": 16, "batch_size": 16, "epochs": 1, "snapshots": 0})
+    rows, views, generator = Training(config, EMOJI, CPU).batch_of(0)
+    assert len(rows) == 16
+    assert torch.equal(torch.rand(1, generator=generator), torch.rand(1, generator=_after_views(config)))
+    assert views[0].shape == (16, 3, 16, 16)
+
+
+def _after_views(config: RunConfig) -> torch.Generator:
+    from cl_core.augment.record import sample_record
+    from cl_core.training.randomness import STEP_STREAM, seeded_generator
+
+    generator = seeded_generator(CPU, config.seed, STEP_STREAM, 0)
+    for _ in range(2):
+        sample_record(16, 64, 64, config.augment, generator)
+    return generator
