@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_core.data.dataset import Dataset
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.networks.embedding import BATCH
 from cl_core.networks.encoders.registry import build_encoder
@@ -27,6 +28,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
+from cl_core.training.drawings import NO_DRAWINGS
 from cl_core.training.setup import MOST_WHITENED, check_data, data_shape, image_size, train_size, view_plan
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
@@ -264,7 +266,10 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     weights = STATE_COPIES * state + FLOAT_BYTES * network.trained + network.fixed
     weights += max(0.0, (SAVE_COPIES - STATE_COPIES) * state - sum(parts.values()))  # saving comes after the step
     program = PROGRAM_BYTES if device.type == "cpu" else 0.0
-    return parts | {"weights": weights, "dataset": dataset.images.nbytes, "machine": program}
+    images = dataset.images.nbytes
+    if config.drawings != NO_DRAWINGS:  # all are copied into one tensor, the others in the size of the data set's
+        images += images + len(load_dataset(config.drawings)) * dataset.images[0].nbytes
+    return parts | {"weights": weights, "dataset": images, "machine": program}
 
 
 def _seconds(config: RunConfig, dataset: Dataset, network: _Network, bf16: bool) -> float:

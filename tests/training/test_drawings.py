@@ -14,6 +14,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
 from cl_core.training.drawings import Drawings
+from cl_core.training.estimate import estimate
 from cl_core.training.loop import StepDone, Training
 
 CPU = torch.device("cpu")
@@ -98,6 +99,15 @@ def test_views_of_a_step_come_from_all_drawings_and_resume(tmp_path: Path) -> No
         list(each.events())
     one, other = whole.state()[0], resumed.state()[0]
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_estimate_counts_all_images(tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "red", EMOJI.ids[3], RED)
+    draw(tmp_path / "in" / "red", EMOJI.ids[4], RED)
+    import_images("hands", tmp_path / "in")
+    plain = RunConfig.model_validate({"encoder": "cnn", "batch_size": 8})
+    drawn = plain.model_copy(update={"drawings": "hands"})
+    assert estimate(drawn, EMOJI).memory_bytes - estimate(plain, EMOJI).memory_bytes == 42 * 3 * 64 * 64
 
 
 def test_without_drawings_a_step_is_as_before() -> None:
