@@ -26,7 +26,7 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.training_plan import in_minutes
 
-EPOCHS = 10  # a minute or two on two cores
+EPOCHS, BATCH = 10, 64  # some minutes on two cores and some hundred steps on a few thousand images
 SNAPSHOTS = 6  # each takes seconds
 FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
 LONGEST_OTHER = 2_000  # characters of further settings
@@ -60,8 +60,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plateau_patience",
         "plateau_factor",
     ),
-    "views": tuple(name for name in FIELDS if name.startswith("augment.")),
-    "run": ("drawings", "snapshots", "seed", "precision", "compile"),
+    "views": ("drawings", *(name for name in FIELDS if name.startswith("augment."))),
+    "run": ("snapshots", "seed", "precision", "compile"),
 }
 METHODS_OF = {
     "many_views": ("simclr", "supcon"),
@@ -198,7 +198,7 @@ def build_form(page: Page) -> TrainingForm:
     dataset = choice("dataset", dataset_names)
     method = choice("method", lambda _: TRAINABLE)
     encoder = choice("encoder", lambda _: list(ENCODERS))
-    epochs, batch = number("epochs", value=EPOCHS), number("batch_size")
+    epochs, batch = number("epochs", value=EPOCHS), number("batch_size", value=BATCH)
     temperature, lr = number("temperature"), number("lr")
     minutes = gr.Number(
         None,
