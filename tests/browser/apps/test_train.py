@@ -22,7 +22,8 @@ from tests.browser.conftest import PATIENCE_MS, free_port, open_tab, running_app
 from tests.conftest import ROOT
 
 # A link says what to train.
-LINK = "?__theme=light&tab=train&train-dataset=digits&train-epochs=24&train-encoder=cnn&train-batch-size=256&train-other=--image-size 16"
+SETTINGS = "train-dataset=digits&train-epochs=24&train-encoder=cnn&train-batch-size=256&train-other=--image-size 16"
+LINK = f"?__theme=light&tab=train&{SETTINGS}"
 NAME = "digits-simclr-1"
 
 
