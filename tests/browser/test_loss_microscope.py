@@ -190,6 +190,7 @@ def test_every_method(page: Page) -> None:
         expect(page.locator("#loss-view .cl-role")).to_contain_text("positive")
         similarity = "Logit" if method == "cross-entropy" else "Cosine"
         expect(page.locator("#loss-view [data-fact=cosine] dt")).to_have_text(similarity)
+        expect(page.locator("#loss-view .cl-chip").first).to_have_text(f"1 {similarity.lower()}")
         said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
         expect(page.locator("#loss-view .cl-formula")).to_contain_text(said)
     # The queue of MoCo is beside the keys.
@@ -200,6 +201,9 @@ def test_every_method(page: Page) -> None:
     expect(role).to_contain_text("in the queue")
     expect(page.locator("#loss-view .cl-which")).to_contain_text("stored key")
     expect(page.locator("#loss-view .cl-details .cl-tile")).to_have_count(2)
+    for method, similarity in (("barlow-twins", "correlation"), ("vicreg", "covariance")):
+        pick(page, "Model", f"emoji-{method}")
+        expect(page.locator("#loss-view .cl-chip").first).to_have_text(f"1 {similarity}")
 
 
 def test_a_false_negative_is_called_one(page: Page) -> None:

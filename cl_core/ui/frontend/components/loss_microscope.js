@@ -129,6 +129,7 @@ class LossMicroscope {
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
     const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
     for (const stage of OF_VIEWS) this.stages.enable(stage, !dimensions);
+    this.stages.rename(this.props.stages[0], `1 ${this.strings[`fact.${value.measure}`].toLowerCase()}`);
     const unknown = this.#shown.some(({ panel }) => panel.form.kind === "covariance"); // its terms are of each view alone
     this.stages.enable("gradient", !unknown);
     if (unknown && this.#stage === "gradient") this.#setStage(this.props.stages[0]);

@@ -40,4 +40,11 @@ export class Chips {
   enable(value, enabled) {
     for (const input of this.#inputs) if (input.value === value) input.disabled = !enabled;
   }
+
+  /** @param {string} value @param {string} text */
+  rename(value, text) {
+    for (const input of this.#inputs) {
+      if (input.value === value) /** @type {HTMLElement} */ (input.nextElementSibling).textContent = text;
+    }
+  }
 }
