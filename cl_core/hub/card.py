@@ -8,6 +8,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult
+from cl_core.runs.config import NO_DRAWINGS
 from cl_core.runs.record import RunRecord
 from cl_core.text import DEFAULT_LANGUAGE, using_language
 
@@ -22,11 +23,11 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
         curves: whether the repository has the image `CURVES_FILE`.
     """
     config, metrics = record.config, record.metrics
-    try:
-        data = load_dataset(config.dataset)
-        title, license = data.title, data.license
-    except UserError:  # its images are no longer on this machine
-        title, license = config.dataset, "unknown"
+    title, license = _title_and_license(config.dataset)
+    images = title
+    if config.drawings != NO_DRAWINGS:
+        others, their_license = _title_and_license(config.drawings)
+        images, license = f"{title} and {others}", f"{license}; {others}: {their_license}"
     knn = metrics.get("knn")
     results = (
         [
@@ -55,7 +56,7 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
     parts = [
         f"---\n{front.to_yaml()}\n---",
         f"# {repository.split('/')[1]}",
-        f"A {config.encoder} trained by {config.method} on {title}, {config.epochs} epochs, with {SPACE}.",
+        f"A {config.encoder} trained by {config.method} on {images}, {config.epochs} epochs, with {SPACE}.",
         *([f"![Training curves]({CURVES_FILE})"] if curves else []),
         "## Metrics",
         _metrics(record),
@@ -69,6 +70,15 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
         "A small model for studying contrastive learning; the metrics above hold for the data above.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _title_and_license(name: str) -> tuple[str, str]:
+    """Of a data set, or its name and "unknown" if its images are no longer on this machine."""
+    try:
+        data = load_dataset(name)
+    except UserError:
+        return name, "unknown"
+    return data.title, data.license
 
 
 def _metrics(record: RunRecord) -> str:

@@ -18,6 +18,7 @@ from cl_core.system.device import Precision
 
 OptimizerName = Literal["adamw", "adam", "sgd", "lars", "muon"]
 ScheduleName = Literal["cosine", "constant", "plateau"]
+NO_DRAWINGS = "none"
 MIN_VIEW_SIZE = 8  # pixels; the strides of some encoders reduce smaller views to nothing
 
 
@@ -27,7 +28,9 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str = Field("emoji", description=f"data set: {', '.join(DATASETS)}, cifar10 or an imported one")
-    drawings: str = Field("none", description="imported data set with other drawings of the same objects, for views; or none")
+    drawings: str = Field(
+        NO_DRAWINGS, description="imported data set with other drawings of the same objects, for views; or none"
+    )
     method: str = Field("simclr", description=f"method: {', '.join(TRAINABLE)}")
     encoder: str = Field("small-resnet", description=f"encoder: {', '.join(ENCODERS)}, or timm/ARCHITECTURE/SIDE")
     image_size: int = Field(0, ge=0, le=512, description="side of a view in pixels; 0 takes that of the images, 28 to 64")
@@ -114,7 +117,7 @@ class RunConfig(BaseModel):
     @field_validator("drawings")
     @classmethod
     def _check_drawings(cls, value: str) -> str:
-        if not DATASET_NAME.fullmatch(value):
+        if value in (*DATASETS, *TABLES) or not DATASET_NAME.fullmatch(value):
             raise refused("settings.drawings")
         return value
 

@@ -1,29 +1,30 @@
 """Other drawings of the same objects, from which the views of a training step may come, too.
 
-Two views of one emoji may then come from the drawings of two illustrators, so that features depend less on the hand.
+Two views of one emoji may then come from two illustrators, so that features depend less on the style.
 """
 
 from __future__ import annotations
 
+import unicodedata
+
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from cl_core.augment.views import plain_views
+from cl_core.data.bundled import DATASETS
 from cl_core.data.dataset import Dataset
-from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 
-NO_DRAWINGS = "none"  # the value of the setting
+BATCH = 256  # images that are resized at once
 
 
 class Drawings:
-    """The images of a data set, and the images of an imported one that show the same objects.
-
-    An image of the imported data set belongs to the image whose id or name is its file name.
+    """The images of a data set, and those images of an imported one that show the same objects.
 
     Args:
         dataset: what is trained on.
-        name: the imported data set.
+        other: the imported data set; see `match_drawings`.
         device: where the images lie.
 
     Attributes:
@@ -32,26 +33,20 @@ class Drawings:
         counts: (N,) int64, 1 to K, how many positions of a row are used.
 
     Raises:
-        UserError: there is no such data set, or no image of it belongs to one of `dataset`.
+        UserError: no image of `other` matches one of `dataset`.
     """
 
-    def __init__(self, dataset: Dataset, name: str, device: torch.device) -> None:
-        other = load_dataset(name)
-        row_of = {key: row for row in range(len(dataset)) for key in _keys(dataset, row)}
+    def __init__(self, dataset: Dataset, other: Dataset, device: torch.device) -> None:
+        pairs = match_drawings(dataset, other)
         places = [[row] for row in range(len(dataset))]
-        found = [(row_of.get(_file_name(other, each)), each) for each in range(len(other))]
-        used = [each for row, each in found if row is not None]
-        if not used:
-            raise UserError("training.no_drawings", name=quoted(name), dataset=dataset.name)
-        for position, (row, _) in enumerate(((row, each) for row, each in found if row is not None), len(dataset)):
+        for position, (row, _) in enumerate(pairs, len(dataset)):
             places[row].append(position)
-        drawn = other.images[used]
+        drawn = other.images[[each for _, each in pairs]]
         if other.size != dataset.size:
-            drawn = (plain_views(drawn, dataset.size) * 255).round().byte()
+            drawn = torch.cat([(plain_views(part, dataset.size) * 255).round().byte() for part in drawn.split(BATCH)])
         self.images = torch.cat([dataset.images, drawn]).to(device)
+        self.table = pad_sequence([torch.tensor(row) for row in places], batch_first=True).to(device)
         self.counts = torch.tensor([len(row) for row in places], device=device)
-        widest = max(map(len, places))
-        self.table = torch.tensor([row + row[:1] * (widest - len(row)) for row in places], device=device)
 
     def sample(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """One position in `images` for each of the rows (N,) of the data set: any of its drawings with equal probability."""
@@ -59,12 +54,46 @@ class Drawings:
         return self.table[rows, chosen.long()]
 
 
-def _file_name(dataset: Dataset, row: int) -> str:
-    """The file name without its ending of an imported image; its name begins with its class."""
-    return dataset.names[row].removeprefix(f"{dataset.label_name(row)} ").strip().casefold()
+def match_drawings(dataset: Dataset, other: Dataset) -> list[tuple[int, int]]:
+    """Pairs of a row of `dataset` and a row of the imported `other` that shows the same object.
+
+    They match if the other image's file name is the id or the name of the image, or if both have the same class and file name.
+    Case does not matter. Names that images of several groups share match nothing; of a group the first image is taken.
+
+    Raises:
+        UserError: nothing matches.
+    """
+    bundled = dataset.name in DATASETS
+    names = [_folded(name) for name in dataset.names]
+    stems = names if bundled else [_folded(stem) for stem in _stems(dataset)]
+    ids = [_folded(each) for each in dataset.ids] if bundled else stems  # those of imported data sets are numbers
+    rows_of = [_rows_of(keys, dataset) for keys in (ids, stems, names)]
+    pairs: list[tuple[int, int]] = []
+    for each, (name, stem) in enumerate(zip(other.names, _stems(other), strict=True)):
+        by_id, by_stem, by_name = rows_of
+        row = by_name.get(_folded(name), by_id.get(_folded(stem), by_stem.get(_folded(stem))))
+        if row is not None:
+            pairs.append((row, each))
+    if not pairs:
+        raise UserError("training.no_drawings", name=quoted(other.name), dataset=dataset.name)
+    return pairs
 
 
-def _keys(dataset: Dataset, row: int) -> list[str]:
-    """The file names that other drawings of an image may have."""
-    keys = [dataset.names[row].casefold(), _file_name(dataset, row)]
-    return keys if dataset.ids[row] == str(row) else [*keys, dataset.ids[row].casefold()]  # where ids are not just numbers
+def _rows_of(keys: list[str], dataset: Dataset) -> dict[str, int]:
+    """The first row of each key that belongs to one group alone."""
+    rows: dict[str, int] = {}
+    groups: dict[str, set[int]] = {}
+    for row, (key, group) in enumerate(zip(keys, dataset.groups.tolist(), strict=True)):
+        rows.setdefault(key, row)
+        groups.setdefault(key, set()).add(group)
+    return {key: row for key, row in rows.items() if len(groups[key]) == 1}
+
+
+def _stems(dataset: Dataset) -> list[str]:
+    """The file names without their endings of an imported data set, whose names are class and file name."""
+    return [name.removeprefix(f"{dataset.label_name(row)} ") for row, name in enumerate(dataset.names)]
+
+
+def _folded(text: str) -> str:
+    """A name in one form: archives from different systems compose accents differently."""
+    return unicodedata.normalize("NFC", text).strip().casefold()

@@ -24,11 +24,10 @@ from cl_core.errors import UserError
 from cl_core.networks.embedding import BATCH
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method
-from cl_core.runs.config import RunConfig
+from cl_core.runs.config import NO_DRAWINGS, RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
-from cl_core.training.drawings import NO_DRAWINGS
 from cl_core.training.setup import MOST_WHITENED, check_data, data_shape, image_size, train_size, view_plan
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
@@ -267,7 +266,7 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     weights += max(0.0, (SAVE_COPIES - STATE_COPIES) * state - sum(parts.values()))  # saving comes after the step
     program = PROGRAM_BYTES if device.type == "cpu" else 0.0
     images = dataset.images.nbytes
-    if config.drawings != NO_DRAWINGS:  # all are copied into one tensor, the others in the size of the data set's
+    if config.drawings != NO_DRAWINGS:  # all that match, at most all, are copied into one tensor
         images += images + len(load_dataset(config.drawings)) * dataset.images[0].nbytes
     return parts | {"weights": weights, "dataset": images, "machine": program}
 

@@ -21,16 +21,17 @@ from torch import Tensor
 from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
 from cl_core.data.dataset import Dataset, instances, training_rows
+from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.networks.embedding import NotFiniteError, embed
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods import Shard
-from cl_core.runs.config import RunConfig
+from cl_core.runs.config import NO_DRAWINGS, RunConfig
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
 from cl_core.training.distributed import World, data_parallel, sync_batch_norm
-from cl_core.training.drawings import NO_DRAWINGS, Drawings
+from cl_core.training.drawings import Drawings
 from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
@@ -142,7 +143,8 @@ class Training:
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance level of the last `Logged`
         self.instances = instance.to(device)
-        self._drawings = Drawings(dataset, config.drawings, device) if config.drawings != NO_DRAWINGS else None
+        drawn = config.drawings != NO_DRAWINGS
+        self._drawings = Drawings(dataset, load_dataset(config.drawings), device) if drawn else None
         self._images = self._drawings.images if self._drawings else dataset.images.to(device)
         self._labels = dataset.labels.to(device)
         self.monitor_rows, self.map_rows = monitor_rows(dataset), map_rows(dataset)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from cl_core.data.importing import import_images
 from cl_core.errors import UserError
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.config import RunConfig
@@ -88,6 +90,23 @@ def test_what_visitors_of_a_space_may_not(monkeypatch: pytest.MonkeyPatch, other
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
     with pytest.raises(UserError, match=said):
         train.settings_of(Access(), GIVEN, other)
+
+
+def test_visitors_take_no_drawings_that_belong_to_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody sees runs on a bundled data set, so not even their own."""
+    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path))
+    folder = tmp_path / "in" / "ink"
+    folder.mkdir(parents=True)
+    for name in ("1F600", "1F603"):
+        Image.new("RGB", (64, 64)).save(folder / f"{name}.png")
+    import_images("shared", tmp_path / "in")
+    import_images("secret-1234", tmp_path / "in", owner="somebody")
+    given = {"dataset": "emoji", "method": "simclr", "epochs": 3}
+    for access in (Access(), Access(Options(host="0.0.0.0"))):
+        assert train.settings_of(access, given, "--drawings shared").drawings == "shared"
+    assert train.settings_of(Access(), given, "--drawings secret-1234").drawings == "secret-1234"
+    with pytest.raises(UserError, match="secret-1234"):
+        train.settings_of(Access(Options(host="0.0.0.0")), given, "--drawings secret-1234")
 
 
 @pytest.mark.parametrize("name", ["", "..", "../small", "/etc", "a/b"])

@@ -8,14 +8,18 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.fields import setting_fields
+from cl_core.training.advice import warnings_for
 from cl_core.ui import training_plan
 from cl_core.ui.access import Access
 from cl_core.ui.tabs.train import settings_of
 from cl_core.ui.tabs.training_form import (
+    BATCH,
+    EPOCHS,
     FIELDS,
     FORM,
     GROUPS,
@@ -45,6 +49,14 @@ def test_the_line_of_options_follows_the_table() -> None:
     assert with_setting(line, "weight_decay", "") == "--augment.flip-prob 0"
     assert further_settings(with_setting("", "weight_decay", "-1e-06")) == {"weight_decay": "-1e-06"}
     assert with_setting("--views.flip 0", "seed", "3") == "--augment.flip-prob 0 --seed 3", "old names are read"
+
+
+@pytest.mark.parametrize("dataset", ["emoji", "digits"])
+@pytest.mark.parametrize("method", TRAINABLE)
+def test_its_own_defaults_are_not_warned_of(method: str, dataset: str) -> None:
+    given = {"dataset": dataset, "method": method, "epochs": EPOCHS, "batch_size": BATCH}
+    found = [each.key for each in warnings_for(settings_of(Access(), given, ""), load_dataset(dataset))]
+    assert found == []
 
 
 def test_the_coffee_break_fills_the_form(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError, from_validation, quoted
 from cl_core.explore.model_store import ModelStore, trained_records
-from cl_core.runs.config import RunConfig
+from cl_core.runs.config import NO_DRAWINGS, RunConfig
 from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.runs.options import read_settings
 from cl_core.system.files import OWNER, owner_of, write_bytes
@@ -54,6 +54,10 @@ def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
         config = RunConfig.model_validate({"snapshots": SNAPSHOTS} | given | read_settings(other, RunConfig))
     except ValidationError as error:
         raise from_validation(error) from None
+    # Not even one's own: runs on a bundled data set are shown to everyone.
+    shared = dataset_names("" if access.strangers else None)
+    if config.drawings not in (NO_DRAWINGS, *shared):
+        raise UserError("data.no_such_dataset", name=quoted(config.drawings), choices=", ".join(shared))
     data = load_dataset(config.dataset)
     check_data(config, data)
     visitors.check_training(access, config)

@@ -26,7 +26,7 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.training_plan import in_minutes
 
-EPOCHS, BATCH = 10, 64  # some minutes on two cores and some hundred steps on a few thousand images
+EPOCHS, BATCH = 14, 64  # a few minutes on two cores, a few hundred steps on a few thousand images
 SNAPSHOTS = 6  # each takes seconds
 FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
 LONGEST_OTHER = 2_000  # characters of further settings

@@ -173,7 +173,8 @@ class LossMicroscope {
     this.#stage = this.props.stages.includes(stage) ? stage : this.props.stages[0];
     this.stages.choose(this.#stage);
     const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
-    this.#about.textContent = (dimensions && this.strings[`about.dimensions.${this.#stage}`]) || this.strings[`about.${this.#stage}`];
+    const own = this.#stage === this.props.stages[0] ? this.#value?.measure : this.#stage;
+    this.#about.textContent = (dimensions && this.strings[`about.dimensions.${this.#stage}`]) || this.strings[`about.${own ?? this.#stage}`];
   }
 
   /** @param {number | null} temperature null is the model's own */
