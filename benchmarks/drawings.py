@@ -4,20 +4,21 @@
     python -m benchmarks.drawings icons PACKS --to DRAWINGS
     contrastive-explorer data add emoji-drawings DRAWINGS --license "Twemoji, CC BY 4.0; Fluent Emoji by Microsoft, MIT"
 
-    python -m benchmarks.drawings styles package/img/twitter/64 --to STYLES [--font FONT.woff2 ...]
+    python -m benchmarks.drawings styles package/img/facebook/64 --to STYLES [--font FONT.woff2 ...]
     python -m benchmarks.vendor_search --checkpoint emoji-simclr STYLES/outline STYLES/thin ...
 
 `icons` renders icon sets (Twemoji by Twitter, CC BY 4.0; Fluent Emoji by Microsoft, MIT), one folder each, with the ids of the
-emoji as file names; training takes them with --drawings. `styles` makes images in styles that no vendor's emoji have, to measure
-with and never to train on: black contours around five flat colors (outline) or alone (thin), both at 72 % of the frame, four flat
-colors of random hue (flat), and the glyphs of a font without colors, such as @fontsource/noto-emoji (font). `icons` needs
-resvg-py, --font fonttools and brotli.
+emoji as file names; training takes them with --drawings. `styles` draws one vendor's images anew, to measure with: black contours
+around five flat colors (outline) or alone (thin), both at 72 % of the frame, four flat colors whose hues are turned (flat), and
+the glyphs of a font without colors, such as @fontsource/noto-emoji (font). A model that learned from Twemoji is measured on the
+styles of another vendor. `icons` needs resvg-py, --font fonttools and brotli.
 """
 
 from __future__ import annotations
 
 import argparse
 import colorsys
+import io
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -44,13 +45,13 @@ def read_icons(pack: Path) -> Iterator[tuple[str, str]]:
     """The code and the SVG text of each icon of an unpacked package of @iconify-json."""
     icons = json.loads((pack / "package" / "icons.json").read_text(encoding="utf-8"))
     codes = json.loads((pack.parent / CODES_OF.get(pack.name, pack.name) / "package" / "chars.json").read_text(encoding="utf-8"))
-    aliases = icons.get("aliases", {})
+    aliases, shared = icons.get("aliases", {}), {key: value for key, value in icons.items() if key != "icons"}
     for code, name in codes.items():
-        icon = icons["icons"].get(aliases[name]["parent"] if name in aliases else name)
-        if icon:
-            left, top = icon.get("left", 0), icon.get("top", 0)
-            width = icon.get("width", icons.get("width", 16))
-            height = icon.get("height", icons.get("height", 16))
+        while name in aliases:
+            name = aliases[name]["parent"]
+        if name in icons["icons"]:
+            icon = {"left": 0, "top": 0, "width": 16, "height": 16} | shared | icons["icons"][name]
+            left, top, width, height = (icon[key] for key in ("left", "top", "width", "height"))
             body = icon["body"].replace("currentColor", "#000")
             yield (
                 plain_code(code),
@@ -144,20 +145,19 @@ def draw_glyphs(font: Path, codes: Sequence[str], to: Path) -> None:
     from fontTools.ttLib import TTFont  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     opened = TTFont(font)
-    opened.flavor, plain = None, to / f".{font.stem}.ttf"
+    opened.flavor, plain = None, io.BytesIO()
     opened.save(plain)
     known = opened.getBestCmap()
     for code in codes:
         points = plain_code(code).split("-")
         if len(points) == 1 and int(points[0], 16) in known:
             character, drawn = chr(int(points[0], 16)), Image.new("RGBA", (SIDE, SIDE), CLEAR)
-            pen, face = ImageDraw.Draw(drawn), ImageFont.truetype(plain, 56)
+            pen, face = ImageDraw.Draw(drawn), ImageFont.truetype(io.BytesIO(plain.getvalue()), 56)
             left, top, right, bottom = pen.textbbox((0, 0), character, font=face)
             face = face.font_variant(size=int(56 * min(1.0, 60 / max(1, right - left), 60 / max(1, bottom - top))))
             left, top, right, bottom = pen.textbbox((0, 0), character, font=face)
             pen.text(((SIDE - left - right) / 2, (SIDE - top - bottom) / 2), character, font=face, fill=(0, 0, 0, 255))
             drawn.save(to / f"{code}.png")
-    plain.unlink()
 
 
 def main() -> None:

@@ -5,7 +5,8 @@
 
 Queries are the vendor's images of the emoji that have no skin-tone modifier. The gallery is what
 `search` uses: all images, an emoji and its skin-tone variants being one answer. A query is a hit at
-k if the emoji of the same code is among the first k answers. The vendor's images are never trained on.
+k if the emoji of the same code is among the first k answers. No model was trained on the vendor's
+images, except those whose setting `drawings` says so.
 """
 
 from __future__ import annotations
