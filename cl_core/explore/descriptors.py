@@ -143,6 +143,11 @@ class Whitening:
         # Rotated back (ZCA): cosines are the same, and the result does not depend on the eigenvectors' signs.
         return cls(mean, directions * scale @ directions.T)
 
+    @classmethod
+    def center(cls, features: Tensor) -> Whitening:
+        """The map that only centers: for features (N, D) that were whitened after training."""
+        return cls(features.mean(0), torch.eye(features.shape[1]))
+
     def __call__(self, features: Tensor) -> Tensor:
         """Whitened features of length 1: (N, D) -> (N, D)."""
         return F.normalize((features - self.mean) @ self.matrix, dim=1)

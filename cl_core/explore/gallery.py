@@ -149,7 +149,8 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
         else:
             descriptors = describe(method, dataset.images[rows], run.size, device, progress)
         # Fitted on one image of each group, as its variants would count several times.
-        whitening = Whitening.fit(descriptors[torch.isin(rows, group_representatives(dataset))])
+        fit = Whitening.center if _is_whitened(run) else Whitening.fit
+        whitening = fit(descriptors[torch.isin(rows, group_representatives(dataset))])
         features = whitening(descriptors)
         with contextlib.suppress(UserError):  # a full disk costs time, not the result
             _store(file, whitening, features)
@@ -171,8 +172,14 @@ def is_stored(run: Run, dataset: Dataset) -> bool:
     return _gallery_file(run, dataset).is_file()
 
 
+def _is_whitened(run: Run) -> bool:
+    """Whether the encoder whitens its features: a second whitening would give noise too much weight."""
+    return bool(run.record.config.whitening) and run.record.state == "finished"
+
+
 def _gallery_file(run: Run, dataset: Dataset) -> Path:
-    return cache_dir() / "galleries" / f"{map_key(run, dataset)}-{KEY}.safetensors"
+    key = f"{KEY}-centered" if _is_whitened(run) else KEY
+    return cache_dir() / "galleries" / f"{map_key(run, dataset)}-{key}.safetensors"
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from cl_core.explore.descriptors import TTAView, Whitening, augmented, content_boxes
 
@@ -65,6 +66,12 @@ def test_rotation_is_clockwise_around_the_center() -> None:
     assert rotated[32, 60] < 0.1 and rotated[4, 32] > 0.7  # now at the right
     ninety = augmented(image, 65, [TTAView()])[0, 0, 0].rot90(-1)
     assert torch.allclose(rotated, ninety, atol=1e-3)
+
+
+def test_features_that_were_whitened_are_centered_alone() -> None:
+    features = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)) + 5
+    expected = F.normalize(features - features.mean(0), dim=1)
+    assert torch.allclose(Whitening.center(features)(features), expected, atol=1e-6)
 
 
 def test_whitening_evens_out_variances() -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from cl_core.data import dataset as dataset_module
+from cl_core.data.dataset import group_representatives, subset
 from cl_core.data.registry import load_dataset
 from cl_core.explore import gallery
+from cl_core.explore.descriptors import describe
 from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
-from cl_core.runs.store import load_run
+from cl_core.runs.store import load_run, untrained_like
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,17 @@ def test_answers_from_chosen_images_are_those_of_a_search_of_all_without_the_res
     best = int(data.groups[limited[0][0].row])
     without = emoji_pixels.search(queries[:1], 5, [{best}], among)[0]
     assert [each.row for each in without] == wanted[0][1:]
+
+
+def test_only_what_training_whitened_is_not_whitened_again(own_cache: Path) -> None:
+    data = subset(load_dataset("emoji"), torch.arange(60))
+    whitened = load_run("emoji-simclr-drawings")
+    for run, in_training in ((whitened, True), (untrained_like(whitened), False), (load_run("emoji-simclr"), False)):
+        found = run_gallery(run, data)
+        plain = describe(run.method, data.images, run.size, torch.device("cpu"))
+        centered = F.normalize(plain - plain[group_representatives(data)].mean(0), dim=1)
+        assert torch.allclose(found.features, centered, atol=1e-3) == in_training
+        assert torch.allclose(found.embedder(data.images[:3]), found.features[:3], atol=1e-3)
 
 
 def test_features_are_cached(small_run: Path, own_cache: Path) -> None:
