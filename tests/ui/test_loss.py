@@ -81,7 +81,9 @@ def test_every_checkpoint_is_shown(model: str) -> None:
     assert "Loss over this batch: **{loss0}** untrained, **{loss1}** trained" in summary
     before, after = (comparison.anatomy.loss for comparison in pair)
     if "simsiam" not in model:
-        assert after < before < chance + 2
+        assert after < before
+        # Untrained embeddings point the same way: each of SigLIP's questions about two images is then answered wrong.
+        assert before < chance + 2 or "siglip" in model
     assert after < chance
 
 
