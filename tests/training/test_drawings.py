@@ -31,9 +31,7 @@ def draw(folder: Path, name: str, color: tuple[int, int, int], side: int = 64) -
     Image.new("RGB", (side, side), color).save(folder / f"{name}.png")
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_drawings_belong_to_the_image_that_their_file_names(tmp_path: Path) -> None:

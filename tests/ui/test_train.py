@@ -92,9 +92,8 @@ def test_what_visitors_of_a_space_may_not(monkeypatch: pytest.MonkeyPatch, other
         train.settings_of(Access(), GIVEN, other)
 
 
-def test_visitors_take_no_drawings_that_belong_to_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_visitors_take_no_drawings_that_belong_to_somebody(tmp_path: Path, own_cache: Path) -> None:
     """Everybody sees runs on a bundled data set, so not even their own."""
-    monkeypatch.setenv("CL_CACHE_DIR", str(tmp_path))
     folder = tmp_path / "in" / "ink"
     folder.mkdir(parents=True)
     for name in ("1F600", "1F603"):
