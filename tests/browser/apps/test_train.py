@@ -99,7 +99,7 @@ def test_minutes_set_the_epochs_and_the_table_the_options(page: Page, app_url: s
     minutes.fill("7")
     minutes.press("Enter")
     page.get_by_role("button", name="All settings").click()
-    expect(page.get_by_label("Epochs").first).not_to_have_value("10")
+    expect(page.get_by_label("Epochs").first).not_to_have_value("14")
     expect(page.locator("#train-plan")).to_contain_text(re.compile(r"About (6\.[5-9]|7(\.[0-4])?) min"))
     table, other = page.locator("#train-table"), page.locator("#train-other").get_by_role("textbox")
     queue = table.get_by_label("queue_size")
