@@ -3,7 +3,7 @@
     python -m benchmarks.costs [--dataset NAME] [--encoder NAME] [--batch-size N] [--rounds N]
 
 All variants take one step after another in each round, on one thread, so that a slower moment of the machine meets all of them.
-Prints the median over the rounds of each step's processor time, divided by the one of SimCLR, and a Markdown table at the end.
+Prints the median over the rounds of each step's processor time, divided by that of SimCLR, as a Markdown table.
 """
 
 from __future__ import annotations

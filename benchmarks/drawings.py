@@ -89,6 +89,11 @@ def on_white(image: Image.Image) -> Image.Image:
     return white
 
 
+def shape(image: Image.Image) -> Image.Image:
+    """Where the image is more opaque than not: 255, elsewhere 0."""
+    return image.getchannel("A").point(lambda value: 255 if value > 127 else 0)
+
+
 def contours(colors: Image.Image) -> Image.Image:
     """Where neighboring pixels differ: 255, elsewhere 0."""
     gradient = ImageChops.difference(colors.filter(ImageFilter.MaxFilter(3)), colors.filter(ImageFilter.MinFilter(3)))
@@ -101,7 +106,7 @@ def outline(image: Image.Image) -> Image.Image:
     lines = contours(colors)
     drawn = colors.point(lambda value: 40 + int(value * 0.84))
     drawn.paste((0, 0, 0), (0, 0), lines)
-    drawn.putalpha(ImageChops.lighter(image.getchannel("A").point(lambda value: 255 if value > 127 else 0), lines))
+    drawn.putalpha(ImageChops.lighter(shape(image), lines))
     return smaller(drawn)
 
 
@@ -122,7 +127,7 @@ def flat(image: Image.Image, seed: str) -> Image.Image:
         turned += [round(255 * value) for value in colorsys.hls_to_rgb((hue + turn) % 1, lightness, saturation)]
     colors.putpalette(turned)
     drawn = colors.convert("RGBA")
-    drawn.putalpha(image.getchannel("A").point(lambda value: 255 if value > 127 else 0))
+    drawn.putalpha(shape(image))
     return drawn
 
 
@@ -147,14 +152,15 @@ def draw_glyphs(font: Path, codes: Sequence[str], to: Path) -> None:
     opened = TTFont(font)
     opened.flavor, plain = None, io.BytesIO()
     opened.save(plain)
-    known = opened.getBestCmap()
+    plain.seek(0)
+    known, usual = opened.getBestCmap(), ImageFont.truetype(plain, 56)
     for code in codes:
         points = plain_code(code).split("-")
         if len(points) == 1 and int(points[0], 16) in known:
             character, drawn = chr(int(points[0], 16)), Image.new("RGBA", (SIDE, SIDE), CLEAR)
-            pen, face = ImageDraw.Draw(drawn), ImageFont.truetype(io.BytesIO(plain.getvalue()), 56)
-            left, top, right, bottom = pen.textbbox((0, 0), character, font=face)
-            face = face.font_variant(size=int(56 * min(1.0, 60 / max(1, right - left), 60 / max(1, bottom - top))))
+            pen = ImageDraw.Draw(drawn)
+            left, top, right, bottom = pen.textbbox((0, 0), character, font=usual)
+            face = usual.font_variant(size=int(56 * min(1.0, 60 / max(1, right - left), 60 / max(1, bottom - top))))
             left, top, right, bottom = pen.textbbox((0, 0), character, font=face)
             pen.text(((SIDE - left - right) / 2, (SIDE - top - bottom) / 2), character, font=face, fill=(0, 0, 0, 255))
             drawn.save(to / f"{code}.png")

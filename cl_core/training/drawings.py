@@ -63,15 +63,13 @@ def match_drawings(dataset: Dataset, other: Dataset) -> list[tuple[int, int]]:
     Raises:
         UserError: nothing matches.
     """
+    by_name = _rows_of(dataset.names, dataset)
+    # Ids of imported data sets are numbers, and their names are class and file name.
     bundled = dataset.name in DATASETS
-    names = [_folded(name) for name in dataset.names]
-    stems = names if bundled else [_folded(stem) for stem in _stems(dataset)]
-    ids = [_folded(each) for each in dataset.ids] if bundled else stems  # those of imported data sets are numbers
-    rows_of = [_rows_of(keys, dataset) for keys in (ids, stems, names)]
+    by_file = by_name | _rows_of(dataset.ids, dataset) if bundled else _rows_of(_file_names(dataset), dataset)
     pairs: list[tuple[int, int]] = []
-    for each, (name, stem) in enumerate(zip(other.names, _stems(other), strict=True)):
-        by_id, by_stem, by_name = rows_of
-        row = by_name.get(_folded(name), by_id.get(_folded(stem), by_stem.get(_folded(stem))))
+    for each, (name, file_name) in enumerate(zip(other.names, _file_names(other), strict=True)):
+        row = by_name.get(_folded(name), by_file.get(_folded(file_name)))
         if row is not None:
             pairs.append((row, each))
     if not pairs:
@@ -80,16 +78,16 @@ def match_drawings(dataset: Dataset, other: Dataset) -> list[tuple[int, int]]:
 
 
 def _rows_of(keys: list[str], dataset: Dataset) -> dict[str, int]:
-    """The first row of each key that belongs to one group alone."""
+    """The first row of each key, in one form, that belongs to one group alone."""
     rows: dict[str, int] = {}
     groups: dict[str, set[int]] = {}
-    for row, (key, group) in enumerate(zip(keys, dataset.groups.tolist(), strict=True)):
+    for row, (key, group) in enumerate(zip(map(_folded, keys), dataset.groups.tolist(), strict=True)):
         rows.setdefault(key, row)
         groups.setdefault(key, set()).add(group)
     return {key: row for key, row in rows.items() if len(groups[key]) == 1}
 
 
-def _stems(dataset: Dataset) -> list[str]:
+def _file_names(dataset: Dataset) -> list[str]:
     """The file names without their endings of an imported data set, whose names are class and file name."""
     return [name.removeprefix(f"{dataset.label_name(row)} ") for row, name in enumerate(dataset.names)]
 

@@ -108,12 +108,14 @@ class Training:
     """The state of one training run: networks, optimizer and position; `events` trains.
 
     Raises:
-        UserError: as `check_data`, or torch finds no compiler.
+        UserError: as `check_data`, there are no other drawings of the images, or torch finds no compiler.
     """
 
     def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device, world: World | None = None) -> None:
         self.world = world or World()
         check_data(config, dataset, self.world)
+        drawn = config.drawings != NO_DRAWINGS
+        self._drawings = Drawings(dataset, load_dataset(config.drawings), device) if drawn else None
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
         self._view_plan = view_plan(config, dataset)
@@ -143,8 +145,6 @@ class Training:
         self._loss_count = 0
         self._last: tuple[float, float] | None = None  # loss and chance level of the last `Logged`
         self.instances = instance.to(device)
-        drawn = config.drawings != NO_DRAWINGS
-        self._drawings = Drawings(dataset, load_dataset(config.drawings), device) if drawn else None
         self._images = self._drawings.images if self._drawings else dataset.images.to(device)
         self._labels = dataset.labels.to(device)
         self.monitor_rows, self.map_rows = monitor_rows(dataset), map_rows(dataset)
@@ -259,8 +259,10 @@ class Training:
             sources = [self._images[self._drawings.sample(rows, generator)[own]] for _ in records]
         else:
             sources = [self._images[rows[own]]] * len(records)
-        sides = [side for side, _ in self._view_plan]
-        views = [apply_record(images, record[own], side) for images, record, side in zip(sources, records, sides, strict=True)]
+        views = [
+            apply_record(images, record[own], side)
+            for images, record, (side, _) in zip(sources, records, self._view_plan, strict=True)
+        ]
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
     def _whiten(self) -> None:

@@ -7,15 +7,13 @@ from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
 from cl_core.data.dataset import Dataset, instances
-from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method
-from cl_core.runs.config import MIN_VIEW_SIZE, NO_DRAWINGS, RunConfig
+from cl_core.runs.config import MIN_VIEW_SIZE, RunConfig
 from cl_core.training.distributed import World
-from cl_core.training.drawings import match_drawings
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
@@ -131,7 +129,7 @@ def check_data(config: RunConfig, dataset: Dataset, world: World | None = None) 
 
     Raises:
         UserError: the method cannot be trained or needs labels that are missing, the batch cannot be split evenly between
-            the processes, there are too few images, or there are no other drawings of them.
+            the processes, or there are too few images.
     """
     world = world or World()
     if not METHODS[config.method].trainable:
@@ -142,5 +140,3 @@ def check_data(config: RunConfig, dataset: Dataset, world: World | None = None) 
         raise UserError("training.needs_labels", method=config.method, dataset=dataset.name)
     if data_shape(config, dataset).instances < max(2, world.size):
         raise UserError("training.too_few_images", dataset=dataset.name)
-    if config.drawings != NO_DRAWINGS:
-        match_drawings(dataset, load_dataset(config.drawings))

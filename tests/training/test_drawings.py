@@ -21,6 +21,8 @@ from cl_core.training.estimate import estimate
 from cl_core.training.loop import StepDone, Training
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 CPU = torch.device("cpu")
 EMOJI = subset(load_dataset("emoji"), torch.arange(40))
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -29,9 +31,6 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 def draw(folder: Path, name: str, color: tuple[int, int, int], side: int = 64) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (side, side), color).save(folder / f"{name}.png")
-
-
-pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_drawings_belong_to_the_image_that_their_file_names(tmp_path: Path) -> None:

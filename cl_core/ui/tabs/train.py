@@ -20,6 +20,7 @@ from cl_core.system.memo import Memo
 from cl_core.system.paths import trained_dir
 from cl_core.system.trash import REMOVED, remove_folder, restore_folder
 from cl_core.text import language, text
+from cl_core.training.drawings import match_drawings
 from cl_core.training.estimate import check_affordable
 from cl_core.training.jobs import Jobs, waiting_settings
 from cl_core.training.setup import check_data
@@ -60,6 +61,8 @@ def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
         raise UserError("data.no_such_dataset", name=quoted(config.drawings), choices=", ".join(shared))
     data = load_dataset(config.dataset)
     check_data(config, data)
+    if config.drawings != NO_DRAWINGS:
+        match_drawings(data, load_dataset(config.drawings))
     visitors.check_training(access, config)
     return config
 

@@ -66,7 +66,7 @@ class LossMicroscope {
     this.#panelPart = scope.slot();
     this.repaintSoon = scope.frame(() => this.#repaint());
     this.describeSoon = scope.afterFrame(() => this.#describe());
-    const choices = props.stages.map((stage, i) => ({ value: stage, text: `${i + 1} ${strings[`stage.${stage}`]}` }));
+    const choices = props.stages.map((stage, i) => ({ value: stage, text: numbered(i, strings[`stage.${stage}`]) }));
     this.stages = new Chips(scope, strings.stages, choices, (stage) => {
       this.#setStage(/** @type {Stage} */ (stage));
       this.#writeLink("stage", stage, props.stages[0]);
@@ -129,7 +129,7 @@ class LossMicroscope {
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
     const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
     for (const stage of OF_VIEWS) this.stages.enable(stage, !dimensions);
-    this.stages.rename(this.props.stages[0], `1 ${this.strings[`fact.${value.measure}`].toLowerCase()}`);
+    this.stages.rename(this.props.stages[0], numbered(0, this.strings[`fact.${value.measure}`].toLowerCase()));
     const unknown = this.#shown.some(({ panel }) => panel.form.kind === "covariance"); // its terms are of each view alone
     this.stages.enable("gradient", !unknown);
     if (unknown && this.#stage === "gradient") this.#setStage(this.props.stages[0]);
@@ -326,6 +326,11 @@ class LossMicroscope {
     if (chance !== null) facts.append(chanceRow(this.strings, chance));
     return facts;
   }
+}
+
+/** The text of a stage's chip. @param {number} i @param {string} name */
+function numbered(i, name) {
+  return `${i + 1} ${name}`;
 }
 
 /** The term of a formula that an event is about. @param {Event} event @returns {HTMLElement | null} */
