@@ -103,6 +103,7 @@ def test_runs_on_the_same_images_are_offered_first() -> None:
     assert MODEL not in names
     datasets = [STORE.get(name).dataset.name for name in names]
     assert datasets == sorted(datasets, key=lambda name: name != "emoji")
+    assert compare.offered(STORE, "emoji-simclr")[0] == "emoji-supcon"  # as many settings as others, and views of the same size
 
 
 @pytest.mark.parametrize("which", ablations.EXPERIMENTS)

@@ -48,12 +48,15 @@ def chosen_models(model: Model, others: list[Model]) -> list[Model]:
 
 
 def offered(store: ModelStore, name: str) -> list[str]:
-    """Models to compare with: runs on the same images first, those that differ in the fewest settings before the others."""
+    """Models to compare with: runs on the same images first, those that differ in the fewest settings before the others.
+
+    Among equals those whose views are of the same size come first.
+    """
     own = store.config(name)
 
-    def distance(other: str) -> tuple[bool, int]:
+    def distance(other: str) -> tuple[bool, int, bool]:
         config = store.config(other)
-        return config.dataset != own.dataset, len(differing_settings(own, config))
+        return config.dataset != own.dataset, len(differing_settings(own, config)), config.train_size != own.train_size
 
     return sorted((other for other in store.names() if other != name), key=distance)
 

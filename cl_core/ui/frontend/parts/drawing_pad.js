@@ -52,7 +52,7 @@ export class DrawingPad {
     });
     const row = build("div", "cl-pad-row");
     row.append(...this.#buttons);
-    this.node.append(this.#canvas, palette, choice.node, row);
+    this.node.append(this.#canvas, palette, choice.node, row, build("p", "cl-pad-hint", strings.drawing_hint));
     this.#listen(scope);
     this.#change(() => {});
   }
