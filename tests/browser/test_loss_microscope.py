@@ -191,6 +191,12 @@ def test_every_method(page: Page) -> None:
         similarity = "Logit" if method == "cross-entropy" else "Cosine"
         expect(page.locator("#loss-view [data-fact=cosine] dt")).to_have_text(similarity)
         expect(page.locator("#loss-view .cl-chip").first).to_have_text(f"1 {similarity.lower()}")
+        kind = "sigmoid" if method == "nce-bank" else "softmax"
+        chip = page.locator("#loss-view .cl-chip", has_text=kind)
+        expect(chip).to_have_text(f"4 {kind}")
+        expect(page.get_by_role("radio", name=f"4 {kind}")).to_be_enabled(enabled=method != "simsiam")
+        expect(page.locator("#loss-view .cl-chip").nth(4)).to_have_text("5 cost" if method == "simsiam" else "5 −log")
+        expect(page.locator("#loss-view").get_by_role("slider", name="Temperature t")).to_be_visible(visible=method != "simsiam")
         said = {"simsiam": "sg", "nce-bank": "σ"}.get(method, "−log")
         expect(page.locator("#loss-view .cl-formula")).to_contain_text(said)
     # The queue of MoCo is beside the keys.

@@ -18,7 +18,7 @@ from cl_core.runs.store import find_run
 from cl_core.training.recorder import start
 from cl_core.training.setup import uses_labels
 from cl_core.ui.names import class_name
-from cl_core.ui.tabs.loss import Loss, cell_roles, compare_by, show
+from cl_core.ui.tabs.loss import Loss, batch_controls, cell_roles, compare_by, show
 from tests.conftest import SMALL
 
 STORE = ModelStore()
@@ -85,6 +85,19 @@ def test_every_checkpoint_is_shown(model: str) -> None:
         # Untrained embeddings point the same way: each of SigLIP's questions about two images is then answered wrong.
         assert before < chance + 2 or "siglip" in model
     assert after < chance
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "expected"),
+    [
+        ("emoji-simclr", "own", (True, True)),
+        ("emoji-vicreg", "own", (False, True)),  # takes as many images as it needs
+        ("emoji-vicreg", "nt-xent", (True, True)),
+        ("emoji-simclr", "example-out", (False, False)),
+    ],
+)
+def test_the_batch_is_chosen_where_there_is_one(model: str, loss: str, expected: tuple[bool, bool]) -> None:
+    assert tuple(each["interactive"] for each in batch_controls(STORE.get(model), loss)) == expected
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ from cl_core.explore.batch import Batch, chosen_batch, compare, dimension_batch,
 from cl_core.explore.model import Model
 from cl_core.losses import SupConForm
 from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
-from cl_core.networks.methods import Comparison
+from cl_core.networks.methods import METHODS, Comparison
 from cl_core.networks.methods.base import view_columns
 from cl_core.text import text, texts
 from cl_core.training.setup import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import loss_microscope
 from cl_core.ui.components.loss_microscope import STAGES, TEMPERATURES, panel_value
+from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, image_name
@@ -35,11 +36,6 @@ LOSSES: tuple[Loss, ...] = get_args(Loss)
 EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
 MOST_DIMENSIONS = 256  # of a matrix; it has the square of their number of cells
 STORED_KINDS = ("bank", "queue")
-# The worked examples have no batch to choose.
-OF_A_BATCH = """(loss) => {
-  const update = { __type__: "update", interactive: !loss.startsWith("example-") };
-  return [update, update];
-}"""
 
 
 def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
@@ -292,11 +288,19 @@ def build(page: Page, opened: Event) -> None:
     page.link("stage", read=lambda raw, _: one_of(raw, STAGES))
     page.link("t", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("cell", read=lambda raw, _: _cell(raw))
-    gr.on([opened, loss.change], None, loss, [count, again], js=OF_A_BATCH, api_visibility="private")
+    opened(page.handles(batch_controls, page.model), [page.model, loss], [count, again], **QUICK)
+    loss.change(page.handles(batch_controls, page.model), [page.model, loss], [count, again], **QUICK)
     count.change(None, count, page.count, js="(count) => count", api_visibility="private")  # draws all tabs that show a batch
     page.draws([opened, loss.change], show, [page.model, loss, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)
     what_if.build(page, opened, loss)
+
+
+def batch_controls(model: Model, loss: str) -> tuple[Any, Any]:
+    """Updates of the number of images and of the button for another batch: off where they would change nothing."""
+    batch = not loss.startswith("example-")
+    of_dimensions = loss == "own" and METHODS[model.config.method].compares_dimensions  # takes many images
+    return gr.update(interactive=batch and not of_dimensions), gr.update(interactive=batch)
 
 
 def _cell(raw: str) -> tuple[int, ...]:

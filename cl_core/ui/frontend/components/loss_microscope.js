@@ -1,6 +1,6 @@
 // A batch's similarity matrices with the loss written out: point at a cell to see its term, and back.
 
-import { anatomy, hasTemperature, ofDimensions, termWithout } from "../lib/anatomy.js";
+import { anatomy, asksEachPair, hasTemperature, ofDimensions, termWithout } from "../lib/anatomy.js";
 import { mountComponent } from "../lib/component.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
 import { rowFormula, symbols } from "../lib/formula.js";
@@ -28,8 +28,8 @@ import { loadSheet } from "../render/sheet.js";
 /** @typedef {{ panel: Panel; parts: Anatomy; matrix: MatrixPanel }} Shown a matrix on the page */
 
 const MAX_TERMS = 6;
-/** Stages of losses that compare views. @type {Stage[]} */
-const OF_VIEWS = ["scaled", "probability"];
+/** Stages of a loss with a temperature. @type {Stage[]} */
+const SCALED = ["scaled", "probability"];
 const TILE = 72;
 
 /** @param {MicroscopeContext} context */
@@ -127,14 +127,15 @@ class LossMicroscope {
     this.#sheet = sheet;
     const part = this.#panelPart();
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
-    const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
-    for (const stage of OF_VIEWS) this.stages.enable(stage, !dimensions);
-    this.stages.rename(this.props.stages[0], numbered(0, this.strings[`fact.${value.measure}`].toLowerCase()));
+    for (const stage of SCALED) this.stages.enable(stage, this.#isScaled());
+    this.#rename(this.props.stages[0], this.strings[`fact.${value.measure}`].toLowerCase());
+    this.#rename("probability", this.strings[this.#asksEachPair() ? "stage.sigmoid" : "stage.probability"]);
+    this.#rename("log", this.strings[this.#isScaled() ? "stage.log" : "stage.cost"]);
     const unknown = this.#shown.some(({ panel }) => panel.form.kind === "covariance"); // its terms are of each view alone
     this.stages.enable("gradient", !unknown);
     if (unknown && this.#stage === "gradient") this.#setStage(this.props.stages[0]);
-    this.control.node.hidden = dimensions;
-    this.#setStage(dimensions && OF_VIEWS.includes(this.#stage) ? this.props.stages[0] : this.#stage);
+    this.control.node.hidden = !this.#isScaled();
+    this.#setStage(this.#stage);
     this.#matrices.style.setProperty("--cl-columns", String(this.#shown.length));
     this.#matrices.replaceChildren(...this.#shown.map(({ matrix }) => matrix.node));
     const last = this.#shown.length - 1;
@@ -170,11 +171,32 @@ class LossMicroscope {
 
   /** @param {Stage} stage */
   #setStage(stage) {
-    this.#stage = this.props.stages.includes(stage) ? stage : this.props.stages[0];
+    const exists = this.props.stages.includes(stage) && (this.#isScaled() || !SCALED.includes(stage));
+    this.#stage = exists ? stage : this.props.stages[0];
     this.stages.choose(this.#stage);
-    const dimensions = this.#shown.some(({ panel }) => ofDimensions(panel.form));
     const own = this.#stage === this.props.stages[0] ? this.#value?.measure : this.#stage;
-    this.#about.textContent = (dimensions && this.strings[`about.dimensions.${this.#stage}`]) || this.strings[`about.${own ?? this.#stage}`];
+    this.#about.textContent = this.strings[`about.${this.#family()}.${this.#stage}`] ?? this.strings[`about.${own ?? this.#stage}`];
+  }
+
+  /** @param {Stage} stage @param {string} name */
+  #rename(stage, name) {
+    this.stages.rename(stage, numbered(this.props.stages.indexOf(stage), name));
+  }
+
+  /** Which explanations of the stages apply to the losses shown. */
+  #family() {
+    if (this.#shown.some(({ panel }) => ofDimensions(panel.form))) return "dimensions";
+    if (this.#asksEachPair()) return "questions";
+    return this.#isScaled() ? "softmax" : "positives";
+  }
+
+  #asksEachPair() {
+    return this.#shown.every(({ panel }) => asksEachPair(panel.form));
+  }
+
+  /** Whether a temperature divides the similarities of a loss shown; before there is one, all stages exist. */
+  #isScaled() {
+    return !this.#shown.length || this.#shown.some(({ panel }) => hasTemperature(panel.form));
   }
 
   /** @param {number | null} temperature null is the model's own */
@@ -308,7 +330,7 @@ class LossMicroscope {
       facts.append(factRow(key, { ...strings, text, exact }));
     };
     add("cosine", table.cosines[i], { name: measure, hint: ofDimensions(form) ? measure : "cosine" });
-    const asks = form.kind === "nce" || form.kind === "sigmoid";
+    const asks = asksEachPair(form);
     if (hasTemperature(form)) add("scaled", table.cosines[i] / form.temperature);
     if (asks) add(form.kind === "nce" ? "nce_logit" : "sigmoid_logit", parts.scaled[i]);
     if (table.positive[i] || table.negative[i]) {

@@ -51,6 +51,11 @@ export function hasTemperature({ kind }) {
   return kind !== "cosine" && !ofDimensions({ kind });
 }
 
+/** Whether a loss asks of every pair of views, independently of the others, whether it is a positive. @param {Pick<Form, "kind">} form */
+export function asksEachPair({ kind }) {
+  return kind === "nce" || kind === "sigmoid";
+}
+
 /** Whether a loss compares dimensions rather than views. @param {Pick<Form, "kind">} form */
 export function ofDimensions({ kind }) {
   return kind === "correlation" || kind === "covariance";
