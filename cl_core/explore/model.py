@@ -6,7 +6,7 @@ The page, the API, the command line and notebooks all hold this object. A name i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import cached_property, partial
 from typing import Any, Literal, overload
 
@@ -102,6 +102,7 @@ class Caches:
     galleries: Memo[BatchedGallery] = dataclasses.field(
         default_factory=lambda: Memo(48, 2e9, measure=lambda each: each.gallery.features.nbytes)
     )
+    preparing: dict[Hashable, float] = dataclasses.field(default_factory=dict)  # fractions done of galleries, 0 to 1
     features: Memo[Tensor] = dataclasses.field(default_factory=lambda: Memo(200))
     regions: Memo[tuple[list[Region], Kept]] = dataclasses.field(default_factory=lambda: Memo(100))
     choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
@@ -275,13 +276,27 @@ class Model:
         """The data set's images in one of three spaces; the first call of each computes their features."""
         return self._gallery(space).gallery
 
-    def _gallery(self, space: Space) -> BatchedGallery:
-        data, galleries = self.dataset, self.caches.galleries
+    def gallery_progress(self, space: Space) -> float | None:
+        """The fraction of a gallery that has been computed, 0 to 1; None once it is ready."""
+        key = self._gallery_key(space)
+        return None if key in self.caches.galleries else self.caches.preparing.get(key, 0.0)
+
+    def _gallery_key(self, space: Space) -> Hashable:
+        data = self.dataset
         if space == "pixels":
-            key = data.name, data.digest, self.size
-            return galleries.get(key, lambda: BatchedGallery.of(pixel_gallery(data, self.size)))
-        run = self.run if space == "trained" else self.untrained
-        return galleries.get(map_key(run, data), lambda: BatchedGallery.of(run_gallery(run, data, None, self.caches.database)))
+            return data.name, data.digest, self.size
+        return map_key(self.run if space == "trained" else self.untrained, data)
+
+    def _gallery(self, space: Space) -> BatchedGallery:
+        data, key = self.dataset, self._gallery_key(space)
+
+        def computed() -> Gallery:
+            if space == "pixels":
+                return pixel_gallery(data, self.size)
+            run = self.run if space == "trained" else self.untrained
+            return run_gallery(run, data, lambda fraction: self.caches.preparing.update({key: fraction}), self.caches.database)
+
+        return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed()))
 
     def review(self) -> Review:
         """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""

@@ -134,7 +134,7 @@ class Page:
     def draws(
         self,
         triggers: Sequence[Event],
-        handler: Callable[..., dict[str, Any]],
+        handler: Callable[..., Any],
         inputs: list[Any],
         view: gr.HTML,
         **how: Any,
@@ -142,8 +142,19 @@ class Page:
         """Set `view` to the result of `handler` for `inputs` whenever one of `triggers` fires; returns Gradio's dependency.
 
         Answers may arrive out of order: the view shows that of the last call.
-        how: options of the events that differ from `QUICK`.
+
+        Args:
+            handler: gives the value of the view as a dict, or several one after the other.
+            how: options of the events that differ from `QUICK`.
         """
+
+        def numbered_steps(*given: Any) -> Iterator[dict[str, Any]]:
+            try:
+                for value in handler(*self._resolved(given[:-1], inputs)):
+                    yield value | {"turn": given[-1]}
+            except UserError as error:
+                notice(error)
+                yield {"turn": given[-1]}
 
         def numbered(*given: Any) -> dict[str, Any]:
             try:
@@ -153,7 +164,8 @@ class Page:
                 return {"turn": given[-1]}  # an answer, with nothing to draw
 
         start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
-        return any_of(triggers)(self.handles(numbered), [*inputs, self.turn], view, js=start, **(QUICK | how))
+        answer = self.handles(numbered_steps if inspect.isgeneratorfunction(handler) else numbered)
+        return any_of(triggers)(answer, [*inputs, self.turn], view, js=start, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
         """Let `button` draw another batch for all tabs that show one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,6 +63,19 @@ def test_what_the_page_sends_as_left_out_is_checked() -> None:
     groups = MODEL.dataset.groups
     assert search.left_out(MODEL, "5 -1 x 99999999 ١ 12345678901234567890 6") == {int(groups[5]), int(groups[6])}
     assert len(search.left_out(MODEL, "1 " * 10**5)) == 1
+
+
+def test_answers_come_space_by_space_while_features_are_computed(own_cache: Path) -> None:
+    model = ModelStore().get("emoji-simclr-small")
+    *early, last = search.show_steps(model, None, "dog face", search.SIMILAR, [], "")
+    first = early[0]["rows"]
+    assert [len(row["items"]) for row in first] == [1, 1, 1] or len(first[2]["items"]) > 1, "the pixels are ready first"
+    assert re.fullmatch(r"The network looks at all 3,786 images, once: \d+ %", first[0]["hint"])
+    seen = [int(re.findall(r"(\d+) %", step["rows"][0]["hint"])[0]) for step in early if len(step["rows"][0]["items"]) == 1]
+    assert seen == sorted(seen) and len(set(seen)) > 2
+    assert last == search.show(model, None, "dog face")
+    assert list(search.show_steps(model, None, "dog face", search.SIMILAR, [], "")) == [last], "now nobody waits"
+    assert list(search.show_steps(model, str(own_cache), None, search.SIMILAR, [], ""))[-1]["rows"] == []
 
 
 def test_answers_are_limited_to_chosen_classes() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ HIDE_REASONS = (
     f"(kind) => {{ document.getElementById('search-why').style.display = kind === '{SIMILAR}' ? '' : 'none'; return []; }}"
 )
 KINDS = (SIMILAR, *review_view.KINDS)
+NO_WAIT_S, STEP_S = 0.2, 0.5  # a wait that nobody notices; between two reports of progress
 MOST_LEFT_OUT = 500
 MOST_CHOSEN = 20  # classes or families at once
 PART = re.compile(r"(family|class)-[0-9]{1,6}")
@@ -88,28 +91,68 @@ def left_out(model: Model, excluded: str) -> frozenset[int]:
 
 
 def show(
-    model: Model, upload: str | None, choice: str | None, kind: str = SIMILAR, among: Sequence[str] = (), excluded: str = ""
+    model: Model,
+    upload: str | None,
+    choice: str | None,
+    kind: str = SIMILAR,
+    among: Sequence[str] = (),
+    excluded: str = "",
+    complete: bool = True,
 ) -> dict[str, Any]:
-    """The images most like the query, in each space, or images worth a second look."""
+    """The images most like the query, in each space, or images worth a second look.
+
+    Args:
+        complete: compute the galleries that are not ready; otherwise their rows have progress in place of answers.
+    """
+    if kind != SIMILAR and not complete:
+        return {"rows": [], "empty": _preparing(model, model.gallery_progress("trained") or 0.0)}
     if kind != SIMILAR:
         return review_view.show(model, kind, rows_among(model.dataset, among))
     mask, without = rows_among(model.dataset, among), left_out(model, excluded)
     try:
         query = query_of(model, upload, choice)
     except UserError as error:  # earlier answers are not those of this file
-        notice(error)
+        if complete:
+            notice(error)
         return {"rows": [], "empty": str(error)}
-    if query.animated:
+    if query.animated and complete:
         gr.Info(text("search.animated"))
     rows_shown = []
     for space in model.spaces:
-        near = [(each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, query.without | without, mask)]
-        by_map = [] if space == "pixels" else model.map_cosines(query.image, [row for row, _ in near], space)
-        details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
-        hint = text(f"search.hint.{space}")
-        answers = neighbor_row(text(f"spaces.{space}"), hint, model.dataset, near, details=details)
-        rows_shown.append(answers | {"items": [query.item, *answers["items"]]})
+        if not complete and (progress := model.gallery_progress(space)) is not None:
+            row = neighbor_row(text(f"spaces.{space}"), _preparing(model, progress), model.dataset, [])
+        else:
+            near = [
+                (each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, query.without | without, mask)
+            ]
+            by_map = [] if space == "pixels" else model.map_cosines(query.image, [row for row, _ in near], space)
+            details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
+            row = neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), model.dataset, near, details=details)
+        rows_shown.append(row | {"items": [query.item, *row["items"]]})
     return {"rows": rows_shown, "remove": text("search.leave_out")}
+
+
+def show_steps(
+    model: Model, upload: str | None, choice: str | None, kind: str, among: Sequence[str], excluded: str
+) -> Iterator[dict[str, Any]]:
+    """`show`; until all galleries are ready, the answers of those that are, and how far the others have come."""
+    work = threading.Thread(target=_prepare, args=(model,), daemon=True)
+    work.start()
+    work.join(NO_WAIT_S)
+    while work.is_alive():
+        yield show(model, upload, choice, kind, among, excluded, complete=False)
+        work.join(STEP_S)
+    yield show(model, upload, choice, kind, among, excluded)
+
+
+def _prepare(model: Model) -> None:
+    with contextlib.suppress(UserError):  # `show` raises it again
+        for space in sorted(model.spaces, key=lambda each: each != "pixels"):  # the pixels' first: that takes a moment
+            model.gallery(space)
+
+
+def _preparing(model: Model, progress: float) -> str:
+    return text("search.preparing", count=f"{len(model.dataset):,}", percent=f"{100 * progress:.0f}")
 
 
 def show_why(
@@ -247,7 +290,7 @@ def build(page: Page, opened: Event) -> None:
         chosen.success(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
     uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
-    answered = page.draws(triggers, show, asked, found, queue=True)
+    answered = page.draws(triggers, show_steps, asked, found, queue=True)
     answered.then(None, None, rank, js="() => 0", api_visibility="private")  # the first answer is explained
     below = after_drawing(answered)
     one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}
