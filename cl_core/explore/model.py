@@ -5,9 +5,8 @@ The page, the API, the command line and notebooks all hold this object. A name i
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection, Hashable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -19,6 +18,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.evaluation.neighbors import agreement
+from cl_core.explore.caches import BatchedGallery, Caches, Query
 from cl_core.explore.gallery import Gallery, Neighbor, is_stored, pixel_gallery, run_gallery
 from cl_core.explore.inputs import Images, as_images
 from cl_core.explore.maps import map_points
@@ -35,80 +35,14 @@ from cl_core.runs.feature_cache import all_features, features_of
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.record import RunRecord
 from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
-from cl_core.system.memo import Memo, Together
 
 Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
 MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
-BATCHED_QUERIES = 16  # of concurrent visitors; a larger batch takes longer than it saves
 MOST_ANSWERS = 1000
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Query:
-    """One image (1, 3, S, S) uint8 to search for.
-
-    without: groups that are no answers. among: (N,) bool, the images that may be; None for all.
-    """
-
-    image: Tensor
-    top: int
-    without: Collection[int] = ()
-    among: Tensor | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class BatchedGallery:
-    """A gallery that answers concurrent queries in one batch."""
-
-    gallery: Gallery
-    search: Together[Query, list[Neighbor]]
-
-    @classmethod
-    def of(cls, gallery: Gallery) -> BatchedGallery:
-        """Wrap a gallery."""
-        return cls(gallery, Together(partial(_search_batch, gallery), BATCHED_QUERIES))
-
-
-def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]]:
-    images = [query.image for query in queries]  # an upload has the model's size, an image of the data set its own
-    alike = len({image.shape for image in images}) == 1
-    parts = [gallery.embedder(torch.cat(images))] if alike else [gallery.embedder(image) for image in images]
-    features = torch.cat(parts)
-    everywhere = [number for number, query in enumerate(queries) if query.among is None]
-    together = [queries[number] for number in everywhere]
-    top = max((query.top for query in together), default=1)
-    found = gallery.search(features[everywhere], top, [query.without for query in together])
-    answers = dict(zip(everywhere, found, strict=True))
-    for number, query in enumerate(queries):
-        if query.among is not None:
-            answers[number] = gallery.search(features[number : number + 1], query.top, [query.without], query.among)[0]
-    return [answers[number][: query.top] for number, query in enumerate(queries)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Caches:
-    """What models of one process share: models that began with the same weights share what is computed from these.
-
-    database: address of the PostgreSQL server that holds the index of large galleries; empty for the embedded one.
-    """
-
-    database: str = ""
-    runs: Memo[Run] = dataclasses.field(default_factory=lambda: Memo(64))
-    untrained: Memo[Run] = dataclasses.field(default_factory=lambda: Memo(64))
-    galleries: Memo[BatchedGallery] = dataclasses.field(
-        default_factory=lambda: Memo(48, 2e9, measure=lambda each: each.gallery.features.nbytes)
-    )
-    preparing: dict[Hashable, float] = dataclasses.field(default_factory=dict)  # fractions done of galleries, 0 to 1
-    features: Memo[Tensor] = dataclasses.field(default_factory=lambda: Memo(200))
-    regions: Memo[tuple[list[Region], Kept]] = dataclasses.field(default_factory=lambda: Memo(100))
-    choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
-    reasons: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(200))  # of `explain`
-    reviews: Memo[Review] = dataclasses.field(default_factory=lambda: Memo(16))
-    batches: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(64, 2e8))  # of `explore.batch`
 
 
 class Model:

@@ -18,7 +18,8 @@ from cl_core.data.bundled import DATASETS
 from cl_core.data.downloads import DOWNLOADS, get
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, quoted
-from cl_core.explore.model import SPACES, Caches, Model, version_of
+from cl_core.explore.caches import Caches
+from cl_core.explore.model import SPACES, Model, version_of
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.export import pack_run

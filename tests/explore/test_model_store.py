@@ -20,7 +20,8 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.explore import projection
 from cl_core.explore.batch import chosen_batch, draw_batch, picked_rows
-from cl_core.explore.model import SPACES, Model, Query, _search_batch
+from cl_core.explore.caches import Query, _search_batch
+from cl_core.explore.model import SPACES, Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.folder import RunFolder
 from cl_core.system.memo import Memo
