@@ -13,7 +13,7 @@ Learned = Literal["labels", "captions", "clip", "images"]
 LEARNED: dict[Learned, str] = {
     "labels": "labels",
     "captions": "captions (InfoNCE)",
-    "clip": "captions (from CLIP)",
+    "clip": "captions (distilled from CLIP)",
     "images": "images alone",
 }
 

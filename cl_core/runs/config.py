@@ -45,7 +45,9 @@ class RunConfig(BaseModel):
     temperature: float = Field(0.2, gt=0, le=100, description="temperature of the loss")
     learn_temperature: bool = Field(False, description="simclr, dcl, hcl, siglip, supcon: learn the temperature")
     exclude_false_negatives: bool = Field(False, description="simclr: negatives exclude views of the same class (needs labels)")
-    decoupled_sigma: float = Field(0.0, ge=0, le=100, description="dcl: concentration of the positives' weights; 0: all are 1")
+    decoupled_sigma: float = Field(
+        0.0, ge=0, le=100, description="dcl: sigma of the positives' weights, the smaller the more they differ; 0: all are 1"
+    )
     hardness: float = Field(0.5, ge=0, le=10, description="hcl: how much more hard negatives count; 0: all equally")
     negative_prior: float = Field(0.01, ge=0, lt=1, description="hcl: probability that a negative shows the anchor's class")
     sup_con_form: SupConForm = Field("out", description="supcon: sum over positives outside or inside the log: out, in or in-sum")

@@ -31,7 +31,7 @@ def test_the_keys_of_five_runs_over_time(page: Page) -> None:
     box = canvas.bounding_box()
     assert box
     page.mouse.move(box["x"] + 60, box["y"] + 30)
-    expect(panels.nth(1).locator(".cl-caption")).to_contain_text("updates old, cosine")
+    expect(panels.nth(1).locator(".cl-caption")).to_contain_text("(in updates), cosine")
     page.wait_for_selector("#key-step .cl-root[data-drawn]")
     screenshot(page, "keys")
 

@@ -119,8 +119,8 @@ def test_messages_are_in_the_language_in_effect() -> None:
             decode_image(b"")
         with pytest.raises(UserError) as damaged:
             decode_image(cut)
-        assert str(empty.value) == "该图像 是空文件；请选择包含图像的文件。"
-        assert str(damaged.value).startswith("无法读取 该图像（")
+        assert str(empty.value) == "该图片 是空文件；请选择包含图片的文件。"
+        assert str(damaged.value).startswith("无法读取 该图片（")
 
 
 def left_and_right(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -146,12 +146,12 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
 
 def test_the_line_at_the_foot() -> None:
     own = host_line(Host(cores=8, memory_gb=32, gpu="NVIDIA T4", zero_gpu=False, space=False), Access())
-    assert own.startswith("This page runs on 8 processor cores with 32 GB, and a GPU (NVIDIA T4).")
-    assert "Off on a Space" not in own
+    assert own.startswith("This page runs on a machine with 8 CPU cores and 32 GB of memory, and a GPU (NVIDIA T4).")
+    assert "off on a Space" not in own
     assert "takes minutes" not in own
     lent = host_line(Host(cores=4, memory_gb=0, gpu="ZeroGPU", zero_gpu=True, space=True), Access(Options(host="0.0.0.0")))
-    assert lent.startswith("This page runs on 4 processor cores, and a GPU lent call by call (ZeroGPU)")
+    assert lent.startswith("This page runs on a machine with 4 CPU cores, and a GPU lent call by call (ZeroGPU)")
     assert "pulling and publishing are off" in lent
-    assert "Off on a Space: private repositories" in lent
+    assert "Private repositories are off on a Space" in lent
     looking = host_line(Host(cores=1, memory_gb=1, gpu="", zero_gpu=False, space=False), Access(Options(read_only=True)))
     assert "Open for looking only" in looking

@@ -160,7 +160,7 @@ def test_the_plan_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=10)
     steps = steps_per_epoch(run_config(config, "moco", 1, 0, load_dataset("digits")), load_dataset("digits"))
     assert training_plan.contest_plan(config) == (
-        f"This roughly fits: SimCLR 40 epochs with 3 seeds, MoCo {int(300 / (4 * steps))} epochs. "
+        f"This roughly fits: SimCLR (epochs: 40, seeds: 3), MoCo (epochs: {int(300 / (4 * steps))}). "
         "A step of each method is measured first, so it may change."
     )
     monkeypatch.setattr(training_plan, "_seconds_per_step", lambda _: 100.0)

@@ -124,7 +124,7 @@ def test_a_run_knows_what_it_is(command: Command, topic_run: WordRun) -> None:
         (["train", "--run", "r", "--noise-power", "-0.1"], "noise_power: input should be greater than or equal to 0"),
         (
             ["train", "--run", "r", "--text", "synthetic", "--synthetic-vocabulary", "4", "--min-count", "1"],
-            "noise_words: 5 noise words a pair need a larger vocabulary than the text's 4 words",
+            "noise_words: 5 noise words per pair need a larger vocabulary than the text's 4 words",
         ),
         (["train", "--run", "r", "--max-words", "1000"], "The text has more than max_words = 1,000 words"),
         (["similar", "vilion"], "'vilion' is not in the vocabulary; did you mean vision, violin, violation?"),

@@ -254,7 +254,7 @@ def test_another_seed_is_another_training() -> None:
 
 
 def test_more_noise_words_than_words() -> None:
-    with pytest.raises(UserError, match="noise_words: 8 noise words a pair need a larger vocabulary than the text's 8 words"):
+    with pytest.raises(UserError, match="noise_words: 8 noise words per pair need a larger vocabulary than the text's 8 words"):
         training(noise_words=8)
 
 

@@ -90,7 +90,7 @@ def telling_point(baseline: Model, changed: Model) -> int:
 
 
 def show_question(store: ModelStore, which: str) -> tuple[str, Any, str, dict[str, Any], dict[str, Any]]:
-    """The question, with the curves of the healthy twin; the answer is cleared."""
+    """The question, with the curves of the reference run; the answer is cleared."""
     experiment = EXPERIMENTS[which]
     quantity = experiment.quantity
     found = outcome(store, which)

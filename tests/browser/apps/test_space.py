@@ -108,8 +108,10 @@ def test_the_deployed_files_are_an_app(
         page.wait_for_selector(READY["views"])
         open_tab(page, "Loss")
         page.wait_for_selector(READY["loss"])
-        expect(page.get_by_text("This page runs on 2 processor cores with 16 GB, without a GPU.")).to_be_visible()
-        expect(page.get_by_text("Off on a Space: private repositories")).to_be_visible()
+        expect(
+            page.get_by_text("This page runs on a machine with 2 CPU cores and 16 GB of memory, without a GPU.")
+        ).to_be_visible()
+        expect(page.get_by_text("Private repositories are off on a Space")).to_be_visible()
         open_tab(page, "Models")
         if checkpoints is None:  # its owner trusts who comes
             page.fill("#models-pull-name input", "someone/run")
