@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import inspect
 import io
 import json
 import re
@@ -160,13 +161,18 @@ def test_python_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_other_python_examples_compile_and_call_what_the_app_offers() -> None:
-    from cl_core.ui.api import PUBLIC
+    from cl_core.ui.api import PUBLIC, Api
 
     offered = set(PUBLIC)
     (example,) = fences(TEXTS["docs/http-api.md"], "python")
     calls = [each for each in ast.walk(ast.parse(example)) if isinstance(each, ast.keyword) and each.arg == "api_name"]
     assert {ast.literal_eval(call.value).removeprefix("/") for call in calls} <= offered
-    assert set(re.findall(r"^\| `(\w+)` \|", TEXTS["docs/http-api.md"], re.MULTILINE)) == offered
+    described = dict(re.findall(r"^\| `(\w+)\((.*)\)` \|", TEXTS["docs/http-api.md"], re.MULTILINE))
+    assert set(described) == offered
+    for name, arguments in described.items():
+        _, *parameters = inspect.signature(getattr(Api, name)).parameters.values()
+        shown = [each.name if each.default is each.empty else f"{each.name}={json.dumps(each.default)}" for each in parameters]
+        assert arguments == ", ".join(shown).replace("null", "None"), name
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
