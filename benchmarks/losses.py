@@ -146,7 +146,7 @@ def growth(most_seconds: float = 8.0) -> dict[str, list[dict[str, float]]]:
     return curves
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=[*KINDS, *EXACT, *(f"{kind} matrix" for kind in EXACT)])
     parser.add_argument("--exact", action="store_true", help="NT-Xent, SupCon and the sigmoid loss, up to 131,072 embeddings")
@@ -158,3 +158,7 @@ if __name__ == "__main__":
     else:
         for row in exact_rows() if chosen.exact else rows():
             print(row.line())
+
+
+if __name__ == "__main__":
+    main()

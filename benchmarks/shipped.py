@@ -61,8 +61,12 @@ def rows(folders: list[Path]) -> list[Row]:
     return [cifar10(), *emoji(folders), weight()]
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vendor", nargs="+", type=Path, default=[])
     for row in rows(parser.parse_args().vendor):
         print(row.line())
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import importlib
 import inspect
 import io
 import json
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -247,6 +249,33 @@ def test_make_targets_and_benchmarks_exist() -> None:
         for word in words:
             if word.startswith("benchmarks."):
                 assert (ROOT / "benchmarks" / f"{word.removeprefix('benchmarks.')}.py").is_file(), word
+
+
+BENCHMARKS = {tuple(words[2:]) for _, words in commands() if words[1:2] == ["-m"] and words[2].startswith("benchmarks")}
+
+
+@pytest.mark.parametrize("given", sorted(BENCHMARKS), ids=" ".join)
+def test_benchmarks_take_the_arguments(given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stop where their arguments have been read."""
+
+    class ReadError(Exception):
+        pass
+
+    parse = argparse.ArgumentParser.parse_args
+
+    def read(parser: argparse.ArgumentParser, *rest: Any, **options: Any) -> Any:
+        parse(parser, *rest, **options)
+        raise ReadError
+
+    name = f"{given[0]}.__main__" if given[0] == "benchmarks" else given[0]
+    source = (ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
+    if "ArgumentParser(" not in source:
+        assert len(given) == 1, "it takes none"
+        return
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", read)
+    monkeypatch.setattr(sys, "argv", list(given))
+    with pytest.raises(ReadError):
+        importlib.import_module(name).main()
 
 
 def test_the_guide_has_a_section_for_each_tab() -> None:

@@ -128,7 +128,7 @@ def test_what_is_said_of_an_experiment_is_so(which: str) -> None:
     assert len(curves["figures"]) == len(near["rows"]) == 2
 
 
-def test_the_healthy_twins_beat_the_untrained_network() -> None:
+def test_the_reference_runs_beat_the_untrained_network() -> None:
     """Over three seeds each, in the accuracy that neighbors show."""
     for experiment in ablations.EXPERIMENTS.values():
         results = ablations.seed_results()[experiment.baseline]
