@@ -145,7 +145,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
 
     def computed() -> tuple[Whitening, Tensor]:
         if is_cached(run):
-            descriptors = features_of(run, dataset, rows)
+            descriptors = features_of(run, dataset, rows, progress=progress)
         else:
             descriptors = describe(method, dataset.images[rows], run.size, device, progress)
         # Fitted on one image of each group, as its variants would count several times.

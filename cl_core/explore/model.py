@@ -230,7 +230,10 @@ class Model:
             run = self.run if space == "trained" else self.untrained
             return run_gallery(run, data, lambda fraction: self.caches.preparing.update({key: fraction}), self.caches.database)
 
-        return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed()))
+        try:
+            return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed()))
+        finally:
+            self.caches.preparing.pop(key, None)
 
     def review(self) -> Review:
         """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import lru_cache
 from pathlib import Path
 
@@ -85,16 +85,20 @@ def _opened(folder: str, device: torch.device) -> tuple[Method, int]:
     return on_device(run, device), run.size
 
 
-def features_of(run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "feature") -> Tensor:
+def features_of(
+    run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "feature", progress: Callable[[float], None] | None = None
+) -> Tensor:
     """Features of images, (N, D) float32 of length 1, from the cache where `is_cached`.
 
     Args:
         rows: (N,) int64. Those outside `cached_rows` are computed at every call.
+        progress: called with the fraction done, 0 to 1, while the cache is filled.
     """
     if not is_cached(run):
         return run_features(run, dataset.images[rows], layer)
-    for _ in compute_features(run, dataset):
-        pass
+    for fraction in compute_features(run, dataset):
+        if progress:
+            progress(fraction)
     cached = cached_rows(dataset)
     features = _read(_file(run, dataset), len(cached))
     if len(features) < len(cached):  # the cache is not writable

@@ -185,7 +185,7 @@ READY = {
     "map": "#map-view .cl-root[data-images]",
     "compare": "#compare-batch .cl-root[data-drawn]",
     "ablations": "#ablations-question strong",
-    "search": "#search-view .cl-row",
+    "search": "#search-view .cl-root:not([data-more]) .cl-row",
     "words": "#words-map .cl-root[data-drawn]",
     "images": "#images-rows .cl-row",
     "train": "#train-status .work-done",

@@ -207,9 +207,27 @@ def test_every_method(page: Page) -> None:
     expect(role).to_contain_text("in the queue")
     expect(page.locator("#loss-view .cl-which")).to_contain_text("stored key")
     expect(page.locator("#loss-view .cl-details .cl-tile")).to_have_count(2)
+    chips = page.locator("#loss-view .cl-chip")
     for method, similarity in (("barlow-twins", "correlation"), ("vicreg", "covariance")):
         pick(page, "Model", f"emoji-{method}")
-        expect(page.locator("#loss-view .cl-chip").first).to_have_text(f"1 {similarity}")
+        expect(chips.first).to_have_text(f"1 {similarity}")
+
+
+def test_a_stage_that_a_loss_does_not_have_is_left_and_found_again(page: Page) -> None:
+    open_tab(page, "Loss")
+    drawn(page)
+    stage = page.get_by_role("radio", name=re.compile("^4 "))
+    page.get_by_text("4 softmax", exact=True).click()
+    for method, fourth in (("vicreg", "softmax"), ("dcl", "ratio"), ("siglip", "sigmoid")):
+        pick(page, "Model", f"emoji-{method}")
+        expect(page.locator("#loss-view .cl-chip").nth(3)).to_have_text(f"4 {fourth}")
+        expect(page.get_by_role("radio", name="1 covariance" if method == "vicreg" else f"4 {fourth}")).to_be_checked()
+        expect(stage).to_be_enabled(enabled=method != "vicreg")
+        expect(page).to_have_url(re.compile("stage=probability"))
+    page.goto(page.url.replace("stage=probability", "stage=gradient").replace("emoji-siglip", "emoji-vicreg"))
+    drawn(page)
+    expect(page.get_by_role("radio", name="1 covariance")).to_be_checked()
+    expect(page.get_by_role("radio", name="7 gradient")).to_be_disabled()
 
 
 def test_a_false_negative_is_called_one(page: Page) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from cl_core.errors import UserError
+from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import review, search
 
@@ -65,17 +68,57 @@ def test_what_the_page_sends_as_left_out_is_checked() -> None:
     assert len(search.left_out(MODEL, "1 " * 10**5)) == 1
 
 
-def test_answers_come_space_by_space_while_features_are_computed(own_cache: Path) -> None:
-    model = ModelStore().get("emoji-simclr-small")
-    *early, last = search.show_steps(model, None, "dog face", search.SIMILAR, [], "")
-    first = early[0]["rows"]
-    assert [len(row["items"]) for row in first] == [1, 1, 1] or len(first[2]["items"]) > 1, "the pixels are ready first"
-    assert re.fullmatch(r"The network looks at all 3,786 images, once: \d+ %", first[0]["hint"])
-    seen = [int(re.findall(r"(\d+) %", step["rows"][0]["hint"])[0]) for step in early if len(step["rows"][0]["items"]) == 1]
-    assert seen == sorted(seen) and len(set(seen)) > 2
-    assert last == search.show(model, None, "dog face")
-    assert list(search.show_steps(model, None, "dog face", search.SIMILAR, [], "")) == [last], "now nobody waits"
-    assert list(search.show_steps(model, str(own_cache), None, search.SIMILAR, [], ""))[-1]["rows"] == []
+@pytest.fixture
+def impatient(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model whose galleries are not there yet, on a page that reports progress often."""
+    monkeypatch.setattr(search, "NO_WAIT_S", 0.0)
+    monkeypatch.setattr(search, "STEP_S", 0.01)
+    return ModelStore().get("emoji-simclr-small")
+
+
+def test_answers_come_space_by_space_while_features_are_computed(impatient: Model) -> None:
+    *early, last = search.show_steps(impatient, None, "dog face", search.SIMILAR, [], "")
+    answered = [[len(row["items"]) > 1 for row in step["rows"]] for step in early]
+    order = [list(each) for each, _ in itertools.groupby(answered)]
+    assert order == [[False] * 3, [False, False, True], [True, False, True]], "pixels, trained, untrained"
+    assert all(step["more"] for step in early) and not last["more"]
+    assert "pixels" in early[0]["rows"][2]["hint"]
+    waiting = [step["rows"][0]["hint"] for step, (trained, *_) in zip(early, answered, strict=True) if not trained]
+    percents = [int(re.findall(r"The network looks at all 3,786 images, once: (\d+) %", each)[0]) for each in waiting]
+    assert percents == sorted(percents) and len(set(percents)) > 5
+    assert last == search.show(impatient, None, "dog face")
+    assert impatient.caches.preparing == {}
+
+
+def test_a_review_waits_for_the_trained_gallery_alone(impatient: Model) -> None:
+    *early, last = search.show_steps(impatient, None, None, review.DUPLICATES, [], "")
+    assert early and all("looks at all 3,786 images" in step["empty"] and step["more"] for step in early)
+    assert last["rows"] and impatient.gallery_progress("trained") is None
+    assert impatient.gallery_progress("untrained") == impatient.gallery_progress("pixels") == 0
+
+
+def test_what_cannot_be_searched_is_said_at_once(impatient: Model, own_cache: Path) -> None:
+    (only,) = search.show_steps(impatient, str(own_cache), None, search.SIMILAR, [], "")
+    assert only["rows"] == [] and "There is no file" in only["empty"]
+
+
+def test_errors_of_the_computation_reach_the_page(impatient: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise UserError("model.space", choices="a", given="b")
+
+    monkeypatch.setattr("cl_core.explore.model.pixel_gallery", fail)
+    with pytest.raises(UserError, match="b"):
+        list(search.show_steps(impatient, None, "dog face", search.SIMILAR, [], ""))
+
+
+def test_a_visitor_who_leaves_ends_the_computation_after_the_present_space(impatient: Model) -> None:
+    steps = search.show_steps(impatient, None, "dog face", search.SIMILAR, [], "")
+    next(steps)
+    steps.close()
+    while impatient.gallery_progress("pixels") is not None:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert impatient.gallery_progress("trained") == 0
 
 
 def test_answers_are_limited_to_chosen_classes() -> None:

@@ -14,7 +14,7 @@ def image_rows(value: dict[str, Any] | None = None, sheet: bool = False, **props
 
     value: `rows`, a list of {title, hint, items}; an item is {src, caption, note, id} and perhaps `detail`, a line below the
         note, and `pair`, an image beside its own. `empty`, the sentence shown where there are no rows. `remove`, the name of a
-        button on each image with an id; without it there is none.
+        button on each image with an id; without it there is none. `more`, whether further answers are still to come.
     sheet: whether on a narrow page they come up from the bottom.
     Events `image_click` and `item_remove`: `{"row": r, "item": i, "id": item.id}`.
     """

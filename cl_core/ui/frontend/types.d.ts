@@ -270,6 +270,8 @@ export interface RowsValue {
   remove?: string;
   /** The sentence where there are no rows. */
   empty?: string;
+  /** Whether rows are still to come. */
+  more?: boolean;
 }
 
 // --- settings --------------------------------------------------------------------------------------------------------

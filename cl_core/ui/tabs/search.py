@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
-from cl_core.data.dataset import Dataset
+from cl_core.data.dataset import Dataset, gallery_rows
 from cl_core.data.decoding import decode_image, is_animated, to_tensor
 from cl_core.errors import UserError, quoted
 from cl_core.explore.examples import Example, examples
 from cl_core.explore.filters import Part, parts_of, rows_among
-from cl_core.explore.model import Model
+from cl_core.explore.model import Model, Space
+from cl_core.explore.preparation import Preparation, quickest_first
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.components import image_rows, image_upload, menu, search_queries, why_view
@@ -91,68 +91,74 @@ def left_out(model: Model, excluded: str) -> frozenset[int]:
 
 
 def show(
-    model: Model,
-    upload: str | None,
-    choice: str | None,
-    kind: str = SIMILAR,
-    among: Sequence[str] = (),
-    excluded: str = "",
-    complete: bool = True,
+    model: Model, upload: str | None, choice: str | None, kind: str = SIMILAR, among: Sequence[str] = (), excluded: str = ""
 ) -> dict[str, Any]:
-    """The images most like the query, in each space, or images worth a second look.
-
-    Args:
-        complete: compute the galleries that are not ready; otherwise their rows have progress in place of answers.
-    """
-    if kind != SIMILAR and not complete:
-        return {"rows": [], "empty": _preparing(model, model.gallery_progress("trained") or 0.0)}
-    if kind != SIMILAR:
-        return review_view.show(model, kind, rows_among(model.dataset, among))
-    mask, without = rows_among(model.dataset, among), left_out(model, excluded)
-    try:
-        query = query_of(model, upload, choice)
-    except UserError as error:  # earlier answers are not those of this file
-        if complete:
-            notice(error)
-        return {"rows": [], "empty": str(error)}
-    if query.animated and complete:
-        gr.Info(text("search.animated"))
-    rows_shown = []
-    for space in model.spaces:
-        if not complete and (progress := model.gallery_progress(space)) is not None:
-            row = neighbor_row(text(f"spaces.{space}"), _preparing(model, progress), model.dataset, [])
-        else:
-            near = [
-                (each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, query.without | without, mask)
-            ]
-            by_map = [] if space == "pixels" else model.map_cosines(query.image, [row for row, _ in near], space)
-            details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
-            row = neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), model.dataset, near, details=details)
-        rows_shown.append(row | {"items": [query.item, *row["items"]]})
-    return {"rows": rows_shown, "remove": text("search.leave_out")}
+    """The images most like the query, in each space, or images worth a second look."""
+    *_, last = show_steps(model, upload, choice, kind, among, excluded)
+    return last
 
 
 def show_steps(
     model: Model, upload: str | None, choice: str | None, kind: str, among: Sequence[str], excluded: str
 ) -> Iterator[dict[str, Any]]:
-    """`show`; until all galleries are ready, the answers of those that are, and how far the others have come."""
-    work = threading.Thread(target=_prepare, args=(model,), daemon=True)
-    work.start()
-    work.join(NO_WAIT_S)
-    while work.is_alive():
-        yield show(model, upload, choice, kind, among, excluded, complete=False)
-        work.join(STEP_S)
-    yield show(model, upload, choice, kind, among, excluded)
+    """`show`; while galleries are computed, the answers of those that are ready, and how far the others have come."""
+    mask = rows_among(model.dataset, among)
+    if kind != SIMILAR:
+        yield from _review_steps(model, kind, mask)
+        return
+    try:
+        query = query_of(model, upload, choice)
+    except UserError as error:  # earlier answers are not those of this file
+        notice(error)
+        yield {"rows": [], "empty": str(error)}
+        return
+    if query.animated:
+        gr.Info(text("search.animated"))
+    without = query.without | left_out(model, excluded)
+    answers: dict[Space, dict[str, Any]] = {}
+
+    def value(complete: bool) -> dict[str, Any]:
+        for space in model.spaces:
+            if space not in answers and (complete or model.gallery_progress(space) is None):
+                answers[space] = _answers(model, query, space, without, mask)
+        rows = [answers.get(space) or _waiting(model, query, space) for space in model.spaces]
+        return {"rows": rows, "remove": text("search.leave_out"), "more": not complete}
+
+    with contextlib.closing(Preparation(model, quickest_first(model))) as preparation:
+        ready = preparation.wait(NO_WAIT_S)
+        while not ready:
+            yield value(complete=False)
+            ready = preparation.wait(STEP_S)
+    yield value(complete=True)
 
 
-def _prepare(model: Model) -> None:
-    with contextlib.suppress(UserError):  # `show` raises it again
-        for space in sorted(model.spaces, key=lambda each: each != "pixels"):  # the pixels' first: that takes a moment
-            model.gallery(space)
+def _review_steps(model: Model, kind: str, mask: Tensor | None) -> Iterator[dict[str, Any]]:
+    if kind != review_view.LABELS or model.dataset.labeled:
+        with contextlib.closing(Preparation(model, ["trained"])) as preparation:
+            ready = preparation.wait(NO_WAIT_S)
+            while not ready:
+                yield {"rows": [], "empty": _preparing(model, "trained"), "more": True}
+                ready = preparation.wait(STEP_S)
+    yield review_view.show(model, kind, mask)
 
 
-def _preparing(model: Model, progress: float) -> str:
-    return text("search.preparing", count=f"{len(model.dataset):,}", percent=f"{100 * progress:.0f}")
+def _answers(model: Model, query: Query, space: Space, without: frozenset[int], mask: Tensor | None) -> dict[str, Any]:
+    near = [(each.row, each.cosine) for each in model.search_tensor(query.image, TOP, space, without, mask)]
+    by_map = [] if space == "pixels" else model.map_cosines(query.image, [row for row, _ in near], space)
+    details = [text("search.by_map", cosine=f"{cosine:.2f}") for cosine in by_map]
+    row = neighbor_row(text(f"spaces.{space}"), text(f"search.hint.{space}"), model.dataset, near, details=details)
+    return row | {"items": [query.item, *row["items"]]}
+
+
+def _waiting(model: Model, query: Query, space: Space) -> dict[str, Any]:
+    return {"title": text(f"spaces.{space}"), "hint": _preparing(model, space), "items": [query.item]}
+
+
+def _preparing(model: Model, space: Space) -> str:
+    count = f"{len(gallery_rows(model.dataset)):,}"
+    if space == "pixels":
+        return text("search.preparing_pixels", count=count)
+    return text("search.preparing", count=count, percent=f"{100 * (model.gallery_progress(space) or 0.0):.0f}")
 
 
 def show_why(
@@ -290,7 +296,7 @@ def build(page: Page, opened: Event) -> None:
         chosen.success(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
     uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
-    answered = page.draws(triggers, show_steps, asked, found, queue=True)
+    answered = page.draws(triggers, show_steps, asked, found, queue=True, trigger_mode="multiple")  # a next query need not wait
     answered.then(None, None, rank, js="() => 0", api_visibility="private")  # the first answer is explained
     below = after_drawing(answered)
     one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}

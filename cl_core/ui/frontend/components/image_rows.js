@@ -13,6 +13,8 @@ export function mount(context) {
   return mountComponent(context, (root, scope) => {
     /** @type {RowsValue["rows"]} */
     let rows = [];
+    /** @type {{ key: string; node: HTMLElement }[]} */
+    let sections = [];
     const content = build("div", "cl-rows");
     const sheet = new BottomSheet(scope, context.props.close, content);
     root.replaceChildren(sheet.node);
@@ -27,8 +29,17 @@ export function mount(context) {
     });
     return (value) => {
       rows = value.rows;
+      root.toggleAttribute("data-more", Boolean(value.more));
       const empty = value.empty ? [build("p", "cl-empty", value.empty)] : [];
-      content.replaceChildren(...(rows.length ? rows.map((row, r) => rowSection(row, r, value.remove)) : empty));
+      const before = sections;
+      sections = rows.map((row, r) => {
+        const key = JSON.stringify([row, value.remove]);
+        return before[r]?.key === key ? before[r] : { key, node: rowSection(row, r, value.remove) };
+      });
+      // What has not changed keeps focus and scroll position.
+      if (!sections.length) content.replaceChildren(...empty);
+      else if (before.length !== sections.length) content.replaceChildren(...sections.map(({ node }) => node));
+      else sections.forEach(({ node }, r) => node !== before[r].node && before[r].node.replaceWith(node));
       if (rows.length && context.props.sheet) sheet.open();
       else sheet.close();
     };

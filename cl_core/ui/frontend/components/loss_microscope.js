@@ -28,7 +28,7 @@ import { loadSheet } from "../render/sheet.js";
 /** @typedef {{ panel: Panel; parts: Anatomy; matrix: MatrixPanel }} Shown a matrix on the page */
 
 const MAX_TERMS = 6;
-/** Stages of a loss with a temperature. @type {Stage[]} */
+/** Stages of losses with a temperature alone. VICReg has no gradient of its covariances either: its terms are of each view alone. @type {Stage[]} */
 const SCALED = ["scaled", "probability"];
 const TILE = 72;
 
@@ -46,6 +46,7 @@ class LossMicroscope {
   /** @type {Sheet | null} */ #sheet = null;
   /** @type {{ panel: number; row: number; column: number }} */ #cell = { panel: 0, row: 0, column: 0 };
   /** @type {Stage} */ #stage;
+  /** @type {Stage} */ #wanted; // what the visitor chose; the losses shown may not have it
   /** @type {number | null} */ #temperature = null; // null: the model's own
   #opened = 0;
   #summary = build("div", "cl-summary");
@@ -62,7 +63,7 @@ class LossMicroscope {
     this.props = props;
     this.strings = strings;
     this.scale = new LogScale(...props.temperatures);
-    this.#stage = props.stages[0];
+    this.#stage = this.#wanted = props.stages[0];
     this.#panelPart = scope.slot();
     this.repaintSoon = scope.frame(() => this.#repaint());
     this.describeSoon = scope.afterFrame(() => this.#describe());
@@ -127,21 +128,18 @@ class LossMicroscope {
     this.#sheet = sheet;
     const part = this.#panelPart();
     this.#shown = value.panels.map((panel, i) => this.#addPanel(part, readPanel(panel, value.roles, sheet !== null), i));
-    for (const stage of SCALED) this.stages.enable(stage, this.#isScaled());
+    const off = this.#stagesOff();
+    for (const stage of this.props.stages) this.stages.enable(stage, !off.includes(stage));
     this.#rename(this.props.stages[0], this.strings[`fact.${value.measure}`].toLowerCase());
-    this.#rename("probability", this.strings[this.#asksEachPair() ? "stage.sigmoid" : "stage.probability"]);
+    this.#rename("probability", this.strings[`stage.${this.#family()}`] ?? this.strings["stage.probability"]);
     this.#rename("log", this.strings[this.#isScaled() ? "stage.log" : "stage.cost"]);
-    const unknown = this.#shown.some(({ panel }) => panel.form.kind === "covariance"); // its terms are of each view alone
-    this.stages.enable("gradient", !unknown);
-    if (unknown && this.#stage === "gradient") this.#setStage(this.props.stages[0]);
     this.control.node.hidden = !this.#isScaled();
-    this.#setStage(this.#stage);
+    this.#setStage(/** @type {Stage} */ ((first && this.#readLink("stage")) || this.#wanted));
     this.#matrices.style.setProperty("--cl-columns", String(this.#shown.length));
     this.#matrices.replaceChildren(...this.#shown.map(({ matrix }) => matrix.node));
     const last = this.#shown.length - 1;
     const pair = { panel: last, row: 0, column: firstPositive(this.#shown[last].panel, 0) };
     this.#cell = this.#linkedCell() ?? pair;
-    if (first) this.#setStage(/** @type {Stage} */ (this.#readLink("stage") ?? this.#stage));
     const temperature = first ? Number(this.#readLink("t")) : this.#temperature;
     const kept = !value.fixed && temperature !== null && this.scale.has(temperature);
     if (value.fixed) this.#writeLink("t", null);
@@ -169,10 +167,11 @@ class LossMicroscope {
     return shown;
   }
 
-  /** @param {Stage} stage */
+  /** Show a stage, or the first one where the losses shown do not have it; other losses may. @param {Stage} stage */
   #setStage(stage) {
-    const exists = this.props.stages.includes(stage) && (this.#isScaled() || !SCALED.includes(stage));
-    this.#stage = exists ? stage : this.props.stages[0];
+    const { stages } = this.props;
+    this.#wanted = stages.includes(stage) ? stage : stages[0];
+    this.#stage = this.#stagesOff().includes(this.#wanted) ? stages[0] : this.#wanted;
     this.stages.choose(this.#stage);
     const own = this.#stage === this.props.stages[0] ? this.#value?.measure : this.#stage;
     this.#about.textContent = this.strings[`about.${this.#family()}.${this.#stage}`] ?? this.strings[`about.${own ?? this.#stage}`];
@@ -183,20 +182,24 @@ class LossMicroscope {
     this.stages.rename(stage, numbered(this.props.stages.indexOf(stage), name));
   }
 
-  /** Which explanations of the stages apply to the losses shown. */
+  /** Which names and explanations of the stages apply to the losses shown. */
   #family() {
-    if (this.#shown.some(({ panel }) => ofDimensions(panel.form))) return "dimensions";
-    if (this.#asksEachPair()) return "questions";
+    const forms = this.#shown.map(({ panel }) => panel.form);
+    if (forms.some(ofDimensions)) return "dimensions";
+    if (forms.every(asksEachPair)) return "questions";
+    if (forms.every(({ kind }) => kind === "ratio" || kind === "hard")) return forms[0].kind;
     return this.#isScaled() ? "softmax" : "positives";
   }
 
-  #asksEachPair() {
-    return this.#shown.every(({ panel }) => asksEachPair(panel.form));
+  /** Whether a temperature divides the similarities of a loss shown. */
+  #isScaled() {
+    return this.#shown.some(({ panel }) => hasTemperature(panel.form));
   }
 
-  /** Whether a temperature divides the similarities of a loss shown; before there is one, all stages exist. */
-  #isScaled() {
-    return !this.#shown.length || this.#shown.some(({ panel }) => hasTemperature(panel.form));
+  /** Stages that the losses shown do not have. @returns {Stage[]} */
+  #stagesOff() {
+    if (!this.#isScaled()) return this.#shown.some(({ panel }) => panel.form.kind === "covariance") ? [...SCALED, "gradient"] : SCALED;
+    return [];
   }
 
   /** @param {number | null} temperature null is the model's own */
