@@ -224,6 +224,8 @@ def test_a_stage_that_a_loss_does_not_have_is_left_and_found_again(page: Page) -
         expect(page.get_by_role("radio", name="1 covariance" if method == "vicreg" else f"4 {fourth}")).to_be_checked()
         expect(stage).to_be_enabled(enabled=method != "vicreg")
         expect(page).to_have_url(re.compile("stage=probability"))
+        fact = {"vicreg": "Covariance", "dcl": "Ratio", "siglip": "Probability correct"}[method]
+        expect(page.locator("#loss-view .cl-details dt", has_text=fact).first).to_be_visible()
     page.goto(page.url.replace("stage=probability", "stage=gradient").replace("emoji-siglip", "emoji-vicreg"))
     drawn(page)
     expect(page.get_by_role("radio", name="1 covariance")).to_be_checked()

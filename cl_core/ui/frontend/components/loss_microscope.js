@@ -338,7 +338,7 @@ class LossMicroscope {
     if (asks) add(form.kind === "nce" ? "nce_logit" : "sigmoid_logit", parts.scaled[i]);
     if (table.positive[i] || table.negative[i]) {
       const probability = Math.exp(parts.logProbabilities[i]);
-      if (hasTemperature(form)) add("probability", probability, { name: asks ? "sigmoid" : "probability" });
+      if (hasTemperature(form)) add("probability", probability, { name: asks ? "sigmoid" : form.kind === "ratio" ? "ratio" : "probability" });
       const term = parts.terms[row];
       const contribution = parts.contribution[i] * (ofDimensions(form) ? 1 : Math.max(1, parts.anchors));
       if (table.positive[i] || asks || ofDimensions(form)) add("contribution", term ? contribution / term : 0, { percent: true });
