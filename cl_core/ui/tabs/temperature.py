@@ -21,18 +21,24 @@ from cl_core.ui.tabs import loss as loss_tab
 from cl_core.ui.tabs.loss import Loss
 
 WEIGHTS = ("trained", "untrained")
+SOFTMAX = ("out", "in", "in-sum", "views")  # kinds of losses whose rows are probabilities
 
 
 def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "") -> dict[str, Any]:
-    """A batch under the model's loss, or under NT-Xent if that has no temperature; and uniformity and tolerance of all runs."""
+    """A batch under the model's loss, or under NT-Xent if that is no softmax; and uniformity and tolerance of all runs."""
     loss: Loss = "own" if model.has_temperature else "nt-xent"
     value = loss_tab.show(model, loss, count, seed, picked)
     if not model.trained_here:
-        about = text("temperature.elsewhere", model=model.name)
-    else:
-        about = text("temperature.own", model=model.name) if loss == "own" else text("temperature.stands_in", model=model.name)
+        about = "elsewhere"
+    elif loss == "nt-xent":
+        about = "stands_in"
+    elif value["panels"][0]["form"]["kind"] in SOFTMAX:
+        about = "own"
+    else:  # the numbers of this tab are probabilities of a softmax
+        about, value = "no_softmax", loss_tab.show(model, "nt-xent", count, seed, picked)
     same = text("temperature.batch", count=len(chosen_batch(model, picked, int(count), int(seed)).rows))
-    return value | {"summary": f"{about} {same}", "places": places(store, model)}
+    whose = text(f"temperature.whose_loss.{about}", model=model.name)
+    return value | {"summary": f"{whose} {same}", "places": places(store, model)}
 
 
 def places(store: ModelStore, model: Model) -> list[dict[str, Any]]:
