@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cl_core.data.dataset import Dataset, group_representatives
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import measure_geometry
 from cl_core.evaluation.knn import Split, answered_right, evaluate_knn
 from cl_core.evaluation.linear import evaluate_linear
-from cl_core.networks.embedding import embed
+from cl_core.networks.embedding import embed, pixel_features
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import DivergedError
@@ -59,6 +60,7 @@ OWN: dict[str, tuple[str, tuple[Any, Any]]] = {
     "vicreg": ("covariance_weight", (1.0, 4.0)),
     "cross-entropy": ("weight_decay", (1e-4, 1e-2)),
 } | dict.fromkeys(("simclr", "dcl", "hcl", "siglip", "moco", "nce-bank", "infonce-bank", "supcon"), ("temperature", (0.1, 0.3)))
+BASELINES = {"untrained": "untrained", "pixels": "raw pixels"}
 FIGURES = {
     "knn": "kNN",
     "linear": "Linear",
@@ -96,18 +98,40 @@ def measure(settings: dict[str, Any], dataset: Dataset, is_trial: bool) -> Run:
     except DivergedError:
         return dict.fromkeys(["validation", *FIGURES], 0.0)
     seconds = time.process_time() - started
+    return figures_of(training, dataset) | {"seconds": seconds}
+
+
+def figures_of(training: Training, dataset: Dataset) -> dict[str, float]:
+    """`FIGURES` of the present weights, but for the time."""
     features = embed(training.method, dataset.images, training.size, CPU)
-    images = dataset.images[dataset.on_map[:1024]]
-    geometry, _ = measure_geometry(training.method, images, config.augment, training.size, torch.Generator().manual_seed(0))
+    images, augment = dataset.images[dataset.on_map[:1024]], training.config.augment
+    geometry, _ = measure_geometry(training.method, images, augment, training.size, torch.Generator().manual_seed(0))
+    return accuracies(features, dataset) | {
+        "alignment": geometry.alignment,
+        "uniformity": geometry.uniformity,
+        "rank": geometry.effective_rank,
+    }
+
+
+def accuracies(features: Tensor, dataset: Dataset) -> dict[str, float]:
     return {
         "validation": answered_right(features, dataset, validation_split(dataset)).double().mean().item(),
         "knn": evaluate_knn(features, dataset, labels_seen=True).accuracy,
         "linear": evaluate_linear(features, dataset).accuracy,
-        "alignment": geometry.alignment,
-        "uniformity": geometry.uniformity,
-        "rank": geometry.effective_rank,
-        "seconds": seconds,
     }
+
+
+def make_baselines(name: str, dataset: Dataset) -> None:
+    """Measure what no training reaches: the encoder as it is initialized, and raw pixels, their mean subtracted."""
+    shared = shared_settings(name)
+    base = {"dataset": name, "shared": shared}
+    for seed in SEEDS:
+        if not any(run["seed"] == seed for run in runs_of(read_runs(), name, "untrained")):
+            config = RunConfig.model_validate(merge(shared, {"dataset": name, "method": "simclr", "seed": seed}))
+            save(base | {"method": "untrained", "seed": seed}, figures_of(Training(config, dataset, CPU), dataset))
+    if not runs_of(read_runs(), name, "pixels"):
+        pixels = pixel_features(dataset.images, shared["image_size"])
+        save(base | {"method": "pixels", "seed": 0}, accuracies(pixels - pixels.mean(0), dataset))
 
 
 def read_runs() -> list[Run]:
@@ -146,7 +170,12 @@ def make_run(run: Run, dataset: Dataset) -> None:
     own = {name: run[name] for name in ("dataset", "method", "lr", "seed")} | {run["setting"]: run["value"]}
     if run["method"] == "siglip":
         own["learn_temperature"] = True
-    found = run | {name: round(value, 5) for name, value in measure(merge(run["shared"], own), dataset, run["seed"] == 0).items()}
+    save(run, measure(merge(run["shared"], own), dataset, run["seed"] == 0))
+
+
+def save(run: Run, figures: dict[str, float]) -> None:
+    """Append a run with its figures to the file."""
+    found = run | {name: round(value, 5) for name, value in figures.items()}
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(found) + "\n")
@@ -162,14 +191,23 @@ def table(dataset: str) -> list[str]:
             continue
         best = best_trial(runs)
         chosen = [run for run in runs if (run["lr"], run["value"]) == (best["lr"], best["value"]) and run["seed"] in SEEDS]
-        cells = [f"`{method}`", f"lr {best['lr']:g}, {best['setting']} {best['value']}"]
-        for name in FIGURES:
-            values = [run[name] * (100 if name in ("knn", "linear") else 1) for run in chosen]
-            digits = {"alignment": 2, "uniformity": 2, "seconds": 0}.get(name, 1)
-            cells.append(f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}")
-        rows.append((statistics.mean(run["knn"] for run in chosen), "| " + " | ".join(cells) + " |"))
+        cells = [f"`{method}`", f"lr {best['lr']:g}, {best['setting']} {best['value']}", *means(chosen)]
+        rows.append((statistics.mean(run["knn"] for run in chosen), cells))
     head = ["Method", "Chosen", *FIGURES.values()]
-    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *(row for _, row in sorted(rows, reverse=True))]
+    below = [[label, "", *means(runs_of(read_runs(), dataset, method))] for method, label in BASELINES.items()]
+    lines = [head, ["---"] * len(head), *(cells for _, cells in sorted(rows, reverse=True)), *below]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def means(runs: list[Run]) -> list[str]:
+    """Mean and standard deviation of each of `FIGURES`; empty where runs do not have it."""
+    cells = []
+    for name in FIGURES:
+        values = [run[name] * (100 if name in ("knn", "linear") else 1) for run in runs if name in run]
+        digits = {"alignment": 2, "uniformity": 2, "seconds": 0}.get(name, 1)
+        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+        cells.append(f"{statistics.mean(values):.{digits}f}{spread}" if values else "")
+    return cells
 
 
 def main() -> None:
@@ -187,6 +225,7 @@ def main() -> None:
     started = time.monotonic()
     for name in arguments.datasets:
         dataset = load_dataset(name)
+        make_baselines(name, dataset)
         for method in arguments.methods:
             while missing := missing_runs(name, method):
                 if time.monotonic() - started > arguments.seconds:
