@@ -6,7 +6,7 @@ The page, the API, the command line and notebooks all hold this object. A name i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -219,7 +219,10 @@ class Model:
         data = self.dataset
         if space == "pixels":
             return data.name, data.digest, self.size
-        return map_key(self.run if space == "trained" else self.untrained, data)
+        return map_key(self._weights(space), data)
+
+    def _weights(self, space: Space) -> Run:
+        return self.run if space == "trained" else self.untrained
 
     def _gallery(self, space: Space) -> BatchedGallery:
         data, key = self.dataset, self._gallery_key(space)
@@ -227,8 +230,8 @@ class Model:
         def computed() -> Gallery:
             if space == "pixels":
                 return pixel_gallery(data, self.size)
-            run = self.run if space == "trained" else self.untrained
-            return run_gallery(run, data, lambda fraction: self.caches.preparing.update({key: fraction}), self.caches.database)
+            report = partial(self.caches.preparing.__setitem__, key)
+            return run_gallery(self._weights(space), data, report, self.caches.database)
 
         try:
             return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed()))
@@ -251,7 +254,7 @@ class Model:
         """
         if not rows:
             return []
-        run = self.run if space == "trained" else self.untrained
+        run = self._weights(space)
         features = features_of(run, self.dataset, torch.tensor(rows))
         return (features @ run_features(run, image)[0]).tolist()
 

@@ -1,14 +1,16 @@
-"""Galleries computed in a thread of their own, so that answers of those that are ready need not wait for the others."""
+"""Galleries computed in a thread of their own, so that results of those that are ready need not wait for the others."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 from cl_core.data.dataset import gallery_rows
 from cl_core.explore.model import Model, Space
 from cl_core.explore.vector_index import EXACT_UP_TO
+
+NO_WAIT_S, STEP_S = 0.2, 0.5  # a wait that nobody notices; between two reports of progress
 
 
 def quickest_first(model: Model) -> list[Space]:
@@ -17,40 +19,33 @@ def quickest_first(model: Model) -> list[Space]:
     return sorted(model.spaces, key=lambda space: (space == "pixels") == large)
 
 
-class Preparation:
-    """Compute galleries of a model, one after the other, from now on.
+def prepare(model: Model, spaces: Sequence[Space]) -> Generator[None, None, None]:
+    """Compute galleries, one after the other; yields again and again until all are ready, not once if they are.
 
-    Args:
-        spaces: whose galleries, in this order.
+    If the generator is closed early, no gallery after the present one is computed.
+
+    Raises: what computing them raises.
     """
+    closed, errors = threading.Event(), list[Exception]()
 
-    def __init__(self, model: Model, spaces: Sequence[Space]) -> None:
-        self._model, self._spaces = model, spaces
-        self._closed = threading.Event()
-        self._error: Exception | None = None
-        # A GPU is lent to the visitor whose context this is.
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._compute,), daemon=True)
-        self._thread.start()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait at most `seconds`; whether all galleries are ready.
-
-        Raises: what computing them raised.
-        """
-        self._thread.join(seconds)
-        if self._error:
-            raise self._error
-        return not self._thread.is_alive()
-
-    def close(self) -> None:
-        """Compute no gallery after the present one: nobody waits for it."""
-        self._closed.set()
-
-    def _compute(self) -> None:
+    def compute() -> None:
         try:
-            for space in self._spaces:
-                if not self._closed.is_set():
-                    self._model.gallery(space)
-        except Exception as error:  # raised again by `wait`
-            self._error = error
+            for space in spaces:
+                if not closed.is_set():
+                    model.gallery(space)
+        except Exception as error:  # raised again below
+            errors.append(error)
+
+    # A GPU is lent to the visitor whose context this is.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(compute,), name=f"galleries of {model.name}", daemon=True)
+    thread.start()
+    try:
+        thread.join(NO_WAIT_S)
+        while thread.is_alive():
+            yield
+            thread.join(STEP_S)
+    finally:
+        closed.set()
+    if errors:
+        raise errors[0]

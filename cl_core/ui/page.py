@@ -148,24 +148,22 @@ class Page:
             how: options of the events that differ from `QUICK`.
         """
 
-        def numbered_steps(*given: Any) -> Iterator[dict[str, Any]]:
+        several = inspect.isgeneratorfunction(handler)
+
+        def steps(*given: Any) -> Iterator[dict[str, Any]]:
             try:
-                for value in handler(*self._resolved(given[:-1], inputs)):
+                result = handler(*self._resolved(given[:-1], inputs))
+                for value in result if several else [result]:
                     yield value | {"turn": given[-1]}
             except UserError as error:
                 notice(error)
-                yield {"turn": given[-1]}
+                yield {"turn": given[-1]}  # an answer, with nothing to draw
 
-        def numbered(*given: Any) -> dict[str, Any]:
-            try:
-                return handler(*self._resolved(given[:-1], inputs)) | {"turn": given[-1]}
-            except UserError as error:
-                notice(error)
-                return {"turn": given[-1]}  # an answer, with nothing to draw
+        def once(*given: Any) -> dict[str, Any]:
+            return next(steps(*given))
 
         start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
-        answer = self.handles(numbered_steps if inspect.isgeneratorfunction(handler) else numbered)
-        return any_of(triggers)(answer, [*inputs, self.turn], view, js=start, **(QUICK | how))
+        return any_of(triggers)(self.handles(steps if several else once), [*inputs, self.turn], view, js=start, **(QUICK | how))
 
     def draws_new_batch(self, button: gr.Button) -> None:
         """Let `button` draw another batch for all tabs that show one."""

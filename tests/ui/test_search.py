@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-import time
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cl_core.errors import UserError
+from cl_core.explore import preparation
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import review, search
@@ -71,8 +72,8 @@ def test_what_the_page_sends_as_left_out_is_checked() -> None:
 @pytest.fixture
 def impatient(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """A model whose galleries are not there yet, on a page that reports progress often."""
-    monkeypatch.setattr(search, "NO_WAIT_S", 0.0)
-    monkeypatch.setattr(search, "STEP_S", 0.01)
+    monkeypatch.setattr(preparation, "NO_WAIT_S", 0.0)
+    monkeypatch.setattr(preparation, "STEP_S", 0.01)
     return ModelStore().get("emoji-simclr-small")
 
 
@@ -115,9 +116,10 @@ def test_a_visitor_who_leaves_ends_the_computation_after_the_present_space(impat
     steps = search.show_steps(impatient, None, "dog face", search.SIMILAR, [], "")
     next(steps)
     steps.close()
-    while impatient.gallery_progress("pixels") is not None:
-        time.sleep(0.01)
-    time.sleep(0.3)
+    for thread in threading.enumerate():
+        if thread.name == f"galleries of {impatient.name}":
+            thread.join()
+    assert impatient.gallery_progress("pixels") is None
     assert impatient.gallery_progress("trained") == 0
 
 

@@ -8,6 +8,7 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import temperature
 
 STORE = ModelStore()
+SOFTMAX = ("out", "in", "in-sum", "views")  # kinds of losses whose rows are probabilities
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_the_loss_is_a_softmax_and_the_page_says_whose(name: str, about: str) ->
     value = temperature.show(STORE, model, 8, 1)
     assert value["summary"].startswith(about)
     for panel in value["panels"]:
-        assert panel["form"]["kind"] in temperature.SOFTMAX
+        assert panel["form"]["kind"] in SOFTMAX
         assert panel["form"]["temperature"] == pytest.approx(model.config.temperature)
     assert value["trainedTemperature"] == model.has_temperature
     assert name in {place["name"] for place in value["places"]}

@@ -162,6 +162,7 @@ class Method(nn.Module, ABC):
         has_head: whether z differs from h.
         views: number of views of each image in a step. takes_views: whether the settings give another number instead.
         has_temperature: whether the loss has a temperature.
+        has_softmax: whether the rows of `compare` are probabilities of a softmax, if the loss has a temperature.
         lowest_loss: the bound that curves show, where it is not 0.
         compares_dimensions: whether `compare` has dimensions as rows and columns; a correlation needs many images.
         training_only: prefixes of state entries that inference does not need.
@@ -172,6 +173,7 @@ class Method(nn.Module, ABC):
     views: ClassVar[int] = 2
     takes_views: ClassVar[bool] = False
     has_temperature: ClassVar[bool] = True
+    has_softmax: ClassVar[bool] = True
     lowest_loss: ClassVar[float | None] = None
     compares_dimensions: ClassVar[bool] = False
     training_only: ClassVar[tuple[str, ...]] = ()

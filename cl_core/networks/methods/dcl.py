@@ -28,6 +28,8 @@ class DCL(HeadMethod):
     With `decoupled_sigma` above 0, DCLW: positives that differ much pull more.
     """
 
+    has_softmax = False
+
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.temperature = Temperature(settings)

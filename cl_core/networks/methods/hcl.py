@@ -25,6 +25,8 @@ from cl_core.networks.methods.base import (
 class HCL(HeadMethod):
     """HCL: harder negatives count more; a prior subtracts the share of false ones (debiased, Chuang et al. 2020)."""
 
+    has_softmax = False
+
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.temperature = Temperature(settings)

@@ -149,6 +149,8 @@ class NCEBank(BankMethod):
     single estimate at the first step becomes wrong, as the cosines spread during training.
     """
 
+    has_softmax = False
+
     log_z: Tensor
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:

@@ -29,6 +29,8 @@ class SigLIP(HeadMethod):
     The bias begins at -log(batch size), the logit of a positive among so many pairs; the paper's -10 is for batches of 32,768.
     """
 
+    has_softmax = False
+
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)
         self.temperature = Temperature(settings)

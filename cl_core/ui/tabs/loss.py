@@ -27,7 +27,7 @@ from cl_core.ui.events import QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, image_name
-from cl_core.ui.page import Event, Page
+from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.tabs import what_if
 
 # The model's own loss; others on the same embeddings; and the worked example of the SupCon tutorial.
@@ -288,8 +288,8 @@ def build(page: Page, opened: Event) -> None:
     page.link("stage", read=lambda raw, _: one_of(raw, STAGES))
     page.link("t", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("cell", read=lambda raw, _: _cell(raw))
-    opened(page.handles(batch_controls, page.model), [page.model, loss], [count, again], **QUICK)
-    loss.change(page.handles(batch_controls, page.model), [page.model, loss], [count, again], **QUICK)
+    chosen = [page.model, loss]
+    any_of([opened, loss.change])(page.handles(batch_controls, chosen), chosen, [count, again], **QUICK)
     count.change(None, count, page.count, js="(count) => count", api_visibility="private")  # draws all tabs that show a batch
     page.draws([opened, loss.change], show, [page.model, loss, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)

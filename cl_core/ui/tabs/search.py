@@ -18,7 +18,7 @@ from cl_core.errors import UserError, quoted
 from cl_core.explore.examples import Example, examples
 from cl_core.explore.filters import Part, parts_of, rows_among
 from cl_core.explore.model import Model, Space
-from cl_core.explore.preparation import Preparation, quickest_first
+from cl_core.explore.preparation import prepare, quickest_first
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.components import image_rows, image_upload, menu, search_queries, why_view
@@ -38,7 +38,6 @@ HIDE_REASONS = (
     f"(kind) => {{ document.getElementById('search-why').style.display = kind === '{SIMILAR}' ? '' : 'none'; return []; }}"
 )
 KINDS = (SIMILAR, *review_view.KINDS)
-NO_WAIT_S, STEP_S = 0.2, 0.5  # a wait that nobody notices; between two reports of progress
 MOST_LEFT_OUT = 500
 MOST_CHOSEN = 20  # classes or families at once
 PART = re.compile(r"(family|class)-[0-9]{1,6}")
@@ -124,21 +123,17 @@ def show_steps(
         rows = [answers.get(space) or _waiting(model, query, space) for space in model.spaces]
         return {"rows": rows, "remove": text("search.leave_out"), "more": not complete}
 
-    with contextlib.closing(Preparation(model, quickest_first(model))) as preparation:
-        ready = preparation.wait(NO_WAIT_S)
-        while not ready:
+    with contextlib.closing(prepare(model, quickest_first(model))) as waits:
+        for _ in waits:
             yield value(complete=False)
-            ready = preparation.wait(STEP_S)
     yield value(complete=True)
 
 
 def _review_steps(model: Model, kind: str, mask: Tensor | None) -> Iterator[dict[str, Any]]:
     if kind != review_view.LABELS or model.dataset.labeled:
-        with contextlib.closing(Preparation(model, ["trained"])) as preparation:
-            ready = preparation.wait(NO_WAIT_S)
-            while not ready:
+        with contextlib.closing(prepare(model, ["trained"])) as waits:
+            for _ in waits:
                 yield {"rows": [], "empty": _preparing(model, "trained"), "more": True}
-                ready = preparation.wait(STEP_S)
     yield review_view.show(model, kind, mask)
 
 

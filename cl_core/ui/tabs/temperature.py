@@ -11,6 +11,7 @@ from cl_core.evaluation.geometry import tolerance, uniformity
 from cl_core.explore.batch import LARGEST, chosen_batch
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
+from cl_core.networks.methods import METHODS
 from cl_core.text import text, texts
 from cl_core.ui.components import temperature_lab
 from cl_core.ui.components.temperature_lab import TEMPERATURES
@@ -18,24 +19,19 @@ from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs import loss as loss_tab
-from cl_core.ui.tabs.loss import Loss
 
 WEIGHTS = ("trained", "untrained")
-SOFTMAX = ("out", "in", "in-sum", "views")  # kinds of losses whose rows are probabilities
 
 
 def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "") -> dict[str, Any]:
     """A batch under the model's loss, or under NT-Xent if that is no softmax; and uniformity and tolerance of all runs."""
-    loss: Loss = "own" if model.has_temperature else "nt-xent"
-    value = loss_tab.show(model, loss, count, seed, picked)
     if not model.trained_here:
         about = "elsewhere"
-    elif loss == "nt-xent":
+    elif not model.has_temperature:
         about = "stands_in"
-    elif value["panels"][0]["form"]["kind"] in SOFTMAX:
-        about = "own"
     else:  # the numbers of this tab are probabilities of a softmax
-        about, value = "no_softmax", loss_tab.show(model, "nt-xent", count, seed, picked)
+        about = "own" if METHODS[model.config.method].has_softmax else "no_softmax"
+    value = loss_tab.show(model, "own" if about == "own" else "nt-xent", count, seed, picked)
     same = text("temperature.batch", count=len(chosen_batch(model, picked, int(count), int(seed)).rows))
     whose = text(f"temperature.whose_loss.{about}", model=model.name)
     return value | {"summary": f"{whose} {same}", "places": places(store, model)}
