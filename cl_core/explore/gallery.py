@@ -18,8 +18,9 @@ from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
 from cl_core.errors import UserError
 from cl_core.explore.descriptors import KEY, Whitening, describe
 from cl_core.explore.flat_index import FlatIndex
+from cl_core.explore.hnsw import Progress
 from cl_core.explore.vector_index import EXACT_UP_TO, VectorIndex, build_index
-from cl_core.networks.embedding import embed, pixel_features
+from cl_core.networks.embedding import embed, pixel_features, pixel_side
 from cl_core.runs.feature_cache import features_of, is_cached
 from cl_core.runs.store import Run, map_key, on_device
 from cl_core.system.device import choose_device
@@ -123,11 +124,11 @@ class Gallery:
         return Neighbor(rank, row, data.ids[row], data.names[row], data.label_name(row), round(cosine, 4))
 
 
-def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | None = None, database: str = "") -> Gallery:
+def run_gallery(run: Run, dataset: Dataset, progress: Progress | None = None, database: str = "") -> Gallery:
     """The data set in the run's search space; computed features are stored in the cache.
 
     Args:
-        progress: called with the fraction done, 0 to 1, while features are computed, and again while a large index is built.
+        progress: called with the fraction done, 0 to 1, while features are computed and a large index is built.
         database: address of a PostgreSQL server with pgvector that holds the index of a large gallery; by default a file does.
 
     Raises:
@@ -137,6 +138,7 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     method = on_device(run, device)
     rows = gallery_rows(dataset)
     file = _gallery_file(run, dataset)
+    of_features, of_index = (_half(progress, 0), _half(progress, 1)) if len(rows) > EXACT_UP_TO else (progress, None)
 
     def described(images: Tensor) -> Tensor:
         if is_cached(run):  # a large encoder is not run on test-time augmentations
@@ -145,9 +147,9 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
 
     def computed() -> tuple[Whitening, Tensor]:
         if is_cached(run):
-            descriptors = features_of(run, dataset, rows, progress=progress)
+            descriptors = features_of(run, dataset, rows, progress=of_features)
         else:
-            descriptors = describe(method, dataset.images[rows], run.size, device, progress)
+            descriptors = describe(method, dataset.images[rows], run.size, device, of_features)
         # Fitted on one image of each group, as its variants would count several times.
         fit = Whitening.center if _is_whitened(run) else Whitening.fit
         whitening = fit(descriptors[torch.isin(rows, group_representatives(dataset))])
@@ -163,8 +165,13 @@ def run_gallery(run: Run, dataset: Dataset, progress: Callable[[float], None] | 
     whitening, features = found
     # Another process would build the same graphs.
     with _alone(file.with_suffix(".lock")) if len(features) > EXACT_UP_TO else contextlib.nullcontext():
-        index = build_index(features, file.with_suffix(".usearch"), progress, database)
+        index = build_index(features, file.with_suffix(".usearch"), of_index, database)
     return Gallery(dataset, rows, index, lambda images: whitening(described(images)))
+
+
+def _half(progress: Progress | None, half: int) -> Progress | None:
+    """Reports the fraction done of the first or second half of the work as one of the whole."""
+    return None if progress is None else lambda done: progress((half + done) / 2)
 
 
 def is_stored(run: Run, dataset: Dataset) -> bool:
@@ -213,8 +220,9 @@ def _stored(file: Path, count: int) -> tuple[Whitening, Tensor] | None:
 
 
 def pixel_gallery(dataset: Dataset, size: int) -> Gallery:
-    """The baseline: the data set as raw pixels at `size`, the mean image subtracted."""
+    """The baseline: the data set as raw pixels at `size`, fewer in a large set, the mean image subtracted."""
     rows = gallery_rows(dataset)
+    size = pixel_side(size, len(rows))
     pixels = pixel_features(dataset.images[rows], size)
     mean = pixels.mean(0)
 

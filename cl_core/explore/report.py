@@ -12,7 +12,7 @@ from cl_core.evaluation.clustering import ClusteringResult, evaluate_clustering
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.evaluation.linear import LinearResult, evaluate_linear
-from cl_core.networks.embedding import pixel_features
+from cl_core.networks.embedding import pixel_features, pixel_side
 from cl_core.runs.store import Run, on_device, run_features, untrained_like
 from cl_core.system.device import choose_device
 from cl_core.training.setup import monitor_geometry, uses_labels
@@ -46,7 +46,7 @@ def compare_with_baselines(run: Run, dataset: Dataset, progress: Callable[[], No
         geometry = _geometry(network, dataset) if network else None
         return Report(knn, linear, clustering, geometry)
 
-    pixels = pixel_features(dataset.images, run.size)
+    pixels = pixel_features(dataset.images, pixel_side(run.size, len(dataset.images)))
     untrained = untrained_like(run)
     return {
         "trained": report(run_features(run, dataset.images), run),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -17,6 +18,7 @@ from cl_core.system.device import Precision, autocast
 Layer = Literal["feature", "embedding"]
 
 BATCH = 500
+PIXELS_BYTES = 1e9  # of the baseline's features; 10,000 images of 224 pixels would take 6e9
 
 
 class NotFiniteError(UserError):
@@ -89,6 +91,11 @@ def embed(
         if progress:
             progress(min(1.0, (start + BATCH) / len(images)))
     return torch.cat(parts)
+
+
+def pixel_side(size: int, count: int) -> int:
+    """Side in pixels, at most `size`, at which the pixel features of `count` images fit into `PIXELS_BYTES`."""
+    return max(1, min(size, math.isqrt(int(PIXELS_BYTES) // (3 * 4 * max(1, count)))))
 
 
 def pixel_features(images: Tensor, size: int) -> Tensor:

@@ -22,6 +22,7 @@ from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
 from cl_core.data.dataset import Dataset, instances, training_rows
 from cl_core.data.registry import load_dataset
+from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_knn
 from cl_core.networks.embedding import NotFiniteError, embed
@@ -115,7 +116,9 @@ class Training:
         self.world = world or World()
         check_data(config, dataset, self.world)
         drawn = config.drawings != NO_DRAWINGS
-        self._drawings = Drawings(dataset, load_dataset(config.drawings), device) if drawn else None
+        others = [load_dataset(config.drawings)] if drawn else []
+        self._drawings = Drawings(dataset, others[0], device) if others else None
+        self._digests = {each.name: each.digest for each in (dataset, *others)}
         self.config, self.dataset, self.device = config, dataset, device
         self.size = image_size(config, dataset)
         self._view_plan = view_plan(config, dataset)
@@ -363,14 +366,19 @@ class Training:
             "last": self._last,
             "plateau": self.plateau.state(),
         }
-        return tensors, {"position": json.dumps(position)}
+        return tensors, {"position": json.dumps(position), "digests": json.dumps(self._digests)}
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
         """Load what `state` returned.
 
         Raises:
             KeyError, ValueError, RuntimeError: it does not belong to a run with these settings.
+            UserError: other images have been imported under the name of a data set since.
         """
+        digests: dict[str, str] = json.loads(header.get("digests", "{}"))  # earlier versions stored none
+        for name, digest in self._digests.items():
+            if digests.get(name, digest) != digest:
+                raise UserError("training.changed_images", name=quoted(name))
         position: dict[str, Any] = json.loads(header["position"])
         method = {n.removeprefix("method."): v for n, v in tensors.items() if n.startswith("method.")}
         self.method.load_state_dict(method)

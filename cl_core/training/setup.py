@@ -18,6 +18,7 @@ from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_genera
 
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
 LARGEST_MAP = 10_000  # images whose features each snapshot stores
+LEAST_STD = 1 / 255  # images with an empty channel, as of a fluorescence microscope, would be divided by zero
 MOST_WHITENED = 20_000  # images by which features are whitened
 MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
 
@@ -43,10 +44,10 @@ def view_plan(config: RunConfig, dataset: Dataset) -> list[tuple[int, AugmentCon
 
 
 def image_statistics(dataset: Dataset) -> Statistics:
-    """Mean and standard deviation of the training images, per channel, in [0, 1]."""
+    """Mean and standard deviation of the training images, per channel, in [0, 1]; the latter at least `LEAST_STD`."""
     sample = dataset.train[:: max(1, len(dataset.train) // 1000)]
     pixels = dataset.images[sample].permute(1, 0, 2, 3).flatten(1).double() / 255
-    mean, std = pixels.mean(1).tolist(), pixels.std(1).tolist()
+    mean, std = pixels.mean(1).tolist(), pixels.std(1).clamp_min(LEAST_STD).tolist()
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 

@@ -15,6 +15,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.explore import gallery
 from cl_core.explore.descriptors import describe
 from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
+from cl_core.networks.embedding import pixel_side
 from cl_core.runs.store import load_run, untrained_like
 
 
@@ -125,6 +126,26 @@ def test_a_large_set_is_searched_in_its_test_part(monkeypatch: pytest.MonkeyPatc
     assert all(n.row in data.test for n in found)
     answers = gallery.search(gallery.feature(row), 4, [{int(data.groups[row])}])[0]
     assert [n.row for n in answers][:3] == [n.row for n in found[1:]]
+
+
+def test_pixels_of_a_large_set_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 images of 224 pixels would take 6 GB; a query is scaled like the gallery."""
+    assert [pixel_side(32, 60_000), pixel_side(224, 10_000), pixel_side(224, 1_000_000)] == [32, 91, 9]
+    data = subset(load_dataset("emoji"), torch.arange(200))
+    monkeypatch.setattr("cl_core.networks.embedding.PIXELS_BYTES", 200 * 3 * 4 * 10.5**2)
+    gallery = pixel_gallery(data, 64)
+    assert gallery.features.shape == (200, 3 * 10 * 10)
+    assert gallery.search(gallery.embedder(data.images[7:8]), 1)[0][0].cosine == pytest.approx(1, abs=1e-4)
+
+
+def test_progress_counts_features_and_index(small_run: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("gallery", "vector_index"):
+        monkeypatch.setattr(f"cl_core.explore.{module}.EXACT_UP_TO", 100)
+    reported: list[float] = []
+    run_gallery(load_run(str(small_run)), load_dataset("digits"), reported.append)
+    assert reported == sorted(reported)
+    assert 0 < reported[0] <= 0.5
+    assert reported[-1] == 1
 
 
 def test_search_by_group_equals_comparison_with_all_images(emoji_pixels: Gallery) -> None:

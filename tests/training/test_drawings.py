@@ -20,6 +20,7 @@ from cl_core.training.drawings import Drawings, match_drawings
 from cl_core.training.estimate import estimate
 from cl_core.training.loop import StepDone, Training
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
+from cl_core.training.recorder import start
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -91,6 +92,34 @@ def test_each_drawing_is_as_likely(tmp_path: Path) -> None:
     assert torch.allclose(shares[0][drawings.table[3]], torch.tensor(1 / 3).double(), atol=0.01)
     assert torch.allclose(shares[1][drawings.table[7, :2]], torch.tensor(1 / 2).double(), atol=0.01)
     assert shares[2][9] == 1
+
+
+def test_a_run_whose_images_have_changed_does_not_resume(tmp_path: Path) -> None:
+    """Neither where they are its data set nor where they are other drawings; nothing of the run is changed."""
+
+    def imported(color: tuple[int, int, int]) -> None:
+        for name in EMOJI.ids:
+            draw(tmp_path / "in" / "one", name, color)
+        import_images("hands", tmp_path / "in")
+
+    imported(RED)
+    small = {"encoder": "cnn", "image_size": 16, "batch_size": 16, "snapshots": 0}
+    run = start(tmp_path / "run", small | {"dataset": "hands"}, CPU)
+    assert run
+    events = run.events()
+    next(event for event in events if isinstance(event, StepDone))
+    events.close()
+    drawn = RunConfig.model_validate(small | {"drawings": "hands"})
+    tensors, header = Training(drawn, EMOJI, CPU).state()
+    files = {file: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()}
+    imported(BLUE)
+    with pytest.raises(UserError, match="The images of hands have changed since this run was saved"):
+        start(tmp_path / "run", {}, CPU)
+    assert {file: file.read_bytes() for file in files} == files
+    with pytest.raises(UserError, match="The images of hands have changed"):
+        Training(drawn, EMOJI, CPU).restore(tensors, header)
+    imported(RED)
+    assert start(tmp_path / "run", {}, CPU)
 
 
 def test_nothing_that_matches_is_an_error(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import subprocess
@@ -48,6 +49,15 @@ def test_learns(small_run: Path) -> None:
     assert losses[-1]["loss"] < losses[0]["loss"] - 0.5
     assert losses[-1]["loss"] < losses[-1]["chance"] - 0.5
     assert accuracies[-1] > accuracies[0] + 0.01
+
+
+def test_an_empty_channel_is_no_division_by_zero() -> None:
+    data = load_dataset("digits")
+    red = dataclasses.replace(data, images=data.images * torch.tensor([1, 0, 0], dtype=torch.uint8)[:, None, None])
+    run = Training(RunConfig.model_validate(SMALL | {"epochs": 1, "snapshots": 0}), red, CPU)
+    losses = [event.loss for event in run.events() if isinstance(event, Logged)]
+    assert losses
+    assert all(map(math.isfinite, losses))
 
 
 def test_resume_equals_the_uninterrupted_run() -> None:
