@@ -130,17 +130,22 @@ class StopRequest:
 
 
 def main() -> int:
-    """Train in this process: the first line of standard input is `{"path": ..., "settings": {...}}`, its end asks to stop.
+    """Train a run in this process, see `run_job`."""
+    return run_job(lambda path, settings, device, stop: train_until(path, settings, device, stop, stop.saving))
 
-    So the run stops with the program that started it, however that ends. Standard output has the lines `SAVING` and
-    `STEPPING`, and at the end an error as JSON.
+
+def run_job(work: Callable[[Path, dict[str, Any], torch.device, StopRequest], RunState]) -> int:
+    """Call `work` with what standard input asks for; returns the exit code of the process.
+
+    The first line of standard input is `{"path": ..., "settings": {...}}`, its end asks to stop: so the work stops with the
+    program that started it, however that ends. Standard output has the lines `SAVING` and `STEPPING`, and at the end an
+    error as JSON.
     """
     job = json.loads(sys.stdin.readline())
-    stop = StopRequest(sys.stdin)
-    device = choose_device()
+    stop, device = StopRequest(sys.stdin), choose_device()
     if device.type == "cpu":
         limit_memory()
-    _, problem = attempt(lambda: train_until(Path(job["path"]), job["settings"], device, stop, stop.saving))
+    _, problem = attempt(lambda: work(Path(job["path"]), job["settings"], device, stop))
     if problem is None:
         return 0
     report(json.dumps(error_to_json(problem), default=str))

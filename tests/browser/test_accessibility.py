@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +26,44 @@ QUIET = """(ms) => new Promise((resolve) => {
   };
   look();
 })"""
-PHONE, LAPTOP, LARGE = (390, 844), (1280, 800), (1920, 1080)
+PHONE: ViewportSize = {"width": 390, "height": 844}
+LAPTOP: ViewportSize = {"width": 1280, "height": 800}
+LARGE: ViewportSize = {"width": 1920, "height": 1080}
 NARROWEST: ViewportSize = {"width": 360, "height": 740}
 
 
-@pytest.mark.parametrize(("language", "theme", "size"), [("", "light", PHONE), ("zh", "dark", LAPTOP), ("", "dark", LARGE)])
-def test_no_violations(browser: Browser, app_url: str, language: str, theme: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("language", "theme", "sizes"), [("", "light", [PHONE]), ("zh", "dark", [LAPTOP, LARGE])])
+def test_no_violations(browser: Browser, app_url: str, language: str, theme: str, sizes: list[ViewportSize]) -> None:
     """One language in one theme each: `benchmarks/explorer.py` goes through all."""
-    found = findings(browser, app_url, language, theme, size)
+    found = findings(browser, app_url, language, theme, sizes)
     assert not any(found.values()), found
 
 
-def findings(browser: Browser, app_url: str, language: str, theme: str, size: tuple[int, int] = LAPTOP) -> dict[str, list[str]]:
-    """`violations` of every tab; on a phone also what is too small for a finger or wider than the screen."""
-    touched = size == PHONE
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=touched, is_mobile=touched)
+def findings(
+    browser: Browser, app_url: str, language: str, theme: str, sizes: Sequence[ViewportSize] = (LAPTOP,)
+) -> dict[str, list[str]]:
+    """`violations` of every tab at each size; on a phone also what is too small for a finger or wider than the screen."""
+    touched = PHONE in sizes
+    context = browser.new_context(viewport=sizes[0], has_touch=touched, is_mobile=touched, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{app_url}{language}?__theme={theme}")
     page.wait_for_selector(READY[FIRST], state="attached")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = {name: violations(page, name) + (misfits(page) if touched else []) for name in TABS}
+    found = {name: violations(page, name, sizes) + (misfits(page) if touched else []) for name in TABS}
     context.close()
     return found
 
 
-def violations(page: Page, tab: str) -> list[str]:
+def violations(page: Page, tab: str, sizes: Sequence[ViewportSize]) -> list[str]:
     """What axe-core reports once the tab is open, one line an element."""
     page.evaluate("(tab) => contrastiveLink.goTo(tab)", tab)
     page.wait_for_selector(READY[tab])
-    page.wait_for_function(QUIET, arg=QUIET_MS)
-    listed: list[dict[str, Any]] = page.evaluate(RUN)
+    listed: list[dict[str, Any]] = []
+    for size in sizes:
+        page.set_viewport_size(size)
+        page.wait_for_function(QUIET, arg=QUIET_MS)
+        listed += page.evaluate(RUN)
     return [
         f"{each['impact']} {each['id']}: {node['target']} {node.get('failureSummary', '')[:160]}"
         for each in listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,15 @@ def test_the_map_rests_where_nobody_sees_it(page: Page) -> None:
     expect(play).to_have_text("Play")
     play.click()
     expect(play).to_have_text("Pause")
+
+
+def test_for_those_who_prefer_stillness_nothing_moves_until_play(page: Page) -> None:
+    """There is no loss before the first round."""
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate("contrastiveLink.goTo('spectrum')")
+    page.wait_for_selector(RESTING)
+    facts = page.locator("#spectrum-view .cl-facts")
+    expect(facts.locator("[data-fact=round] dd")).to_have_text("0 of 300")
+    expect(facts).not_to_contain_text("NaN")
+    page.locator("#spectrum-view .cl-own").first.click()
+    expect(facts.locator("[data-fact=loss] dd")).to_have_text(re.compile(r"^\d+\.\d{3}$"))

@@ -186,7 +186,9 @@ class SpectrumView {
     /** @type {[string, string, number][]} */
     const facts = [["round", fill(this.#strings.of, { round: this.#round, count: ROUNDS }), this.#round]];
     if (fixed) facts.push(["log_z", logZ.toFixed(2), logZ], ["correction", formatNumber(Math.round(100 * correction) / 100), correction]);
-    facts.push(["log_sum", logSum.toFixed(2), logSum], ["loss", loss.toFixed(3), loss], ["kept", formatPercent(kept), kept]);
+    facts.push(["log_sum", logSum.toFixed(2), logSum]);
+    if (!Number.isNaN(loss)) facts.push(["loss", loss.toFixed(3), loss]); // before the first round there is none
+    facts.push(["kept", formatPercent(kept), kept]);
     // The rows stay while they are the same: a hint is open, or one has the focus.
     const rows = /** @type {HTMLElement[]} */ ([...this.#facts.children]);
     if (rows.map(({ dataset }) => dataset.fact).join() === facts.map(([key]) => key).join()) {
