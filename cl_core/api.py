@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from cl_core.data.registry import dataset_names
@@ -18,7 +22,6 @@ from cl_core.runs.store import find_run
 from cl_core.system.device import choose_device
 
 ENCODER_OWNER = "timm/"  # its repositories hold encoders, not runs
-SAVE_EVERY_S = 30.0
 
 
 @cache
@@ -89,6 +92,26 @@ def _from_hub(name: str, dataset: str) -> RunFolder:
         return pull(name)
 
 
+@contextlib.contextmanager
+def _interrupts_between_steps() -> Iterator[Callable[[], bool]]:
+    """Hold Ctrl-C back: gives whether it was pressed. The second one interrupts at once; other threads get none."""
+    pressed = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+
+
 def train(
     dataset: str = "emoji",
     method: str = "simclr",
@@ -136,11 +159,16 @@ def train(
     except ValidationError as error:
         raise from_validation(error) from None
     if session is not None:
-        events = session.events(SAVE_EVERY_S)
-        try:
-            for event in events:
-                if progress and isinstance(event, StepDone):
-                    progress(event.step / session.training.total)
-        finally:
-            events.close()  # saves the last step
+        events = session.events()
+        with _interrupts_between_steps() as interrupted:
+            try:
+                for event in events:
+                    if not isinstance(event, StepDone):
+                        continue
+                    if progress:
+                        progress(event.step / session.training.total)
+                    if interrupted():
+                        raise KeyboardInterrupt
+            finally:
+                events.close()  # saves the last step
     return Model(RunFolder(path))

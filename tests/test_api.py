@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,11 +138,14 @@ def test_training_stops_resumes_and_ends_like_an_uninterrupted_one(tmp_path: Pat
 
     def stop(fraction: float) -> None:
         if fraction >= 0.5:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         cl_core.train("digits", "simclr", tmp_path / "parts", "cpu", stop, **settings)
-    assert cl_core.load(tmp_path / "parts").record.state == "stopped"
+    record = cl_core.load(tmp_path / "parts").record
+    assert (record.state, record.step) == ("stopped", record.total_steps // 2), "not a step is lost"
+    assert signal.getsignal(signal.SIGINT) is before
     parts = cl_core.train("digits", "simclr", tmp_path / "parts", "cpu", **settings)
     assert parts.record.state == "finished"
     for name, weight in whole.run.method.state_dict().items():

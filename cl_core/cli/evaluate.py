@@ -24,12 +24,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from cl_core.data.registry import load_dataset
+    from cl_core.evaluation.knn import has_split
     from cl_core.explore.report import compare_with_baselines
     from cl_core.runs.store import load_run
 
     run = load_run(arguments.checkpoint)
     dataset = load_dataset(arguments.dataset or run.record.config.dataset)
-    if not dataset.labeled:
+    if not has_split(dataset, labels_seen=True):
         raise UserError("cli.no_labels", name=quoted(dataset.name))
     with tqdm(total=9, unit="metric", desc="evaluate", file=sys.stderr, leave=False, delay=1) as bar:
         reports = compare_with_baselines(run, dataset, lambda: bar.update(1) and None)

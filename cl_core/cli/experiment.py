@@ -39,10 +39,10 @@ def experiment(arguments: argparse.Namespace) -> int:
     if arguments.full and arguments.name == "iris":
         raise UserError("cli.full_iris")
     folder: Path = arguments.out or Path("runs") / chosen.name
-    write_json(folder / "settings.json", {"experiment": chosen.name, "settings": chosen.settings()})
     seeds = arguments.seeds or (5 if arguments.name == "iris" else 1)
     epochs = arguments.epochs or chosen.epochs
     chosen = dataclasses.replace(chosen, epochs=epochs)
+    write_json(folder / "settings.json", {"experiment": chosen.name, "settings": chosen.settings()})
     with tqdm(total=seeds * epochs, unit="epoch", file=sys.stderr) as bar:
 
         def progress(loss: float) -> None:

@@ -11,6 +11,8 @@ from cl_core.runs.events import StepDone
 from cl_core.training.distributed import World
 from cl_core.training.recorder import TrainingLoop
 
+VOTE_EVERY = 10  # steps, of several processes
+
 
 def follow(
     events: Generator[Any], training: TrainingLoop[Any], report: Callable[[Any, Any], None], world: World | None = None
@@ -31,7 +33,9 @@ def follow(
                 report(bar, event)
                 continue
             bar.update(event.step - bar.n)
-            if world.any(stop.requested) and event.step < training.total:
+            # Asking the other processes waits for a GPU's work.
+            asked = world.size == 1 or event.step % VOTE_EVERY == 0
+            if asked and world.any(stop.requested) and event.step < training.total:
                 events.close()
                 bar.close()
                 if world.is_main:

@@ -81,8 +81,8 @@ def import_images(
 ) -> list[UserError]:
     """Import a folder or an archive of images as a data set.
 
-    Each folder is a class. If the outermost folders are `train` and `test` (or `val`), they are the splits. Images outside
-    any folder are unlabeled. Unreadable files are skipped.
+    Each folder is a class. If outermost folders are named `train` and `test` (or `val`), they are the splits, and images
+    outside of them are unlabeled images to train on. Images outside any folder are unlabeled. Unreadable files are skipped.
 
     Args:
         source: a folder, a zip archive or a tar archive.
@@ -142,10 +142,14 @@ def _in_order(tiles: list[Tile]) -> tuple[list[Tile], int, list[str]]:
     """Tiles with the train split first, each split by class and name; size of the train split; class of each, "" for none."""
     tiles = _without_common_folders(tiles)
     has_splits = any(map(_is_test, tiles)) and any(map(_is_train, tiles))
-    train = _sorted(t for t in tiles if not has_splits or _is_train(t))
-    test = _sorted(t for t in tiles if has_splits and _is_test(t))
-    labels = ["/".join(t.folders[1:] if has_splits else t.folders) for t in [*train, *test]]
-    return [*train, *test], len(train), labels
+    if not has_splits:
+        tiles = _sorted(tiles)
+        return tiles, len(tiles), ["/".join(tile.folders) for tile in tiles]
+    train, test = _sorted(filter(_is_train, tiles)), _sorted(filter(_is_test, tiles))
+    rest = _sorted(tile for tile in tiles if not _is_train(tile) and not _is_test(tile))
+    labels = ["/".join(tile.folders[1:]) for tile in [*train, *test]]
+    labels[len(train) : len(train)] = [""] * len(rest)
+    return [*train, *rest, *test], len(train) + len(rest), labels
 
 
 def _is_test(tile: Tile) -> bool:

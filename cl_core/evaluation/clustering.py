@@ -190,13 +190,14 @@ def _mixture(points: Tensor, clusters: int, assignment: Tensor) -> Tensor:
 def evaluate_clustering(features: Tensor, dataset: Dataset) -> list[ClusteringResult]:
     """k-means and a Gaussian mixture of features (N, D) of a whole data set, with as many clusters as classes.
 
-    On the test images, or on one image of each group where there are none.
+    On the labeled test images, or on one labeled image of each group where there are none.
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     rows = dataset.test if len(dataset.test) else group_representatives(dataset)
+    rows = rows[dataset.labels[rows] >= 0]
     points, labels = F.normalize(features[rows].float(), dim=1), dataset.labels[rows]
-    clusters = len(dataset.classes)
+    clusters = len(labels.unique())
     by_kmeans = _kmeans(points, clusters)
     by_mixture = _mixture(pca(points, min(MIXTURE_DIMENSIONS, points.shape[1])), clusters, by_kmeans)
     assignments: dict[ClusterMethod, Tensor] = {"k-means": by_kmeans, "Gaussian mixture": by_mixture}

@@ -130,6 +130,14 @@ def split_of(dataset: Dataset, labels_seen: bool) -> Split:
     return Split(images[held_out], images[~held_out], "held-out")
 
 
+def has_split(dataset: Dataset, labels_seen: bool) -> bool:
+    """Whether `split_of` has labeled queries, and other labeled images to find them among."""
+    if not dataset.labeled:
+        return False
+    split = split_of(dataset, labels_seen)
+    return len(split.queries) > 0 and len(split.gallery) > (split.rule == "leave-one-out")
+
+
 def answered_right(features: Tensor, dataset: Dataset, split: Split, k: int = 10, temperature: float = 0.1) -> Tensor:
     """Which queries of a split kNN gives their own label, (Q,) bool.
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+LARGEST_EIGH = 4096  # rows of a matrix of which all eigenvectors are computed: a minute on one core
 
 
 def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
@@ -12,10 +17,34 @@ def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
     Each direction's sign makes its largest loading positive, so that the result is deterministic.
     """
     mean = features.mean(0)
-    centered = features - mean
-    _, vectors = torch.linalg.eigh(centered.T @ centered)
-    axes = vectors[:, -dimensions:].flip(1)
+    axes = _largest_axes(features - mean, dimensions)
     return mean, axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+
+
+def _largest_axes(centered: Tensor, dimensions: int) -> Tensor:
+    count, size = centered.shape
+    if size <= count or dimensions > count:
+        if size <= LARGEST_EIGH or dimensions >= min(count, size):
+            _, vectors = torch.linalg.eigh(centered.T @ centered)
+            return vectors[:, -dimensions:].flip(1)
+    elif count <= LARGEST_EIGH:  # of many pixels: the matrix of inner products has the same eigenvalues, and is smaller
+        _, vectors = torch.linalg.eigh(centered @ centered.T)
+        return F.normalize(centered.T @ vectors[:, -dimensions:].flip(1), dim=0)
+    return _lanczos_axes(centered, dimensions)
+
+
+def _lanczos_axes(centered: Tensor, dimensions: int) -> Tensor:
+    import numpy as np
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    size = centered.shape[1]
+
+    def times(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return (centered.T @ (centered @ torch.from_numpy(vector).float())).double().numpy()
+
+    start = np.random.default_rng(0).normal(size=size)
+    values, vectors = eigsh(LinearOperator((size, size), times, dtype=np.float64), dimensions, v0=start)
+    return torch.from_numpy(vectors[:, values.argsort()[::-1]].copy()).float()
 
 
 def pca(features: Tensor, dimensions: int = 2) -> Tensor:

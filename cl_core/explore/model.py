@@ -17,6 +17,7 @@ from cl_core.data.dataset import Dataset, image_choices
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
+from cl_core.evaluation.knn import has_split
 from cl_core.evaluation.neighbors import agreement
 from cl_core.explore.caches import BatchedGallery, Caches, Query
 from cl_core.explore.gallery import Gallery, Neighbor, is_stored, pixel_gallery, run_gallery
@@ -283,7 +284,7 @@ class Model:
         Raises:
             UserError: the data set has no labels, or is not on this machine.
         """
-        if not self.dataset.labeled:
+        if not has_split(self.dataset, labels_seen=True):  # the linear probe's is the smaller one
             raise UserError("model.no_labels", dataset=self.dataset.name)
         return compare_with_baselines(self.run, self.dataset, progress)
 

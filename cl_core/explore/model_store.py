@@ -155,16 +155,21 @@ class ModelStore:
         return self._models.get(key, lambda: Model(folder, name, self._caches))
 
     def archive(self, name: str, root: Path) -> Path:
-        """A finished run as a zip file below `root`, made once.
+        """A finished run as a zip file below `root`, made once, and again if it was deleted.
 
         Raises:
             UserError: there is no such model, or a file of it is damaged.
         """
         folder = self.folder(name)
         root.mkdir(parents=True, exist_ok=True)
-        return self._archives.get(
-            version_of(folder), lambda: pack_run(folder, Path(tempfile.mkdtemp(prefix="run-", dir=root)) / f"{name}.zip")
-        )
+        key = version_of(folder)
+
+        def pack() -> Path:
+            return pack_run(folder, Path(tempfile.mkdtemp(prefix="run-", dir=root)) / f"{name}.zip")
+
+        if not self._archives.get(key, pack).is_file():  # `root` is cleaned up now and then
+            self._archives.forget(key)
+        return self._archives.get(key, pack)
 
     def waiting(self) -> dict[str, list[str]]:
         """Shipped models whose images are not on this machine, by data set."""

@@ -13,7 +13,7 @@ from cl_core.losses.info_nce import (
 )
 from cl_core.losses.nce import log_partition, nce, nce_chance_level, nce_terms, negative_sampling
 from cl_core.losses.negative_cosine import negative_cosine
-from cl_core.losses.nt_xent import chance_level, false_negatives, nt_xent
+from cl_core.losses.nt_xent import chance_level, false_negatives, nt_xent, same_class
 from cl_core.losses.sigmoid import sigmoid_chance_level, sigmoid_pairs
 from cl_core.losses.sup_con import SupConForm, left_out_anchors, sup_con
 from cl_core.losses.vicreg import VICRegTerms, VICRegWeights, vicreg, vicreg_chance_level, vicreg_terms
@@ -42,6 +42,7 @@ __all__ = [
     "negative_sampling",
     "nt_xent",
     "ratio_chance_level",
+    "same_class",
     "sigmoid_chance_level",
     "sigmoid_pairs",
     "sup_con",

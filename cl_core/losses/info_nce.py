@@ -102,10 +102,12 @@ def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, si
         Scalar, float32 (float64 for float64 input), any sign.
 
     Raises:
-        ValueError: shapes differ, there is only one image, or the temperature is not above 0.
+        ValueError: shapes differ, there is only one image, or the temperature or sigma is not above 0.
     """
     check_temperature(temperature)
     same_shape(z1, z2)
+    if sigma is not None and not sigma > 0:
+        raise ValueError(f"sigma must be above 0, not {sigma}")
     pairs = len(z1)
     if pairs < 2:
         raise ValueError("without the positive in the denominator at least 2 images are needed, not 1")

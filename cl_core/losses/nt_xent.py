@@ -26,6 +26,12 @@ def positive_index(pairs: int, device: torch.device | None = None) -> Tensor:
     return torch.arange(2 * pairs, device=device).roll(pairs)
 
 
+def same_class(labels: Tensor) -> Tensor:
+    """How many of the labels (N,) are the same as each, itself included: (N,) int64."""
+    _, index, counts = labels.unique(return_inverse=True, return_counts=True)
+    return counts[index]
+
+
 def false_negatives(labels: Tensor) -> Tensor:
     """Pairs of views of different images of one class, (2N, 2N) bool, views stacked `[first; second]`.
 

@@ -1,6 +1,6 @@
 """Sigmoid loss over pairs (SigLIP, Zhai et al. 2023): for each pair of views, whether both show the same image.
 
-Each pair is a question of its own, so no pair waits for a sum over a row, and any block of pairs can be computed alone.
+Each pair is a binary classification of its own: there is no sum over a row, and any block of pairs can be computed alone.
 """
 
 from __future__ import annotations

@@ -64,8 +64,13 @@ class RunConfig(BaseModel):
     variance_weight: float = Field(25.0, ge=0, le=1000, description="vicreg: weight of dimensions that vary too little")
     covariance_weight: float = Field(1.0, ge=0, le=1000, description="vicreg: weight of the covariances")
     whitening: float = Field(0.0, ge=0, le=1, description="whitening of the features after the last step: 0 none, 1 full")
-    epochs: int = Field(40, ge=1, le=100_000, description="number of epochs; one visits every image (or group) once")
-    batch_size: int = Field(256, ge=2, le=65_536, description="images per step; each gives two views, or --views")
+    epochs: int = Field(
+        40,
+        ge=1,
+        le=100_000,
+        description="number of epochs; one visits each image (or group) once; a rest that fills no batch is dropped",
+    )
+    batch_size: int = Field(256, ge=2, le=65_536, description="images per step; the method sets how many views of each")
     optimizer: OptimizerName = Field("adamw", description="adamw, adam, sgd, lars or muon")
     lr: float = Field(2e-3, gt=0, le=10_000, description="peak learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, lars and muon")

@@ -12,7 +12,7 @@ State = tuple[dict[str, Tensor], dict[str, str]]  # tensors, and metadata for th
 
 
 class DivergedError(UserError):
-    """The loss is not finite, now or when the run was interrupted."""
+    """Training gave a loss or features that are not finite, now or before the run was interrupted: it cannot be continued."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from cl_core.runs.record import RunRecord
 from cl_core.system.device import choose_device
 from cl_core.system.files import fingerprint
 from cl_core.system.paths import CHECKPOINTS, RUNS, encoder_runs_dir, trained_dir
+from cl_core.system.seeding import seeded
 
 UNTRAINED = "untrained"
 
@@ -128,8 +129,7 @@ def untrained_like(run: Run) -> Run:
 
     Its key is a hash of the encoder only, so that runs with equal initial encoders share cached results.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.record.config.seed)
+    with seeded(run.record.config.seed):
         method = _build_method(run.record, run.method.encoder.statistics).eval()
     record = run.record.model_copy(update={"state": "untrained", "step": 0})
     return Run(RunFolder(run.folder.path.with_name(UNTRAINED)), record, method, _digest(method.encoder))

@@ -86,6 +86,13 @@ class Memo(Generic[T]):
         for old in gone if self._drop else []:
             self._drop(old)  # type: ignore[misc]
 
+    def forget(self, key: Hashable) -> None:
+        """Let the result under `key`, if there is one, be computed again."""
+        with self._lock:
+            old = self._entries.pop(key, None)
+        if old is not None and self._drop:
+            self._drop(old[0])
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
 from cl_core.augment.views import make_views
-from cl_core.data.dataset import Dataset, group_representatives, subset
+from cl_core.data.dataset import Dataset, first_of_each, group_representatives, subset
 from cl_core.data.registry import load_dataset
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import effective_rank
-from cl_core.evaluation.knn import Split, answered_right, split_of
+from cl_core.evaluation.knn import Split, answered_right, has_split, split_of
 from cl_core.evaluation.linear import evaluate_linear
 from cl_core.networks.embedding import embed, embed_views, pixel_features
 from cl_core.networks.methods import Method
@@ -77,7 +77,9 @@ class Contest:
         for method in config.methods:
             check_data(run_config(config, method, 1, 0, self.data), self.data)
         known = read_tournament(folder)
-        self.state = known if known and known.config == config else Tournament(config=config)
+        self.state = known if known and known.config == config else Tournament(config=config, digest=self.data.digest)
+        if self.state.digest not in ("", self.data.digest):  # earlier versions stored none
+            raise UserError("training.changed_images", name=quoted(self.data.name))
         self._since = clock()
         self._before = self.state.spent
         labels_seen = any(uses_labels(run_config(config, method, 1, 0, self.data)) for method in config.methods)
@@ -88,9 +90,8 @@ class Contest:
         self.paired = paired_rows(self.data)
         state = self.state
         self.split: Split | None = None
-        if self.data.labeled:
-            split = split_of(self.judged, labels_seen)
-            self.split = split if len(split.queries) and len(split.gallery) else None
+        if has_split(self.judged, labels_seen):
+            self.split = split_of(self.judged, labels_seen)
         if self.split:
             state.measure, state.queries, state.gallery = "knn", len(self.split.queries), len(self.split.gallery)
         else:
@@ -123,7 +124,10 @@ class Contest:
             if name not in done:
                 yield lambda name=name, work=work: self._enter(name, "baseline", work)  # type: ignore[misc]
         for folder in encoder_runs():
-            record = folder.read_record()
+            try:
+                record = folder.read_record()
+            except UserError:  # a damaged one is not compared
+                continue
             stored = torch.isin(torch.cat([self.judged_rows, self.paired]), cached_rows(self.data)).all()
             here = record.config.dataset == self.data.name and folder.snapshots_file.is_file() and stored
             if here and folder.name not in done:
@@ -305,11 +309,9 @@ def evaluated_rows(dataset: Dataset, gallery: int, queries: int) -> Tensor:
 
 
 def paired_rows(dataset: Dataset) -> Tensor:
-    """Rows of the images whose views look for each other, (P,) int64, of different groups."""
+    """Rows of the images of which one view is to find the other, (P,) int64, of different groups."""
     rows = dataset.test if len(dataset.test) else group_representatives(dataset)
-    first = torch.unique(dataset.groups[rows], return_inverse=True)[1]
-    distinct = torch.full((int(first.max()) + 1,), len(rows)).scatter_reduce(0, first, torch.arange(len(rows)), "amin")
-    return _drawn(rows[distinct.sort().values], PAIRED)
+    return _drawn(rows[first_of_each(dataset.groups[rows]).sort().values], PAIRED)
 
 
 def _drawn(rows: Tensor, most: int) -> Tensor:

@@ -203,7 +203,7 @@ def start_processes(device: str) -> Iterator[tuple[World, str]]:
     if count == 1:
         yield World(), device
         return
-    local = int(os.environ["LOCAL_RANK"])
+    local = int(os.environ.get("LOCAL_RANK", "0"))  # some launchers start one process a machine
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if cuda:
         if local >= torch.cuda.device_count():

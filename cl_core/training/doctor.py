@@ -119,7 +119,7 @@ def _shape(curve: Sequence[Reading], total: int) -> list[float]:
         geometry.uniformity,
         middle.geometry.uniformity,
         middle.geometry.alignment,
-        last.spread / max(each.spread for each in curve),
+        last.spread / max(1e-12, *(each.spread for each in curve)),
         last.step / total,  # readings are not exactly at a `PROGRESS`
     ]
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
-from cl_core.networks.embedding import BATCH
+from cl_core.networks.embedding import BATCH, pixel_side
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method
 from cl_core.runs.config import NO_DRAWINGS, RunConfig
@@ -46,7 +46,6 @@ VIEW_WORK_COPIES = 8  # of each view on an accelerator, which augments all views
 GRADIENT_COPIES = 2  # of the largest activation, in the backward pass
 FORWARD_COPIES = 3  # of the largest activation, in a forward pass alone
 KEY_COPIES = 6  # of the matrix of views and keys: cosines, masked, concatenated, scaled, probabilities, gradient
-PAIR_BYTES = 3  # of each pair of views, where a loss masks pairs by class
 HARD_COPIES = 10  # of the matrix of all pairs of hcl: cosines, both weighted and masked, and those that autograd saves
 WHITENING_COPIES = 7  # of features and of their covariance, as float32: most of them are float64
 PIXEL_COPIES = 3  # of all images as float32, when the finished run is compared with raw pixels
@@ -254,10 +253,9 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     if device.type != "cpu":
         step = max(step, (views + VIEW_WORK_COPIES) * 3 * size**2 * FLOAT_BYTES * batch)
     elif dataset.labeled:
-        measuring = max(measuring, PIXEL_COPIES * image * len(dataset))
+        pixels = 3 * pixel_side(whole, len(dataset)) ** 2 * FLOAT_BYTES
+        measuring = max(measuring, PIXEL_COPIES * pixels * len(dataset))
     compared: float = batch * _keys(config, shape) * KEY_COPIES * FLOAT_BYTES
-    if config.exclude_false_negatives if config.method == "simclr" else config.sup_con_form == "in-sum":
-        compared += PAIR_BYTES * _pairs(config, batch)  # their chance level needs the matrix of all pairs
     if config.method == "hcl":
         compared += HARD_COPIES * FLOAT_BYTES * _pairs(config, batch)
     parts: dict[Advice, float] = {"batch": step, "keys": compared} if step + compared > measuring else {"images": measuring}

@@ -24,7 +24,7 @@ from cl_core.data.dataset import Dataset, instances, training_rows
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry
-from cl_core.evaluation.knn import KnnResult, evaluate_knn
+from cl_core.evaluation.knn import KnnResult, evaluate_knn, has_split
 from cl_core.networks.embedding import NotFiniteError, embed
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods import Shard
@@ -335,7 +335,8 @@ class Training:
         geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry, self.epoch if self.step < self.total else math.inf)
-        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if self.dataset.labeled else None
+        measurable = has_split(self.dataset, self.labels_seen)
+        knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if measurable else None
         return Snapshot(self.step, self.epoch, knn, geometry, verdict, loss, chance, embeddings, features[self.map_rows])
 
     def _copy(self) -> State:

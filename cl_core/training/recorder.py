@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry
-from cl_core.evaluation.knn import KnnResult, evaluate_pixels
+from cl_core.evaluation.knn import KnnResult, evaluate_pixels, has_split
 from cl_core.runs.config import RunConfig, RunState
 from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.runs.folder import Folder, ReadOnly, RunFolder, Snapshots, round_floats
@@ -181,7 +181,7 @@ class ImageRecorder(Recorder[Event, RunRecord]):
 
     def _complete(self) -> None:
         # The baseline that is shown beside the run.
-        if self.training.dataset.labeled and self.training.world.is_main:
+        if has_split(self.training.dataset, self.training.labels_seen) and self.training.world.is_main:
             pixels = evaluate_pixels(self.training.dataset, self.training.size, self.training.labels_seen)
             self.record.metrics["pixels"] = dataclasses.asdict(pixels)
 

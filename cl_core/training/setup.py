@@ -6,18 +6,20 @@ import torch
 from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
-from cl_core.data.dataset import Dataset, instances
+from cl_core.data.dataset import Dataset, first_of_each, instances
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.registry import build_encoder
 from cl_core.networks.methods import METHODS, DataShape, Method
 from cl_core.runs.config import MIN_VIEW_SIZE, RunConfig
+from cl_core.system.seeding import seeded
 from cl_core.training.distributed import World
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
 LARGEST_MAP = 10_000  # images whose features each snapshot stores
+STATISTICS_BATCH = 100  # images
 LEAST_STD = 1 / 255  # images with an empty channel, as of a fluorescence microscope, would be divided by zero
 MOST_WHITENED = 20_000  # images by which features are whitened
 MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
@@ -46,8 +48,13 @@ def view_plan(config: RunConfig, dataset: Dataset) -> list[tuple[int, AugmentCon
 def image_statistics(dataset: Dataset) -> Statistics:
     """Mean and standard deviation of the training images, per channel, in [0, 1]; the latter at least `LEAST_STD`."""
     sample = dataset.train[:: max(1, len(dataset.train) // 1000)]
-    pixels = dataset.images[sample].permute(1, 0, 2, 3).flatten(1).double() / 255
-    mean, std = pixels.mean(1).tolist(), pixels.std(1).clamp_min(LEAST_STD).tolist()
+    values = torch.arange(256).double() / 255
+    counts = torch.zeros(3, 256, dtype=torch.float64)
+    for part in sample.split(STATISTICS_BATCH):  # counts take no memory for large images
+        counts += torch.stack([channel.flatten().bincount(minlength=256) for channel in dataset.images[part].transpose(0, 1)])
+    means = (counts @ values) / counts.sum(1)
+    spread = (counts * (values - means[:, None]) ** 2).sum(1) / (counts.sum(1) - 1)
+    mean, std = means.tolist(), spread.sqrt().clamp_min(LEAST_STD).tolist()
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
@@ -70,8 +77,7 @@ def steps_per_epoch(config: RunConfig, dataset: Dataset) -> int:
 
 def build_method(config: RunConfig, dataset: Dataset) -> Method:
     """The method with initial weights, drawn from the run's seed; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with seeded(config.seed):
         encoder = build_encoder(config.encoder, image_size(config, dataset), image_statistics(dataset))
         return METHODS[config.method](encoder, config, data_shape(config, dataset))
 
@@ -83,10 +89,7 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
     """
     generator = seeded_generator(torch.device("cpu"), config.seed, EPOCH_STREAM, epoch)
     shuffled = torch.randperm(len(groups), generator=generator)
-    _, group = groups[shuffled].unique(return_inverse=True)
-    first = torch.full((int(group.max()) + 1,), len(groups))
-    first = first.scatter_reduce(0, group, torch.arange(len(groups)), "amin")
-    return shuffled[first.sort().values]
+    return shuffled[first_of_each(groups[shuffled]).sort().values]
 
 
 def monitor_rows(dataset: Dataset) -> Tensor:

@@ -61,7 +61,7 @@ def plan(root: Path, grid: Mapping[str, Sequence[Any]], settings: dict[str, Any]
         config = RunConfig.model_validate(settings | given)
         values = {name: getattr(config, name) for name in grid}
         name = ",".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())
-        cells.append(Cell(values, root / name))
+        cells.append(Cell(values, root / name.replace("/", "-")))  # encoders of timm have a slash
     if len({cell.name for cell in cells}) < len(cells):
         raise UserError("training.duplicate_value")
     return cells

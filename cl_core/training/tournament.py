@@ -113,6 +113,7 @@ class Tournament(BaseModel):
     """A comparison and how far it is; stored as `tournament.json`.
 
     Attributes:
+        digest: of the images, see `Dataset`.
         measure: "knn", or "pairs" without labels.
         queries, gallery: numbers of images; without labels both are those of the pairs.
         spent: seconds of work so far. doing: the entry that is worked on.
@@ -121,6 +122,7 @@ class Tournament(BaseModel):
 
     config: TournamentConfig
     state: State = "running"
+    digest: str = ""
     measure: Literal["knn", "pairs"] = "knn"
     queries: int = 0
     gallery: int = 0

@@ -180,6 +180,6 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "footer_links": [],
         "head": f"<script>{script()}</script>{preloads()}",
         "favicon_path": ASSETS / "favicon.svg",
-        "show_error": True,
+        "show_error": False,  # what a `UserError` says is shown in any case, other errors may hold paths
         "mcp_server": not server.access.options.auth,  # it would answer without a login
     }

@@ -305,9 +305,10 @@ def _host_name(host: str) -> str:
 
 
 def _language(scope: Scope) -> str:
-    """The language of the page in the path, else the default."""
-    language = scope["path"].strip("/")
-    return language if language in LANGUAGES else DEFAULT_LANGUAGE
+    """The language of the page in the path, or of the page that calls, else the default."""
+    referer = next((value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"referer"), "")
+    last = (path.strip("/").rpartition("/")[2] for path in (scope["path"], urllib.parse.urlsplit(referer).path))
+    return next((language for language in last if language in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 async def _send_error(scope: Scope, send: Send, status: int, sentence: str) -> None:

@@ -7,6 +7,7 @@ import functools
 import html
 import inspect
 import json
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -78,7 +79,7 @@ class Page:
         return values
 
     def handles(self, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
-        """`handler` for an event of this page: texts are in the page's language, and a `UserError` becomes a notice.
+        """`handler` for an event of this page: texts are in the page's language, and an error becomes a notice.
 
         After a notice the page stays as it is.
 
@@ -94,7 +95,7 @@ class Page:
             with using_language(self.language):
                 try:
                     return handler(*self._resolved(args, inputs), **kwargs)
-                except UserError as error:
+                except Exception as error:  # one that nobody expected, too
                     return notice(error)
 
         return wrapped
@@ -125,7 +126,7 @@ class Page:
                         step = next(steps)
                     except StopIteration:
                         return
-                    except UserError as error:
+                    except Exception as error:
                         step, failed = notice(error), True
                 yield step
 
@@ -137,30 +138,32 @@ class Page:
         handler: Callable[..., Any],
         inputs: list[Any],
         view: gr.HTML,
+        for_viewer: bool = False,
         **how: Any,
     ) -> Any:
         """Set `view` to the result of `handler` for `inputs` whenever one of `triggers` fires; returns Gradio's dependency.
 
-        Answers may arrive out of order: the view shows that of the last call.
+        Answers may arrive out of order: the view shows that of the last call. An error is shown in the place of the view.
 
         Args:
             handler: gives the value of the view as a dict, or several one after the other.
+            for_viewer: whether the handler takes the viewer, see `Access.viewer`, after its other arguments.
             how: options of the events that differ from `QUICK`.
         """
 
         several = inspect.isgeneratorfunction(handler)
 
-        def steps(*given: Any) -> Iterator[dict[str, Any]]:
+        def steps(request: gr.Request, *given: Any) -> Iterator[dict[str, Any]]:
             try:
-                result = handler(*self._resolved(given[:-1], inputs))
+                viewer = {"viewer": self.access.viewer(request)} if for_viewer else {}
+                result = handler(*self._resolved(given[:-1], inputs), **viewer)
                 for value in result if several else [result]:
                     yield value | {"turn": given[-1]}
-            except UserError as error:
-                notice(error)
-                yield {"turn": given[-1]}  # an answer, with nothing to draw
+            except Exception as error:
+                yield {"turn": given[-1], "problem": sentence(error)}
 
-        def once(*given: Any) -> dict[str, Any]:
-            return next(steps(*given))
+        def once(request: gr.Request, *given: Any) -> dict[str, Any]:
+            return next(steps(request, *given))
 
         start = START.format(view=json.dumps(view.elem_id), label=json.dumps(text("common.waiting")))
         return any_of(triggers)(self.handles(steps if several else once), [*inputs, self.turn], view, js=start, **(QUICK | how))
@@ -200,7 +203,15 @@ def after_drawing(drawn: Any) -> gr.Number:
     return number
 
 
-def notice(error: UserError) -> Any:
-    """Show an error as a notice; gives what leaves the outputs of the event as they are."""
-    gr.Warning(html.escape(str(error), quote=False), duration=NOTICE_S)
+def notice(error: Exception) -> Any:
+    """Show an error as a notice; gives what leaves the outputs of the event as they are. Only queued events show notices."""
+    gr.Warning(html.escape(sentence(error), quote=False), duration=NOTICE_S)
     return gr.skip()
+
+
+def sentence(error: Exception) -> str:
+    """What a visitor reads about an error. That of an unexpected one names no reason, which may hold paths: the log has it."""
+    if isinstance(error, UserError):
+        return str(error)
+    traceback.print_exception(error)
+    return text("common.failed")

@@ -8,6 +8,7 @@ import itertools
 import sys
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -148,6 +149,8 @@ async def _sweep_on(unread: Unread, access: Access) -> None:
         await asyncio.sleep(SWEEP_S)
         unread.sweep(time.monotonic())
         if turn % UPLOADS_EVERY == 0:
-            await asyncio.to_thread(sweep, uploads_dir(), time.time())
-            await asyncio.to_thread(clean_up, access)
-            await asyncio.to_thread(return_memory)
+            for work in (lambda: sweep(uploads_dir(), time.time()), lambda: clean_up(access), return_memory):
+                try:
+                    await asyncio.to_thread(work)
+                except Exception as error:  # the next time it may succeed, and private images must not stay
+                    traceback.print_exception(error)

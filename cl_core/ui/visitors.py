@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import time
@@ -108,8 +109,9 @@ def clean_up(access: Access) -> None:
         seconds = 3600 * access.options.keep_hours
         gone |= set(remove_expired(seconds))
         for owner in (trained_dir() / COMPARISONS).glob(f"*/{OWNER}"):
-            if time.time() - owner.stat().st_mtime > seconds:
-                shutil.rmtree(owner.parent, ignore_errors=True)
+            with contextlib.suppress(OSError):  # removed meanwhile
+                if time.time() - owner.stat().st_mtime > seconds:
+                    shutil.rmtree(owner.parent, ignore_errors=True)
     for name in gone:
         if PRIVATE.fullmatch(name):
             _forget(name)

@@ -77,7 +77,7 @@ def parse_analogy(terms: list[str]) -> tuple[list[str], list[str]]:
         UserError: it is not a sequence of words separated by + and -.
     """
     given = " ".join(terms)
-    parts = given.replace("+", " + ").replace(" - ", "  -  ").split()
+    parts = given.replace("+", " + ").split()
     signs: dict[str, list[str]] = {"+": [], "-": []}
     sign, expected = "+", "word"
     for part in parts:

@@ -112,6 +112,19 @@ def test_unlabeled_folder(tmp_path: Path) -> None:
     assert load_dataset("flat-large").size == 96
 
 
+def test_images_outside_the_splits_are_unlabeled_images_to_train_on(tmp_path: Path) -> None:
+    """As in STL-10: train, test and unlabeled."""
+    for number, name in enumerate(["train/cat/a", "train/dog/b", "test/cat/c", "test/dog/d", "unlabeled/e", "f"]):
+        file = tmp_path / "in" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (40 * number, 0, 0)).save(file)
+    assert not import_images("mine", tmp_path / "in")
+    data = load_dataset("mine")
+    assert data.images[:, 0, 0, 0].tolist() == [0, 40, 200, 160, 80, 120]
+    assert data.labels.tolist() == [0, 1, -1, -1, 0, 1]
+    assert (data.train.tolist(), data.test.tolist()) == ([0, 1, 2, 3], [4, 5])
+
+
 def test_damaged_files_are_skipped(tmp_path: Path) -> None:
     folder = as_folder(tmp_path)
     (folder / "photos/train/red/b.png").write_bytes(image("red")[:60])

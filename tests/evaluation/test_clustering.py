@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import warnings
 
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
+from cl_core.data.dataset import subset
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.clustering import (
     MIXTURE_DIMENSIONS,
@@ -105,6 +107,17 @@ def test_clusters_agree_with_labels(small: Small) -> None:
         assert abs(chance.ari) < 0.05
         assert "10 clusters" in result.protocol()
         assert "359 images" in result.protocol()
+
+
+def test_images_without_a_label_and_absent_classes_do_not_count() -> None:
+    """Two clear clusters, an unlabeled one, and a class that has no image."""
+    data = subset(load_dataset("digits"), torch.arange(60))
+    labels = torch.tensor([0] * 20 + [3] * 20 + [-1] * 20)
+    data = dataclasses.replace(data, labels=labels, test=torch.arange(60))
+    features = torch.zeros(60, 3).index_put((torch.arange(60), torch.arange(60) // 20), torch.tensor(1.0))
+    features += 0.01 * torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    for found in evaluate_clustering(features, data):
+        assert (found.nmi, found.images, found.clusters) == (pytest.approx(1), 40, 2)
 
 
 def test_the_evaluation_equals_the_steps(small: Small) -> None:

@@ -29,6 +29,17 @@ def test_pca_equals_scikit_learn(blobs: torch.Tensor) -> None:
     assert torch.equal(ours, pca(blobs.double()))
 
 
+@pytest.mark.parametrize("largest", [4096, 10])  # by all eigenvectors, and by Lanczos
+def test_pca_of_more_columns_than_rows_equals_scikit_learn(monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
+    """As of pixels: a matrix of all pairs of 12,288 columns would take minutes, of 65,712 no machine has the memory."""
+    monkeypatch.setattr("cl_core.evaluation.pca.LARGEST_EIGH", largest)
+    values = torch.randn(40, 300, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 5, 300)
+    found, expected = pca(values, 3), PCA(3, svd_solver="full").fit_transform(values.numpy())
+    for column in range(3):
+        sign = 1 if found[0, column] * expected[0, column] > 0 else -1
+        assert found[:, column].numpy() == pytest.approx(sign * expected[:, column], abs=1e-2)
+
+
 @pytest.mark.parametrize("projector", PROJECTORS)
 def test_each_projector_keeps_clusters_together(blobs: torch.Tensor, projector: projection.Projector) -> None:
     points = projection.COMPUTE[projector](blobs)

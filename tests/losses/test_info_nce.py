@@ -201,3 +201,8 @@ def test_the_decoupled_loss_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         found.append([loss.detach(), *torch.autograd.grad(loss, (z1, z2))])
     for whole, blockwise in zip(*found, strict=True):
         torch.testing.assert_close(blockwise, whole, rtol=1e-10, atol=1e-12)
+
+
+def test_sigma_of_the_decoupled_loss_is_checked() -> None:
+    with pytest.raises(ValueError, match="sigma must be above 0, not 0"):
+        info_nce_ratio(torch.randn(4, 8), torch.randn(4, 8), 0.1, sigma=0.0)

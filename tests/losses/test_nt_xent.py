@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.losses import chance_level, nt_xent
+from cl_core.losses import chance_level, false_negatives, nt_xent, same_class
 
 
 def naive(z1: Tensor, z2: Tensor, temperature: float) -> float:
@@ -113,3 +113,9 @@ def test_by_keyword() -> None:
     torch.manual_seed(0)
     z = torch.randn(2, 4, 3)
     assert nt_xent(z1=z[0], z2=z[1], temperature=0.3).item() == nt_xent(z[0], z[1], 0.3).item()
+
+
+def test_counts_of_a_class_are_those_of_the_matrix_of_false_negatives() -> None:
+    labels = torch.tensor([0, 2, 2, 0, 5, 2])
+    others = false_negatives(labels).sum(1)
+    assert (2 * (same_class(labels) - 1)).repeat(2).tolist() == others.tolist()

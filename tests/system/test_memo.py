@@ -46,6 +46,16 @@ def test_bytes_are_bounded_but_the_newest_stays() -> None:
     assert bytes_of({"a": torch.zeros(10), "b": [torch.zeros(2, dtype=torch.int64)]}) == 56
 
 
+def test_what_is_forgotten_is_dropped_and_made_again() -> None:
+    gone: list[int] = []
+    memo: Memo[int] = Memo(4, drop=gone.append)
+    assert memo.get("a", lambda: 1) == 1
+    memo.forget("a")
+    memo.forget("b")
+    assert gone == [1]
+    assert memo.get("a", lambda: 2) == 2
+
+
 def test_errors_are_not_cached() -> None:
     memo = Memo[int](4)
 

@@ -7,20 +7,23 @@ import itertools
 import math
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
+from cl_core.data.dataset import every_fifth_group, subset
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
+from cl_core.evaluation.knn import has_split
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 from cl_core.training.recorder import start
-from cl_core.training.setup import build_method, epoch_order
+from cl_core.training.setup import build_method, epoch_order, image_statistics
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
@@ -49,6 +52,37 @@ def test_learns(small_run: Path) -> None:
     assert losses[-1]["loss"] < losses[0]["loss"] - 0.5
     assert losses[-1]["loss"] < losses[-1]["chance"] - 0.5
     assert accuracies[-1] > accuracies[0] + 0.01
+
+
+def test_mean_and_deviation_of_the_images() -> None:
+    data = load_dataset("emoji")
+    pixels = data.images[data.train[:: len(data.train) // 1000]].permute(1, 0, 2, 3).flatten(1).double() / 255
+    mean, std = image_statistics(data)
+    assert mean == pytest.approx(pixels.mean(1).tolist(), abs=1e-12)
+    assert std == pytest.approx(pixels.std(1).tolist(), abs=1e-12)
+
+
+def test_labels_too_few_to_evaluate_with_are_no_error(tmp_path: Path) -> None:
+    """Of four images a class none is held out: SupCon learns, and kNN is not measured."""
+    data = load_dataset("digits")
+    rows = torch.cat([(data.labels == label).nonzero()[:4, 0] for label in range(3)])
+    few = subset(data, rows)
+    few = dataclasses.replace(few, held_out=every_fifth_group(few.labels, few.groups), test=few.test[:0])
+    assert not has_split(few, labels_seen=True) and has_split(few, labels_seen=False)
+    small = {"method": "supcon", "encoder": "mlp", "image_size": 8, "batch_size": 4, "epochs": 1, "snapshots": 1}
+    run = Training(RunConfig.model_validate(small), few, CPU)
+    found = [event for event in run.events() if isinstance(event, Snapshot)]
+    assert found
+    assert all(each.knn is None for each in found)
+
+
+def test_networks_built_at_the_same_time_have_the_weights_of_their_seeds() -> None:
+    data = load_dataset("digits")
+    configs = [RunConfig.model_validate(SMALL | {"seed": seed}) for seed in range(6)]
+    alone = [build_method(config, data).state_dict() for config in configs]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda config: build_method(config, data).state_dict(), configs))
+    assert all(same(one, other) for one, other in zip(alone, together, strict=True))
 
 
 def test_an_empty_channel_is_no_division_by_zero() -> None:

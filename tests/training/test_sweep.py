@@ -39,6 +39,12 @@ def test_every_combination_is_validated_before_training(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_encoders_with_a_slash_have_folders_of_their_own(tmp_path: Path) -> None:
+    cells = plan(tmp_path, {"encoder": ["timm/resnet18/64", "timm/resnet34/64", "cnn"]}, {})
+    assert [cell.folder.parent for cell in cells] == [tmp_path] * 3
+    assert [cell.name for cell in cells] == ["encoder=timm-resnet18-64", "encoder=timm-resnet34-64", "encoder=cnn"]
+
+
 def test_a_stopped_cell_resumes(tmp_path: Path) -> None:
     cell = plan(tmp_path, {"lr": [1e-3]}, SETTINGS)[0]
     assert result(cell).state == "not started"

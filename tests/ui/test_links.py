@@ -74,7 +74,8 @@ def test_every_control_is_kept_in_the_link() -> None:
     controls = [block for block in app.blocks.values() if isinstance(block, kinds) and block.visible]
     assert len(controls) > 40
     left_out = [str(block.label) for block in controls if block._id not in kept]
-    assert sorted(left_out) == sorted(["Where to", "Private, if it is made now", "发布到", "如果是新建的，则设为私有", *PATHS])
+    private = ["Make it private (only if the repository is new)", "设为私有（仅限新建的仓库）"]
+    assert sorted(left_out) == sorted(["Repository", "仓库", *private, *PATHS])
 
 
 def test_links_of_earlier_versions_say_the_same(said: list[str]) -> None:

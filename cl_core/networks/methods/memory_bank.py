@@ -1,6 +1,7 @@
 """Methods with a memory bank: one stored key per instance (Wu et al. 2018).
 
-The keys of a batch are updated after its step. This gives many negatives at little cost, but most keys are one epoch old.
+The keys of a batch are updated after its step. This gives many negatives at little cost, but a key is about half an epoch old
+on average.
 """
 
 from __future__ import annotations

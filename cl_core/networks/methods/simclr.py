@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import chance_level, false_negatives, info_nce_views, nt_xent, views_chance_level
+from cl_core.losses import chance_level, info_nce_views, nt_xent, same_class, views_chance_level
 from cl_core.losses.anatomy import nt_xent_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
@@ -46,7 +46,7 @@ class SimCLR(HeadMethod):
     def _chance(self, labels: Tensor) -> float:
         if not self.exclude_false_negatives:
             return chance_level(len(labels))
-        candidates = 2 * len(labels) - 1 - false_negatives(labels).sum(1)
+        candidates = 2 * len(labels) - 1 - 2 * (same_class(labels) - 1)  # without both views of the others of the class
         return float(candidates.float().log().mean())
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import sup_con
+from cl_core.losses import same_class, sup_con
 from cl_core.losses.anatomy import sup_con_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
@@ -45,8 +45,7 @@ class SupCon(HeadMethod):
         """
         chance = math.log(len(labels) - 1)
         if self.form == "in-sum":
-            positives = (labels[:, None] == labels[None]).sum(1) - 1
-            chance -= float(positives.float().log().mean())
+            chance -= float((same_class(labels) - 1).float().log().mean())
         return chance
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:

@@ -14,11 +14,12 @@ EVENTS = ("point_click", "use_batch", "use_search", "lay_out")
 def embedding_map(strings: dict[str, str], **props: Any) -> gr.HTML:
     """Draws images as points, or as themselves; zoom, pan, lasso, true neighbors as lines, and the training's snapshots.
 
-    value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint8) with `groupNames`, or `score` ({values: float32,
-        about}); `regions` ({point, name}) and a `note` on the map; `sprites` and `names` (an address), by point; `batch`,
-        points to mark; `snapshots` or none: the same over time (`epochs`, `points` (S, count, 2), `cells` and their
-        `cosines` (S, M, M) in 127ths, int8, `loss`, `std`, `canLayOut`); `label`, `name`.
+    value: `count`; `points`, (count, 2) int16 as base64; `groups` (uint16) with `groupNames`, or `score` ({values: float32,
+        about}), and `coloring`, what they show; `regions` ({point, name}) and a `note` on the map; `sprites` and `names` (an
+        address), by point; `batch`, points to mark; `snapshots` or none: the same over time (`epochs`, `points` (S, count, 2),
+        `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`, `canLayOut`); `label`, `name`.
     lines: {from, to, cosines}, the neighbors of a point, sent after `point_click`.
+    laying: the fraction done after `lay_out`, 0 to 1; below 0 once that has ended.
     Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}, `lay_out`.
     """
-    return module_component("embedding_map", events=EVENTS, styles=("player",), strings=strings, lines=None, **props)
+    return module_component("embedding_map", events=EVENTS, styles=("player",), strings=strings, lines=None, laying=-1, **props)

@@ -18,9 +18,10 @@ export interface Context<Value, Extra = object> {
   watch: (names: string | string[], callback: () => void) => void;
 }
 
-/** An answer carries the number of the call that asked for it; one that failed carries nothing else. */
+/** An answer carries the number of the call that asked for it; one that failed carries the reason instead of a value. */
 export interface Numbered {
   turn?: number;
+  problem?: string;
 }
 
 export interface Mounted<Value> {
@@ -496,7 +497,7 @@ export interface Points {
 export interface PointColors {
   /** 0xAABBGGRR each. */
   colors: Uint32Array;
-  groups: Uint8Array | null;
+  groups: Uint16Array | null;
   score: Float32Array | null;
   /** The ends of the scale of scores. */
   low: number;
@@ -524,6 +525,8 @@ export interface MapValue extends Colored {
   regions: Region[];
   /** How well the map keeps neighbors. */
   note: string;
+  /** What colors the points. */
+  coloring: string;
   snapshots: SnapshotsValue | null;
   /** values: float32 (N,). */
   score: { values: string; about: string } | null;

@@ -143,13 +143,14 @@ def build(page: Page, opened: Event) -> None:
             button = gr.Button(text("ablations.see"), variant="primary")
     page.link("experiment", which)
     page.link("guess", guess)
-    gr.on(
-        [opened, which.change],
-        page.handles(partial(show_question, page.store)),
-        which,
-        [question, guess, result, curves, near],
-        **QUICK,
-    )
+    asked = gr.Textbox("", visible=False)  # the question on the page
+
+    def ask(name: str, before: str) -> tuple[Any, ...]:
+        """A tab that is opened again, or another model, leaves question and answer as they are."""
+        return (*show_question(page.store, name), name) if name != before else (gr.skip(),) * 6
+
+    outputs = [question, guess, result, curves, near, asked]
+    gr.on([opened, which.change], page.handles(ask), [which, asked], outputs, **(QUICK | {"queue": True}))
     button.click(
         page.handles(partial(show_answer, page.store)), [which, guess], [result, curves, near], **(QUICK | {"queue": True})
     )

@@ -155,6 +155,6 @@ def build(page: Page, opened: Event) -> None:
     triggers = [opened, kind.change, clusters.change, seed.change]
     drawn = page.draws(triggers, show, [page.model, kind, clusters, seed], view, queue=True)
     below = after_drawing(drawn)
-    one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "keys"}
+    one_at_a_time: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "keys"}
     shown = page.draws([below.change], show_training, [], training, **one_at_a_time)
     shown.then(page.handles(training_text), None, about, show_progress="hidden", api_visibility="private")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from cl_core.augment.views import make_views
-from cl_core.errors import UserError
 from cl_core.evaluation.knn import answered_right, split_of, split_text
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import chosen_batch, embed_batch
@@ -47,7 +45,7 @@ def chosen_models(model: Model, others: list[Model]) -> list[Model]:
     return [model, *(other for other in others if other.name != model.name)][:MOST]
 
 
-def offered(store: ModelStore, name: str) -> list[str]:
+def offered(store: ModelStore, name: str, viewer: str | None = "") -> list[str]:
     """Models to compare with: runs on the same images first, those that differ in the fewest settings before the others.
 
     Among equals those whose views are of the same size come first.
@@ -58,14 +56,14 @@ def offered(store: ModelStore, name: str) -> list[str]:
         config = store.config(other)
         return config.dataset != own.dataset, len(differing_settings(own, config)), config.train_size != own.train_size
 
-    return sorted((other for other in store.names() if other != name), key=distance)
+    return sorted((other for other in store.names(viewer) if other != name), key=distance)
 
 
-def labeled_choices(store: ModelStore, name: str) -> list[tuple[str, str]]:
+def labeled_choices(store: ModelStore, name: str, viewer: str | None = "") -> list[tuple[str, str]]:
     """Labels and names of the models to compare with; a run on other images says so."""
     own = store.config(name).dataset
     found = []
-    for other in offered(store, name):
+    for other in offered(store, name, viewer):
         dataset = store.config(other).dataset
         found.append((other if dataset == own else text("compare.on_other", name=other, dataset=dataset), other))
     return found
@@ -162,7 +160,7 @@ def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[s
             for each, placed in zip(models, aligned, strict=True)
         ],
         "count": len(data.on_map),
-        "groups": packed(data.families[data.on_map], np.uint8),
+        "groups": packed(data.families[data.on_map], np.uint16),
         "groupNames": family_names(data),
         "sprites": images.dataset_sprites(data),
         "names": names_file(data, data.on_map),
@@ -172,13 +170,12 @@ def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[s
 def show_query(model: Model, others: list[Model], point: float) -> dict[str, Any]:
     """One image's nearest neighbors by every run."""
     data = model.dataset
-    if not 0 <= int(point) < len(data.on_map):
-        raise UserError("map.no_points")
-    row = int(data.on_map[int(point)])
+    point = min(max(int(point), 0), len(data.on_map) - 1)  # of another data set
+    row = int(data.on_map[point])
     rows = []
     for each in _on_same_images(chosen_models(model, others)):
         features, groups = each.map_features(), data.groups[data.on_map]
-        cosines, positions = nearest_others(features, groups, torch.tensor([int(point)]), NEIGHBORS)
+        cosines, positions = nearest_others(features, groups, torch.tensor([point]), NEIGHBORS)
         near = [(int(data.on_map[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
         rows.append(neighbor_row(each.name, text("map.neighbors_hint"), data, near, first=row))
     return {"rows": rows}
@@ -189,8 +186,8 @@ def _clicked(event: gr.EventData) -> Any:
     return point if type(point) is int else gr.skip()
 
 
-def _choices(store: ModelStore, name: str, others: list[str]) -> Any:
-    names, choices = offered(store, name), labeled_choices(store, name)
+def _choices(store: ModelStore, name: str, others: list[str], viewer: str | None) -> Any:
+    names, choices = offered(store, name, viewer), labeled_choices(store, name, viewer)
     chosen = [other for other in others if other in names]
     if chosen and chosen == others:
         return gr.update(choices=choices)
@@ -230,7 +227,11 @@ def build(page: Page, opened: Event) -> None:
     page.link("others", others, choices=store.names)
     page.link("plane", projector)
     page.link("asked", point)
-    opened(page.handles(partial(_choices, store)), [page.model, others], others, **QUICK)
+
+    def to_compare(request: gr.Request, name: str, chosen: list[str]) -> Any:
+        return _choices(store, name, chosen, page.access.viewer(request))
+
+    opened(page.handles(to_compare), [page.model, others], others, **QUICK)
     others.change(None, others, compared, js="(names) => names.join()", api_visibility="private")
     both = [page.model, others]
     redrawn = [opened, compared.change]

@@ -146,7 +146,7 @@ def build(page: Page, opened: Event) -> None:
     page.link("paradigm", name, read=lambda raw, _: one_of(raw, list(PARADIGMS)))
     drawn = page.draws([opened], show, [], view, queue=True)
     below = after_drawing(drawn)
-    one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "keys"}
+    one_at_a_time: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "keys"}
     page.draws([below.change], show_step, [name, count], step, **one_at_a_time)
     picked = step.ask(asked, None, [name, count], **QUICK)
     picked.success(None, None, below, js="() => window.contrastiveLink.nextTurn()", api_visibility="private")

@@ -52,7 +52,9 @@ def _taken_apart(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> A
         first, second = z.chunk(2)
         take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
         return take_apart(first, second, temperature)
-    return sup_con_anatomy(z, labels.repeat(2), temperature, _form(loss))
+    # An image without a class is a class of its own.
+    own = torch.where(labels < 0, -1 - torch.arange(len(labels)), labels)
+    return sup_con_anatomy(z, own.repeat(2), temperature, _form(loss))
 
 
 def _form(loss: Loss) -> SupConForm:
@@ -72,12 +74,12 @@ def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) ->
         for column in range(columns):
             kind, number = comparison.kinds[column], int(comparison.ids[column])
             if kind == "view":
-                same_image, same_label = number % count == own, int(batch.labels[number % count]) == label
+                same_image, same_label = number % count == own, label >= 0 and int(batch.labels[number % count]) == label
             elif kind == "class":
                 same_image, same_label = number == label, number == label
             else:
                 same_image = number == int(batch.instances[own])
-                same_label = number >= 0 and int(instance_labels[number]) == label
+                same_label = number >= 0 and label >= 0 and int(instance_labels[number]) == label
             if bool(comparison.anatomy.positive[row, column]):
                 part = "positive" if same_image else "positive_class"
             elif bool(comparison.anatomy.negative[row, column]):
@@ -223,9 +225,7 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
 
 def example_anatomy(form: SupConForm) -> Anatomy:
     """The SupCon tutorial's worked example: four vectors of eight numbers, dot products, temperature 1."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(EXAMPLE_SEED)
-        z = torch.randn(4, 8)
+    z = torch.randn(4, 8, generator=torch.Generator().manual_seed(EXAMPLE_SEED))
     return sup_con_anatomy(z, torch.tensor(EXAMPLE_LABELS), 1.0, form, normalize=False)
 
 
@@ -291,6 +291,7 @@ def build(page: Page, opened: Event) -> None:
     chosen = [page.model, loss]
     any_of([opened, loss.change])(page.handles(batch_controls, chosen), chosen, [count, again], **QUICK)
     count.change(None, count, page.count, js="(count) => count", api_visibility="private")  # draws all tabs that show a batch
+    count.input(None, None, page.picked, js="() => ''", api_visibility="private")  # chosen images have a number of their own
     page.draws([opened, loss.change], show, [page.model, loss, page.count, page.seed, page.picked], view)
     page.draws_new_batch(again)
     what_if.build(page, opened, loss)

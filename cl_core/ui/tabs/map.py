@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import gradio as gr
@@ -28,7 +29,7 @@ from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, family_names, image_name
 from cl_core.ui.neighbors import neighbor_row, offered_name
 from cl_core.ui.packing import packed, whole_numbers
-from cl_core.ui.page import Event, Page
+from cl_core.ui.page import Event, Page, notice
 
 Color = Literal["class", "cluster", "agreement", "loss"]
 COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
@@ -54,6 +55,7 @@ def show(model: Model, projector: Projector, layer: MapLayer, color: Color, pick
         "batch": [place[group] for group in data.groups[list(picked_rows(picked, data))].tolist() if group in place],
         "regions": regions_value(named, model),
         "note": " ".join(filter(None, (kept_text(keeps), _encoder_text(model, layer)))),
+        "coloring": color,
         "snapshots": snapshots_value(model),
         **colored(model, layer, color),
     }
@@ -64,11 +66,11 @@ def colored(model: Model, layer: MapLayer, color: Color) -> dict[str, Any]:
     data = model.dataset
     if color == "class":
         families = data.families[data.on_map]
-        return {"groups": packed(families, np.uint8), "groupNames": family_names(data), "score": None}
+        return {"groups": packed(families, np.uint16), "groupNames": family_names(data), "score": None}
     if color == "cluster":
         clusters = model.map_clusters(layer)
         names = [text("map.cluster", number=i + 1) for i in range(int(clusters.max()) + 1)]
-        return {"groups": packed(clusters, np.uint8), "groupNames": names, "score": None}
+        return {"groups": packed(clusters, np.uint16), "groupNames": names, "score": None}
     score = model.map_agreement(layer) if color == "agreement" else model.map_losses()
     about = text("map.score.agreement") if color == "agreement" else text("map.score.loss")
     return {"groups": None, "groupNames": [], "score": {"values": packed(score, np.float32), "about": about}}
@@ -137,7 +139,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
         "epochs": [step * per_step for step in snapshots.steps],
         "sprites": images.cached_sprites(data, rows),
         "names": names,
-        "groups": packed(data.families[rows], np.uint8),
+        "groups": packed(data.families[rows], np.uint16),
         "groupNames": family_names(data),
         "points": packed(whole_numbers(points), np.int16),
         "regions": regions_value(named, model),
@@ -198,11 +200,16 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     return {"rows": [items]}, gr.update(lines=lines)
 
 
-def lay_out_all(model: Model) -> int:
-    """Lay out all images over time; returns a number that no call returned before."""
-    for _ in lay_out(model.run, model.dataset):
-        pass
-    return time.monotonic_ns() // 1_000_000
+def lay_out_all(model: Model) -> Iterator[tuple[Any, Any]]:
+    """Lay out all images over time; yields progress for the map, and at the end a number that no call had before."""
+    try:
+        for done in lay_out(model.run, model.dataset):
+            yield gr.update(laying=done), gr.skip()
+    except Exception as error:  # in any case the button works again
+        notice(error)
+        yield gr.update(laying=-1), gr.skip()
+        return
+    yield gr.update(laying=-1), time.monotonic_ns() // 1_000_000
 
 
 def _points(given: Any, most: int, count: int) -> list[int]:
@@ -263,14 +270,22 @@ def build(page: Page, opened: Event) -> None:
     page.link("points", read=lambda raw, _: one_of(raw, ["images", "points"]))
     page.link("snapshot", read=lambda raw, _: number(raw, 0, 1000))
     page.link("view", read=lambda raw, _: [number(part, -200, 200) for part in raw.split("_", 2)])
-    page.link("off", read=lambda raw, _: [number(part, 0, 255) for part in raw.split(".")])
+    page.link("off", read=lambda raw, _: [number(part, 0, 65535) for part in raw.split(".")])
     page.link("trails", read=lambda raw, _: one_of(raw, ["true"]))
     page.link("point", read=lambda raw, _: number(raw, 0, 10**7))
     laid_out = gr.Number(0, visible=False)
     triggers = [opened, projector.change, layer.change, color.change, laid_out.change]
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
-    laid = page.allows("train", lay_out_all, page.model)
-    view.lay_out(laid, page.model, laid_out, show_progress="hidden", api_visibility="private")
+
+    def laid(request: gr.Request, model: Model) -> Iterator[tuple[Any, Any]]:
+        page.access.check("train", request)
+        if model.name in page.store.own_names():
+            page.access.own(model.folder.path, request)
+        yield from lay_out_all(model)
+
+    how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "once"}
+    how |= {"concurrency_limit": 1, "concurrency_id": "lay_out"}
+    view.lay_out(page.handles(laid, page.model), page.model, [view, laid_out], **how)
     # Notices travel through the queue.
     how = QUICK | {"queue": True}
     view.point_click(page.handles(neighbors, [page.model, layer]), [page.model, layer], [found, view], **how)

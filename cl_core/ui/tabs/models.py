@@ -311,6 +311,8 @@ def _save_form(page: Page) -> None:
 
     def prepared(request: gr.Request, model: Model, chosen: str) -> Any:
         page.access.visitor(request)
+        if model.name in page.store.own_names():
+            page.access.own(model.folder.path, request)
         file = save_file(model, chosen)
         label = text("models.save_ready", name=file.name, mb=f"{file.stat().st_size / 1e6:.1f}")
         return gr.update(value=str(file), label=label, visible=True)

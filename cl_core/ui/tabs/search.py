@@ -202,9 +202,11 @@ def ask_for_answer(model: Model, event: gr.EventData) -> tuple[str, None]:
     return offered_name(model, row), None
 
 
-def ask_again(model: Model, event: gr.EventData) -> tuple[str, None]:
-    """An earlier query from the menu."""
+def ask_again(model: Model, event: gr.EventData) -> tuple[str | None, None]:
+    """An earlier query from the menu; without a name the example that the tab opens with."""
     name = event._data.get("name")
+    if name == "":
+        return None, None
     if not isinstance(name, str) or name not in model.choices:
         raise UserError("search.not_offered", name=quoted(name))
     return name, None
@@ -276,7 +278,9 @@ def build(page: Page, opened: Event) -> None:
     page.link("query", choice, event="input", read=image_reader(page.store))
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
-    opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
+    offered = opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
+    # What another tab asks for stands in the link, and what another data set does not have no more.
+    offered.then(None, choice, None, js=WRITE_LINK, api_visibility="private")
     opened(page.handles(offered_parts, page.model), [page.model, among], among, **QUICK)
     triggers = [opened, upload.change, choice.change, kind.change, among.change, excluded.change]
     asking = [upload.upload, choice.input, page.wanted.change]
@@ -294,7 +298,7 @@ def build(page: Page, opened: Event) -> None:
     answered = page.draws(triggers, show_steps, asked, found, queue=True, trigger_mode="multiple")  # a next query need not wait
     answered.then(None, None, rank, js="() => 0", api_visibility="private")  # the first answer is explained
     below = after_drawing(answered)
-    one_at_a_time = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}
+    one_at_a_time: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "why"}
     kind.change(None, kind, None, js=HIDE_REASONS, api_visibility="private")
     page.draws([below.change], show_why, [*asked, rank], reasons, **one_at_a_time)
     picked = reasons.answer_pick(why.picked, None, rank, **QUICK)

@@ -23,8 +23,8 @@ from cl_core.ui.tabs import loss as loss_tab
 WEIGHTS = ("trained", "untrained")
 
 
-def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "") -> dict[str, Any]:
-    """A batch under the model's loss, or under NT-Xent if that is no softmax; and uniformity and tolerance of all runs."""
+def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "", viewer: str | None = "") -> dict[str, Any]:
+    """A batch under the model's loss, or under NT-Xent if that is no softmax; places of the runs that `viewer` may see."""
     if not model.trained_here:
         about = "elsewhere"
     elif not model.has_temperature:
@@ -34,14 +34,14 @@ def show(store: ModelStore, model: Model, count: float, seed: float, picked: str
     value = loss_tab.show(model, "own" if about == "own" else "nt-xent", count, seed, picked)
     same = text("temperature.batch", count=len(chosen_batch(model, picked, int(count), int(seed)).rows))
     whose = text(f"temperature.whose_loss.{about}", model=model.name)
-    return value | {"summary": f"{whose} {same}", "places": places(store, model)}
+    return value | {"summary": f"{whose} {same}", "places": places(store, model, viewer)}
 
 
-def places(store: ModelStore, model: Model) -> list[dict[str, Any]]:
+def places(store: ModelStore, model: Model, viewer: str | None = "") -> list[dict[str, Any]]:
     """Uniformity and tolerance of each run on the model's data set, by its kept images; and of its first weights."""
     data = model.dataset
     found = []
-    for name in store.names():
+    for name in store.names(viewer):
         other = store.get(name)
         if other.config.dataset != data.name:
             continue
@@ -70,5 +70,6 @@ def build(page: Page, opened: Event) -> None:
     page.link("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("network", read=lambda raw, _: one_of(raw, WEIGHTS))
     page.link("anchor", read=lambda raw, _: number(raw, 1, 2 * LARGEST))
-    page.draws([opened], partial(show, page.store), [page.model, page.count, page.seed, page.picked], view)
+    inputs = [page.model, page.count, page.seed, page.picked]
+    page.draws([opened], partial(show, page.store), inputs, view, for_viewer=True)
     page.draws_new_batch(again)

@@ -159,12 +159,13 @@ def start(access: Access, jobs: Jobs, config: RunConfig, visitor: str) -> str:
     return folder.name
 
 
-def resume(access: Access, jobs: Jobs, name: str) -> None:
+def resume(access: Access, jobs: Jobs, name: str, visitor: str) -> None:
     """Resume a run that was paused or interrupted, or start one that was to start, when those before it have ended.
 
     Raises:
         UserError: too many runs wait, or its settings are not allowed here.
     """
+    visitors.check_waiting(access, visitor, jobs.waiting)
     folder = folder_of(name)
     settings = {} if folder.exists() else waiting_settings(folder.path)
     if settings is None:
@@ -225,9 +226,9 @@ def build(page: Page, opened: Event) -> None:
         return watch(jobs, page.store, name, before, allowed, not access.strangers)
 
     def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
-        access.check("train", request)
+        visitor = access.check("train", request)
         access.own(folder_of(name).path, request)
-        resume(access, jobs, name)
+        resume(access, jobs, name, visitor)
         return shown(name, before)
 
     def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:

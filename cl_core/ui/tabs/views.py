@@ -26,6 +26,10 @@ from cl_core.ui.page import Event, Page
 COLORS = ("#0072B2", "#D55E00")
 SHOWN_SIZE = 128  # views are drawn at this size, so that a person sees what the blur and the crop do
 SEED_LIMIT = 2**31
+# A link names an image only after somebody chose one; it must be one of the present data set.
+KEEP_LINK = (
+    "(name) => { if (window.contrastiveLink.get('image') !== null) window.contrastiveLink.set('image', name, null); return []; }"
+)
 
 
 def describe(record: ViewRecord, row: int, height: int, width: int) -> list[str]:
@@ -146,7 +150,8 @@ def build(page: Page, opened: Event) -> None:
     named = {"crop": crop, "jitter": jitter, "flip": flip, "gray": gray, "blur": blur, "style": style, "pair": seed}
     for name, control in named.items():
         page.link(name, control)
-    opened(page.handles(choices, page.model), [page.model, choice], choice, **QUICK)
+    offered = opened(page.handles(choices, page.model), [page.model, choice], choice, **QUICK)
+    offered.then(None, choice, None, js=KEEP_LINK, api_visibility="private")
     inputs = [page.model, choice, upload, seed, crop, flip, jitter, gray, blur, style]
     page.draws([control.change for control in (seed, crop, flip, jitter, gray, blur, style)], show, inputs, view)
     # Notices travel through the queue, which sliders go past to be quick.

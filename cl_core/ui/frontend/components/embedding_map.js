@@ -1,7 +1,7 @@
 // Images where an embedding puts them: zoom, pan, lasso, lines to true neighbors, and the snapshots of the run.
 
 import { mountComponent } from "../lib/component.js";
-import { fill } from "../lib/formats.js";
+import { fill, formatPercent } from "../lib/formats.js";
 import { readLink, writeLink } from "../lib/page.js";
 import { detailOf, finishedScene, moveScene, snappedScene, snapshotScene } from "../lib/scenes.js";
 import { MapCard } from "../parts/map_card.js";
@@ -20,13 +20,14 @@ import { build, buildButton, buildInput, prefersStillness } from "../render/dom.
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Context, MapValue, NeighborLines, Numbered, Scene, Strings } from "../types.js" */
 
-/** @typedef {Context<MapValue, { strings: Strings; lines: NeighborLines | null }>} MapContext */
+/** @typedef {Context<MapValue, { strings: Strings; lines: NeighborLines | null; laying: number }>} MapContext */
 
 /** @param {MapContext} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const map = new EmbeddingMap(root, scope, context);
     context.watch("lines", () => map.showLines(context.props.lines));
+    context.watch("laying", () => map.showLaying(context.props.laying));
     return (value) => map.open(value);
   });
 }
@@ -50,6 +51,7 @@ class EmbeddingMap {
   #stage = build("div", "cl-stagebox");
   #trails = buildInput({ type: "checkbox" });
   #layOut;
+  #strings;
   #note = build("p", "cl-help"); // how well the map keeps neighbors; over time, what is drawn
 
   /** @param {HTMLElement} root @param {Scope} scope @param {MapContext} context */
@@ -96,11 +98,9 @@ class EmbeddingMap {
     this.plane.node.append(this.#card.node);
     handleGestures(scope, this.plane.node, this.#gestures());
     this.#stage.append(this.plane.node, this.panel.node);
+    this.#strings = strings;
     this.#layOut = buildButton("cl-act", strings.lay_out);
-    scope.listen(this.#layOut, "click", () => {
-      this.#layOut.disabled = true;
-      trigger("lay_out", {});
-    });
+    scope.listen(this.#layOut, "click", () => trigger("lay_out", {}));
     this.player.node.append(this.#layOut);
     const presentSoon = scope.frame(() => this.#present(false));
     scope.onResize(this.plane.node, () => {
@@ -138,9 +138,13 @@ class EmbeddingMap {
     });
     if (value.snapshots) this.snapshotImages.load(value.snapshots.sprites, value.snapshots.names, () => this.#showImages());
     Object.assign(marks, { batch: value.batch, lines: null });
+    const recolored = sameImages && before?.coloring !== value.coloring;
+    if (recolored || !sameImages) {
+      if (before) writeLink("off", null); // other groups
+      hidden.clear();
+    }
     if (!sameImages) {
       Object.assign(marks, { chosen: -1, hover: -1 });
-      hidden.clear();
       selected.clear();
       this.#card.hide();
     }
@@ -154,6 +158,7 @@ class EmbeddingMap {
       this.#mark(chosen < value.count ? chosen : -1);
       this.askForLines();
     }
+    if (recolored && this.#look === "images") this.#setLook("points", true); // images have colors of their own
     this.#showImages();
     this.plane.draw();
     this.root.dataset.drawn = String(value.turn ?? 0);
@@ -189,9 +194,15 @@ class EmbeddingMap {
     this.panel.load(snapshots);
     this.player.load(snapshots.epochs);
     this.#layOut.hidden = !snapshots.canLayOut;
-    this.#layOut.disabled = false;
     this.player.go(position);
     this.#present(false);
+  }
+
+  /** @param {number} done fraction; below 0 nothing is under way */
+  showLaying(done) {
+    const { lay_out: start, laying_out: under } = this.#strings;
+    this.#layOut.disabled = done >= 0;
+    this.#layOut.textContent = done < 0 ? start : fill(under, { percent: formatPercent(done) });
   }
 
   /** Draw the scene's points, or images on cells of their own. @param {boolean} gliding */

@@ -71,6 +71,7 @@ class NceTable {
   #shown = build("output", "cl-count");
   #temperature;
   #anchors = build("div", "cl-anchors");
+  #leftHead = build("th");
   /** @type {Map<string, HTMLElement>} */ #cells = new Map();
   /** @type {Map<string, HTMLElement>} */ #abouts = new Map(); // of the left side, which change with the form
 
@@ -139,6 +140,7 @@ class NceTable {
       const cell = build("th", "", this.#strings[key]);
       cell.scope = "col";
       head.append(cell);
+      if (key === "head.nce") this.#leftHead = cell;
     }
     const body = this.node.createTBody();
     for (const row of ROWS) {
@@ -169,6 +171,7 @@ class NceTable {
     this.#temperature.show(this.#state.temperature, own, trainedTemperature);
     [...this.#anchors.querySelectorAll("button")].forEach((each, i) => each.setAttribute("aria-pressed", String(i === anchor)));
     const side = form === "info_nce" ? "info_nce" : "nce";
+    this.#leftHead.textContent = this.#strings[form === "info_nce" ? "loss.info_nce" : "head.nce"];
     for (const [row, about] of this.#abouts) about.replaceChildren(...paragraphs(this.#strings[`${row}.${side}`]));
     // On the left the form that is chosen; on the right InfoNCE always.
     const losses = batchLosses(this.#batch, count, own, temperature, form === "nce");
@@ -202,10 +205,15 @@ class NceTable {
     const noise = left.probabilities.slice(1);
     const wrong = noise.filter((p) => p > 0.5).length;
     const values = { yes: percent(left.probabilities[0]), wrong, count: noise.length };
-    this.#fill("purpose.nce", this.#line("live.purpose.nce", values, { positive: left.probabilities[0] }));
-    const rank = 1 + right.probabilities.filter((p) => p > right.probabilities[0]).length;
-    const which = { chosen: percent(right.probabilities[0]), rank, count: right.probabilities.length };
-    this.#fill("purpose.info_nce", this.#line("live.purpose.info_nce", which, { positive: right.probabilities[0] }));
+    const chosen = (/** @type {number[]} */ p) =>
+      this.#line(
+        "live.purpose.info_nce",
+        { chosen: percent(p[0]), rank: 1 + p.filter((each) => each > p[0]).length, count: p.length },
+        { positive: p[0] },
+      );
+    const classified = () => this.#line("live.purpose.nce", values, { positive: left.probabilities[0] });
+    this.#fill("purpose.nce", this.#state.form === "info_nce" ? chosen(left.probabilities) : classified());
+    this.#fill("purpose.info_nce", chosen(right.probabilities));
   }
 
   /** @param {number} count */
@@ -269,15 +277,16 @@ class NceTable {
     const most = this.#batch.views - 2;
     const places = [...new Set([1, 2, 4, 8, 16, 32, most].filter((k) => k <= most))];
     const all = places.map((k) => batchLosses(this.#batch, k, own, temperature, form === "nce"));
-    const softmaxed = form === "info_nce";
-    const leftLoss = softmaxed ? losses.infoNce : losses.nce;
+    const softmaxed = form === "info_nce"; // at the temperature of the training, like all that is on the left
+    const atOwn = (/** @type {number} */ k) => batchLosses(this.#batch, k, own, own, false).infoNce;
+    const leftLoss = softmaxed ? atOwn(count) : losses.nce;
     const leftChance = softmaxed ? infoNceChance : nceChance;
     const svg = (/** @type {Parameters<typeof nceCurveShapes>[1]} */ lines) =>
       buildSvg(NCE_CURVE.width, NCE_CURVE.height, nceCurveShapes(places, lines, count, "k"), this.#strings["live.number.label"]);
     const values = { loss: leftLoss.toFixed(3), chance: leftChance(count).toFixed(3), count };
     this.#fill(
       "number.nce",
-      svg([{ values: all.map((each) => (softmaxed ? each.infoNce : each.nce)) }, { values: places.map(leftChance), dash: true }]),
+      svg([{ values: softmaxed ? places.map(atOwn) : all.map((each) => each.nce) }, { values: places.map(leftChance), dash: true }]),
       this.#line("live.number.nce", values, { loss: leftLoss, chance: leftChance(count) }),
     );
     const bound = infoNceChance(count) - losses.infoNce;

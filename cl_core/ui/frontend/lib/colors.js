@@ -98,7 +98,7 @@ export function groupColor(group) {
  */
 export function pointColors(source) {
   if (source.groups !== null) {
-    const groups = decode(source.groups, Uint8Array);
+    const groups = decode(source.groups, Uint16Array);
     return { colors: groupPixels(groups), groups, score: null, low: 0, high: 1 };
   }
   const score = decode(source.score?.values ?? "", Float32Array);
@@ -106,7 +106,7 @@ export function pointColors(source) {
 }
 
 /**
- * @param {Uint8Array} groups
+ * @param {Uint16Array} groups
  */
 export function groupPixels(groups) {
   return Uint32Array.from(groups, (group) => packColor(groupColor(group), GROUP_ALPHA));

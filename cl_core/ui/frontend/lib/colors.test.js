@@ -37,7 +37,7 @@ test("pixels and hex codes are the same colors", () => {
 });
 
 test("groups take their colors in turn", () => {
-  const pixels = groupPixels(Uint8Array.of(0, 1, CATEGORIES.length));
+  const pixels = groupPixels(Uint16Array.of(0, 1, CATEGORIES.length));
   assert.equal(pixelHex(pixels[0]), CATEGORIES[0].toLowerCase());
   assert.equal(pixels[2], pixels[0]);
   assert.notEqual(pixels[1], pixels[0]);
@@ -57,8 +57,8 @@ test("scores rise from dark to light, outliers do not stretch the scale, missing
 });
 
 test("points are colored by group where there are groups, else by score", () => {
-  const byGroup = pointColors({ groups: base64(Uint8Array.of(3, 4)), score: null });
-  assert.deepEqual(byGroup.groups, Uint8Array.of(3, 4));
+  const byGroup = pointColors({ groups: base64(Uint16Array.of(3, 300)), score: null });
+  assert.deepEqual(byGroup.groups, Uint16Array.of(3, 300));
   assert.equal(byGroup.score, null);
   const byScore = pointColors({ groups: null, score: { values: base64(Float32Array.of(0, 1)), about: "" } });
   assert.equal(byScore.groups, null);

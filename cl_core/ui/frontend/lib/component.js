@@ -5,7 +5,7 @@ import { Scope } from "./scope.js";
 
 /**
  * Mount a component: `setup` builds its elements once and returns the function that draws a value. The component draws the
- * values that Python sends, and ends when its element leaves the document.
+ * values that Python sends, shows why there is none in their place, and ends when its element leaves the document.
  *
  * @template Value
  * @template Extra
@@ -21,14 +21,23 @@ export function mountComponent({ element, props, watch }, setup) {
   if (!element.isConnected) scope.end();
   else scope.onDisconnect(element, () => scope.end());
   const update = scope.ended ? () => {} : setup(root, scope);
-  scope.onEnd(() => root.replaceChildren());
+  const problem = document.createElement("p");
+  problem.className = "cl-problem";
+  problem.setAttribute("role", "alert");
+  root.before(problem);
+  scope.onEnd(() => (root.replaceChildren(), problem.remove()));
   const answers = new Answers();
   const take = () => {
     const { value } = props;
     if (scope.ended) return;
     if (answers.accept(value)) {
-      update(/** @type {Value} */ (value));
-      root.dataset.filled = "";
+      // Numbers of an earlier answer would stand under the name of another model.
+      problem.textContent = value?.problem ?? "";
+      root.toggleAttribute("data-failed", value?.problem !== undefined);
+      if (value?.problem === undefined) {
+        update(/** @type {Value} */ (value));
+        root.dataset.filled = "";
+      }
     }
     const view = element.closest(".block")?.id;
     if (value?.turn && view) globalThis.contrastiveLink?.finish(view, value.turn);

@@ -17,7 +17,7 @@ test("a table has one row a point, the second axis pointing up", () => {
   const colors = Uint32Array.of(0, 0);
   const AS_POINTS = { regions: [], side: 0, source: null, moved: 0 };
   const scene = { points: POINTS, layouts: [], extent: { across: 1, down: 1 }, colors, low: 0, high: 1, about: "", ...AS_POINTS };
-  const byGroup = mapRows({ ...scene, groups: Uint8Array.of(1, 0), score: null, groupNames: ["x", "y"] }, nameOf, new Set([1]));
+  const byGroup = mapRows({ ...scene, groups: Uint16Array.of(1, 0), score: null, groupNames: ["x", "y"] }, nameOf, new Set([1]));
   assert.deepEqual(byGroup[0], ["id", "name", "x", "y", "group", "score", "selected"]);
   assert.deepEqual(byGroup[1], [0, "<a>", 0.5, 1, "y", "", 0]);
   assert.deepEqual(byGroup[2], [1, "b", -0.5, -1, "x", "", 1]);

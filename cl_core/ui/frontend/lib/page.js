@@ -33,7 +33,7 @@ export function fileUrl(path) {
 
 /**
  * The answers of the server that are to be drawn. Each call for an answer has a number; an answer that comes after that of
- * a later call is skipped, as is one that holds nothing but its number: the call failed, and a notice has said why.
+ * a later call is skipped, as is one that holds nothing but its number.
  */
 export class Answers {
   #latest = 0;

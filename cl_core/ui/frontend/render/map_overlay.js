@@ -97,7 +97,7 @@ export function drawNeighborLines(pen, { xs, ys }, from, to, scale) {
  *
  * @param {CanvasRenderingContext2D} pen
  * @param {Points[]} snapshots the places at each snapshot so far, then the present ones
- * @param {Uint8Array} groups
+ * @param {Uint16Array} groups
  * @param {number} scale
  * @param {(index: number) => boolean} accept
  */

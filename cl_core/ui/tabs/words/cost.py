@@ -53,5 +53,7 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
         [view, summary],
         show_progress="hidden",
         trigger_mode="once",
+        concurrency_limit=1,  # two at once would slow each other down
+        concurrency_id="cost",
         api_visibility="private",
     )

@@ -1,0 +1,17 @@
+"""Files are replaced whole, also by several threads at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cl_core.system.files import write_bytes
+
+
+def test_threads_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    contents = [bytes([number]) * 200_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda content: write_bytes(path, content), contents * 5):
+            assert path.read_bytes() in contents
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
