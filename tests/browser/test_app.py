@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -180,6 +182,44 @@ def test_a_text_called_jpg_clears_the_answers_and_says_why(page: Page, tmp_path:
     expect(page.locator(".toast-body")).to_contain_text("not an image")
     expect(page.locator("#search-view .cl-row")).to_have_count(0)
     expect(page.locator("#search-view .cl-empty")).to_contain_text("not an image")
+
+
+def test_a_number_typed_into_a_slider_waits_until_it_is_in_range(page: Page) -> None:
+    """The 0 of 0.5 is below the least crop, and Gradio would answer it and an empty box with an error."""
+    open_tab(page, "Views")
+    page.wait_for_selector(READY["views"])
+    box = page.get_by_label("number input for Smallest crop")
+    for typed, crop in (("0.5", "0.5"), ("", "0.5"), ("7", "1")):
+        box.click()
+        box.press("ControlOrMeta+a")
+        box.press("Delete")
+        box.press_sequentially(typed, delay=150)
+        box.press("Tab")
+        expect(box).to_have_value(crop)
+        expect(page).to_have_url(re.compile(f"crop={crop}$"))
+    expect(page.locator(".toast-body")).to_have_count(0)
+    expect(page.locator("#views-view .cl-problem")).to_be_empty()
+
+
+def test_an_error_stands_in_the_place_of_the_view(page: Page, app_runs: Path, small_run: Path) -> None:
+    """Under the name of a damaged model there are no numbers of the one before."""
+    shutil.copytree(small_run, app_runs / "damaged")
+    weights = app_runs / "damaged" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    try:
+        page.goto(page.url.partition("?")[0] + "?tab=loss")
+        drawn(page, "loss-view")
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name="damaged").click()
+        expect(page.locator("#loss-view [role=alert]")).to_contain_text("model.safetensors")
+        expect(page.locator("#loss-view .cl-root")).to_be_hidden()
+        expect(page.locator("#loss-view[aria-busy=true]")).to_have_count(0)
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name="emoji-simclr", exact=True).click()
+        expect(page.locator("#loss-view .cl-root")).to_be_visible()
+        expect(page.locator("#loss-view [role=alert]")).to_be_empty()
+    finally:
+        shutil.rmtree(app_runs / "damaged")
 
 
 def test_the_other_model(page: Page) -> None:

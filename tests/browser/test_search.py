@@ -26,6 +26,19 @@ def test_it_opens_with_the_answers_to_the_first_example(page: Page) -> None:
     expect(page.locator(f"{ANSWERS} .cl-item").nth(1)).to_contain_text("bright")
 
 
+def test_back_to_the_example_that_it_opens_with(page: Page) -> None:
+    open_tab(page, "Search")
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    first = query(page)
+    page.locator(f"{ANSWERS} .cl-item").nth(1).click()
+    expect(page).to_have_url(re.compile("query="))
+    expect(page.locator(f"{ANSWERS} img").first).not_to_have_attribute("src", first or "")
+    page.get_by_role("button", name="Back to the query before").click()
+    expect(page.locator(f"{ANSWERS} img").first).to_have_attribute("src", first or "")
+    expect(page).not_to_have_url(re.compile("query="))
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
 def test_from_an_example_to_its_answers_and_back(page: Page) -> None:
     open_tab(page, "Search")
     examples = page.locator("#search-queries .cl-example")

@@ -63,6 +63,8 @@ def test_an_archive_is_made_once(runs: Path, tmp_path_factory: pytest.TempPathFa
     archive = STORE.archive("mine", root)
     assert root in archive.parents
     assert STORE.archive("mine", root) == archive
+    shutil.rmtree(archive.parent)
+    assert STORE.archive("mine", root).is_file(), "and again where it was cleaned up"
 
 
 def test_a_collection_with_a_dot_is_picked_from(runs: Path) -> None:

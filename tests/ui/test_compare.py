@@ -16,7 +16,7 @@ from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.losses import nt_xent
 from cl_core.runs.store import find_run
-from cl_core.ui.tabs import ablations, compare, models
+from cl_core.ui.tabs import ablations, compare, models, temperature
 from cl_core.ui.tabs.curves import show as show_curves
 
 pytestmark = pytest.mark.slow
@@ -50,6 +50,26 @@ def test_maps_and_queries_leave_out_runs_on_other_images() -> None:
     assert [row["title"] for row in rows] == [MODEL, OTHER]
     assert rows[0]["items"][0]["id"] == rows[1]["items"][0]["id"] == int(STORE.get(MODEL).dataset.on_map[7])
     assert [len(figure["data"]) for figure in compare.show_curves(STORE.get(MODEL), opened)["figures"]][-1] == 3
+
+
+def test_a_point_of_a_larger_data_set_is_no_error() -> None:
+    """Another data set may have fewer images on its map than the one clicked on had."""
+    data = STORE.get(MODEL).dataset
+    rows = compare.show_query(STORE.get(MODEL), [], 10**6)["rows"]
+    assert rows[0]["items"][0]["id"] == int(data.on_map[-1])
+
+
+def test_visitors_compare_their_own_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "emoji-simclr-cold"  # as if its images were those of one visitor
+
+    def names(viewer: str | None = "") -> list[str]:
+        return [MODEL, OTHER] + [own] * (viewer in ("me", None))
+
+    monkeypatch.setattr(STORE, "names", names)
+    assert own not in compare.offered(STORE, MODEL) and own in compare.offered(STORE, MODEL, "me")
+    assert own in [name for _, name in compare.labeled_choices(STORE, MODEL, None)]
+    shown = [place["name"] for place in temperature.places(STORE, STORE.get(MODEL), "me")]
+    assert own in shown
 
 
 def test_the_verdict_is_by_one_protocol_and_names_what_differs() -> None:

@@ -146,6 +146,9 @@ def test_large_bodies_are_cut(url: str) -> None:
     large = ask(url, "/gradio_api/queue/join", None, method="POST", Content_Length="40000000", Content_Type="application/json")
     assert large.status == 413
     assert "larger than 32 MB" in large.text
+    headers = {"Content_Length": "40000000", "Content_Type": "application/json", "Referer": f"{url}zh?tab=search"}
+    assert "32 MB" in (chinese := ask(url, "/gradio_api/queue/join", None, method="POST", **headers).text)
+    assert "larger" not in chinese, "in the language of the page that calls"
     place = urllib.parse.urlsplit(url)
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as stream:  # of a length it does not tell
         stream.sendall(b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import math
 from pathlib import Path
 
@@ -131,6 +132,19 @@ def test_simclr_has_one_positive_a_row_and_leaves_itself_out() -> None:
         assert line[number] == "view.self"
         assert line[(number + COUNT) % (2 * COUNT)] == "view.positive"
         assert set(line) <= {"view.self", "view.positive", "view.negative", "view.negative_class"}
+
+
+def test_images_without_a_class_are_no_false_negatives_of_each_other() -> None:
+    """And each is a class of its own where the loss takes labels."""
+    batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
+    unlabeled = dataclasses.replace(batch, labels=torch.full((COUNT,), -1))
+    for loss in ("nt-xent", "out"):
+        found = compare_by(loss, batch.trained, unlabeled.labels, 0.5)  # type: ignore[arg-type]
+        parts = {part for line in cell_roles(found, unlabeled, unlabeled.labels) for part in line}
+        assert parts == {"view.self", "view.positive", "view.negative"}
+    assert compare_by("out", batch.trained, unlabeled.labels, 0.5).anatomy.loss == pytest.approx(
+        compare_by("nt-xent", batch.trained, unlabeled.labels, 0.5).anatomy.loss
+    )
 
 
 def test_supcon_has_its_class_as_positives() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +17,9 @@ import torch
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.maps import layout_over_time, map_points, snapshot_points
+from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
+from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import find_run
 from cl_core.ui.packing import WHOLE
 from cl_core.ui.tabs import map, search
@@ -76,6 +80,15 @@ def test_every_color_says_something_of_every_point(color: map.Color) -> None:
         groups = numbers(found["groups"], np.uint16)
         assert len(groups) == count
         assert int(groups.int().max()) < len(found["groupNames"])
+
+
+def test_laying_out_reports_progress_and_ends_in_any_case(small_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_run, tmp_path / "run")
+    model = Model(RunFolder(tmp_path / "run"))
+    steps = [update["laying"] for update, _ in map.lay_out_all(model)]
+    assert steps == [0, *sorted(steps[1:-1]), -1] and max(steps) == 1
+    update, number = list(map.lay_out_all(model))[-1]
+    assert update["laying"] == -1 and not isinstance(number, int), "the features are gone: a notice, and the button works again"
 
 
 def test_a_click_gives_the_neighbors_in_the_space_itself() -> None:
