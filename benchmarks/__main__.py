@@ -1,4 +1,4 @@
-"""Every figure the project is held to, measured on this machine.
+"""All performance targets of the project, measured on this machine.
 
     python -m benchmarks [--json FILE] [--vendor FOLDER ...] [--skip-growth]
 

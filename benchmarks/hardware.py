@@ -13,7 +13,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "numba", "usearch", "lightly", "gra
 
 
 def processor() -> str:
-    """The processor's name where the system tells it."""
+    """The processor's name, if the system reports it."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():

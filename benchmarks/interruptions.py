@@ -50,7 +50,7 @@ def settings_for(method: str) -> dict[str, Any]:
 
 
 def train(folder: Path, method: str) -> None:
-    """Start or go on with the run in `folder`; what a killed process does."""
+    """Start or resume the run in `folder`: the function that is killed and started again."""
     from cl_core.training.recorder import start
 
     torch.set_num_threads(1)

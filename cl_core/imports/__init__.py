@@ -1,1 +1,1 @@
-"""Imports beside the page: of files, of public data sets and of data sets of the Hub."""
+"""Imports in the background: of files, of public data sets and of data sets of the Hub."""

@@ -1,4 +1,4 @@
-"""Imports beside the page: each in a process of its own, one after the other."""
+"""Imports in the background: each in a process of its own, one after the other."""
 
 from __future__ import annotations
 

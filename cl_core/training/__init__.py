@@ -1,1 +1,1 @@
-"""Training: the loop, its recorder, several processes, jobs beside the page, sweeps and small experiments."""
+"""Training: the loop, its recorder, several processes, jobs in the background, sweeps and small experiments."""

@@ -24,7 +24,7 @@ from cl_core.errors import UserError
 
 
 class _Gather(torch.autograd.Function):
-    """The rows of all processes, by rank; differentiable by the own rows."""
+    """The rows of all processes, by rank; gradients flow to the rows of this process alone."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:

@@ -196,7 +196,7 @@ def _rate(bf16: bool) -> float:
 
 
 def _threads() -> int:
-    """Threads of a run beside the page."""
+    """Threads of a run in a background process."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores(), int(given)) if given.isdecimal() and int(given) > 0 else max(1, cores() - 1)
 

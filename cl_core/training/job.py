@@ -1,4 +1,4 @@
-"""One training run, or comparison of methods, beside the page: in a process of its own, or call by call on a lent GPU.
+"""One training run, or comparison of methods, in the background: in a process of its own, or call by call on a lent GPU.
 
 The progress of a job is read from its folder. A job continues when the page is closed. When the program ends, it saves and
 stops at the end of its step; a step that takes too long is aborted, and the last save stays.

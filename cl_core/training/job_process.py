@@ -1,4 +1,4 @@
-"""Training a run until it is finished or a stop is requested: the process beside the page, and the call with a lent GPU.
+"""Training a run until it is finished or a stop is requested: in a background process, or in a call with a lent GPU.
 
 The run folder carries the run from one process or call to the next, and the page reads its progress there.
 """

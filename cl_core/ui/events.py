@@ -1,4 +1,4 @@
-"""Options of events that follow the pointer."""
+"""Options of events: those that follow the pointer, and those that a person fires."""
 
 from __future__ import annotations
 
@@ -11,3 +11,5 @@ QUICK: dict[str, Any] = {
     "api_visibility": "private",
     "queue": False,
 }
+# Queued: notices travel through the queue.
+PRESSED: dict[str, Any] = QUICK | {"queue": True}

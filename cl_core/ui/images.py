@@ -100,12 +100,17 @@ def dataset_sprites(dataset: Dataset) -> dict[str, object]:
     return cached_sprites(dataset, dataset.on_map)
 
 
+_grounds: Memo[tuple[int | None]] = Memo(64)
+
+
 def cached_sprites(dataset: Dataset, rows: Tensor) -> dict[str, object]:
     """Images (P,) of a data set as one sheet, made once and served as a file.
 
     `ground`: "white" or "black" where the images stand on that color, which the sheet leaves out; else "".
     """
-    count, color = len(rows), ground(dataset.images[dataset.shown[:: 1 + len(dataset.shown) // LOOKED_AT]])
+    some = dataset.shown[:: 1 + len(dataset.shown) // LOOKED_AT]
+    (color,) = _grounds.get((dataset.name, dataset.digest), lambda: (ground(dataset.images[some]),))
+    count = len(rows)
     columns = math.ceil(math.sqrt(count))
     side = min(SHEET_TILE, int(math.sqrt(SHEET_PIXELS / count)))
     which = hashlib.sha256(rows.numpy().tobytes()).hexdigest()[:12]

@@ -38,7 +38,7 @@ class WordsLogged:
     """Means over the pairs since the last line of the curve.
 
     loss = positive + negative, in nats a pair; accuracy: fraction of the k + 1 yes-or-no questions answered right;
-    recall: fraction of the positives taken for one.
+    recall: fraction of the positives classified as positive.
     """
 
     step: int

@@ -59,5 +59,10 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
   });
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  // A key that moves the focus scrolls to it: the hint follows.
+  const follow = () => {
+    if (shownFor && shownFor === document.activeElement) show(shownFor);
+    else hide();
+  };
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
 })();

@@ -571,8 +571,6 @@ export interface TwinMapsValue {
   groupNames: string[];
   sprites: Sprites;
   names: string;
-  /** Why there are no maps. */
-  why?: string;
 }
 
 /** What is on the plane of a map now. */

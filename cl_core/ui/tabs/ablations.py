@@ -18,7 +18,7 @@ from cl_core.text import text, texts
 from cl_core.training.setup import uses_labels
 from cl_core.ui.components import figure_view, image_rows
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.compare import show_query
@@ -150,7 +150,5 @@ def build(page: Page, opened: Event) -> None:
         return (*show_question(page.store, name), name) if name != before else (gr.skip(),) * 6
 
     outputs = [question, guess, result, curves, near, asked]
-    gr.on([opened, which.change], page.handles(ask), [which, asked], outputs, **(QUICK | {"queue": True}))
-    button.click(
-        page.handles(partial(show_answer, page.store)), [which, guess], [result, curves, near], **(QUICK | {"queue": True})
-    )
+    gr.on([opened, which.change], page.handles(ask), [which, asked], outputs, **PRESSED)
+    button.click(page.handles(partial(show_answer, page.store)), [which, guess], [result, curves, near], **PRESSED)

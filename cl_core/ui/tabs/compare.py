@@ -22,7 +22,7 @@ from cl_core.training.setup import uses_labels
 from cl_core.ui import images
 from cl_core.ui.components import figure_view, image_rows, loss_microscope, menu, twin_maps
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.names import family_names
 from cl_core.ui.neighbors import neighbor_row
@@ -236,7 +236,7 @@ def build(page: Page, opened: Event) -> None:
     both = [page.model, others]
     redrawn = [opened, compared.change]
     first_screen = page.draws(redrawn, show_curves, both, curves, queue=True)
-    any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(QUICK | {"queue": True, "show_progress": "minimal"}))
+    any_of(redrawn)(page.handles(show_verdict, both), both, verdict, **(PRESSED | {"show_progress": "minimal"}))
     below = after_drawing(first_screen)
     page.draws([below.change, projector.change], show_maps, [*both, projector], maps, queue=True)
     page.draws([below.change, point.change], show_query, [*both, point], found, queue=True)

@@ -32,7 +32,7 @@ from cl_core.training.tournament import read_tournament
 from cl_core.ui import images, visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import image_drop, image_rows, menu
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.names import class_name, image_name
 from cl_core.ui.page import Event, Page
@@ -49,7 +49,6 @@ MOST_COPIES = 5  # pairs that are shown
 LISTED = 20  # skipped files
 LONGEST_TITLE = 100
 MOST_SEARCHED = 70_000  # images among which copies are found while the page waits
-PRESSED = QUICK | {"queue": True}  # notices travel through the queue
 TO_COMPARISON = "() => { document.querySelector('#contest-methods')?.scrollIntoView({ block: 'center' }); return []; }"
 copies_of: Memo[tuple[torch.Tensor, torch.Tensor]] = Memo(32)
 
@@ -234,23 +233,23 @@ def check_unused(jobs: Jobs, name: str) -> None:
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; what is here is shown when its tab opens."""
     access, imports = page.access, page.imports
-    about = text("images.about")
+    about = text("images.about" if access.training else "images.about_read_only")
     if access.strangers and access.training:
         about += " " + text("images.about_strangers", hours=f"{access.options.keep_hours:g}")
     explanation("images", about)
     with gr.Row(elem_classes="panel-row"):
         if access.training:
             with gr.Column(scale=2, min_width=320, elem_classes="panel"):
-                drop = image_drop(access.most_upload, page.language, elem_id="images-drop")
-                message = gr.HTML("", elem_id="images-status")
-                stop = gr.Button(text("images.stop"), visible=False, elem_id="images-stop")
-                side = gr.Radio(
+                side = gr.Radio(  # before the files: their import begins as they are dropped
                     [(text(f"images.side.{each}"), each) for each in SIDES],
                     value=SIDES[0],
                     label=text("images.side"),
                     info=text("images.side_hint"),
                     elem_id="images-side",
                 )
+                drop = image_drop(access.most_upload, page.language, elem_id="images-drop")
+                message = gr.HTML("", elem_id="images-status")
+                stop = gr.Button(text("images.stop"), visible=False, elem_id="images-stop")
                 if not access.strangers:
                     with gr.Accordion(text("images.elsewhere"), open=False, elem_id="images-elsewhere"):
                         path, from_path = _path_form(access.options.local)
@@ -263,7 +262,7 @@ def build(page: Page, opened: Event) -> None:
             with gr.Row():
                 which = gr.Button(text("contest.title"), variant="primary", elem_id="images-which", visible=access.training)
                 train = gr.Button(text("images.train"), elem_id="images-train", visible=access.training)
-                remove = gr.Button(text("images.remove"), interactive=False, elem_id="images-remove")
+                remove = gr.Button(text("images.remove"), interactive=False, elem_id="images-remove", visible=access.training)
                 undo = gr.Button(text("images.undo"), visible=False, elem_id="images-undo")
             rows = image_rows(elem_id="images-rows")
             same = image_rows(elem_id="images-copies")

@@ -23,7 +23,7 @@ from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.text import text, texts
 from cl_core.ui import images
 from cl_core.ui.components import embedding_map, image_rows
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, family_names, image_name
@@ -287,7 +287,7 @@ def build(page: Page, opened: Event) -> None:
     how |= {"concurrency_limit": 1, "concurrency_id": "lay_out"}
     view.lay_out(page.handles(laid, page.model), page.model, [view, laid_out], **how)
     # Notices travel through the queue.
-    how = QUICK | {"queue": True}
+    how = PRESSED
     view.point_click(page.handles(neighbors, [page.model, layer]), [page.model, layer], [found, view], **how)
     for event, handler, target, tab in (
         (view.use_batch, use_as_batch, page.picked, "loss"),

@@ -215,7 +215,7 @@ def build(page: Page, opened: Event) -> None:
     with gr.Row(elem_classes="panel-row"):
         if page.access.hub:
             with gr.Column(scale=2, min_width=320, elem_classes="panel"):
-                _encoder_form(page, listed)
+                _encoder_form(page, opened, listed)
             with gr.Column(scale=1, min_width=280, elem_classes="panel"):
                 _pull_form(page, listed)
             with gr.Column(scale=1, min_width=280, elem_classes="panel"):
@@ -233,7 +233,7 @@ def build(page: Page, opened: Event) -> None:
     opened(page.handles(filled), None, listed, **QUICK)
 
 
-def _encoder_form(page: Page, listed: gr.HTML) -> None:
+def _encoder_form(page: Page, opened: Event, listed: gr.HTML) -> None:
     offered = [(_offer(each), each.repository) for each in RECOMMENDED]
     names = dataset_names()
     gr.Markdown(text("models.encoders_about"), elem_classes="small")
@@ -253,6 +253,12 @@ def _encoder_form(page: Page, listed: gr.HTML) -> None:
     page.link("encoder", recommended)
     page.link("other-encoder", other)
     page.link("encoder-dataset", dataset, choices=dataset_names)
+
+    def here(request: gr.Request, chosen: str) -> Any:
+        found = dataset_names(page.access.viewer(request))
+        return gr.update(choices=found, value=chosen if chosen in found else found[0])
+
+    opened(page.handles(here), dataset, dataset, **QUICK)  # with images that were imported meanwhile
     outputs = [status, stop, page.model, listed]
     running = start.click(
         page.allows("hub", partial(import_encoder, page.access, page.store)),

@@ -22,7 +22,7 @@ from cl_core.explore.preparation import prepare, quickest_first
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.components import image_rows, image_upload, menu, search_queries, why_view
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import image_reader
 from cl_core.ui.names import class_name, family_names, image_choices, image_name
@@ -290,7 +290,7 @@ def build(page: Page, opened: Event) -> None:
     nothing.then(lambda: gr.update(visible=False), None, back, show_progress="hidden", api_visibility="private")
     page.draws([opened], show_examples, [page.model], queries)
     for event, handler in ((found.image_click, ask_for_answer), (queries.ask, ask_again)):
-        chosen = event(page.handles(handler, page.model), page.model, [choice, upload], **(QUICK | {"queue": True}))
+        chosen = event(page.handles(handler, page.model), page.model, [choice, upload], **PRESSED)
         chosen.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
         chosen.success(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place

@@ -16,7 +16,7 @@ from cl_core.runs.folder import Snapshots
 from cl_core.text import texts
 from cl_core.ui import images
 from cl_core.ui.components import start_view
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED
 from cl_core.ui.names import image_name
 from cl_core.ui.neighbors import offered_name
 from cl_core.ui.packing import packed, whole_numbers
@@ -70,7 +70,8 @@ def build(page: Page, opened: Event) -> None:
     strings = texts("start") | {key: each for key, each in texts("map.view").items() if key in PLAYER}
     steps = [{"link": dict(link)} for _, link in STEPS]
     value = {"count": 0, "sprites": None, "file": "", "steps": steps} | ({} if model is None else show(model))
-    view = start_view(value, strings, DOORS, elem_id="start-view")
+    doors = DOORS if page.access.training else DOORS[:1]
+    view = start_view(value, strings, doors, elem_id="start-view")
     if model is None:
         return
 
@@ -80,7 +81,7 @@ def build(page: Page, opened: Event) -> None:
             raise UserError("map.no_points")
         return model.name, offered_name(model, row)
 
-    sent = view.open_image(page.handles(open_image), None, [page.model, page.wanted], **(QUICK | {"queue": True}))
+    sent = view.open_image(page.handles(open_image), None, [page.model, page.wanted], **PRESSED)
     sent.success(None, js="() => window.contrastiveLink.goTo('search')", api_visibility="private")
 
 

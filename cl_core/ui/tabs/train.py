@@ -28,7 +28,7 @@ from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view, menu
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.progress import result
@@ -40,7 +40,6 @@ from cl_core.ui.uploads import uploads_dir
 
 POLL_S = 1.5
 COFFEE_MINUTES, COFFEE_MINUTES_SHARED = 15, 12  # the latter is shorter than `visitors.TURN_S`
-PRESSED = QUICK | {"queue": True}  # notices travel through the queue
 
 
 def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
@@ -195,7 +194,8 @@ def build(page: Page, opened: Event) -> None:
             plan = gr.HTML("", elem_id="train-plan")
             with gr.Row():
                 train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
-                coffee = gr.Button(text("train.coffee"), elem_id="train-coffee")
+                brewing = COFFEE_MINUTES_SHARED if access.strangers else COFFEE_MINUTES
+                coffee = gr.Button(text("train.coffee", minutes=brewing), elem_id="train-coffee")
             build_all_settings(page, opened, form)
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
@@ -304,7 +304,7 @@ def build(page: Page, opened: Event) -> None:
         names_here = dataset_names(access.viewer(request))
         if dataset not in names_here:
             raise UserError("data.no_such_dataset", name=quoted(dataset), choices=", ".join(names_here))
-        values, line = coffee_break(dataset, COFFEE_MINUTES_SHARED if access.strangers else COFFEE_MINUTES)
+        values, line = coffee_break(dataset, brewing)
         return [*values, line]
 
     coffee.click(page.handles(brewed), controls[FORM.index("dataset")], [*controls, other], **PRESSED)

@@ -22,7 +22,7 @@ from cl_core.text import text
 from cl_core.training.setup import image_size
 from cl_core.ui.components import menu, setting_table
 from cl_core.ui.components.settings import number_setting, setting_reader
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.page import Event, Page
 from cl_core.ui.training_plan import in_minutes
 
@@ -244,7 +244,7 @@ def build_all_settings(page: Page, opened: Event, form: TrainingForm) -> None:
         table = setting_table(groups, METHODS_OF, elem_id="train-table")
         form.other.render()
     page.draws([opened, method.change, form.other.change], show_settings, [method, form.other], table)
-    table.setting_change(page.handles(setting_changed), form.other, form.other, **(QUICK | {"queue": True}))
+    table.setting_change(page.handles(setting_changed), form.other, form.other, **PRESSED)
 
 
 def _labels(name: str) -> dict[str, Any]:

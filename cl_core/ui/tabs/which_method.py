@@ -33,7 +33,7 @@ from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import emphasized
 from cl_core.ui.glossary import with_hints
 from cl_core.ui.names import entry_name
@@ -48,7 +48,6 @@ MINUTES, LEAST, MOST, SHARED_MOST = 10, 2, 120, 12  # of the last, shorter than 
 POLL_S = 1.5
 # The number makes a plan new, even if it is the one before.
 TO_TRAINING = "(plan) => { const link = window.contrastiveLink; link.goTo('train'); return [`${plan} #${link.nextTurn()}`]; }"
-PRESSED = QUICK | {"queue": True}
 
 
 def contests_dir() -> Path:
@@ -262,11 +261,15 @@ def build(page: Page, look: gr.Dropdown) -> None:
     def off() -> Any:
         return gr.update(interactive=False)
 
-    def chosen(dataset: str) -> Any:
+    def chosen(dataset: str, before: list[str]) -> Any:
+        """Methods that somebody chose, here or in the link, stay; the usual ones depend on whether there are labels."""
         if not dataset:
             return gr.skip()
-        choices, value = offered(dataset)
-        return gr.update(choices=choices, value=value)
+        choices, usual = offered(dataset)
+        by_hand = sorted(before) not in (sorted(USUAL), sorted([*USUAL, *WITH_LABELS]))
+        can = [name for _, name in choices]
+        kept = [each for each in before if by_hand and each in can]
+        return gr.update(choices=choices, value=kept or usual)
 
     def planned(request: gr.Request, dataset: str, names: list[str], given: float) -> str:
         if not names or dataset not in dataset_names(access.viewer(request)):
@@ -303,7 +306,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
             jobs.enqueue(folder, settings, visitors.turn_s(access), "contest")
         return follow(request, dataset, before)
 
-    look.change(page.handles(chosen), look, methods, **QUICK)
+    look.change(page.handles(chosen), [look, methods], methods, **QUICK)
     look.change(page.handles(follow), [look, shown], outputs, **QUICK)
     wished = any_of([methods.change, minutes.release, look.change])
     wished(page.handles(planned), [look, methods, minutes], plan, **QUICK)

@@ -17,7 +17,7 @@ export function mount(context) {
     return ({ steps }) => {
       const at = Number(readLink("tour"));
       if (!(Number.isInteger(at) && at >= 1 && at <= steps.length)) return;
-      rememberStep(at);
+      rememberStep(at < steps.length ? at : 1); // it is done, and may begin anew
       const part = next();
       makeRoom(part);
       root.replaceChildren(panel(part, strings, steps, at));

@@ -65,7 +65,7 @@ class TwinMaps {
       this.#planes = [];
       this.#grid.replaceChildren();
       this.#legend.replaceChildren();
-      this.#pointed.replaceChildren(value.why ?? "");
+      this.#pointed.replaceChildren();
       return;
     }
     if (value.sprites.url !== this.#value?.sprites.url) this.#chosen = -1;

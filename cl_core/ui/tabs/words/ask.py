@@ -13,7 +13,7 @@ from cl_core.explore.projection import Projector
 from cl_core.text import text
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page, any_of
 from cl_core.words.explore import WordModel
@@ -130,7 +130,7 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     view = figure_view(elem_id="words-map")
     page.link("wordmap", projector)
     # Notices travel through the queue.
-    options = QUICK | {"queue": True}
+    options = PRESSED
     answering: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, query], [neighborhood, summary])
     gr.on([opened, which.change, query.submit], *answering, **options)
     redrawn = any_of([opened, which.change, projector.change, summary.change])

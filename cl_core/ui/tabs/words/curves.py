@@ -9,7 +9,7 @@ import gradio as gr
 from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.ui.tabs.curves import epochs_text
@@ -49,4 +49,4 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     explanation("words-curves", text("words.curves.about"))
     summary = gr.Markdown(elem_classes="summary")
     view = figure_view(elem_id="words-curves")
-    gr.on([opened, which.change], page.handles(show, which), which, [view, summary], **(QUICK | {"queue": True}))
+    gr.on([opened, which.change], page.handles(show, which), which, [view, summary], **PRESSED)

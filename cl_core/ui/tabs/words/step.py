@@ -9,7 +9,7 @@ import gradio as gr
 from cl_core.text import text, texts
 from cl_core.ui.components import figure_view
 from cl_core.ui.components.figure_view import figures_value
-from cl_core.ui.events import QUICK
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
 from cl_core.words.anatomy import step_anatomy
@@ -59,6 +59,6 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     seed = gr.Number(1, visible=False, precision=0)
     draw = page.handles(show, [which])
     inputs, outputs = [which, center, context, seed], [view, summary]
-    options = QUICK | {"queue": True}  # notices travel through the queue
+    options = PRESSED
     gr.on([opened, which.change, center.submit, context.submit], draw, inputs, outputs, **options)
     again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **options)
