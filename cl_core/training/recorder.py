@@ -66,17 +66,25 @@ class Recorder(ABC, Generic[E, R]):
 
     def __init__(self, folder: Folder[R], training: TrainingLoop[E], record: R, device: torch.device, resume: bool) -> None:
         self._claim = folder.claim()
-        self.folder, self.record = folder, folder.read_record() if resume else record
-        self._training = training
-        self._seconds_before = self.record.seconds
-        self._started = time.monotonic()
-        if resume:
-            self._restore()
-        self.record.total_steps = training.total
-        self.record.versions = versions()
-        self.record.device = device.type
-        folder.cut_metrics(training.step if resume else -1)
-        self._write_record("running")
+        try:
+            self.folder, self.record = folder, folder.read_record() if resume else record
+            self._training = training
+            self._seconds_before = self.record.seconds
+            self._started = time.monotonic()
+            if resume:
+                self._restore()
+            self.record.total_steps = training.total
+            self.record.versions = versions()
+            self.record.device = device.type
+            folder.cut_metrics(training.step if resume else -1)
+            self._write_record("running")
+        except BaseException:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        if self._claim:
+            self._claim.release()
 
     def _restore(self) -> None:
         tensors, header = self.folder.read_resume()
@@ -105,8 +113,7 @@ class Recorder(ABC, Generic[E, R]):
         try:
             yield from self._events(save_every_s, slow_step_s)
         finally:
-            if self._claim:
-                self._claim.release()
+            self._release()
 
     def _events(self, save_every_s: float, slow_step_s: float) -> Generator[E]:
         saved = stepped = time.monotonic()
@@ -125,19 +132,25 @@ class Recorder(ABC, Generic[E, R]):
                 yield event
             completed = True
         except GeneratorExit:
-            while event is not None and not isinstance(event, StepDone):
-                event = next(events)
-                self._record(event)
-            self.save("stopped")
+            try:
+                while event is not None and not isinstance(event, StepDone):
+                    event = next(events)
+                    self._record(event)
+                self.save("stopped")
+            except DivergedError as error:  # of losses that were not fetched yet
+                self._save_diverged(error)
             raise
         except DivergedError as error:
-            with using_language(DEFAULT_LANGUAGE):
-                self.record.metrics["health"] = {"verdict": "diverged", "sentence": str(error)}
-            self.save("diverged")
+            self._save_diverged(error)
             raise
         if completed:
             self._complete()
             self.save("finished")
+
+    def _save_diverged(self, error: DivergedError) -> None:
+        with using_language(DEFAULT_LANGUAGE):
+            self.record.metrics["health"] = {"verdict": "diverged", "sentence": str(error)}
+        self.save("diverged")
 
     def save(self, state: RunState) -> None:
         """Write the state, so that training can resume from this step; the resume file alone determines the step."""
