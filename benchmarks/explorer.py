@@ -166,7 +166,7 @@ def synthetic(count: int, folder: Path) -> dict[str, Any]:
         "label": f"{count} points",
         "count": count,
         "points": packed((points * 32767).round(), np.int16),
-        "groups": packed(groups, np.uint8),
+        "groups": packed(groups, np.uint16),
         "groupNames": [f"group {i}" for i in range(10)],
         "score": None,
         "sprites": {"url": f"/gradio_api/file={sheet}", "columns": columns, "count": count},

@@ -72,8 +72,8 @@ def test_commands_work_from_an_empty_folder(installed: Path, empty: dict[str, st
     done = subprocess.run(run, cwd=where, env=empty, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "emoji-simclr" in done.stdout
-    code = "import cl_core; print(cl_core.__file__); print(cl_core.load('emoji-simclr').search(cl_core.load('emoji-simclr')"
-    code += ".dataset.images[0], top=1)[0].name)"
+    code = "import cl_core; print(cl_core.__file__); model = cl_core.load('emoji-simclr-small'); "
+    code += "print(model.search(model.dataset.images[0], top=1)[0].name)"
     done = subprocess.run([installed / "python", "-c", code], cwd=where, env=empty, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     file, name = done.stdout.splitlines()

@@ -12,12 +12,12 @@ CYCLES = 10
 POINTS = "AACAPwAAgD8AAIA/"  # (3, 2) int16
 VALUES = {
     "embedding_map": {
-        "name": "toy", "label": "toy", "count": 3, "points": POINTS, "groups": "AAEC", "groupNames": ["a", "b", "c"],
+        "name": "toy", "label": "toy", "count": 3, "points": POINTS, "groups": "AAABAAIA", "groupNames": ["a", "b", "c"],
         "score": None, "batch": [0], "snapshots": None, "regions": [{"point": 0, "name": "a"}], "note": "",
         "names": 'data:application/json,["a","b","c"]',
     },
     "twin_maps": {
-        "maps": [{"name": "x", "points": POINTS}, {"name": "y", "points": POINTS}], "count": 3, "groups": "AAEC",
+        "maps": [{"name": "x", "points": POINTS}, {"name": "y", "points": POINTS}], "count": 3, "groups": "AAABAAIA",
         "groupNames": ["a", "b", "c"], "names": 'data:application/json,["a","b","c"]',
     },
     "image_rows": {"rows": [{"title": "t", "items": [{"src": "data:,", "caption": "c"}]}]},

@@ -88,7 +88,7 @@ def test_networks_built_at_the_same_time_have_the_weights_of_their_seeds() -> No
 def test_an_empty_channel_is_no_division_by_zero() -> None:
     data = load_dataset("digits")
     red = dataclasses.replace(data, images=data.images * torch.tensor([1, 0, 0], dtype=torch.uint8)[:, None, None])
-    run = Training(RunConfig.model_validate(SMALL | {"epochs": 1, "snapshots": 0}), red, CPU)
+    run = Training(RunConfig.model_validate(SMALL | {"encoder": "mlp", "epochs": 1, "snapshots": 0}), red, CPU)
     losses = [event.loss for event in run.events() if isinstance(event, Logged)]
     assert losses
     assert all(map(math.isfinite, losses))

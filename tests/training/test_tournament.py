@@ -130,7 +130,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_a_contest_measures_all_by_one_protocol(brief: None, tmp_path: Path) -> None:
-    config = TournamentConfig(dataset="digits", methods=("simclr", "supcon"), minutes=60)
+    config = TournamentConfig(dataset="digits", methods=("simclr", "supcon"), minutes=60, encoder="mlp")
     found = Contest(tmp_path / "c", config, CPU).run()
     assert found.state == "finished" and found.measure == "knn" and (found.queries, found.gallery) == (200, 200)
     assert [each.name for each in found.entries] == ["pixels", "untrained", "simclr", "supcon"]
@@ -148,7 +148,7 @@ def test_a_contest_measures_all_by_one_protocol(brief: None, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_stopped_contest_is_resumed_as_if_it_had_not_stopped(brief: None, tmp_path: Path) -> None:
-    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=60)
+    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=60, encoder="mlp")
     whole = Contest(tmp_path / "whole", config, CPU).run()
     asked = itertools.count()
     stopped = Contest(tmp_path / "parts", config, CPU, stop=lambda: next(asked) >= 8).run()
