@@ -3,7 +3,7 @@
 
 (() => {
   const boxOf = (/** @type {Event} */ { target }) =>
-    target instanceof HTMLInputElement && target.type === "number" && target.min !== "" && target.max !== "" ? target : null;
+    target instanceof HTMLInputElement && target.dataset.testid === "number-input" ? target : null; // that of Gradio's sliders
   const isComplete = (/** @type {HTMLInputElement} */ box) =>
     box.value !== "" && !box.validity.rangeUnderflow && !box.validity.rangeOverflow;
 

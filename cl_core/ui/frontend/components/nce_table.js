@@ -31,7 +31,7 @@ const CURVE_POINTS = 40;
 const THUMBNAILS = 7;
 const SIDE = 34;
 const ROWS = ["form", "purpose", "objective", "temperature", "number", "negatives", "use"]; // the picture first
-const BY_FORM = ["form", "objective", "temperature", "number"];
+const BY_FORM = ["purpose", "form", "objective", "temperature", "number"];
 const FORMS = ["nce", "sampling", "info_nce"];
 
 /** @param {Context<NceValue, { strings: Strings }>} context */
