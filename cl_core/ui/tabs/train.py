@@ -39,6 +39,8 @@ from cl_core.ui.training_plan import in_minutes, minutes_of, training_plan
 from cl_core.ui.uploads import uploads_dir
 
 POLL_S = 1.5
+# What one types stays while one types: an estimate may arrive late.
+KEEP_TYPED = "(planned, typed) => document.activeElement?.closest('#train-minutes') ? typed : planned"
 COFFEE_MINUTES, COFFEE_MINUTES_SHARED = 15, 12  # the latter is shorter than `visitors.TURN_S`
 
 
@@ -288,13 +290,13 @@ def build(page: Page, opened: Event) -> None:
         changes = gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
         return *changes, *watched_by(request, name, "")
 
-    def plan_of(*given: Any) -> tuple[str, float | None, float | None]:
+    def plan_of(*given: Any) -> tuple[str, float | None]:
         try:
             config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
             minutes = minutes_of(config)
-            return training_plan(config, minutes), minutes, minutes
+            return training_plan(config, minutes), minutes
         except UserError as error:
-            return result(str(error)), None, None
+            return result(str(error)), None
 
     def epochs_for(minutes: float | None, planned: float | None, *given: Any) -> Any:
         config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
@@ -309,7 +311,8 @@ def build(page: Page, opened: Event) -> None:
 
     coffee.click(page.handles(brewed), controls[FORM.index("dataset")], [*controls, other], **PRESSED)
     changed = any_of([*(each.change for each in controls), other.change, opened])
-    changed(page.handles(plan_of), [*controls, other], [plan, form.minutes, form.planned], **QUICK)
+    changed(page.handles(plan_of), [*controls, other], [plan, form.planned], **QUICK)
+    form.planned.change(None, [form.planned, form.minutes], form.minutes, js=KEEP_TYPED, api_visibility="private")
     timed = any_of([form.minutes.blur, form.minutes.submit])
     timed(page.handles(epochs_for), [form.minutes, form.planned, *controls, other], controls[FORM.index("epochs")], **PRESSED)
     train.click(page.handles(train_pressed), [form.minutes, form.planned, *controls, other], runs, **PRESSED)
