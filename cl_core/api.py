@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cl_core.data.registry import dataset_names
@@ -20,6 +17,7 @@ from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import is_hub_name
 from cl_core.runs.store import find_run
 from cl_core.system.device import choose_device
+from cl_core.system.stop import StopRequest
 
 ENCODER_OWNER = "timm/"  # its repositories hold encoders, not runs
 
@@ -92,26 +90,6 @@ def _from_hub(name: str, dataset: str) -> RunFolder:
         return pull(name)
 
 
-@contextlib.contextmanager
-def _interrupts_between_steps() -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C back: gives whether it was pressed. The second one interrupts at once; other threads get none."""
-    pressed = threading.Event()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-
-
 def train(
     dataset: str = "emoji",
     method: str = "simclr",
@@ -160,14 +138,14 @@ def train(
         raise from_validation(error) from None
     if session is not None:
         events = session.events()
-        with _interrupts_between_steps() as interrupted:
+        with StopRequest(signal.SIGINT) as stop:
             try:
                 for event in events:
                     if not isinstance(event, StepDone):
                         continue
                     if progress:
                         progress(event.step / session.training.total)
-                    if interrupted():
+                    if stop.requested:
                         raise KeyboardInterrupt
             finally:
                 events.close()  # saves the last step

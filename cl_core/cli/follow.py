@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
-from cl_core.cli.stop import StopRequest
 from cl_core.runs.events import StepDone
+from cl_core.system.stop import StopRequest
 from cl_core.training.distributed import World
 from cl_core.training.recorder import TrainingLoop
 

@@ -30,10 +30,10 @@ def add_parser(commands: Commands) -> None:
 def sweep(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from cl_core.cli.stop import StopRequest
     from cl_core.runs.config import RunConfig
     from cl_core.system.device import choose_device
     from cl_core.system.files import write_json
+    from cl_core.system.stop import StopRequest
     from cl_core.training.loop import StepDone
     from cl_core.training.sweep import plan, result, run_cell
 

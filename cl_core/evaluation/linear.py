@@ -107,12 +107,12 @@ def evaluate_linear(features: Tensor, dataset: Dataset) -> LinearResult:
     train, queries = _standardize(features[split.gallery].detach().float(), features[split.queries].detach().float())
     labels, truth = dataset.labels[split.gallery], dataset.labels[split.queries]
     classes = len(dataset.classes)
-    is_fifth = torch.arange(len(train)) % 5 == 4 if len(train) >= 5 else torch.ones(len(train), dtype=torch.bool)
+    is_fifth = torch.arange(len(train)) % 5 == 4
+    fitted, judged = ~is_fifth, is_fifth if is_fifth.any() else ~is_fifth  # of fewer than five, on all
     scores, weights = {}, None
     for strength in STRENGTHS:  # from the strongest penalty on, each fit starts from the last one
-        fitted = ~is_fifth if len(train) >= 5 else is_fifth
         weights = fit_logistic(train[fitted], labels[fitted], classes, strength, weights)
-        scores[strength] = _accuracy(weights, train[is_fifth], labels[is_fifth])
+        scores[strength] = _accuracy(weights, train[judged], labels[judged])
     chosen = max(STRENGTHS, key=lambda strength: scores[strength])
     accuracy = _accuracy(fit_logistic(train, labels, classes, chosen, weights), queries, truth)
     return LinearResult(accuracy, chosen, len(queries), len(train), classes, dataset.label_kind, split.rule)

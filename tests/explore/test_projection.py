@@ -40,6 +40,13 @@ def test_pca_of_more_columns_than_rows_equals_scikit_learn(monkeypatch: pytest.M
         assert found[:, column].numpy() == pytest.approx(sign * expected[:, column], abs=1e-2)
 
 
+def test_pca_of_few_images_of_many_pixels_has_all_the_dimensions_asked_for() -> None:
+    values = torch.randn(5, 12_288, generator=torch.Generator().manual_seed(0))
+    found = pca(values, 8)
+    assert found.shape == (5, 8) and not found[:, 4:].any()  # five centered points span four
+    assert torch.allclose(torch.cdist(found, found), torch.cdist(values, values), rtol=1e-3)
+
+
 @pytest.mark.parametrize("projector", PROJECTORS)
 def test_each_projector_keeps_clusters_together(blobs: torch.Tensor, projector: projection.Projector) -> None:
     points = projection.COMPUTE[projector](blobs)

@@ -138,8 +138,9 @@ def test_images_without_a_class_are_no_false_negatives_of_each_other() -> None:
     """And each is a class of its own where the loss takes labels."""
     batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     unlabeled = dataclasses.replace(batch, labels=torch.full((COUNT,), -1))
-    for loss in ("nt-xent", "out"):
-        found = compare_by(loss, batch.trained, unlabeled.labels, 0.5)  # type: ignore[arg-type]
+    losses: tuple[Loss, ...] = ("nt-xent", "out")
+    for loss in losses:
+        found = compare_by(loss, batch.trained, unlabeled.labels, 0.5)
         parts = {part for line in cell_roles(found, unlabeled, unlabeled.labels) for part in line}
         assert parts == {"view.self", "view.positive", "view.negative"}
     assert compare_by("out", batch.trained, unlabeled.labels, 0.5).anatomy.loss == pytest.approx(

@@ -286,12 +286,10 @@ def build(page: Page, opened: Event) -> None:
     how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "once"}
     how |= {"concurrency_limit": 1, "concurrency_id": "lay_out"}
     view.lay_out(page.handles(laid, page.model), page.model, [view, laid_out], **how)
-    # Notices travel through the queue.
-    how = PRESSED
-    view.point_click(page.handles(neighbors, [page.model, layer]), [page.model, layer], [found, view], **how)
+    view.point_click(page.handles(neighbors, [page.model, layer]), [page.model, layer], [found, view], **PRESSED)
     for event, handler, target, tab in (
         (view.use_batch, use_as_batch, page.picked, "loss"),
         (view.use_search, search_for, page.wanted, "search"),
     ):
-        sent = event(page.handles(handler, page.model), page.model, target, **how)
+        sent = event(page.handles(handler, page.model), page.model, target, **PRESSED)
         sent.success(None, js=f"() => window.contrastiveLink.goTo('{tab}')", api_visibility="private")

@@ -129,13 +129,11 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     )
     view = figure_view(elem_id="words-map")
     page.link("wordmap", projector)
-    # Notices travel through the queue.
-    options = PRESSED
     answering: tuple[Any, Any, Any] = (page.handles(answer, [which]), [which, query], [neighborhood, summary])
-    gr.on([opened, which.change, query.submit], *answering, **options)
+    gr.on([opened, which.change, query.submit], *answering, **PRESSED)
     redrawn = any_of([opened, which.change, projector.change, summary.change])
-    redrawn(page.handles(show_map, [which]), [which, projector, query], view, **options)
+    redrawn(page.handles(show_map, [which]), [which, projector, query], view, **PRESSED)
     for button, example in zip(examples, EXAMPLES, strict=True):
-        button.click(partial(str, example), None, query, **QUICK).then(*answering, **options)
+        button.click(partial(str, example), None, query, **QUICK).then(*answering, **PRESSED)
     chosen = view.point_click(page.handles(clicked, which), which, query, show_progress="hidden", api_visibility="private")
-    chosen.then(*answering, **options)
+    chosen.then(*answering, **PRESSED)

@@ -59,6 +59,5 @@ def build(page: Page, which: gr.Dropdown, opened: Event) -> None:
     seed = gr.Number(1, visible=False, precision=0)
     draw = page.handles(show, [which])
     inputs, outputs = [which, center, context, seed], [view, summary]
-    options = PRESSED
-    gr.on([opened, which.change, center.submit, context.submit], draw, inputs, outputs, **options)
-    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **options)
+    gr.on([opened, which.change, center.submit, context.submit], draw, inputs, outputs, **PRESSED)
+    again.click(lambda value: int(value) + 1, seed, seed, **QUICK).then(draw, inputs, outputs, **PRESSED)
