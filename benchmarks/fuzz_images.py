@@ -28,7 +28,8 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
 from benchmarks.losses import peak_memory
-from cl_core.data.decoding import MAX_MEMORY, MAX_SECONDS, decode_image, is_animated
+from cl_core.data.decoding import decode_image, is_animated
+from cl_core.data.image_limits import MAX_MEMORY, MAX_SECONDS
 from cl_core.errors import UserError
 
 SIZE = (24, 20)

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks.table import Row
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
+from cl_core.data.pixels import to_tensor
 from cl_core.data.registry import load_dataset
 from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import run_gallery

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
+from cl_core.data.pixels import to_tensor
 from cl_core.data.registry import load_dataset
 from cl_core.explore.gallery import Gallery, pixel_gallery, run_gallery
 from cl_core.runs.store import load_run, untrained_like

@@ -26,7 +26,8 @@ def search(arguments: argparse.Namespace) -> int:
     from torch import Tensor
     from tqdm import tqdm
 
-    from cl_core.data.decoding import decode_image, find_images, is_animated, to_tensor
+    from cl_core.data.decoding import decode_image, find_images, is_animated
+    from cl_core.data.pixels import to_tensor
     from cl_core.data.registry import load_dataset
     from cl_core.explore.gallery import Neighbor, run_gallery
     from cl_core.runs.store import load_run

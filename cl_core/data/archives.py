@@ -9,8 +9,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from cl_core.data.decoding import MAX_BYTES, too_large
 from cl_core.data.entries import ARCHIVE_ERRORS, ImageFile, image_file, is_hidden, is_image, reason_of
+from cl_core.data.image_limits import MAX_BYTES, too_large
 from cl_core.data.tar_files import from_tar
 from cl_core.data.zip_files import from_zip
 from cl_core.errors import UserError, quoted

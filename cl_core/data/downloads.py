@@ -15,9 +15,10 @@ from torch import Tensor
 
 from cl_core.data.bundled import digit_dataset
 from cl_core.data.dataset import Dataset
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
 from cl_core.data.http_files import fetch_file
 from cl_core.data.imported import Description, imported_names, write_imported
+from cl_core.data.pixels import to_tensor
 from cl_core.errors import UserError, quoted
 from cl_core.system.paths import cache_dir
 

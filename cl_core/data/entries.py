@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from cl_core.data.decoding import SUFFIXES, DamagedError
+from cl_core.data.decoding import SUFFIXES
+from cl_core.data.image_limits import DamagedError
 from cl_core.errors import UserError, quoted
 
 MAX_PATH = 1_000  # characters

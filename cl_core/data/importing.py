@@ -15,9 +15,10 @@ from torch import Tensor
 
 from cl_core.data.archives import read_images
 from cl_core.data.dataset import PUBLIC_SIZES
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
 from cl_core.data.entries import ImageFile
 from cl_core.data.imported import Description, check_name, check_utf8, write_imported
+from cl_core.data.pixels import to_tensor
 from cl_core.errors import UserError, quoted, readable
 from cl_core.system.paths import cache_dir
 

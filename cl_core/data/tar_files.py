@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from cl_core.data.decoding import MAX_BYTES, DamagedError, too_large
 from cl_core.data.entries import ARCHIVE_ERRORS, CHUNK, MAX_DICTIONARY, ImageFile, image_file, is_image
+from cl_core.data.image_limits import MAX_BYTES, DamagedError, too_large
 from cl_core.errors import UserError, quoted
 
 MAX_HEADER = 4_000_000  # bytes before the content of an entry

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from cl_core.data.decoding import MAX_BYTES, DamagedError, too_large
 from cl_core.data.entries import ARCHIVE_ERRORS, CHUNK, MAX_DICTIONARY, ImageFile, image_file, is_image
+from cl_core.data.image_limits import MAX_BYTES, DamagedError, too_large
 from cl_core.errors import UserError, quoted
 
 MAX_VERSION = 63  # of the zip format, times ten, that `ZipFile` supports

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
+from cl_core.data.pixels import to_tensor
 from cl_core.errors import UserError, quoted
 
 Images = Any  # a str or Path, a PIL image, an array, a tensor, or several of them

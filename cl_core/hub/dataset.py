@@ -12,8 +12,8 @@ from typing import Any
 
 from huggingface_hub import DatasetInfo, RepoFile, hf_hub_download
 
-from cl_core.data.decoding import MAX_BYTES, too_large
 from cl_core.data.entries import ImageFile
+from cl_core.data.image_limits import MAX_BYTES, too_large
 from cl_core.data.importing import import_files
 from cl_core.errors import UserError, quoted
 from cl_core.hub.client import api, hub_errors, token

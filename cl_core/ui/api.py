@@ -18,7 +18,8 @@ from torch import Tensor
 
 from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
+from cl_core.data.pixels import to_tensor
 from cl_core.errors import UserError, from_validation, quoted
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model, Space
 from cl_core.explore.model_store import ModelStore

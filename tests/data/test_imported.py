@@ -22,10 +22,11 @@ from PIL import Image
 from torchvision.datasets import CIFAR10
 
 from cl_core.data import imported
-from cl_core.data.decoding import decode_image, to_tensor
+from cl_core.data.decoding import decode_image
 from cl_core.data.downloads import get
 from cl_core.data.imported import Description, imported_dir, imported_names, read_imported, write_imported
 from cl_core.data.importing import import_images
+from cl_core.data.pixels import to_tensor
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.system.paths import cache_dir

@@ -13,7 +13,8 @@ import gradio as gr
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset, gallery_rows
-from cl_core.data.decoding import decode_image, is_animated, to_tensor
+from cl_core.data.decoding import decode_image, is_animated
+from cl_core.data.pixels import to_tensor
 from cl_core.errors import UserError, quoted
 from cl_core.explore.examples import Example, examples
 from cl_core.explore.filters import Part, parts_of, rows_among
