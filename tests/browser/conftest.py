@@ -110,9 +110,10 @@ def narrow(browser: Browser) -> BrowserContext:
 
 
 @pytest.fixture
-def page(wide: BrowserContext, app_url: str) -> Iterator[Page]:
-    """The app, opened wide and light; the test fails if the console shows an error."""
-    yield from opened(wide, app_url, "light")
+def page(request: pytest.FixtureRequest, wide: BrowserContext, app_url: str) -> Iterator[Page]:
+    """The app, opened wide and light, at Start or what the mark `opens` names; fails if the console shows an error."""
+    mark = request.node.get_closest_marker("opens")
+    yield from opened(wide, app_url, "light", mark.args[0] if mark else "start")
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def serious(problems: list[str]) -> list[str]:
     return [problem for problem in problems if not re.search("AbortError|Connection errored out", problem)]
 
 
-def opened(context: BrowserContext, app_url: str, theme: str) -> Iterator[Page]:
+def opened(context: BrowserContext, app_url: str, theme: str, tab: str = "start") -> Iterator[Page]:
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -137,8 +138,8 @@ def opened(context: BrowserContext, app_url: str, theme: str) -> Iterator[Page]:
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{app_url}?__theme={theme}")
-    page.wait_for_selector(READY["start"])
+    page.goto(f"{app_url}?__theme={theme}" + (f"&tab={tab}" if tab != "start" else ""))
+    page.wait_for_selector(READY[tab])
     yield page
     found = serious(problems)
     page.evaluate("localStorage.clear()")

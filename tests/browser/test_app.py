@@ -18,7 +18,7 @@ from cl_core.ui.images import to_image
 from cl_core.words.anatomy import step_anatomy
 from cl_core.words.folder import find_words, open_words
 from cl_core.words.similarity import WordSpace
-from tests.browser.conftest import READY, open_tab, screenshot
+from tests.browser.conftest import open_tab, screenshot
 
 WORDS = open_words(find_words("words-wordnet"))
 DARK = "rgb(10, 15, 30)"
@@ -54,8 +54,8 @@ def drawn(page: Page, view: str) -> None:
     page.wait_for_selector(f"#{view} .cl-root[data-drawn]")
 
 
+@pytest.mark.opens("views")
 def test_pairs(page: Page, drawing: Path) -> None:
-    open_tab(page, "Views")
     expect(page.locator("#views-view figcaption").first).to_have_text("grinning face")
     expect(page.locator("#views-view .cl-box")).to_have_count(2)
     expect(page.locator("#views-view .cl-steps").first).to_contain_text("of the image")
@@ -68,9 +68,8 @@ def test_pairs(page: Page, drawing: Path) -> None:
     expect(page.locator("#views-view figcaption").first).to_have_text("your image")
 
 
+@pytest.mark.opens("views")
 def test_pairs_without_augmentation_are_the_image(page: Page) -> None:
-    open_tab(page, "Views")
-    page.wait_for_selector(READY["views"])
     for label in ("Color change", "Chance of blur", "Chance of losing all color", "Chance of a mirror image"):
         if label == "Chance of blur":
             page.get_by_role("button", name="Flip, gray, blur").click()
@@ -83,17 +82,16 @@ def test_pairs_without_augmentation_are_the_image(page: Page) -> None:
         expect(steps).to_contain_text("cropped to 100% of the image")
 
 
+@pytest.mark.opens("views")
 def test_a_file_that_is_no_image_gets_a_notice_and_changes_nothing(page: Page, text_file: Path) -> None:
-    open_tab(page, "Views")
-    page.wait_for_selector(READY["views"])
     before = sources(page)
     page.locator("#views-upload input[type=file]").set_input_files(text_file)
     expect(page.get_by_text("This file is not an image; PNG, JPEG")).to_be_visible()
     assert sources(page) == before
 
 
+@pytest.mark.opens("search")
 def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Path) -> None:
-    open_tab(page, "Search")
     upload = page.locator("#search-upload input[type=file]")
     upload.set_input_files(text_file)
     # Quicker than a person: what the opening tab still asks for is answered with the same notice.
@@ -103,8 +101,8 @@ def test_after_a_notice_the_app_goes_on(page: Page, text_file: Path, drawing: Pa
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
 
 
+@pytest.mark.opens("curves")
 def test_curves(page: Page) -> None:
-    open_tab(page, "Curves")
     drawn(page, "curves-view")
     expect(page.get_by_text("queries against 1,911 images")).to_be_visible()
     screenshot(page, "curves")
@@ -121,9 +119,9 @@ def choose(page: Page, model: str) -> None:
     page.get_by_role("option", name=model, exact=True).click()
 
 
+@pytest.mark.opens("loss")
 def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
     """Method by method, what it compares is said in words and drawn."""
-    open_tab(page, "Loss")
     drawn(page, "loss-view")
     one_a_method = {find_run(name).read_record().config.method: name for name in reversed(ModelStore().names()[1:])}
     for model in one_a_method.values():
@@ -134,18 +132,17 @@ def test_every_model_can_be_chosen_in_the_matrix(page: Page) -> None:
         expect(page.locator("#loss-view .cl-summary", has_text=name)).to_be_visible()
 
 
+@pytest.mark.opens("curves")
 def test_a_collapse_is_called_one(page: Page) -> None:
     choose(page, "emoji-simsiam-no-stop-gradient")
-    open_tab(page, "Curves")
-    drawn(page, "curves-view")
     expect(page.get_by_text("It has collapsed:")).to_be_visible()
     expect(page.locator("#curves-view .legendtext", has_text="lowest possible, −1")).to_be_visible()
     expect(page.locator("#curves-view .legendtext", has_text="spread evenly, 1/√d")).to_be_visible()
     screenshot(page, "collapse")
 
 
+@pytest.mark.opens("search")
 def test_search(page: Page, drawing: Path) -> None:
-    open_tab(page, "Search")
     rows = page.locator("#search-view .cl-row")
     page.locator("#search-upload input[type=file]").set_input_files(drawing)
     expect(rows.locator(".cl-caption").first).to_have_text("your image")
@@ -161,19 +158,19 @@ def test_search(page: Page, drawing: Path) -> None:
     screenshot(page, "search")
 
 
+@pytest.mark.opens("search")
 def test_an_uploaded_emoji_finds_itself(page: Page, tmp_path: Path) -> None:
     data = load_dataset("emoji")
     row = data.ids.index("1F436")
     to_image(data.images[row]).resize((200, 200)).save(tmp_path / "dog.jpg")
-    open_tab(page, "Search")
     page.locator("#search-upload input[type=file]").set_input_files(tmp_path / "dog.jpg")
     expect(page.locator("#search-view .cl-row").first.locator(".cl-caption").nth(1)).to_have_text("dog face")
 
 
+@pytest.mark.opens("search")
 def test_a_text_called_jpg_clears_the_answers_and_says_why(page: Page, tmp_path: Path, drawing: Path) -> None:
     text_as_jpg = tmp_path / "notes.jpg"
     text_as_jpg.write_text("this is no image")
-    open_tab(page, "Search")
     upload = page.locator("#search-upload input[type=file]")
     upload.set_input_files(drawing)
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
@@ -184,10 +181,9 @@ def test_a_text_called_jpg_clears_the_answers_and_says_why(page: Page, tmp_path:
     expect(page.locator("#search-view .cl-empty")).to_contain_text("not an image")
 
 
+@pytest.mark.opens("views")
 def test_a_number_typed_into_a_slider_waits_until_it_is_in_range(page: Page) -> None:
     """The 0 of 0.5 is below the least crop, and Gradio would answer it and an empty box with an error."""
-    open_tab(page, "Views")
-    page.wait_for_selector(READY["views"])
     box = page.get_by_label("number input for Smallest crop")
     for typed, crop in (("0.5", "0.5"), ("", "0.5"), ("7", "1")):
         box.click()
@@ -201,13 +197,14 @@ def test_a_number_typed_into_a_slider_waits_until_it_is_in_range(page: Page) -> 
     expect(page.locator("#views-view .cl-problem")).to_be_empty()
 
 
+@pytest.mark.opens("loss")
 def test_an_error_stands_in_the_place_of_the_view(page: Page, app_runs: Path, small_run: Path) -> None:
     """Under the name of a damaged model there are no numbers of the one before."""
     shutil.copytree(small_run, app_runs / "damaged")
     weights = app_runs / "damaged" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     try:
-        page.goto(page.url.partition("?")[0] + "?tab=loss")
+        page.reload()  # the menu lists it
         drawn(page, "loss-view")
         page.get_by_label("Model").click()
         page.get_by_role("option", name="damaged").click()
@@ -222,9 +219,8 @@ def test_an_error_stands_in_the_place_of_the_view(page: Page, app_runs: Path, sm
         shutil.rmtree(app_runs / "damaged")
 
 
+@pytest.mark.opens("views")
 def test_the_other_model(page: Page) -> None:
-    open_tab(page, "Views")
-    page.wait_for_selector(READY["views"])
     page.get_by_label("Model").click()
     page.get_by_role("option", name="fashion-simclr").click()
     expect(page.locator("#views-view figcaption").first).not_to_have_text("grinning face")
@@ -251,8 +247,8 @@ def test_everything_fits_a_phone(phone: Page) -> None:
     screenshot(phone, "phone")
 
 
+@pytest.mark.opens("words")
 def test_words(page: Page) -> None:
-    open_tab(page, "Words")
     drawn(page, "words-neighborhood")
     drawn(page, "words-map")
     expect(page.get_by_text("Words most like “violin”")).to_be_visible()
@@ -271,8 +267,8 @@ def test_words(page: Page) -> None:
     expect(page.get_by_text("king - man + woman ≈")).to_be_visible()
 
 
+@pytest.mark.opens("words")
 def test_a_word_of_the_map_is_shown_and_asked_for(page: Page) -> None:
-    open_tab(page, "Words")
     drawn(page, "words-map")
     words = WORDS.vocabulary.words
     page.locator("#words-map").scroll_into_view_if_needed()
@@ -295,8 +291,8 @@ def test_a_word_of_the_map_is_shown_and_asked_for(page: Page) -> None:
     expect(page.get_by_text(f"Words most like “{word}”")).to_be_visible()
 
 
+@pytest.mark.opens("words")
 def test_noise_step_and_cost_of_words(page: Page) -> None:
-    open_tab(page, "Words")
     open_tab(page, "Training", "#words-views")
     drawn(page, "words-curves")
     log_z = WORDS.record.metrics["log_z"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import clusters
-from tests.browser.conftest import READY, screenshot
+from tests.browser.conftest import screenshot
+
+pytestmark = pytest.mark.opens("clusters")
 
 
 def objective(page: Page, kind: str) -> float:
@@ -14,8 +17,6 @@ def objective(page: Page, kind: str) -> float:
 
 
 def test_the_steps_are_those_of_python(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('clusters')")
-    page.wait_for_selector(READY["clusters"])
     steps = clusters.show(ModelStore().get("emoji-simclr"), "kmeans", clusters.USUAL, 0)["steps"]
     button = page.locator("#clusters-view .cl-next")
     expect(button).to_have_text("Move the centers")
@@ -37,8 +38,6 @@ def test_the_steps_are_those_of_python(page: Page) -> None:
 
 
 def test_play_goes_through_the_steps_and_can_be_paused(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('clusters')")
-    page.wait_for_selector(READY["clusters"])
     play = page.locator("#clusters-view .cl-own").nth(1)
     play.click()
     expect(play).to_have_text("Pause")

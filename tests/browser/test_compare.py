@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs.ablations import outcome
-from tests.browser.conftest import open_tab, screenshot
+from tests.browser.conftest import screenshot
 
 STORE = ModelStore()
 
 
+@pytest.mark.opens("compare")
 def test_two_runs_side_by_side(page: Page) -> None:
-    open_tab(page, "Compare")
     page.wait_for_selector("#compare-maps .cl-root[data-drawn]")
     page.locator("#compare-maps .cl-frame").first.wait_for()
     verdict = page.locator("#compare-verdict")  # opens on the run that differs in the fewest settings
@@ -47,8 +48,8 @@ def test_two_runs_side_by_side(page: Page) -> None:
     screenshot(page, "compare")
 
 
+@pytest.mark.opens("ablations")
 def test_guess_first_then_see(page: Page) -> None:
-    open_tab(page, "Ablations")
     question = page.locator("#ablations-question")
     expect(question).to_contain_text("stop-gradient")
     page.get_by_label("number input for Your guess").fill("50")

@@ -17,6 +17,8 @@ from cl_core.data.registry import load_dataset
 from cl_core.ui.images import to_image
 from tests.browser.conftest import READY, open_tab, opened, running_app, screenshot
 
+pytestmark = pytest.mark.opens("images")
+
 DONE, MENU = "#images-status .work-done", "#images-look input"
 
 
@@ -76,16 +78,12 @@ def test_what_is_dropped_is_imported(page: Page, photos: Path, tmp_path: Path, a
                 archive.write(file, file.relative_to(photos))
     else:
         shutil.copytree(photos, path)
-    open_tab(page, "Images")
-    page.wait_for_selector(READY["images"])
     drop(page, path)
     expect(page.locator(DONE)).to_have_text(f"{name} is ready.")
     expect(page.locator("#images-facts")).to_contain_text("Classes: 2")
 
 
 def test_a_folder_is_imported_looked_at_trained_on_and_removed(page: Page, photos: Path) -> None:
-    open_tab(page, "Images")
-    page.wait_for_selector(READY["images"])
     choose(page, "Choose a folder", photos)
     expect(page.locator(DONE)).to_have_text("My pets is ready.")
     expect(page.locator("#images-drop .cl-drop-text")).to_have_text("Uploaded. Files left out, as they are no images: 1.")
@@ -115,7 +113,6 @@ def test_an_archive_keeps_its_name_and_folders(page: Page, photos: Path, tmp_pat
     with zipfile.ZipFile(archive, "w") as packed:
         for file in sorted(photos.rglob("*.png")):
             packed.write(file, file.relative_to(photos))
-    open_tab(page, "Images")
     choose(page, "Choose files", archive)
     expect(page.locator(DONE)).to_have_text("birds.v2 is ready.")
     expect(page.locator(MENU)).to_have_value("birds-v2")
@@ -124,19 +121,15 @@ def test_an_archive_keeps_its_name_and_folders(page: Page, photos: Path, tmp_pat
     expect(page.locator(MENU)).not_to_have_value("birds-v2")
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
+def test_what_is_no_set_of_images_gets_a_sentence(page: Page, tmp_path: Path) -> None:
+    for name, content, said in (
         ("photos.zip", b"no archive", "is neither a folder nor"),
         ("notes.txt", b"text", "There is no image and no archive among these files."),
         ("one.png", b"\x89PNG", "fewer than two|too few|at least two|cannot be read|no image"),
-    ],
-)
-def test_what_is_no_set_of_images_gets_a_sentence(page: Page, tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    open_tab(page, "Images")
-    choose(page, "Choose files", tmp_path / name)
-    expect(page.locator("#images-drop, #images-status").filter(has_text=re.compile(said))).to_have_count(1)
+    ):
+        (tmp_path / name).write_bytes(content)
+        choose(page, "Choose files", tmp_path / name)
+        expect(page.locator("#images-drop, #images-status").filter(has_text=re.compile(said))).to_have_count(1)
 
 
 def test_an_import_is_found_by_a_page_opened_later_and_stopped_there(page: Page, app_url: str, tmp_path: Path) -> None:
@@ -145,7 +138,6 @@ def test_an_import_is_found_by_a_page_opened_later_and_stopped_there(page: Page,
     Image.effect_noise((3000, 2000), 80).save(slow / "0.png")
     for i in range(1, 400):
         os.link(slow / "0.png", slow / f"{i}.png")
-    open_tab(page, "Images")
     page.locator("#images-elsewhere button").first.click()
     page.get_by_label("Folder or archive on this computer").fill(str(slow))
     page.get_by_role("button", name="Import", exact=True).click()
@@ -191,8 +183,6 @@ def test_visitors_see_only_their_own(browser: Browser, photos: Path, tmp_path: P
 
 
 def test_methods_are_compared_and_the_best_is_trained_longer(page: Page, photos: Path) -> None:
-    open_tab(page, "Images")
-    page.wait_for_selector(READY["images"])
     choose(page, "Choose a folder", photos)
     expect(page.locator(DONE)).to_have_text("My pets is ready.")
     expect(page.locator(MENU)).to_have_value(re.compile("my-pets"))

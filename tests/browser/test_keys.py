@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from cl_core.explore.paradigms import PARADIGMS, Paradigm
-from tests.browser.conftest import READY, screenshot
+from tests.browser.conftest import screenshot
+
+pytestmark = pytest.mark.opens("keys")
 
 
 def fact(page: Page, where: str, name: str) -> float:
@@ -13,8 +16,6 @@ def fact(page: Page, where: str, name: str) -> float:
 
 
 def test_the_keys_of_five_runs_over_time(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('keys')")
-    page.wait_for_selector(READY["keys"])
     panels = page.locator("#keys-view .cl-paradigm")
     expect(panels).to_have_count(len(PARADIGMS))
     steps = Paradigm("moco-0").history.steps

@@ -6,22 +6,29 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
 from tests.browser.conftest import open_tab, serious
 
 Visit = Callable[..., Page]  # path, locale -> the page
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> dict[str, BrowserContext]:
+    """Browsers by language; their caches hold the app's scripts."""
+    size: ViewportSize = {"width": 1280, "height": 900}
+    return {locale: browser.new_context(viewport=size, locale=locale) for locale in ("en-US", "zh-CN")}
+
+
 @pytest.fixture
-def visit(browser: Browser, app_url: str) -> Iterator[Visit]:
+def visit(contexts: dict[str, BrowserContext], app_url: str) -> Iterator[Visit]:
     """Open a path of the app as someone with a browser of some language; errors on the console fail."""
-    contexts, problems = [], []
+    pages: list[Page] = []
+    problems: list[str] = []
 
     def open_page(path: str = "", locale: str = "en-US") -> Page:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, locale=locale)
-        contexts.append(context)
-        page = context.new_page()
+        page = contexts[locale].new_page()
+        pages.append(page)
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(app_url + path)
@@ -30,8 +37,11 @@ def visit(browser: Browser, app_url: str) -> Iterator[Visit]:
 
     yield open_page
     found = serious(problems)
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    for context in contexts.values():
+        context.clear_cookies()
     assert not found
 
 

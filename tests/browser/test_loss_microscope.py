@@ -14,7 +14,9 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.explore.what_if import default_pair, what_if
 from cl_core.losses.anatomy import Anatomy
 from cl_core.ui.tabs.loss import Loss, compare_by, example_anatomy
-from tests.browser.conftest import READY, open_tab, screenshot
+from tests.browser.conftest import open_tab, screenshot
+
+pytestmark = pytest.mark.opens("loss")
 
 STORE = ModelStore()
 
@@ -76,7 +78,6 @@ def check(page: Page, parts: Anatomy, row: int, column: int) -> None:
 
 
 def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     expect(page.locator("#loss-view .cl-matrix")).to_have_count(2)
     details = page.locator("#loss-view .cl-details")
@@ -115,7 +116,6 @@ def test_the_temperature_tab_has_the_same_batch_and_the_same_pull(page: Page) ->
 
 
 def test_a_term_lights_its_cell(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     point(page, 2, 5, 2 * COUNT)
     term = page.locator("#loss-view .cl-below .cl-term").nth(2)
@@ -132,7 +132,6 @@ def test_a_term_lights_its_cell(page: Page) -> None:
 
 
 def test_keys_move_the_cell(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     frame(page).focus()
     expect(page.locator("#loss-view .cl-which")).to_contain_text("view 2")
@@ -149,7 +148,6 @@ def test_keys_move_the_cell(page: Page) -> None:
 
 def test_every_loss_at_every_temperature(page: Page) -> None:
     """On one model's embeddings: the numbers on the page are those of the functions that train."""
-    open_tab(page, "Loss")
     drawn(page)
     batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     row, column = 4, 4 + COUNT
@@ -175,7 +173,6 @@ def test_every_loss_at_every_temperature(page: Page) -> None:
 
 
 def test_every_method(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     for method in ("nce-bank", "infonce-bank", "simsiam", "supcon", "cross-entropy", "moco"):
         model = f"emoji-{method}"
@@ -214,7 +211,6 @@ def test_every_method(page: Page) -> None:
 
 
 def test_a_stage_that_a_loss_does_not_have_is_left_and_found_again(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     stage = page.get_by_role("radio", name=re.compile("^4 "))
     page.get_by_text("4 softmax", exact=True).click()
@@ -233,7 +229,6 @@ def test_a_stage_that_a_loss_does_not_have_is_left_and_found_again(page: Page) -
 
 
 def test_a_false_negative_is_called_one(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     data, batch = STORE.get("emoji-simclr").dataset, draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     same = batch.labels[:, None] == batch.labels[None]
@@ -252,7 +247,6 @@ def test_a_false_negative_is_called_one(page: Page) -> None:
 
 
 def test_the_worked_example_shows_its_figures(page: Page) -> None:
-    open_tab(page, "Loss")
     drawn(page)
     page.get_by_role("spinbutton", name="Temperature t").fill("5")
     pick(page, "Loss", "Worked example: SupCon, mean outside the log")
@@ -271,8 +265,6 @@ def test_the_worked_example_shows_its_figures(page: Page) -> None:
 
 
 def test_what_if_a_pair_is_left_out(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('loss')")
-    page.wait_for_selector(READY["loss"])
     page.locator("#what-if-leave_out button, button#what-if-leave_out").first.click()
     result = page.locator("#what-if-result")
     expect(result).to_contain_text("Left out:")

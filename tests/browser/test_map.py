@@ -13,14 +13,11 @@ from cl_core.explore.model import MapLayer
 from cl_core.explore.model_store import ModelStore
 from tests.browser.conftest import open_tab, screenshot
 
+pytestmark = pytest.mark.opens("map")
+
 STORE = ModelStore()
 
 MODEL = "emoji-simclr"
-
-
-def opened(page: Page) -> None:
-    open_tab(page, "Map")
-    page.wait_for_selector("#map-view .cl-root[data-images]")
 
 
 def point_somewhere(page: Page) -> tuple[float, float]:
@@ -53,7 +50,6 @@ def expected_names(point: int, layer: MapLayer = "feature") -> list[str]:
 
 
 def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
-    opened(page)
     page.mouse.click(*point_somewhere(page))
     point = chosen(page)
     names = expected_names(point)
@@ -75,7 +71,6 @@ def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
 
 
 def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
-    opened(page)
     frame = page.locator("#map-view .cl-map")
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
@@ -104,7 +99,6 @@ def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
 
 
 def test_by_keyboard_and_into_the_search(page: Page) -> None:
-    opened(page)
     frame = page.locator("#map-view .cl-map")
     frame.focus()
     seen = set()
@@ -127,7 +121,6 @@ def test_by_keyboard_and_into_the_search(page: Page) -> None:
 
 
 def test_wheel_and_drag_move_the_plane(page: Page) -> None:
-    opened(page)
     root, frame = page.locator("#map-view .cl-root"), page.locator("#map-view .cl-map")
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
@@ -145,7 +138,6 @@ def test_wheel_and_drag_move_the_plane(page: Page) -> None:
 
 
 def test_the_time_of_the_training(page: Page) -> None:
-    opened(page)
     note = page.get_by_text(f"All {len(STORE.get(MODEL).dataset.on_map):,} images at each snapshot")
     expect(note).to_be_hidden()
     page.get_by_role("radio", name="Over time").check(force=True)
@@ -180,7 +172,6 @@ def test_the_time_of_the_training(page: Page) -> None:
 
 
 def test_what_colors_the_points(page: Page) -> None:
-    opened(page)
     legend = page.locator("#map-view .cl-legend")
     key = legend.get_by_role("button", name="Flags")
     key.click()

@@ -16,6 +16,8 @@ from cl_core.losses import bank_chance_level, info_nce, log_partition, nce, nce_
 from cl_core.ui.tabs.nce import negatives_in_order
 from tests.browser.conftest import READY, modules_of, screenshot
 
+pytestmark = pytest.mark.opens("nce")
+
 VIEWS, OWN = 12, 0.2
 CALL = """async ([url, cosines, order, views, counts, own, temperatures]) => {
   const { batchLosses, nceChance, infoNceChance } = await import(url);
@@ -61,8 +63,6 @@ def test_the_losses_are_those_of_python(page: Page, embeddings: torch.Tensor) ->
 
 
 def test_one_control_at_a_time(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('nce')")
-    page.wait_for_selector(READY["nce"])
     model = ModelStore().get("emoji-simclr")
     z = F.normalize(chosen_batch(model, "", 16, 1).trained, dim=1)
     order, own = negatives_in_order(len(z), 1), model.config.temperature

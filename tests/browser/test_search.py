@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import open_tab
 
+pytestmark = pytest.mark.opens("search")
+
 ANSWERS = "#search-view .cl-row"
 
 
@@ -20,14 +22,12 @@ def query(page: Page) -> str | None:
 
 
 def test_it_opens_with_the_answers_to_the_first_example(page: Page) -> None:
-    open_tab(page, "Search")
     expect(page.locator(ANSWERS)).to_have_count(3)
     expect(page.locator(f"{ANSWERS} .cl-item").first).to_contain_text("sun")
     expect(page.locator(f"{ANSWERS} .cl-item").nth(1)).to_contain_text("bright")
 
 
 def test_back_to_the_example_that_it_opens_with(page: Page) -> None:
-    open_tab(page, "Search")
     expect(page.locator(ANSWERS)).to_have_count(3)
     first = query(page)
     page.locator(f"{ANSWERS} .cl-item").nth(1).click()
@@ -40,7 +40,6 @@ def test_back_to_the_example_that_it_opens_with(page: Page) -> None:
 
 
 def test_from_an_example_to_its_answers_and_back(page: Page) -> None:
-    open_tab(page, "Search")
     examples = page.locator("#search-queries .cl-example")
     expect(examples).to_have_count(12)
     page.get_by_role("button", name="Sketch: fish").click()
@@ -68,7 +67,6 @@ def test_from_an_example_to_its_answers_and_back(page: Page) -> None:
 
 
 def test_a_drawing_is_searched_for(page: Page) -> None:
-    open_tab(page, "Search")
     page.locator("#search-queries").get_by_text("Draw", exact=True).click()
     search = page.get_by_role("button", name="Search for it")
     expect(search).to_be_disabled()
@@ -99,7 +97,6 @@ def test_on_a_phone_the_answers_come_into_view(phone: Page) -> None:
 
 
 def test_why_an_answer_is_similar(page: Page) -> None:
-    open_tab(page, "Search")
     reasons = page.locator("#search-why .cl-root")
     expect(reasons.locator(".cl-part canvas")).to_have_count(2)
     cosine, total = (reasons.locator(f"[data-fact={name}] dd") for name in ("cosine", "sum"))
@@ -122,7 +119,6 @@ def test_why_an_answer_is_similar(page: Page) -> None:
 
 
 def test_an_answer_is_left_out_and_comes_back(page: Page) -> None:
-    open_tab(page, "Search")
     cells = page.locator(ANSWERS).first.locator(".cl-cell")
     first = cells.first.locator("img").get_attribute("alt") or ""
     cells.first.hover()
@@ -136,7 +132,6 @@ def test_an_answer_is_left_out_and_comes_back(page: Page) -> None:
 
 
 def test_answers_of_one_family_stay_limited_when_the_link_is_opened_again(page: Page) -> None:
-    open_tab(page, "Search")
     expect(page.locator(ANSWERS)).to_have_count(3)
     page.locator("#search-among input").click()
     page.get_by_role("option", name=re.compile("^animals & nature")).click()
@@ -150,7 +145,6 @@ def test_answers_of_one_family_stay_limited_when_the_link_is_opened_again(page: 
 
 @pytest.mark.parametrize("kind", ["Near-duplicates", "Odd ones out", "Doubtful labels"])
 def test_images_worth_a_second_look_and_from_there_to_a_search(page: Page, kind: str) -> None:
-    open_tab(page, "Search")
     expect(page.locator(ANSWERS)).to_have_count(3)
     page.locator("#search-find").get_by_text(kind).click()
     expect(page.locator(ANSWERS)).to_have_count(1)

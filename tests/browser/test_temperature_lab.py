@@ -13,7 +13,9 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.losses.anatomy import Anatomy
 from cl_core.losses.temperature import effective_negatives, hardest_contribution, overflow_temperature, positive_pull
 from cl_core.ui.tabs.loss import Loss, compare_by
-from tests.browser.conftest import open_tab, screenshot
+from tests.browser.conftest import screenshot
+
+pytestmark = pytest.mark.opens("temperature")
 
 STORE = ModelStore()
 
@@ -32,13 +34,7 @@ def number(page: Page, fact: str) -> float:
     return float(page.locator(f"#temperature-view [data-fact={fact}] dd").get_attribute("title") or "nan")
 
 
-def opened(page: Page) -> None:
-    open_tab(page, "Temperature")
-    page.wait_for_selector("#temperature-view .cl-root[data-curves]")
-
-
 def test_numbers_follow_the_temperature_without_the_server(page: Page) -> None:
-    opened(page)
     check_temperatures(page, "emoji-simclr")
     screenshot(page, "temperature")
     for model in ("emoji-supcon", "emoji-simsiam"):
@@ -84,7 +80,6 @@ def check_temperatures(page: Page, model: str) -> None:
 
 
 def test_keys_choose_an_anchor_and_the_link_keeps_it(page: Page) -> None:
-    opened(page)
     page.locator("#temperature-view .cl-frame").focus()
     for _ in range(3):
         page.keyboard.press("ArrowDown")
@@ -100,7 +95,6 @@ def test_keys_choose_an_anchor_and_the_link_keeps_it(page: Page) -> None:
 
 
 def test_the_curves_are_a_slider_too(page: Page) -> None:
-    opened(page)
     curve = page.locator("#temperature-view [data-kind=loss] svg")
     curve.scroll_into_view_if_needed()
     box = curve.bounding_box()
@@ -111,7 +105,6 @@ def test_the_curves_are_a_slider_too(page: Page) -> None:
 
 
 def test_a_figure_is_saved_as_numbers_and_drawing(page: Page) -> None:
-    opened(page)
     with page.expect_download() as got:
         page.locator("#temperature-view").get_by_role("button", name="Save its numbers").first.click()
     rows = got.value.path().read_text(encoding="utf-8-sig").splitlines()
