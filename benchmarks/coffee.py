@@ -78,6 +78,12 @@ def measure(name: str, seed: int, seconds: float) -> dict[str, Any]:
     return found
 
 
+def measured(results: Path) -> set[tuple[str, int]]:
+    """Variants and seeds that a file has."""
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    return {(each["variant"], each["seed"]) for each in map(json.loads, lines)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variants", nargs="*", help=", ".join(VARIANTS))
@@ -87,11 +93,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(json.dumps(hardware.describe()))
-    lines = arguments.results.read_text(encoding="utf-8").splitlines() if arguments.results.exists() else []
-    done = {(each["variant"], each["seed"]) for each in map(json.loads, lines)}
     for seed in range(arguments.seeds):
         for name in arguments.variants or VARIANTS:
-            if (name, seed) not in done:
+            if (name, seed) not in measured(arguments.results):  # read again: another process may measure, too
                 line = json.dumps(measure(name, seed, arguments.seconds))
                 with arguments.results.open("a", encoding="utf-8") as file:
                     file.write(line + "\n")

@@ -1,13 +1,14 @@
 """All methods under the same conditions: encoder, epochs, batch, augmentation, optimizer and a budget for tuning.
 
-    python -m benchmarks.fair [--datasets emoji fashion cifar10] [--methods NAME ...] [--seconds S] [--table]
+    python -m benchmarks.fair [--datasets emoji fashion cifar10] [--methods NAME ...] [--seconds S] [--table | --times]
 
 Each method is tuned with seed 0 by four runs, two learning rates times two values of one setting of its own (`OWN`). The setting
 with the best kNN of a fifth of the images whose labels may be used is chosen, and three runs are made with it. In the four runs
 the labels of that fifth are held out from training, too, and no held-out label takes part in the choice. SigLIP learns its
 temperature and bias, as it is defined. Results go to benchmarks/results/fair.jsonl, one line a run; runs that are in the file
 with the same settings are not made again, so the measurement can be stopped and continued. --table prints the means and standard
-deviations that are there.
+deviations that are there; --times measures how long a step of each method takes on the first data set, which a busy machine slows
+down alike: in turns, one thread, the least of all rounds.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ FIGURES = {
     "alignment": "Alignment",
     "uniformity": "Uniformity",
     "rank": "Rank",
-    "seconds": "Time, s",
 }
+ROUNDS, STEPS = 6, 4  # of --times
 Run = dict[str, Any]
 
 
@@ -96,13 +97,13 @@ def measure(settings: dict[str, Any], dataset: Dataset, is_trial: bool) -> Run:
         for _ in training.events():
             pass
     except DivergedError:
-        return dict.fromkeys(["validation", *FIGURES], 0.0)
+        return dict.fromkeys(["validation", *FIGURES, "seconds"], 0.0)
     seconds = time.process_time() - started
     return figures_of(training, dataset) | {"seconds": seconds}
 
 
 def figures_of(training: Training, dataset: Dataset) -> dict[str, float]:
-    """`FIGURES` of the present weights, but for the time."""
+    """`FIGURES` of the present weights."""
     features = embed(training.method, dataset.images, training.size, CPU)
     images, augment = dataset.images[dataset.on_map[:1024]], training.config.augment
     geometry, _ = measure_geometry(training.method, images, augment, training.size, torch.Generator().manual_seed(0))
@@ -204,10 +205,29 @@ def means(runs: list[Run]) -> list[str]:
     cells = []
     for name in FIGURES:
         values = [run[name] * (100 if name in ("knn", "linear") else 1) for run in runs if name in run]
-        digits = {"alignment": 2, "uniformity": 2, "seconds": 0}.get(name, 1)
+        digits = {"alignment": 2, "uniformity": 2}.get(name, 1)
         spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
         cells.append(f"{statistics.mean(values):.{digits}f}{spread}" if values else "")
     return cells
+
+
+def times(name: str, methods: list[str]) -> list[str]:
+    """Rows of Markdown, the fastest first: milliseconds of a step, and as a multiple of SimCLR's."""
+    dataset = load_dataset(name)
+    settings = {method: merge(shared_settings(name), {"dataset": name, "method": method}) for method in methods}
+    trainings = {method: Training(RunConfig.model_validate(own), dataset, CPU) for method, own in settings.items()}
+    least = dict.fromkeys(methods, float("inf"))
+    for _ in range(ROUNDS):
+        for method, training in trainings.items():
+            started = time.perf_counter()
+            for _ in range(STEPS):
+                training.take_step()
+            least[method] = min(least[method], (time.perf_counter() - started) / STEPS)
+    rows = ["| Method | Step, ms | Of SimCLR's |", "| --- | --- | --- |"]
+    ratio = least.get("simclr", float("nan"))
+    for method, seconds in sorted(least.items(), key=lambda item: item[1]):
+        rows.append(f"| `{method}` | {1e3 * seconds:.0f} | {seconds / ratio:.2f} |")
+    return rows
 
 
 def main() -> None:
@@ -215,13 +235,18 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", default=list(DATASETS), choices=list(DATASETS))
     parser.add_argument("--methods", nargs="+", default=list(TRAINABLE), choices=list(TRAINABLE))
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further run after this time")
-    parser.add_argument("--table", action="store_true")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--table", action="store_true")
+    shown.add_argument("--times", action="store_true")
     arguments = parser.parse_args()
     if arguments.table:
         for name in arguments.datasets:
             print(f"\n{name}\n", *table(name), sep="\n")
         return
     torch.set_num_threads(1)
+    if arguments.times:
+        print(*times(arguments.datasets[0], arguments.methods), sep="\n")
+        return
     started = time.monotonic()
     for name in arguments.datasets:
         dataset = load_dataset(name)

@@ -49,12 +49,12 @@ def settings_for(method: str) -> dict[str, Any]:
     return SETTINGS | {"method": method, "optimizer": optimizer}
 
 
-def train(folder: Path, method: str) -> None:
+def train(folder: Path, settings: dict[str, Any]) -> None:
     """Start or resume the run in `folder`: the function that is killed and started again."""
     from cl_core.training.recorder import start
 
     torch.set_num_threads(1)
-    session = start(folder, settings_for(method), torch.device("cpu"))
+    session = start(folder, settings, torch.device("cpu"))
     if session is not None:
         for _ in session.events(save_every_s=0):
             pass
@@ -79,15 +79,16 @@ def differences(one: Path, other: Path) -> list[str]:
     return found
 
 
-def check_method(method: str, kills: int, root: Path, seed: int = 0) -> dict[str, Any]:
-    """Kill one run of `method` at each of `kills` moments, resume it to the end, and compare."""
+def check_method(method: str, kills: int, root: Path, seed: int = 0, **changes: Any) -> dict[str, Any]:
+    """Kill one run of `method` at each of `kills` moments, resume it to the end, and compare; changes: of its settings."""
+    settings = settings_for(method) | changes
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cl_core.training.recorder", "cl_core.augment.kernel", "sklearn.datasets", "torch._dynamo"])
     # Compiled once, before anything is timed.
     make_views(torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8), AugmentConfig(), 8, torch.Generator())
 
     def begin(folder: Path) -> Any:
-        process = context.Process(target=train, args=(folder, method))
+        process = context.Process(target=train, args=(folder, settings))
         process.start()
         return process
 

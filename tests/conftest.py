@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BROWSER, OWN_APPS = "tests/browser/", "tests/browser/apps/"
 SMALL = {
     "dataset": "digits",
+    "encoder": "cnn",
     "image_size": 16,
     "batch_size": 128,
     "epochs": 3,
@@ -140,11 +142,16 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]
     """A new cache with nothing in it but the features of what is shipped, which all tests share."""
 
     def make() -> str:
-        shared = Path(os.environ["CL_CACHE_DIR"]) / "galleries"
-        shared.mkdir(parents=True, exist_ok=True)
         folder = tmp_path_factory.mktemp("cache")
         folder.chmod(0o777)  # some apps run as another user
-        (folder / "galleries").symlink_to(shared)
+        for name in ("galleries", "features"):
+            shared = Path(os.environ["CL_CACHE_DIR"]) / name
+            shared.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(shared)
+        sprites = Path(os.environ["CL_CACHE_DIR"]) / "sprites"
+        if sprites.is_dir():  # served from this cache alone, so it has names of its own for the same files
+            shutil.copytree(sprites, folder / "sprites", copy_function=os.link, ignore=shutil.ignore_patterns("*.tmp"))
+            (folder / "sprites").chmod(0o777)
         return str(folder)
 
     return make

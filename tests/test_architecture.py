@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -32,6 +33,7 @@ def module_name(file: Path) -> str:
 MODULES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 
 
+@functools.cache
 def imports(file: Path) -> set[str]:
     """All that a file imports, wherever it stands in it: modules of ours by their own names, others by their first."""
     found: set[str] = set()

@@ -31,7 +31,6 @@ from cl_core.system.memo import Memo
 
 SHORT_COMMIT = 8  # digits
 MOST_MODELS = 256
-MOST_WARMED = 20_000  # images of a data set whose features are computed when the app starts
 
 
 @lru_cache(maxsize=1000)
@@ -190,16 +189,15 @@ class ModelStore:
             get(dataset, progress)
 
     def warm_up(self) -> None:
-        """Open what a first visitor would wait for: one model of each data set, with its galleries and features."""
-        opened = set()
-        for name in self.shipped_names():
+        """Open what a first visitor would wait for: the first model, with its galleries and features.
+
+        Those of other data sets take a core for minutes while people look around; they are computed once somebody asks.
+        """
+        for name in self.shipped_names()[:1]:
             model = self.get(name)
-            if model.config.dataset not in opened:
-                opened.add(model.config.dataset)
-                for space in SPACES:
-                    _warn_if_refused(partial(model.gallery, space))
-                if len(model.dataset) <= MOST_WARMED:
-                    _warn_if_refused(model.features)
+            for space in SPACES:
+                _warn_if_refused(partial(model.gallery, space))
+            _warn_if_refused(model.features)
 
 
 def _warn_if_refused(work: Callable[[], object]) -> None:

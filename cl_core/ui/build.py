@@ -25,7 +25,7 @@ from cl_core.ui.host_line import host_line
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.links import one_of, picked_reader, restore, script
 from cl_core.ui.modules import modules_folder, preloads
-from cl_core.ui.navigation import FIRST, TABS, group_styles
+from cl_core.ui.navigation import FIRST, TABS, group_styles, model_styles
 from cl_core.ui.page import Page
 from cl_core.ui.server import Server
 from cl_core.ui.tabs import (
@@ -173,7 +173,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "app_kwargs": {"lifespan": server.lifespan},
         "auth": list(server.access.options.auth) or None,
         "theme": theme(),
-        "css": group_styles(),
+        "css": f"{group_styles()}\n{model_styles()}",
         "css_paths": [HERE / "look.css", HERE / "style.css"],
         "max_file_size": server.access.most_upload,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space

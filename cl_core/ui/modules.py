@@ -63,6 +63,10 @@ def module_url(component: str) -> str:
 
 
 def preloads() -> str:
-    """Tags for the page's head that fetch all modules at once, instead of each after the module that imports it."""
+    """Tags for the page's head that fetch all modules at once, instead of each after the module that imports it.
+
+    Their addresses are relative to the page, which a proxy may serve below a prefix.
+    """
     folder = modules_folder()
-    return "".join(f'<link rel="modulepreload" href="{file_url(folder / file)}">' for file in module_files(folder))
+    addresses = [file_url(folder / file).removeprefix("/") for file in module_files(folder)]
+    return "".join(f'<link rel="modulepreload" href="{address}">' for address in addresses)

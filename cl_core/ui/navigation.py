@@ -1,4 +1,4 @@
-"""The order of the tabs and the names of their groups, which stand above the first tab of each."""
+"""The order of the tabs, the names of their groups above the first tab of each, and the tabs without a model menu."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 TABS = tuple(name for _, names in GROUPS for name in names)
 FIRST = TABS[0]
+WITHOUT_MODEL = ("start", "keys", "ablations", "words", "images")  # they show fixed runs, or none
 
 
 def group_styles() -> str:
@@ -29,3 +30,9 @@ def group_styles() -> str:
                     rules.append(f':lang({language}) [data-tab-id="{names[0]}"]::before {{ content: {name} / ""; }}')
     starts = ", ".join(f'[data-tab-id="{names[0]}"]' for _, names in GROUPS[1:])
     return f"{starts} {{ margin-left: 25px !important; }}\n" + "\n".join(rules)
+
+
+def model_styles() -> str:
+    """A style rule that hides the model menu on tabs that do not show its model; its place stays empty."""
+    tabs = ", ".join(f'[data-tab-id="{name}"][aria-selected="true"]' for name in WITHOUT_MODEL)
+    return f".gradio-container:has({tabs}) .header .model-menu {{ visibility: hidden; }}"

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from cl_core.ui.modules import module_url
 from tests.browser.install import find_browser
 from tests.conftest import ROOT
 
@@ -100,20 +102,23 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def wide(browser: Browser) -> BrowserContext:
-    """One for all tests: its cache holds the app's scripts, as a person's browser does."""
-    return browser.new_context(viewport={"width": 1280, "height": 900})
+    """One for all tests: its cache holds the app's scripts, as a person's browser does.
+
+    It asks for stillness, for software rendering of what moves takes a core; a test of what moves is marked `moves`.
+    """
+    return browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
 
 
 @pytest.fixture(scope="session")
 def narrow(browser: Browser) -> BrowserContext:
-    return browser.new_context(viewport={"width": 390, "height": 900})
+    return browser.new_context(viewport={"width": 390, "height": 900}, reduced_motion="reduce")
 
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, wide: BrowserContext, app_url: str) -> Iterator[Page]:
     """The app, opened wide and light, at Start or what the mark `opens` names; fails if the console shows an error."""
-    mark = request.node.get_closest_marker("opens")
-    yield from opened(wide, app_url, "light", mark.args[0] if mark else "start")
+    mark, moves = request.node.get_closest_marker("opens"), request.node.get_closest_marker("moves")
+    yield from opened(wide, app_url, "light", mark.args[0] if mark else "start", bool(moves))
 
 
 @pytest.fixture
@@ -122,12 +127,21 @@ def phone(narrow: BrowserContext, app_url: str) -> Iterator[Page]:
     yield from opened(narrow, app_url, "dark")
 
 
+@pytest.fixture(scope="module")
+def modules(wide: BrowserContext, app_url: str) -> Iterator[Page]:
+    """A page of the app's origin without the app, for tests that import its modules alone; `modules_of` is their folder."""
+    page = wide.new_page()
+    page.goto(app_url + "theme.css")
+    yield page
+    page.close()
+
+
 def serious(problems: list[str]) -> list[str]:
     """What went wrong, but for what a page that is left or loaded anew still waited for."""
     return [problem for problem in problems if not re.search("AbortError|Connection errored out", problem)]
 
 
-def opened(context: BrowserContext, app_url: str, theme: str, tab: str = "start") -> Iterator[Page]:
+def opened(context: BrowserContext, app_url: str, theme: str, tab: str = "start", moves: bool = False) -> Iterator[Page]:
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -135,6 +149,8 @@ def opened(context: BrowserContext, app_url: str, theme: str, tab: str = "start"
             problems.append(message.text)
 
     page = context.new_page()
+    if moves:
+        page.emulate_media(reduced_motion="no-preference")
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.set_default_timeout(PATIENCE_MS)
@@ -153,10 +169,8 @@ def open_tab(page: Page, name: str, within: str = "body") -> None:
 
 
 def modules_of(page: Page) -> str:
-    """Address of the folder of the browser side's modules."""
-    link = page.locator("link[rel=modulepreload][href*='/components/']").first.get_attribute("href")
-    assert link
-    return link.partition("/components/")[0]
+    """Address of the folder of the browser side's modules; the app in another process serves the same one."""
+    return urllib.parse.urljoin(page.url, module_url("start_view")).partition("/components/")[0]
 
 
 SHOWN = {"map", "loss", "what-if", "nce", "temperature", "keys", "clusters", "spectrum", "curves", "map-time"}

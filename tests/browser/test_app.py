@@ -22,7 +22,6 @@ from tests.browser.conftest import open_tab, screenshot
 
 WORDS = open_words(find_words("words-wordnet"))
 DARK = "rgb(10, 15, 30)"
-TABS = ["Views", "Loss", "Temperature", "Curves", "Map", "Search", "Words"]
 
 
 @pytest.fixture(scope="module")
@@ -235,16 +234,6 @@ def test_light_and_dark(page: Page) -> None:
     open_tab(page, "Loss")
     drawn(page, "loss-view")
     screenshot(page, "loss-dark")
-
-
-def test_everything_fits_a_phone(phone: Page) -> None:
-    for name in TABS:
-        open_tab(phone, name)
-        phone.wait_for_timeout(500)
-        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name
-    open_tab(phone, "Loss")
-    drawn(phone, "loss-view")
-    screenshot(phone, "phone")
 
 
 @pytest.mark.opens("words")

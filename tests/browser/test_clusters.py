@@ -37,6 +37,7 @@ def test_the_steps_are_those_of_python(page: Page) -> None:
     expect(page.locator("#clusters-training-text")).to_contain_text("Two updates in training.")
 
 
+@pytest.mark.moves
 def test_play_goes_through_the_steps_and_can_be_paused(page: Page) -> None:
     play = page.locator("#clusters-view .cl-own").nth(1)
     play.click()

@@ -14,6 +14,7 @@ from tests.browser.conftest import READY, open_tab
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
+@pytest.mark.moves
 def test_start_moves_once_and_stays_to_be_touched(page: Page) -> None:
     page.set_viewport_size(LAPTOP)
     page.reload()
@@ -59,15 +60,6 @@ def test_start_is_walked_with_the_arrow_keys(page: Page) -> None:
     expect(page).to_have_url(re.compile(re.escape(f"query={urllib.parse.quote_plus(name)}")))  # a copied link opens the same
 
 
-def test_start_stands_still_for_those_who_ask_for_it(browser: Browser, app_url: str) -> None:
-    context = browser.new_context(reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(app_url)
-    expect(page.locator("#start-view .cl-drift")).to_have_attribute("data-position", "11.00")
-    expect(page.get_by_role("button", name="Play")).to_be_visible()
-    context.close()
-
-
 def test_charts_are_loaded_while_the_reader_reads(browser: Browser, app_url: str) -> None:
     """Not while something moves: the page stands still for it."""
     context = browser.new_context()
@@ -81,7 +73,9 @@ def test_charts_are_loaded_while_the_reader_reads(browser: Browser, app_url: str
     context.close()
 
 
-def test_doors_lead_into_the_app(page: Page) -> None:
+def test_start_stands_still_for_those_who_ask_for_it_and_doors_lead_into_the_app(page: Page) -> None:
+    expect(page.locator("#start-view .cl-drift")).to_have_attribute("data-position", "11.00")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
     for door, tab in (("Search with your own", "search"), ("Train on your own", "images")):
         open_tab(page, "Start")
         page.get_by_role("link", name=re.compile(door)).click()
@@ -114,6 +108,10 @@ def test_the_header_is_one_line(page: Page) -> None:
     page.set_viewport_size(LAPTOP)
     box = page.locator(".header").bounding_box()
     assert box and box["height"] <= 56
+    menu = page.get_by_label("Model", exact=True)
+    expect(menu).to_be_hidden()  # Start shows runs of its own
+    open_tab(page, "Views")
+    expect(menu).to_be_visible()
     for part in page.locator(".header > *").all():
         inner = part.bounding_box()
         assert inner and box["y"] <= inner["y"] and inner["y"] + inner["height"] <= box["y"] + box["height"]

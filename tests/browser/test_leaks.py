@@ -8,7 +8,7 @@ from playwright.sync_api import CDPSession, Page
 from cl_core.ui.modules import module_url
 from tests.browser.conftest import READY, open_tab
 
-CYCLES = 10
+CYCLES = 5
 POINTS = "AACAPwAAgD8AAIA/"  # (3, 2) int16
 VALUES = {
     "embedding_map": {
@@ -47,8 +47,7 @@ MOUNT = """async ({ url, value, cycles }) => {
 ALIVE = "() => globalThis.references.filter((each) => each.deref()).length"
 
 
-@pytest.fixture
-def devtools(page: Page) -> CDPSession:
+def devtools_of(page: Page) -> CDPSession:
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     return session
@@ -62,7 +61,10 @@ def counts(session: CDPSession) -> dict[str, float]:
     return {name: metrics[name] for name in ("Nodes", "JSEventListeners", "JSHeapUsedSize")}
 
 
-def test_opening_and_closing_tabs_leaves_nothing_behind(page: Page, devtools: CDPSession) -> None:
+@pytest.mark.opens("map")
+def test_opening_and_closing_tabs_leaves_nothing_behind(page: Page) -> None:
+    devtools = devtools_of(page)
+
     def cycle() -> None:
         for name, tab in (("map", "Map"), ("loss", "Loss")):
             open_tab(page, tab)
@@ -75,13 +77,13 @@ def test_opening_and_closing_tabs_leaves_nothing_behind(page: Page, devtools: CD
     for _ in range(CYCLES):
         cycle()
     after = counts(devtools)
-    assert after["Nodes"] <= before["Nodes"] + 50, (before, after)
-    assert after["JSEventListeners"] <= before["JSEventListeners"] + 20, (before, after)
-    assert after["JSHeapUsedSize"] <= before["JSHeapUsedSize"] + 3e6, (before, after)
+    assert after["Nodes"] <= before["Nodes"] + 25, (before, after)
+    assert after["JSEventListeners"] <= before["JSEventListeners"] + 10, (before, after)
+    assert after["JSHeapUsedSize"] <= before["JSHeapUsedSize"] + 2e6, (before, after)
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_component_that_leaves_the_page_is_freed(page: Page, devtools: CDPSession, name: str) -> None:
-    page.evaluate(MOUNT, {"url": module_url(name), "value": VALUES[name], "cycles": CYCLES})
-    counts(devtools)
-    assert page.evaluate(ALIVE) == 0
+def test_a_component_that_leaves_the_page_is_freed(modules: Page, name: str) -> None:
+    modules.evaluate(MOUNT, {"url": module_url(name), "value": VALUES[name], "cycles": CYCLES})
+    counts(devtools_of(modules))
+    assert modules.evaluate(ALIVE) == 0

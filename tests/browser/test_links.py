@@ -45,10 +45,10 @@ def visit(contexts: dict[str, BrowserContext], app_url: str) -> Iterator[Visit]:
     assert not found
 
 
+@pytest.mark.opens("loss")
 def test_the_link_opens_the_same_view(page: Page, visit: Visit) -> None:
     page.get_by_label("Model").click()
     page.get_by_role("option", name="emoji-supcon").click()
-    open_tab(page, "Loss")
     page.wait_for_selector("#loss-view .cl-root[data-drawn]")
     page.get_by_label("number input for Images").fill("8")
     page.keyboard.press("Tab")
@@ -143,7 +143,8 @@ def test_once_a_link_is_drawn_the_page_is_quiet(visit: Visit, query: str) -> Non
     page = visit(f"?{query}")
     view = "#compare-batch" if "compare" in query else "#loss-view"
     page.wait_for_selector(f"{view} .cl-root[data-drawn]")
-    page.wait_for_timeout(1500)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    page.wait_for_timeout(500)
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url) if request.method == "POST" else None)
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
@@ -171,6 +172,9 @@ def test_addresses_of_files_follow_the_prefix_of_a_proxy(page: Page) -> None:
     assert page.evaluate(url, "https://example.org/explorer/") == "/explorer/gradio_api/file=/x.js"
     assert page.evaluate(url, "https://example.org") == "/gradio_api/file=/x.js"
     assert page.evaluate("contrastiveLink.url('data:,x')") == "data:,x"
+    preload = page.locator("link[rel=modulepreload][href*='/components/']").first.get_attribute("href")
+    under = page.evaluate("(href) => new URL(href, 'https://example.org/explorer/zh').pathname", preload)
+    assert under.startswith("/explorer/gradio_api/file=/")
 
 
 def test_back_leads_to_the_tab_before(page: Page) -> None:
@@ -225,18 +229,15 @@ def test_the_tab_of_a_link_is_no_step(page: Page, app_url: str) -> None:
     page.goto(app_url)
 
 
-def test_a_link_of_an_earlier_version_without_a_tab_leads_to_the_views(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}?image=dog+face")
+def test_a_link_of_an_earlier_version_without_a_tab_leads_to_the_views(visit: Visit) -> None:
+    page = visit("?image=dog+face")
     expect(page.get_by_role("tab", name="Views")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#views-view figcaption").first).to_have_text("dog face")
 
 
-def test_the_count_of_a_link_is_that_of_all_tabs(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}?tab=temperature&count=8")
-    expect(page.locator("#temperature-view .cl-summary")).to_contain_text("8 images, two views each")
-
-
-def test_a_link_to_a_point_has_its_lines(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}?tab=map&point=100")
+def test_a_link_to_a_point_has_its_lines_and_its_count_is_that_of_all_tabs(visit: Visit) -> None:
+    page = visit("?tab=map&point=100&count=8")
     expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
     expect(page.get_by_role("button", name="Use it and its neighbors as the batch")).to_be_visible()
+    open_tab(page, "Temperature")
+    expect(page.locator("#temperature-view .cl-summary")).to_contain_text("8 images, two views each")

@@ -137,6 +137,7 @@ def test_wheel_and_drag_move_the_plane(page: Page) -> None:
     assert float(moved[2]) - float(zoomed[2]) == pytest.approx(-30, abs=2)
 
 
+@pytest.mark.moves
 def test_the_time_of_the_training(page: Page) -> None:
     note = page.get_by_text(f"All {len(STORE.get(MODEL).dataset.on_map):,} images at each snapshot")
     expect(note).to_be_hidden()

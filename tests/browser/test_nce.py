@@ -50,10 +50,10 @@ def losses_of(z: torch.Tensor, order: torch.Tensor, count: int, own: float, temp
     }
 
 
-def test_the_losses_are_those_of_python(page: Page, embeddings: torch.Tensor) -> None:
+def test_the_losses_are_those_of_python(modules: Page, embeddings: torch.Tensor) -> None:
     order, counts, temperatures = negatives_in_order(VIEWS, 3), [1, 4, 10], [0.05, 0.3, 5.0]
     given = [(embeddings @ embeddings.T).flatten().tolist(), order.flatten().tolist(), VIEWS, counts, OWN, temperatures]
-    found = page.evaluate(CALL, [f"{modules_of(page)}/lib/nce.js", *given])
+    found = modules.evaluate(CALL, [f"{modules_of(modules)}/lib/nce.js", *given])
     for count, temperature, values in zip(counts, temperatures, found, strict=True):
         expected = losses_of(embeddings, order, count, OWN, temperature)
         assert values["corrected"]["nce"] == pytest.approx(expected["nce"], abs=1e-5)

@@ -78,13 +78,13 @@ LOSE = """async ({ modules }) => {
 
 
 @pytest.mark.parametrize("what", ["discs", "images"])
-def test_both_painters_draw_the_same(page: Page, what: str) -> None:
-    found: dict[str, Any] = page.evaluate(COMPARE, {"modules": modules_of(page), "what": what})
+def test_both_painters_draw_the_same(modules: Page, what: str) -> None:
+    found: dict[str, Any] = modules.evaluate(COMPARE, {"modules": modules_of(modules), "what": what})
     assert found["names"] == ["CanvasPainter", "WebGLPainter"]
     assert found["filled"] > 1000
     assert found["different"] == 0
 
 
-def test_the_canvas_takes_over_when_the_gpu_is_lost(page: Page) -> None:
-    found = page.evaluate(LOSE, {"modules": modules_of(page)})
+def test_the_canvas_takes_over_when_the_gpu_is_lost(modules: Page) -> None:
+    found = modules.evaluate(LOSE, {"modules": modules_of(modules)})
     assert found == {"pixel": [255, 0, 0, 255], "replaced": True}

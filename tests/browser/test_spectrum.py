@@ -84,15 +84,15 @@ def reference(
 
 
 @pytest.mark.parametrize("loss", ["sampling", "nce", "info_nce"])
-def test_rounds_are_those_of_the_reference(page: Page, loss: str) -> None:
+def test_rounds_are_those_of_the_reference(modules: Page, loss: str) -> None:
     random = np.random.default_rng(0)
     points = random.normal(size=(20, 2))
     edges = [(i, j) for i in range(20) for j in range(i) if (i - j) % 3 == 0]
     neighbors = [[(i + 1) % 20, (i + 3) % 20] for i in range(20)]
     log_z, rates = math.log(20 * 19 / NEGATIVES) - 0.5, [0.5, 0.3, 0.1]
     given = [points[:, 0].tolist(), points[:, 1].tolist(), np.array(edges).flatten().tolist(), loss, log_z, rates]
-    url = f"{modules_of(page)}/lib/neighbor_embedding.js"
-    found = page.evaluate(CALL, [url, *given, np.array(neighbors).flatten().tolist()])
+    url = f"{modules_of(modules)}/lib/neighbor_embedding.js"
+    found = modules.evaluate(CALL, [url, *given, np.array(neighbors).flatten().tolist()])
     y, mean, learned = reference(points, edges, loss, log_z, rates)
     assert np.stack([found["xs"], found["ys"]], 1) == pytest.approx(y, abs=1e-6)
     assert found["loss"] == pytest.approx(mean, abs=1e-6)
@@ -109,9 +109,9 @@ def fact(page: Page, name: str) -> float:
     return float(page.locator(f"#spectrum-view [data-fact={name}] dd").get_attribute("title") or "nan")
 
 
+@pytest.mark.moves
+@pytest.mark.opens("spectrum")
 def test_the_map_learns_and_the_slider_reaches_tsne(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('spectrum')")
-    page.wait_for_selector("#spectrum-view .cl-root[data-drawn]")
     kept = fact(page, "kept")
     page.wait_for_selector(RESTING)
     assert fact(page, "kept") > kept + 0.1
@@ -129,8 +129,9 @@ def test_the_map_learns_and_the_slider_reaches_tsne(page: Page) -> None:
     assert abs(fact(page, "log_z") - fact(page, "log_sum")) < 0.5  # what NCE learns is t-SNE's normalizer
 
 
+@pytest.mark.moves
+@pytest.mark.opens("spectrum")
 def test_the_map_rests_where_nobody_sees_it(page: Page) -> None:
-    page.evaluate("contrastiveLink.goTo('spectrum')")
     page.wait_for_selector("#spectrum-view .cl-root[data-moving]")
     page.evaluate("contrastiveLink.goTo('views')")
     page.wait_for_selector("#spectrum-view .cl-root:not([data-moving])", state="attached")
@@ -141,10 +142,9 @@ def test_the_map_rests_where_nobody_sees_it(page: Page) -> None:
     expect(play).to_have_text("Pause")
 
 
+@pytest.mark.opens("spectrum")
 def test_for_those_who_prefer_stillness_nothing_moves_until_play(page: Page) -> None:
     """There is no loss before the first round."""
-    page.emulate_media(reduced_motion="reduce")
-    page.evaluate("contrastiveLink.goTo('spectrum')")
     page.wait_for_selector(RESTING)
     facts = page.locator("#spectrum-view .cl-facts")
     expect(facts.locator("[data-fact=round] dd")).to_have_text("0 of 300")

@@ -75,7 +75,7 @@ def check_equal(folder: Path, uninterrupted: Path) -> None:
 @pytest.mark.parametrize("method", TRAINABLE)
 def test_every_method_resumes_after_a_kill(tmp_path: Path, method: str) -> None:
     """At a random time; `benchmarks/interruptions.py` does it twenty times."""
-    report = check_method(method, kills=1, root=tmp_path, seed=1)
+    report = check_method(method, kills=1, root=tmp_path, seed=1, image_size=8)
     assert (report["kills"], report["equal"]) == (1, 1), report
 
 

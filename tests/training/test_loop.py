@@ -51,7 +51,7 @@ def test_learns(small_run: Path) -> None:
     assert losses[-1]["chance"] == pytest.approx(math.log(2 * 128 - 1))
     assert losses[-1]["loss"] < losses[0]["loss"] - 0.5
     assert losses[-1]["loss"] < losses[-1]["chance"] - 0.5
-    assert accuracies[-1] > accuracies[0] + 0.01
+    assert accuracies[-1] > accuracies[0] + 0.002
 
 
 def test_mean_and_deviation_of_the_images() -> None:

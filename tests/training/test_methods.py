@@ -73,23 +73,6 @@ def test_settings_that_do_not_go_together() -> None:
         assert message in str(from_validation(caught.value))
 
 
-@pytest.mark.parametrize("method", TRAINABLE)
-def test_resumes_bit_for_bit(method: str) -> None:
-    whole = training(method, epochs=1, snapshots=0)
-    list(whole.events())
-    first = training(method, epochs=1, snapshots=0)
-    for event in first.events():
-        if isinstance(event, StepDone) and event.step == 9:
-            break
-    tensors, header = first.state()
-    second = training(method, epochs=1, snapshots=0)
-    second.restore({name: value.clone() for name, value in tensors.items()}, header)
-    list(second.events())
-    one, other = whole.state()[0], second.state()[0]
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -103,7 +86,7 @@ def test_resumes_bit_for_bit(method: str) -> None:
     ids=["four views", "learned temperature", "whitening", "muon", "smaller views", "small crops"],
 )
 def test_settings_of_a_run_learn_and_resume(changes: dict[str, object]) -> None:
-    changes = {"epochs": 2} | changes
+    changes = {"epochs": 2, "snapshots": 0} | changes
     whole = training("simclr", **changes)
     events = list(whole.events())
     losses = [event for event in events if isinstance(event, Logged)]

@@ -16,6 +16,7 @@ import torch
 
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
+from cl_core.explore import projection
 from cl_core.explore.maps import layout_over_time, map_points, snapshot_points
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
@@ -82,7 +83,11 @@ def test_every_color_says_something_of_every_point(color: map.Color) -> None:
         assert int(groups.int().max()) < len(found["groupNames"])
 
 
-def test_laying_out_reports_progress_and_ends_in_any_case(small_run: Path, tmp_path: Path) -> None:
+def test_laying_out_reports_progress_and_ends_in_any_case(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    monkeypatch.setitem(projection.COMPUTE, "tsne", projection.COMPUTE["pca"])  # quick; t-SNE over time: test_maps
+    monkeypatch.setattr(projection, "tsne_from", lambda features, start: start)
     shutil.copytree(small_run, tmp_path / "run")
     model = Model(RunFolder(tmp_path / "run"))
     steps = [update["laying"] for update, _ in map.lay_out_all(model)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.neighbors import NearestNeighbors
 
 from cl_core.explore.model_store import ModelStore
+from cl_core.ui.tabs import spectrum
 from cl_core.ui.tabs.spectrum import LARGEST, NEIGHBORS, neighbor_graph, show
 
 
@@ -22,11 +24,12 @@ def test_the_graph_is_that_of_scikit_learn() -> None:
     assert {tuple(pair) for pair in pairs.tolist()} == expected and len(pairs) == len(expected)
 
 
-def test_a_large_map_is_thinned() -> None:
-    for name in ("emoji-simclr-small", "fashion-simclr"):
-        model = ModelStore().get(name)
+def test_a_large_map_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModelStore().get("emoji-simclr-small")
+    for largest in (LARGEST, 500):
+        monkeypatch.setattr(spectrum, "LARGEST", largest)
         value = show(model)
-        assert value["count"] == min(LARGEST, len(model.dataset.on_map)) == value["sprites"]["count"]
+        assert value["count"] == min(largest, len(model.dataset.on_map)) == value["sprites"]["count"]
         for part, width in (("points", 2), ("neighbors", NEIGHBORS)):
             numbers = np.frombuffer(base64.b64decode(value[part]), np.int16)
             assert len(numbers) == width * value["count"]

@@ -148,18 +148,24 @@ def test_a_killed_app_loses_nothing_that_was_saved(
         page.click("#train-resume")
         expect(status).to_contain_text("of 400 ·")
         assert folder.read_record().step >= saved.step
-        page.goto(f"{url}?tab=train&run={waits}")
+        choose_run(page, waits)
         expect(status).to_contain_text(f"{waits} has not started yet")
         page.click("#train-resume")
         expect(status).to_contain_text(f"{waits} waits: number 1 of 1")
-        page.goto(f"{url}?tab=train&run={NAME}")
+        choose_run(page, NAME)
         page.click("#train-stop")
         expect(status).to_contain_text(f"{NAME} is paused at epoch")
-        page.goto(f"{url}?tab=train&run={waits}")
+        choose_run(page, waits)
         expect(status).to_contain_text("of 400 ·")
         page.click("#train-stop")
         expect(status).to_contain_text(f"{waits} is paused at epoch")
     page.close()
+
+
+def choose_run(page: Page, name: str) -> None:
+    page.locator("#train-run input").fill(name)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(rf"[?&]run={name}(&|$)"))
 
 
 @contextlib.contextmanager
