@@ -20,7 +20,7 @@ from tests.browser.conftest import PATIENCE_MS, READY, SMALL_TARGETS
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 RUN = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 # Nothing was busy for a while: what is below the first screen is drawn a moment after it.
-QUIET_MS = 500
+QUIET_MS = 1_000
 QUIET = """(ms) => new Promise((resolve) => {
   let since = performance.now();
   const look = () => {
