@@ -16,6 +16,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 TABS = tuple(name for _, names in GROUPS for name in names)
 FIRST = TABS[0]
+PHONE_PX = 720  # as in style.css
 WITHOUT_MODEL = ("start", "keys", "ablations", "words", "images")  # they show fixed runs, or none
 
 
@@ -33,6 +34,11 @@ def group_styles() -> str:
 
 
 def model_styles() -> str:
-    """A style rule that hides the model menu on tabs that do not show its model; its place stays empty."""
-    tabs = ", ".join(f'[data-tab-id="{name}"][aria-selected="true"]' for name in WITHOUT_MODEL)
-    return f".gradio-container:has({tabs}) .header .model-menu {{ visibility: hidden; }}"
+    """Style rules that hide the model menu on tabs that do not show its model; on a phone it has a line, which goes, too.
+
+    A rule a tab: Gradio takes a comma for the end of a selector, also within `:has()`, and puts its own container before each.
+    """
+    menus = [f'.column:has([data-tab-id="{name}"][aria-selected="true"]) > .header .model-menu' for name in WITHOUT_MODEL]
+    hidden = "\n".join(f"{menu} {{ visibility: hidden; }}" for menu in menus)
+    gone = "\n".join(f"{menu} {{ display: none; }}" for menu in menus)
+    return f"{hidden}\n@media (max-width: {PHONE_PX}px) {{\n{gone}\n}}"

@@ -68,7 +68,7 @@ def build(page: Page, opened: Event) -> None:
                 dataset_names(""), value=None, label=text("images.look"), info=text("images.look_hint"), elem_id="images-look"
             )
             about_data = gr.HTML("", elem_id="images-facts")
-            with gr.Row():
+            with gr.Row(equal_height=True):
                 which = gr.Button(text("contest.title"), variant="primary", elem_id="images-which", visible=access.training)
                 train = gr.Button(text("images.train"), elem_id="images-train", visible=access.training)
                 remove = gr.Button(text("images.remove"), interactive=False, elem_id="images-remove", visible=access.training)
