@@ -1,16 +1,18 @@
 """What each part of the recipe `coffee` gains on CIFAR-10, at equal time.
 
-    python -m benchmarks.coffee [--seconds S] [--seeds N] [--results FILE] [VARIANT ...]
+    python -m benchmarks.coffee [--seconds S] [--seeds N] [--results FILE] [--table] [VARIANT ...]
 
 Each variant is trained for S processor seconds of one thread (default 450, a quarter of fifteen minutes on two cores); a step is
 measured first, and the schedule ends with the time. Prints kNN by the protocol of the runs, without and with whitening of the
 features, as one JSON line a run; lines that FILE has already are not measured again, so a stopped measurement can be continued.
+--table prints their means and standard deviations.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -84,13 +86,33 @@ def measured(results: Path) -> set[tuple[str, int]]:
     return {(each["variant"], each["seed"]) for each in map(json.loads, lines)}
 
 
+def table(results: Path) -> list[str]:
+    """Rows of Markdown: epochs, kNN in percent without and with whitening, and the number of seeds."""
+    runs = list(map(json.loads, results.read_text(encoding="utf-8").splitlines()))
+    rows = ["| Variant | Epochs | kNN | Whitened | Seeds |", "| --- | --- | --- | --- | --- |"]
+    for name in VARIANTS:
+        found = [run for run in runs if run["variant"] == name]
+        if found:
+            cells = [f"{statistics.mean(run['epochs'] for run in found):.2f}"]
+            for key in ("knn", "whitened"):
+                values = [100 * run[key] for run in found]
+                spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+                cells.append(f"{statistics.mean(values):.1f}{spread}")
+            rows.append(f"| {name} | {' | '.join(cells)} | {len(found)} |")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variants", nargs="*", help=", ".join(VARIANTS))
     parser.add_argument("--seconds", type=float, default=450.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=Path("coffee.jsonl"))
+    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(*table(arguments.results), sep="\n")
+        return
     torch.set_num_threads(1)
     print(json.dumps(hardware.describe()))
     for seed in range(arguments.seeds):
