@@ -21,6 +21,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks import hardware
+from benchmarks.table import mean_and_spread
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.networks.embedding import embed
@@ -80,24 +81,23 @@ def measure(name: str, seed: int, seconds: float) -> dict[str, Any]:
     return found
 
 
-def measured(results: Path) -> set[tuple[str, int]]:
-    """Variants and seeds that a file has."""
-    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return {(each["variant"], each["seed"]) for each in map(json.loads, lines)}
+def read_runs(results: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
+
+
+def is_measured(results: Path, name: str, seed: int) -> bool:
+    return any((run["variant"], run["seed"]) == (name, seed) for run in read_runs(results))
 
 
 def table(results: Path) -> list[str]:
     """Rows of Markdown: epochs, kNN in percent without and with whitening, and the number of seeds."""
-    runs = list(map(json.loads, results.read_text(encoding="utf-8").splitlines()))
+    runs = read_runs(results)
     rows = ["| Variant | Epochs | kNN | Whitened | Seeds |", "| --- | --- | --- | --- | --- |"]
     for name in VARIANTS:
         found = [run for run in runs if run["variant"] == name]
         if found:
             cells = [f"{statistics.mean(run['epochs'] for run in found):.2f}"]
-            for key in ("knn", "whitened"):
-                values = [100 * run[key] for run in found]
-                spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-                cells.append(f"{statistics.mean(values):.1f}{spread}")
+            cells += [mean_and_spread([100 * run[key] for run in found], 1) for key in ("knn", "whitened")]
             rows.append(f"| {name} | {' | '.join(cells)} | {len(found)} |")
     return rows
 
@@ -117,7 +117,7 @@ def main() -> None:
     print(json.dumps(hardware.describe()))
     for seed in range(arguments.seeds):
         for name in arguments.variants or VARIANTS:
-            if (name, seed) not in measured(arguments.results):  # read again: another process may measure, too
+            if not is_measured(arguments.results, name, seed):  # read again: another process may measure, too
                 line = json.dumps(measure(name, seed, arguments.seconds))
                 with arguments.results.open("a", encoding="utf-8") as file:
                     file.write(line + "\n")

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.table import mean_and_spread
 from cl_core.data.dataset import Dataset, group_representatives
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.geometry import measure_geometry
@@ -206,8 +207,7 @@ def means(runs: list[Run]) -> list[str]:
     for name in FIGURES:
         values = [run[name] * (100 if name in ("knn", "linear") else 1) for run in runs if name in run]
         digits = {"alignment": 2, "uniformity": 2}.get(name, 1)
-        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-        cells.append(f"{statistics.mean(values):.{digits}f}{spread}" if values else "")
+        cells.append(mean_and_spread(values, digits))
     return cells
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import CDPSession, Page
 from cl_core.ui.modules import module_url
 from tests.browser.conftest import READY, open_tab
 
-CYCLES = 5
+CYCLES = 10
 POINTS = "AACAPwAAgD8AAIA/"  # (3, 2) int16
 VALUES = {
     "embedding_map": {
@@ -77,9 +77,9 @@ def test_opening_and_closing_tabs_leaves_nothing_behind(page: Page) -> None:
     for _ in range(CYCLES):
         cycle()
     after = counts(devtools)
-    assert after["Nodes"] <= before["Nodes"] + 25, (before, after)
-    assert after["JSEventListeners"] <= before["JSEventListeners"] + 10, (before, after)
-    assert after["JSHeapUsedSize"] <= before["JSHeapUsedSize"] + 2e6, (before, after)
+    assert after["Nodes"] <= before["Nodes"] + 50, (before, after)
+    assert after["JSEventListeners"] <= before["JSEventListeners"] + 20, (before, after)
+    assert after["JSHeapUsedSize"] <= before["JSHeapUsedSize"] + 3e6, (before, after)
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from cl_core.data.dataset import subset
 from cl_core.data.registry import load_dataset
 from cl_core.explore import review as module
+from cl_core.explore.descriptors import Whitening
 from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import Gallery
 from cl_core.explore.model_store import ModelStore
@@ -24,10 +25,10 @@ SHARE = 20  # every 20th label is made wrong
 
 @pytest.fixture(scope="module")
 def gallery() -> Gallery:
-    """4,000 images with the plain features of a trained encoder: what is found in a search space, not how it is computed."""
-    data = subset(load_dataset("fashion"), torch.arange(0, 12_000, 3))
+    """6,000 images in a search space without test-time augmentation, which would take four times as long."""
+    data = subset(load_dataset("fashion"), torch.arange(0, 12_000, 2))
     features = run_features(load_run("fashion-simclr"), data.images)
-    index = FlatIndex(F.normalize(features - features.mean(0), dim=1))
+    index = FlatIndex(Whitening.fit(features)(features))
     return Gallery(data, torch.arange(len(data)), index, lambda images: images)
 
 
@@ -42,8 +43,8 @@ def test_wrong_labels_are_found(gallery: Gallery) -> None:
     labels[wrong] = (labels[wrong] + torch.randint(1, 10, (len(wrong),), generator=generator)) % 10
     found = review(dataclasses.replace(gallery, dataset=dataclasses.replace(data, labels=labels))).doubtful_labels()
     planted = set(wrong.tolist())
-    assert sum(each.row in planted for each in found[: len(planted)]) / len(planted) >= 0.65
-    assert sum(each.row in planted for each in found) / len(planted) >= 0.95
+    assert sum(each.row in planted for each in found[: len(planted)]) / len(planted) >= 0.8
+    assert sum(each.row in planted for each in found) / len(planted) >= 0.98
     assert all(first.own <= second.own + 1e-3 for first, second in itertools.pairwise(found)), "the least own share first"
 
 
@@ -64,12 +65,12 @@ def test_votes_are_those_of_kNN() -> None:
 
 def test_a_planted_copy_is_the_first_pair_and_a_planted_stranger_the_oddest(gallery: Gallery) -> None:
     features = gallery.features.clone()
-    features[11] = F.normalize(features[3000] + 1e-3 * torch.randn(features.shape[1]), dim=0)
+    features[11] = F.normalize(features[5000] + 1e-3 * torch.randn(features.shape[1]), dim=0)
     stranger = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(1))
     features[77] = F.normalize(stranger, dim=0)
     found = review(with_features(features, gallery))
     first = found.near_duplicates()[0]
-    assert (first.row, first.other) == (int(gallery.rows[11]), int(gallery.rows[3000]))
+    assert (first.row, first.other) == (int(gallery.rows[11]), int(gallery.rows[5000]))
     assert found.odd_ones()[0].row == int(gallery.rows[77])
     pairs = [(each.row, each.other) for each in found.near_duplicates()]
     assert len(pairs) == len(set(pairs)) and all(row < other for row, other in pairs)
@@ -103,9 +104,9 @@ def test_only_images_of_chosen_classes(gallery: Gallery) -> None:
 
 
 def test_of_many_images_a_part_is_looked_at(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_QUERIES", 1500)
+    monkeypatch.setattr(module, "MOST_QUERIES", 2500)
     found = review(gallery)
-    assert len(found.rows) == 1334 and found.of == 4_000
+    assert len(found.rows) == 2000 and found.of == 6_000
 
 
 def test_two_images_and_one_image() -> None:

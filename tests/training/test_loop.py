@@ -44,14 +44,18 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_learns(small_run: Path) -> None:
-    points = RunFolder(small_run).read_metrics()
+def test_learns(tmp_path: Path) -> None:
+    """With a ResNet: the small encoder of the other runs tells digits apart before it has learned anything."""
+    session = start(tmp_path / "run", SMALL | {"encoder": "small-resnet"}, torch.device("cpu"))
+    assert session is not None
+    list(session.events())
+    points = RunFolder(tmp_path / "run").read_metrics()
     losses = [p for p in points if p["kind"] == "loss"]
     accuracies = [p["knn"]["accuracy"] for p in points if p["kind"] == "snapshot"]
     assert losses[-1]["chance"] == pytest.approx(math.log(2 * 128 - 1))
     assert losses[-1]["loss"] < losses[0]["loss"] - 0.5
     assert losses[-1]["loss"] < losses[-1]["chance"] - 0.5
-    assert accuracies[-1] > accuracies[0] + 0.002
+    assert accuracies[-1] > accuracies[0] + 0.01
 
 
 def test_mean_and_deviation_of_the_images() -> None:
