@@ -1,4 +1,4 @@
-# make app         install what is needed and open the app (PORT=7860)
+# make app         install what is needed and serve the app (PORT=7860)
 # make test        install what the tests need, a browser too, and run all of them
 # make test-fast   the tests without a browser and without programs of their own
 # make check       formatting, types and lint, of Python and of the browser side

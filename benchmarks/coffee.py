@@ -50,6 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "resnet18": {"encoder": "resnet18"},
     "smaller views": {"train_size": 24},
     "four views": {"train_size": 24, "views": 4, "batch_size": 128},
+    "small crops": {"train_size": 24, "views": 2, "small_views": 4, "small_size": 16, "batch_size": 128},
     "dcl": {"train_size": 24, "method": "dcl", "batch_size": 128},
     "muon": {"train_size": 24} | {name: COFFEE[name] for name in ("optimizer", "lr", "weight_decay")},
     "coffee": {name: COFFEE[name] for name in ("train_size", "views", "batch_size", "optimizer", "lr", "weight_decay")},

@@ -100,8 +100,8 @@ def train(
 ) -> Model:
     """Train a model, or resume the unfinished run in the same folder.
 
-    Ctrl-C stops without losing a step; the same call resumes. A resumed run ends with the same weights as an
-    uninterrupted one, bit for bit.
+    Ctrl-C stops without losing a step; the same call resumes. On the CPU a resumed run ends with the same weights as an
+    uninterrupted one, bit for bit; on a GPU, whose kernels sum in changing order, nearly so.
 
     Args:
         dataset: one of `datasets`.

@@ -22,7 +22,7 @@ SENTENCES = {
     f"settings.{kind}"
     for kind in (
         *("greater_than", "greater_than_equal", "less_than", "less_than_equal", "literal_error"),
-        *("int_parsing", "int_from_float", "float_parsing", "bool_parsing", "extra_forbidden", "missing"),
+        *("int_parsing", "int_from_float", "float_parsing", "bool_parsing"),
     )
 }
 
@@ -106,6 +106,8 @@ def from_validation(error: ValidationError) -> UserError:
     if not first["loc"]:  # settings that do not go together name themselves
         return complaint
     name = quoted(".".join(str(part) for part in first["loc"]))
+    if kind in ("extra_forbidden", "missing"):  # there is no value to quote
+        return UserError(f"settings.{kind}", name=name)
     return UserError("settings.refused", name=name, complaint=complaint, given=quoted(repr(first["input"])))
 
 

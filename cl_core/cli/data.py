@@ -64,10 +64,10 @@ def get(arguments: argparse.Namespace) -> int:
 
 def _get_from_hub(given: str, size: int) -> int:
     from cl_core.hub.dataset import import_hub_dataset
-    from cl_core.imports.jobs import new_name
+    from cl_core.imports.jobs import new_name, used_names
     from cl_core.runs.hub_names import hub_name
 
-    name = new_name(hub_name(given).repository.rpartition("/")[2], False, set())
+    name = new_name(hub_name(given).repository.rpartition("/")[2], False, used_names())
     with _progress_bar(name) as progress:
         skipped = import_hub_dataset(given, name, size, progress)
     return _report(name, skipped)

@@ -75,7 +75,10 @@ def _describe_dataset(name: str) -> dict[str, Any]:
     if name in TABLES:
         table = TABLES[name]()
         return {"name": name, "content": f"{len(table.values):,} rows x {table.values.shape[1]}", "license": table.license}
-    data = load_dataset(name)
+    try:
+        data = load_dataset(name)
+    except UserError as error:
+        return {"name": name, "state": "damaged", "problem": str(error)}
     return {"name": name, "content": f"{len(data):,} images {data.size}x{data.size}", "license": data.license}
 
 

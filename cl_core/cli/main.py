@@ -41,11 +41,11 @@ DEFAULT = ["--help"]  # the command line without arguments
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets `call`, its function."""
-    about = "Train, explore and search with contrastive models. Without a command the app opens."
+    about = "Train, explore and search with contrastive models. Without a command the app is served."
     parser = argparse.ArgumentParser(prog=program(), description=about)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    # `cl_core.__main__` opens the app before this parser is built.
-    commands.add_parser("app", help="open the app in the browser, as without a command", add_help=False)
+    # `cl_core.__main__` starts the app before this parser is built.
+    commands.add_parser("app", help="serve the app, as without a command", add_help=False)
     for command in COMMANDS:
         command.add_parser(commands)
     return parser

@@ -46,7 +46,8 @@ def add_image_size(parser: argparse.ArgumentParser, option: str, description: st
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", required=True, metavar="NAME|DIR", help="a shipped checkpoint or a run folder")
+    about = "name of a shipped, trained or pulled run (OWNER/NAME[@REVISION]), or a run folder"
+    parser.add_argument("--checkpoint", required=True, metavar="NAME|DIR", help=about)
 
 
 def add_gallery(parser: argparse.ArgumentParser) -> None:

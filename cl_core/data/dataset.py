@@ -78,6 +78,10 @@ class Dataset:
         label = int(self.labels[row])
         return self.classes[label] if label >= 0 else ""
 
+    def family_name(self, row: int) -> str:
+        """Name of the group of classes that an image belongs to."""
+        return self.family_names[int(self.families[row])]
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -184,5 +188,9 @@ def image_choices(dataset: Dataset) -> dict[str, int]:
         name = dataset.names[row]
         seen[name] = seen.get(name, 0) + 1
         if seen[name] <= CHOICES_PER_NAME:
-            rows[name if seen[name] == 1 else f"{name} {seen[name]}"] = row
+            number, label = seen[name], name if seen[name] == 1 else f"{name} {seen[name]}"
+            while label in rows:  # such as files "cat 2.jpg", "cat.jpg" and "cat.png"
+                number += 1
+                label = f"{name} {number}"
+            rows[label] = row
     return rows

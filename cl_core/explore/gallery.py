@@ -44,7 +44,7 @@ class Neighbor:
     cosine: float
 
     def as_json(self) -> dict[str, str | int | float]:
-        """The fields that the command line prints and the API returns."""
+        """The fields that `search --json` prints."""
         return {"rank": self.rank, "id": self.id, "name": self.name, "label": self.label, "cosine": self.cosine}
 
 

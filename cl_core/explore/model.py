@@ -119,6 +119,12 @@ class Model:
         return self.trained_here and METHODS[self.config.method].has_temperature
 
     @property
+    def temperature(self) -> float:
+        """Temperature of the loss: as training left it where it is learned, else that of the settings."""
+        learned = self.run.method.loss_temperature if self.has_temperature and self.config.learn_temperature else None
+        return learned or self.config.temperature
+
+    @property
     def spaces(self) -> tuple[Space, ...]:
         """The spaces in which a search makes sense."""
         return SPACES if self.trained_here else ("trained", "pixels")

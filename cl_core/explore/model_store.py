@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cl_core.data.bundled import DATASETS
 from cl_core.data.downloads import DOWNLOADS, get
+from cl_core.data.imported import imported_version
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, quoted
 from cl_core.explore.caches import Caches
@@ -140,17 +141,18 @@ class ModelStore:
         return find_run(name)
 
     def get(self, name: str) -> Model:
-        """The model `name`; another run in the same folder is another model.
+        """The model `name`; another run in the same folder, or other images of the same name, are another model.
 
         Raises:
             UserError: there is no such model, or its run.json is damaged.
         """
-        folder = self.folder(name)
+        dataset = self.config(name).dataset
+        folder = self._shipped_folders.get(name) or find_run(name)
         try:
             written = folder.record_file.stat().st_mtime_ns
         except OSError:
             written = 0
-        key = name, version_of(folder), written
+        key = name, version_of(folder), written, imported_version(dataset)
         return self._models.get(key, lambda: Model(folder, name, self._caches))
 
     def archive(self, name: str, root: Path) -> Path:

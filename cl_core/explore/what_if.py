@@ -126,7 +126,7 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, p
     Raises:
         ValueError: the pair is an image with itself.
     """
-    count, temperature = len(batch.rows), (model.run.method.loss_temperature or model.config.temperature)
+    count, temperature = len(batch.rows), model.temperature
     if row % count == column % count:
         raise ValueError("a pair of different images")
     images = row % count, column % count

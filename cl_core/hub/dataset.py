@@ -65,18 +65,19 @@ def import_hub_dataset(given: str, name: str, size: int = 0, progress: Progress 
         here += entry.size
         if progress:
             progress(DOWNLOADING * here / max(1, total))
-    found = import_files(
-        name,
-        _images(files, str(repository)),
-        str(repository),
-        title=str(repository),
-        license=license,
-        size=size,
-        progress=(lambda fraction: progress(DOWNLOADING + (1 - DOWNLOADING) * fraction)) if progress else None,
-        most=most,
-    )
-    shutil.rmtree(folder, ignore_errors=True)  # the imported copy is enough
-    return found
+    try:
+        return import_files(
+            name,
+            _images(files, str(repository)),
+            str(repository),
+            title=str(repository),
+            license=license,
+            size=size,
+            progress=(lambda fraction: progress(DOWNLOADING + (1 - DOWNLOADING) * fraction)) if progress else None,
+            most=most,
+        )
+    finally:  # the imported copy is enough, and what cannot be imported will not be the next time
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listing(repository: HubName) -> tuple[str, list[RepoFile], str]:

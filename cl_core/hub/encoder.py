@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from cl_core.data.dataset import Dataset
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
-from cl_core.evaluation.knn import evaluate_knn, evaluate_pixels
+from cl_core.evaluation.knn import evaluate_knn, evaluate_pixels, has_split
 from cl_core.hub.client import Unreachable
 from cl_core.hub.fetch import LARGEST, Layout, fetch
 from cl_core.networks.encoders.base import Statistics
@@ -209,7 +209,7 @@ def encode_dataset(folder: RunFolder) -> Generator[float, None, None]:
         return
     monitored, everything = monitor_rows(data), torch.arange(len(data))
     folder.write_snapshots(Snapshots(monitored, [0], features_of(run, data, monitored).half()[None]))
-    if data.labeled and len(cached_rows(data)) == len(data):
+    if has_split(data, labels_seen=False) and len(cached_rows(data)) == len(data):
         knn = evaluate_knn(features_of(run, data, everything), data)
         pixels = evaluate_pixels(data, record.image_size)
         measured = {"knn": dataclasses.asdict(knn), "pixels": dataclasses.asdict(pixels), "protocol": knn.protocol()}

@@ -88,10 +88,10 @@ def _check_listing(name: HubName, files: dict[str, RepoFile], layout: Layout, la
 
 
 def check_hash(name: HubName, path: Path, entry: RepoFile) -> None:
-    """Check that a file is the one that the Hub lists.
+    """Check that a file is the one that the Hub lists, and delete it if not.
 
     Raises:
-        UserError: it is not.
+        UserError: it is another one.
     """
     with path.open("rb") as file:
         if entry.lfs is not None:
@@ -100,12 +100,15 @@ def check_hash(name: HubName, path: Path, entry: RepoFile) -> None:
             prefix = b"blob %d\0" % path.stat().st_size
             same = hashlib.file_digest(file, lambda: hashlib.sha1(prefix)).hexdigest() == entry.blob_id
     if not same:
+        path.resolve().unlink(missing_ok=True)  # else the client would find it the next time
         raise UserError("hub.wrong_hash", file=path.name, name=str(name))
 
 
 def delete_snapshot(snapshot: Path) -> None:
-    """Delete the files of a commit and the blobs they link to, so that they are downloaded again."""
+    """Delete the files of a commit and the blobs that no other commit links to, so that they are downloaded again."""
+    shared = {path.resolve() for path in snapshot.parent.glob("*/*") if path.parent != snapshot}
     for path in snapshot.iterdir():
-        path.resolve().unlink(missing_ok=True)
+        if path.resolve() not in shared:
+            path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
     snapshot.rmdir()

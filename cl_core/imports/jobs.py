@@ -22,8 +22,10 @@ from cl_core.data.downloads import DOWNLOADS
 from cl_core.data.imported import imported_dir, remove_unfinished
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, error_from_json, quoted
+from cl_core.explore.model_store import trained_records
 from cl_core.imports.process import Order
-from cl_core.system.paths import ROOT, cache_dir
+from cl_core.runs.folder import COMPARISONS
+from cl_core.system.paths import ROOT, cache_dir, trained_dir
 from cl_core.system.trash import REMOVED
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -50,6 +52,12 @@ def new_name(title: str, private: bool, taken: set[str]) -> str:
         number += 1
         name = f"{stem}-{number}"
     return name
+
+
+def used_names() -> set[str]:
+    """Data sets of runs and comparisons, here or removed: another one of such a name would take their place."""
+    used = {record.config.dataset for record in trained_records().values()}
+    return used | {folder.name.rpartition("-")[0] for folder in (trained_dir() / COMPARISONS).glob("*")}
 
 
 class ImportJob:

@@ -60,7 +60,7 @@ def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]
         while done < len(rows):
             yield done / len(rows)
             batch = rows[done : done + (ZERO_GPU_BATCH if ON_ZERO_GPU else BATCH)]
-            parts.append(_features(str(run.folder.path), dataset.name, batch))
+            parts.append(_features(str(run.folder.path), run.key, dataset.name, batch))
             done += len(parts[-1])
             if time.monotonic() - saved_at > SAVE_EVERY_S:
                 _write(file, parts)
@@ -72,15 +72,18 @@ def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]
 
 
 @on_zero_gpu
-def _features(folder: str, dataset: str, rows: Tensor) -> Tensor:
-    """Features (N, D) float16 of the images `rows`. Arguments are names, as this may run in another process."""
+def _features(folder: str, key: str, dataset: str, rows: Tensor) -> Tensor:
+    """Features (N, D) float16 of the images `rows`. Arguments are names, as this may run in another process.
+
+    key: of the weights; another network may take the place of the one in the folder.
+    """
     device = choose_device()
-    method, size = _opened(folder, device)
+    method, size = _opened(folder, key, device)
     return embed(method, load_dataset(dataset).images[rows], size, device, precision="auto").half()
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: str, device: torch.device) -> tuple[Method, int]:
+def _opened(folder: str, _key: str, device: torch.device) -> tuple[Method, int]:
     run = open_run(RunFolder(Path(folder)))
     return on_device(run, device), run.size
 

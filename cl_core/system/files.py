@@ -11,7 +11,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,24 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
     replace_file(path, write)
+
+
+def modified_at(path: Path) -> float:
+    """Time of the last change, in seconds; 0 if the file is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def total_size(files: Iterable[Path]) -> int:
+    """Bytes of regular files; links, folders and files that are gone meanwhile do not count."""
+    size = 0
+    for path in files:
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return size
 
 
 def owner_of(folder: Path) -> str:

@@ -168,8 +168,9 @@ class Contest:
         features = F.normalize(features.float(), dim=1)
         if self.split:
             entry.right.append(answered_right(features, self.judged, self.split).int().tolist())
-            accuracy = evaluate_linear(features[self.probed_rows], self.probed).accuracy
-            entry.linear = accuracy if entry.linear is None else entry.linear + (accuracy - entry.linear) / len(entry.right)
+            if has_split(self.probed, labels_seen=True):  # which the linear probe needs
+                accuracy = evaluate_linear(features[self.probed_rows], self.probed).accuracy
+                entry.linear = accuracy if entry.linear is None else entry.linear + (accuracy - entry.linear) / len(entry.right)
         else:
             assert first is not None and second is not None
             entry.right.append(pairs_found(first, second).int().tolist())

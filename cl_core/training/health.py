@@ -27,9 +27,9 @@ def judge(step: int, loss: float | None, chance: float, geometry: Geometry, epoc
         return "untrained"
     if not math.isfinite(loss):
         return "diverged"
-    if geometry.std < COLLAPSED_STD / math.sqrt(geometry.dim) or geometry.effective_rank < min(
-        COLLAPSED_RANK, 1 + 0.1 * (geometry.dim - 1)
-    ):
+    most_rank = min(geometry.dim, geometry.images - 1)  # of centered embeddings
+    narrow = geometry.effective_rank < min(COLLAPSED_RANK, 1 + 0.1 * (most_rank - 1))
+    if narrow or geometry.std < COLLAPSED_STD / math.sqrt(geometry.dim):
         return "collapsed" if epoch >= EARLY_EPOCHS else "too early"
     if loss > chance - max(CHANCE_MARGIN, CHANCE_MARGIN * abs(chance)):
         return "at chance" if epoch >= EARLY_EPOCHS else "too early"

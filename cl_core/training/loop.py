@@ -2,7 +2,7 @@
 
 Everything random in step s is drawn from a generator seeded with (seed, s), and everything random in epoch e from one
 seeded with (seed, e). So no generator state is saved, measuring between steps changes nothing, and a run resumed at any
-step is bit for bit the same as an uninterrupted one.
+step is bit for bit the same as an uninterrupted one. (Kernels of CUDA sum in changing order: there it is nearly the same.)
 """
 
 from __future__ import annotations
@@ -327,12 +327,12 @@ class Training:
         precision = self.config.precision if self.step < self.total else "float32"
         try:
             features = embed(self.method, self.dataset.images, self.size, self.device, precision=precision)
+            geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         except NotFiniteError:
             at = self.step
             lr, good = self._restore_good_state(at)
             peak = f"{self.config.lr:g}"
             raise DivergedError("training.features_diverged", step=f"{at + 1:,}", lr=lr, good=good, peak=peak) from None
-        geometry, embeddings = monitor_geometry(self.method, self.config, self.dataset, self.size, self.device)
         loss, chance = self._last or (None, 0.0)
         verdict = judge(self.step, loss, chance, geometry, self.epoch if self.step < self.total else math.inf)
         measurable = has_split(self.dataset, self.labels_seen)

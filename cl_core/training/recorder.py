@@ -16,7 +16,7 @@ import torch
 from pydantic import BaseModel
 
 from cl_core.data.registry import load_dataset
-from cl_core.errors import UserError, quoted
+from cl_core.errors import UserError, is_out_of_memory, quoted
 from cl_core.evaluation.geometry import Geometry
 from cl_core.evaluation.knn import KnnResult, evaluate_pixels, has_split
 from cl_core.runs.config import RunConfig, RunState
@@ -67,6 +67,8 @@ class Recorder(ABC, Generic[E, R]):
     def __init__(self, folder: Folder[R], training: TrainingLoop[E], record: R, device: torch.device, resume: bool) -> None:
         self._claim = folder.claim()
         try:
+            if self._claim and not resume and folder.resume_file.is_file():  # written since the folder was looked at
+                raise UserError("training.started_meanwhile", path=str(folder.path))
             self.folder, self.record = folder, folder.read_record() if resume else record
             self._training = training
             self._seconds_before = self.record.seconds
@@ -90,7 +92,9 @@ class Recorder(ABC, Generic[E, R]):
         tensors, header = self.folder.read_resume()
         try:
             self._training.restore(tensors, header)
-        except (KeyError, ValueError, RuntimeError):
+        except (KeyError, ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise UserError("training.foreign_resume_file", file=str(self.folder.resume_file)) from None
 
     @abstractmethod

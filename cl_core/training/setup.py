@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
 from cl_core.data.dataset import Dataset, first_of_each, instances
-from cl_core.errors import UserError, quoted
+from cl_core.errors import UserError, is_out_of_memory, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.registry import build_encoder
@@ -17,6 +17,7 @@ from cl_core.system.seeding import seeded
 from cl_core.training.distributed import World
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
+FEWEST_MONITORED = 16  # images whose spread tells whether a run has collapsed
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
 LARGEST_MAP = 10_000  # images whose features each snapshot stores
 STATISTICS_BATCH = 100  # images
@@ -93,8 +94,8 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
 
 
 def monitor_rows(dataset: Dataset) -> Tensor:
-    """Rows of the monitor images, embedded at every snapshot: (P,) int64."""
-    return spaced(dataset.shown, MONITOR_SIZE)
+    """Rows of the monitor images, embedded at every snapshot: (P,) int64. Of too few shown images, all are taken instead."""
+    return spaced(dataset.shown if len(dataset.shown) >= FEWEST_MONITORED else torch.arange(len(dataset)), MONITOR_SIZE)
 
 
 def map_rows(dataset: Dataset) -> Tensor:
@@ -123,8 +124,10 @@ def check_compiler(device: torch.device) -> None:
     """
     try:
         torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
-    except torch._dynamo.exc.BackendCompilerFailed as error:
-        reason = str(error.inner_exception).strip().splitlines()[0]
+    except (torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:  # such as no Triton, or a GPU too old for it
+        if is_out_of_memory(error):
+            raise
+        reason = next(iter(str(getattr(error, "inner_exception", error)).strip().splitlines()), type(error).__name__)
         raise UserError("training.no_compiler", reason=quoted(reason)) from None
 
 
@@ -144,3 +147,5 @@ def check_data(config: RunConfig, dataset: Dataset, world: World | None = None) 
         raise UserError("training.needs_labels", method=config.method, dataset=dataset.name)
     if data_shape(config, dataset).instances < max(2, world.size):
         raise UserError("training.too_few_images", dataset=dataset.name)
+    if config.method == "moco" and config.batch_norm_splits > 1 and config.batch_size < 2 * world.size:
+        raise UserError("training.small_shard", least=2 * world.size)  # each part of a process's keys needs two images

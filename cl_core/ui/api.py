@@ -55,7 +55,7 @@ class Api:
                     "encoder": config.encoder,
                     "dataset": config.dataset,
                     "image_size": model.size,
-                    "temperature": config.temperature,
+                    "temperature": model.temperature,
                     "knn_accuracy": model.metrics.get("knn", {}).get("accuracy"),
                     "knn_protocol": model.metrics.get("protocol", ""),
                 }
@@ -148,7 +148,8 @@ class Api:
         }
 
     def search(self, model: str, image: str, top: int = 8, space: Space = "trained") -> list[dict[str, Any]]:
-        """Find the images of the model's data set most like an image: name, class, and cosine (-1 to 1), best first.
+        """Find the images of the model's data set most like an image, best first: name, class, family (a group of classes)
+        and cosine (-1 to 1).
 
         Args:
             model: a name that list_models gives.
@@ -164,7 +165,12 @@ class Api:
         without = () if row is None else (int(data.groups[row]),)
         found = opened.search_tensor(_sized(opened, image), top, space, without)
         return [
-            {"name": data.names[each.row], "class": data.family_names[int(data.families[each.row])], "cosine": each.cosine}
+            {
+                "name": data.names[each.row],
+                "class": data.label_name(each.row),
+                "family": data.family_name(each.row),
+                "cosine": each.cosine,
+            }
             for each in found
         ]
 
@@ -174,7 +180,7 @@ class Api:
         projection: Projector = "pca",
         layer: MapLayer = "feature",
     ) -> list[dict[str, Any]]:
-        """Map the model's data set to the plane: name, class, x and y (-1 to 1) of every image.
+        """Map the model's data set to the plane: name, class, family (a group of classes), x and y (-1 to 1) of every image.
 
         Args:
             model: a name that list_models gives.
@@ -186,7 +192,7 @@ class Api:
         opened = self._open(model)
         data, points = opened.dataset, opened.map_points(projection, layer)
         return [
-            {"name": data.names[row], "class": data.family_names[int(data.families[row])], "x": x, "y": y}
+            {"name": data.names[row], "class": data.label_name(row), "family": data.family_name(row), "x": x, "y": y}
             for row, (x, y) in zip(data.on_map.tolist(), _numbers(points), strict=True)
         ]
 

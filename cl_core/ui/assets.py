@@ -103,6 +103,9 @@ class Assets:
             return False
         key = _page_key(scope, headers) if is_page else path
         found = self._cache.get(key)
+        if found and path.startswith(FILE_ROUTE) and not Path(path.removeprefix(FILE_ROUTE)).is_file():
+            self._forget(key)  # such as a sheet of images that were removed
+            return False
         if found is None:
             if not is_page and self._place(path)[0] is None:
                 return False
@@ -122,10 +125,14 @@ class Assets:
         self._cache[key] = value
         self._size += value.size
         while self._size > MOST_BYTES:
-            path, old = self._cache.popitem(last=False)
+            self._forget(next(iter(self._cache)))
+
+    def _forget(self, key: str) -> None:
+        old = self._cache.pop(key, None)
+        if old is not None:
             self._size -= old.size
             for brotli_taken in (True, False):
-                self._ready.pop((path, brotli_taken), None)
+                self._ready.pop((key, brotli_taken), None)
 
     async def _file(self, path: str) -> CachedAnswer | None:
         file, cache_control = self._place(path)

@@ -7,15 +7,13 @@ that are too large or too frequent. It sets the visitor's cookie and the securit
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cl_core.system.host import on_space
@@ -199,10 +197,7 @@ class Gate:
 
     def _visitor(self, scope: Scope, headers: Headers) -> tuple[str | None, str | None]:
         """The visitor, and the cookie to set: at the first page, or after the key has changed."""
-        cookies: SimpleCookie = SimpleCookie()
-        with contextlib.suppress(CookieError):
-            cookies.load(headers.get("cookie", ""))
-        visitor = self._access.visitor_of(cookies[COOKIE].value) if COOKIE in cookies else None
+        visitor = self._access.visitor_of(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
         if visitor or (scope["path"].rstrip("/") or "/") not in self._pages:
             return visitor, None
         secure = on_space() or "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))

@@ -53,7 +53,8 @@ class Limiter:
             kind, rate, full = "page", PAGES_A_SECOND, PAGES_AT_ONCE
         everybody = self._bucket(f"all of {address}", kind, OF_ONE_ADDRESS * full, now)
         own = self._bucket(visitor or address, kind, full, now)
-        return everybody.take(OF_ONE_ADDRESS * rate, OF_ONE_ADDRESS * full, now) and own.take(rate, full, now)
+        # What the visitor's own limit refuses takes nothing from the others at the address.
+        return own.take(rate, full, now) and everybody.take(OF_ONE_ADDRESS * rate, OF_ONE_ADDRESS * full, now)
 
     def _bucket(self, whose: str, kind: str, full: float, now: float) -> Bucket:
         bucket = self._buckets.setdefault((whose, kind), Bucket(full, now))

@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from cl_core.errors import UserError
 from cl_core.explore.batch import picked_rows
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text
@@ -150,7 +151,7 @@ def restore(controls: Sequence[LinkedControl], query: Mapping[str, str], viewer:
             try:
                 values[each.name] = each.value(query[each.name], values, viewer)
                 update = update | gr.update(value=values[each.name])
-            except ValueError:
+            except (ValueError, UserError):
                 refused.append(each.name)
         if each.component is not None:
             updates.append(update)

@@ -78,6 +78,11 @@ class Page:
             values.append(value)
         return values
 
+    def offered_models(self, request: gr.Request, current: str) -> Any:
+        """The menu of models after some are gone; the first one is chosen if `current` is among these."""
+        found = self.store.names(self.access.viewer(request))
+        return gr.update(choices=found) if current in found else gr.update(choices=found, value=found[0])
+
     def handles(self, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
         """`handler` for an event of this page: texts are in the page's language, and an error becomes a notice.
 

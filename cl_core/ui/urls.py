@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from pathlib import Path
 
 FILE_ROUTE = "/gradio_api/file="
@@ -9,4 +10,4 @@ FILE_ROUTE = "/gradio_api/file="
 
 def file_url(file: Path) -> str:
     """Address of a file, from the app's root."""
-    return f"{FILE_ROUTE}{file}"
+    return FILE_ROUTE + urllib.parse.quote(str(file))

@@ -17,9 +17,9 @@ from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import COMPARISONS, RunFolder
 from cl_core.runs.hub_cache import pulled_dir
-from cl_core.system.files import OWNER, owner_of
+from cl_core.system.files import OWNER, owner_of, total_size
 from cl_core.system.paths import cache_dir, encoder_runs_dir, trained_dir
-from cl_core.system.trash import purge
+from cl_core.system.trash import REMOVED, purge
 from cl_core.ui.access import Access
 
 LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
@@ -27,6 +27,7 @@ MOST_RUNS, MOST_WAITING, MOST_DATASETS = 10, 2, 3  # of one visitor
 ALL_IMAGES = 20_000_000_000  # bytes of all data sets together
 DERIVED = ("features", "galleries", "projections", "sprites")  # folders of the cache with what is computed from images
 PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `imports.jobs.new_name`
+PRIVATE_RUN = re.compile(rf"({PRIVATE.pattern})-")  # begins the name of a run on it
 TURN_S = 900.0  # then another visitor's run may start
 # Of a run; its memory is bounded everywhere.
 MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
@@ -47,8 +48,7 @@ def check_room(access: Access) -> int:
         return LARGEST
     places = (pulled_dir(), encoder_runs_dir(), trained_dir())
     # Links within the client's layout point to files that are counted where they are.
-    taken = sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file() and not f.is_symlink())
-    if taken > ALL_MODELS:
+    if total_size(file for place in places for file in place.rglob("*")) > ALL_MODELS:
         raise UserError("models.full")
     return LARGEST_MODEL
 
@@ -84,7 +84,7 @@ def check_datasets(access: Access, visitor: str, imports: ImportJobs) -> None:
     waiting = sum(job.active for job in imports.of(visitor))
     if waiting + sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MOST_DATASETS:
         raise UserError("images.many", most=MOST_DATASETS)
-    if sum(file.stat().st_size for file in imported_dir().rglob("*.safetensors")) > ALL_IMAGES:
+    if total_size(imported_dir().rglob("*.safetensors")) > ALL_IMAGES:
         raise UserError("images.full")
 
 
@@ -112,9 +112,18 @@ def clean_up(access: Access) -> None:
             with contextlib.suppress(OSError):  # removed meanwhile
                 if time.time() - owner.stat().st_mtime > seconds:
                     shutil.rmtree(owner.parent, ignore_errors=True)
+        gone |= _without_images()  # a run that trained when its images went could not be deleted then
     for name in gone:
         if PRIVATE.fullmatch(name):
             _forget(name)
+
+
+def _without_images() -> set[str]:
+    """Visitors' data sets that are gone for good, by the runs on them that are left."""
+    folder = imported_dir()
+    kept = {each.name for each in (*folder.glob("*"), *folder.glob(f"{REMOVED}/*"))}
+    used = (PRIVATE_RUN.match(run.name) for run in trained_dir().glob("*"))
+    return {found[1] for found in used if found} - kept
 
 
 def _forget(name: str) -> None:

@@ -152,7 +152,7 @@ def test_every_loss_at_every_temperature(page: Page) -> None:
     batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
     row, column = 4, 4 + COUNT
     names: dict[Loss, str] = {
-        "ratio": "InfoNCE, positive left out of the denominator",
+        "ratio": "DCL: InfoNCE without the positive in the denominator",
         "nt-xent": "InfoNCE as in SimCLR (NT-Xent)",
         "out": "SupCon, mean outside the log",
         "in": "SupCon, mean inside the log",

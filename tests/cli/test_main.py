@@ -36,6 +36,16 @@ def test_list(command: Command, small_run: Path) -> None:
     assert listing["runs"][0]["state"] == "finished"
 
 
+def test_a_damaged_data_set_is_listed_as_such(command: Command, own_cache: Path, small_run: Path) -> None:
+    folder = own_cache / "collections" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "description.json").write_text("{")
+    done = command("list", "--json", "--runs", small_run.parent)
+    assert done.returncode == 0
+    (mine,) = [row for row in json.loads(done.stdout)["datasets"] if row["name"] == "mine"]
+    assert mine["state"] == "damaged" and "mine" in mine["problem"]
+
+
 @pytest.mark.slow
 def test_evaluate(command: Command, small_run: Path) -> None:
     done = command("evaluate", "--checkpoint", small_run, "--json")

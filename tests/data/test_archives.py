@@ -188,7 +188,7 @@ def _lzma_alone(content: bytes, dictionary: int) -> bytes:
 )
 def test_damaged_tar_archive_raises_user_error(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(content)
-    with pytest.raises(UserError, match=rf"x\.tar cannot be read \(.*{reason}.*\); it may be cut off or damaged"):
+    with pytest.raises(UserError, match=rf"x\.tar cannot be read \(.*{reason}.*\): it may be cut off or damaged"):
         read_all(tmp_path / "x.tar")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -115,3 +117,17 @@ def test_bundled_data_is_small_and_licensed() -> None:
     assert sum(file.stat().st_size for file in files) <= 15_000_000
     for name in ("emoji", "fashion"):
         assert any(file.name.startswith("LICENSE") for file in (ASSETS / name).iterdir())
+
+
+def test_names_that_end_in_a_number_are_choices_of_their_own() -> None:
+    digits = load_dataset("digits")
+    names = ["cat 2", "cat", "cat", "cat", "cat 2"]
+    data = dataclasses.replace(
+        digits,
+        images=digits.images[:5],
+        names=names,
+        **{name: getattr(digits, name)[:5] for name in ("labels", "families", "groups")},
+        **{name: torch.arange(5) for name in ("train", "shown")},
+        **{name: torch.arange(0) for name in ("test", "held_out")},
+    )
+    assert image_choices(data) == {"cat 2": 0, "cat": 1, "cat 3": 2, "cat 4": 3, "cat 2 2": 4}

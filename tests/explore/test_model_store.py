@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cl_core.data.imported import Description, write_imported
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.explore import projection
@@ -25,8 +26,10 @@ from cl_core.explore.model import SPACES, Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.folder import RunFolder
 from cl_core.system.memo import Memo
+from cl_core.training.recorder import start
 from cl_core.ui import images as images
 from cl_core.words.explore import WordStore
+from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +59,29 @@ def test_a_run_that_takes_anothers_place_is_seen_at_once(runs: Path) -> None:
     assert not torch.equal(STORE.get("mine").map_features("feature"), features)
     assert hashlib.sha256(STORE.archive("mine", runs / "archives").read_bytes()).hexdigest() != zipped
     assert STORE.get("mine").search_tensor(load_dataset("digits").images[:1], 3) != near
+
+
+def test_other_images_of_the_same_name_are_another_model(runs: Path, own_cache: Path) -> None:
+    digits = load_dataset("digits")
+    record = RunFolder(runs / "mine").read_record()
+    changed = record.model_copy(update={"config": record.config.model_copy(update={"dataset": "pics"})})
+    RunFolder(runs / "mine").write_record(changed)
+    for count in (40, 50):
+        described = Description(title="x", license="", classes=digits.classes, names=["x"] * count, train=count)
+        write_imported("pics", digits.images[:count], digits.labels[:count], described)
+        model = STORE.get("mine")
+        assert len(model.dataset) == count and STORE.get("mine") is model
+
+
+def test_the_temperature_is_the_learned_one(runs: Path) -> None:
+    folder = RunFolder(runs / "mine")
+    assert STORE.get("mine").temperature == folder.read_record().config.temperature
+    session = start(runs / "learned", SMALL | {"learn_temperature": True, "epochs": 1, "snapshots": 0}, torch.device("cpu"))
+    assert session
+    for _ in session.events():
+        pass
+    model = STORE.get("learned")
+    assert model.temperature == model.run.method.loss_temperature != model.config.temperature
 
 
 def test_an_archive_is_made_once(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

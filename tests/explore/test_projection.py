@@ -57,6 +57,13 @@ def test_each_projector_keeps_clusters_together(blobs: torch.Tensor, projector: 
     assert (labels[nearest] == labels).float().mean() > 0.95
 
 
+@pytest.mark.parametrize("projector", PROJECTORS)
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_few_images_have_a_map(blobs: torch.Tensor, projector: projection.Projector, count: int) -> None:
+    points = projection.COMPUTE[projector](blobs[:count])
+    assert points.shape == (count, 2) and torch.isfinite(points).all()
+
+
 def test_a_map_is_computed_once(blobs: torch.Tensor, tmp_path: Path) -> None:
     calls = []
 

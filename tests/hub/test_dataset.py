@@ -116,6 +116,7 @@ def test_what_is_no_set_of_images_gets_a_sentence(hub: Hub, files: dict[str, byt
     with pytest.raises(UserError, match=message):
         import_hub_dataset(NAME, "pets")
     assert "pets" not in dataset_names()
+    assert not list(cache_dir().glob("hub-datasets/*/*")), "what was downloaded is of no use"
 
 
 def test_a_table_of_numbers_is_no_set_of_images(hub: Hub) -> None:

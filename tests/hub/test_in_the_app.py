@@ -113,7 +113,7 @@ def test_pulling_in_the_app(hub: Hub) -> None:
     assert last[1]["value"] == f"{RUN}@{commit[:8]}"
     assert RUN in last[2]
     hub.add("someone/cifar", files_of(ROOT / "checkpoints" / "cifar10-simclr"))
-    with pytest.raises(UserError, match=r"is here, but its data set cifar10 is not"):
+    with pytest.raises(UserError, match=r"is ready, but its data set cifar10 is missing"):
         steps(models.pull_run, Access(), STORE, "someone/cifar")
 
 
@@ -141,7 +141,7 @@ def test_visitors_of_a_space_take_turns(hub: Hub, vit: Path, monkeypatch: pytest
         kept.append(next(encode_dataset(fetch_encoder(ENCODER, "digits"))))
     assert 0 <= kept[0] < kept[1] < 1
     monkeypatch.setattr(visitors, "TURN_S", 60.0)
-    assert "is here and chosen" in steps(models.import_encoder, Access(), STORE, "", ENCODER, "digits")[-1][0]
+    assert "is ready and chosen" in steps(models.import_encoder, Access(), STORE, "", ENCODER, "digits")[-1][0]
 
 
 def test_the_line_at_the_foot() -> None:
@@ -154,4 +154,4 @@ def test_the_line_at_the_foot() -> None:
     assert "pulling and publishing are off" in lent
     assert "Private repositories are off on a Space" in lent
     looking = host_line(Host(cores=1, memory_gb=1, gpu="", zero_gpu=False, space=False), Access(Options(read_only=True)))
-    assert "Open for looking only" in looking
+    assert "Read-only" in looking

@@ -188,6 +188,19 @@ def test_a_wrong_hash(hub: Hub, small_run: Path) -> None:
     assert files_of(pull(NAME).path) == files_of(small_run)
 
 
+def test_a_bad_commit_leaves_an_earlier_one(hub: Hub, small_run: Path) -> None:
+    """Both link to the same blobs, but for the file that changed."""
+    files = files_of(small_run)
+    hub.add(NAME, files)
+    earlier = pull(NAME)
+    record = json.loads(files["run.json"])
+    record["config"]["encoder"] = "resnet18"  # its weights are not those of the file
+    hub.add(NAME, files | {"run.json": json.dumps(record).encode()})
+    with pytest.raises(UserError):
+        pull(NAME)
+    assert files_of(earlier.path) == files
+
+
 def test_a_pickle_is_not_fetched(hub: Hub, small_run: Path) -> None:
     files = files_of(small_run)
     files["pytorch_model.bin"] = files.pop("model.safetensors")

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from cl_core.cli.main import main
 from cl_core.errors import UserError
+from cl_core.networks.whitening import Whitening
 from cl_core.runs.export import export_run
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.runs.quantization import dequantize, quantize
@@ -38,6 +39,22 @@ def test_quantization_error_is_half_a_step() -> None:
         assert torch.equal(back[name], weights[name])
     step = weights["a.weight"].abs().amax((1, 2, 3), keepdim=True) / 127
     assert ((back["a.weight"] - weights["a.weight"]).abs() <= 0.501 * step).all()
+
+
+@pytest.mark.parametrize("strength", [0.5, 0.75, 1.0])
+def test_a_whitening_matrix_keeps_its_digits(strength: float) -> None:
+    """In 8 bits the errors of strong directions, which whitening scales down, would cover the features: cosines down to .9."""
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(256, 256, generator=generator)).Q
+    features = torch.randn(1024, 256, generator=generator) * torch.arange(1, 257) ** -1.5 @ basis.T
+    whitening = Whitening(256)
+    whitening.fit(features, strength)
+    expected = normalize(whitening(features), dim=1)
+    packed = quantize({"encoder.whitening.matrix": whitening.matrix})
+    assert sum(value.numel() * value.element_size() for value in packed.values()) <= 256 * 257
+    whitening.matrix = dequantize(packed)["encoder.whitening.matrix"]
+    assert whitening.matrix.shape == (256, 256)
+    assert (normalize(whitening(features), dim=1) * expected).sum(1).min() > 0.9999
 
 
 def test_features_are_nearly_equal(small_run: Path, exported: RunFolder) -> None:

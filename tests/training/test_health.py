@@ -40,6 +40,7 @@ LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
         (50, -0.8, 0.0, HEALTHY, "learning"),
         (50, 0.0, 0.0, HEALTHY, "at chance"),
         (50, math.nan, 5.0, HEALTHY, "diverged"),
+        (50, 3.0, math.log(255), dataclasses.replace(HEALTHY, images=2, effective_rank=1.0), "learning"),  # two points are a line
         (50, -0.9, 0.0, dataclasses.replace(HEALTHY, dim=2, std=0.7, effective_rank=1.998), "learning"),  # a circle
     ],
 )

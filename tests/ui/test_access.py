@@ -108,7 +108,7 @@ def test_what_is_refused_says_why() -> None:
     cookie = Access(Options(), KEY).new_cookie()
     with pytest.raises(UserError, match="--shared"):
         Access(Options(host="0.0.0.0"), KEY).check("hub", request(cookie))
-    with pytest.raises(UserError, match="for looking only"):
+    with pytest.raises(UserError, match="read-only"):
         Access(Options(read_only=True), KEY).check("train", request(cookie))
     assert Access(Options(host="0.0.0.0"), KEY).check("train", request(cookie))
 

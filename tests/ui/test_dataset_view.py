@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
 from cl_core.data.registry import load_dataset
 from cl_core.ui.tabs import dataset_view
@@ -53,3 +55,15 @@ def test_copies_within_a_group_are_not_counted() -> None:
     within, across = dataset_view._find(data)
     found = (within >= 0).nonzero()[:, 0]
     assert (data.groups[found] != data.groups[within[found]]).all() and not (across >= 0).any()
+
+
+def test_copies_in_the_test_split_are_found_wherever_it_lies() -> None:
+    """Every fifth image of digits is a test image, so the rows of the training images are not the first ones."""
+    digits = load_dataset("digits")
+    pixels = digits.images.clone()
+    test, train = int(digits.test[3]), int(digits.train[-1])
+    pixels[test] = pixels[train]
+    _, across = dataset_view._find(dataclasses.replace(digits, images=pixels))
+    assert across[test] == train
+    assert not (across[digits.train] >= 0).any()
+    assert torch.isin(across[across >= 0], digits.train).all()

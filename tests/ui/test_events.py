@@ -85,6 +85,14 @@ def test_no_event_reads_a_file_that_was_not_sent_to_it(app: tuple[str, Any], tmp
             assert "meta" in extra or re.search("choose it again|重新选择", answers.pop())
 
 
+def test_no_notice_takes_the_check_off_an_upload(app: tuple[str, Any]) -> None:
+    """Gradio builds an output anew whose event ends in `gr.skip`, without `image_upload`'s own `preprocess`."""
+    uploads = [block for block in app[1].blocks.values() if isinstance(block, gr.Image)]
+    changed = [fn for fn in app[1].fns.values() if any(each in uploads for each in fn.outputs)]
+    assert len(uploads) >= 2 and len(changed) >= 3
+    assert [fn.name for fn in changed if fn.fn and fn.fn.__name__ != "<lambda>"] == [], "what can show a notice"
+
+
 def test_a_file_that_was_sent_is_read(app: tuple[str, Any]) -> None:
     url, blocks = app
     file = io.BytesIO()

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cl_core.system.paths import cache_dir
 from cl_core.ui import api, limits
+from cl_core.ui.urls import file_url
 from tests.ui.raw import COOKIE, ask, served, visit
 
 
@@ -162,6 +164,12 @@ def test_large_bodies_are_cut(url: str) -> None:
     assert b" 413 " in answer
 
 
+def test_a_visitor_is_known_beside_any_other_cookie(open_url: str) -> None:
+    cookie = visit(open_url)
+    for before in ('g_state={"i_l":0}; ', "a=b=c; ", "broken; ", 'x="; '):
+        assert "set-cookie" not in ask(open_url, "/", Cookie=before + cookie).headers, before
+
+
 def test_one_visitor_cannot_take_it_all(open_url: str) -> None:
     cookie = visit(open_url)
     asked = {"Cookie": cookie, "Content_Type": "application/json"}
@@ -196,6 +204,13 @@ def test_many_cookies_of_one_address_are_no_way_around(monkeypatch: pytest.Monke
     assert limiter.allows("visitor 0", "5.6.7.8", "POST", "/gradio_api/upload", now=0.0)
 
 
+def test_who_asks_too_much_takes_nothing_from_others_at_the_address() -> None:
+    limiter = limits.Limiter()
+    asked = ("1.2.3.4", "POST", "/gradio_api/call/search")
+    assert sum(limiter.allows("flooding", *asked, now=0.0) for _ in range(20_000)) == limits.CALLS_AT_ONCE
+    assert limiter.allows("learner", *asked, now=0.0)
+
+
 def test_files_come_compressed_and_stay_with_the_browser(url: str) -> None:
     page = ask(url, "/", Accept_Encoding="identity")
     script = next(part.split('"')[0] for part in page.text.split('src="')[1:] if ".js" in part.split('"')[0])
@@ -211,6 +226,17 @@ def test_files_come_compressed_and_stay_with_the_browser(url: str) -> None:
     for _ in range(20):
         ask(url, "/")
     assert time.monotonic() - began < 4.0, "the page is made once"
+
+
+def test_a_sheet_that_was_removed_is_not_served_from_memory(url: str) -> None:
+    sheet = cache_dir() / "sprites" / "removed later.webp"
+    sheet.parent.mkdir(exist_ok=True)
+    sheet.write_bytes(b"images of a visitor")
+    address = file_url(sheet)
+    assert " " not in address
+    assert [ask(url, address).text for _ in range(2)] == ["images of a visitor"] * 2
+    sheet.unlink()
+    assert ask(url, address).status in (403, 404)
 
 
 def test_with_a_password_nothing_is_there_before_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,27 @@ def test_images_of_visitors_and_what_was_made_of_them_go_after_their_time(
     assert sorted(each.name for each in made.iterdir()) == sorted(kept)
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["comparisons", "ours-simclr-1"]
     assert not list((tmp_path / "runs" / "comparisons").iterdir())
+
+
+def test_a_run_that_trained_when_its_images_went_is_deleted_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path, own_cache: Path
+) -> None:
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("CL_RUNS_DIR", str(runs))
+    private, other = f"anns-{'0a' * 8}", f"bobs-{'1b' * 8}"
+    store(private, [0, 1], owner="ann")
+    store(other, [0, 1], owner="bob")
+    for name in (f"{private}-simclr-1", f"{other}-simclr-1", "anns-simclr-1"):
+        shutil.copytree(small_run, runs / name)
+    claimed = RunFolder(runs / f"{private}-simclr-1").claim()
+    assert claimed
+    os.utime(own_cache / "collections" / private / "description.json", (1, 1))  # imported long ago
+    access = Access(Options(host="0.0.0.0", keep_hours=1), KEY)
+    visitors.clean_up(access)
+    assert private not in dataset_names() and (runs / f"{private}-simclr-1").is_dir(), "it trains"
+    claimed.release()
+    visitors.clean_up(access)
+    assert sorted(each.name for each in runs.iterdir()) == sorted(["anns-simclr-1", f"{other}-simclr-1"])
 
 
 def test_only_the_owner_removes() -> None:

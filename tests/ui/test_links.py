@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from cl_core.errors import UserError
 from cl_core.ui import links
 from cl_core.ui.build import build_app
 from cl_core.ui.links import LinkedControl, restore
@@ -61,6 +62,15 @@ def test_anything_else_leaves_the_default_and_is_named(kept: list[LinkedControl]
     assert len(said) == 1
     assert f"({name})" in said[0]
     assert raw not in said[0] or not raw
+
+
+def test_a_value_that_cannot_be_read_leaves_the_others(kept: list[LinkedControl], said: list[str]) -> None:
+    def damaged(raw: str, before: Any) -> str:
+        raise UserError("data.no_such_dataset", name=raw, choices="")
+
+    query = {"image": "cat", "seed": "7"}
+    assert values(restore([LinkedControl("image", gr.Textbox("dog"), read=damaged), *kept], query))[:3] == ["kept", "kept", 7]
+    assert len(said) == 1 and "(image)" in said[0]
 
 
 PATHS = ("Folder or archive on this computer", "本机上的文件夹或压缩包")

@@ -34,15 +34,16 @@ def test_the_query_stands_before_its_answers() -> None:
 
 def test_an_answer_becomes_the_query() -> None:
     row = MODEL.choices["cat face"]
-    assert search.ask_for_answer(MODEL, event(id=row)) == ("cat face", None)
+    assert search.ask_for_answer(MODEL, event(id=row)) == "cat face"
     for sent in (None, -1, 10**9, "1", True, 1.5):
-        assert search.ask_for_answer(MODEL, event(id=sent)) == {"__type__": "update"}, "nothing changes"
+        with pytest.raises(UserError, match="is not in this data set"):
+            search.ask_for_answer(MODEL, event(id=sent))
 
 
 def test_an_earlier_query_must_be_of_the_menu() -> None:
-    assert search.ask_again(MODEL, event(name="cat face")) == ("cat face", None)
+    assert search.ask_again(MODEL, event(name="cat face")) == "cat face"
     for sent in (None, "../../etc/passwd", 7, ["cat face"]):
-        with pytest.raises(UserError, match="is not among the images"):
+        with pytest.raises(UserError, match="is not in this data set"):
             search.ask_again(MODEL, event(name=sent))
 
 
@@ -85,7 +86,7 @@ def test_answers_come_space_by_space_while_features_are_computed(impatient: Mode
     assert all(step["more"] for step in early) and not last["more"]
     assert "pixels" in early[0]["rows"][2]["hint"]
     waiting = [step["rows"][0]["hint"] for step, (trained, *_) in zip(early, answered, strict=True) if not trained]
-    percents = [int(re.findall(r"The network looks at all 3,786 images, once: (\d+) %", each)[0]) for each in waiting]
+    percents = [int(re.findall(r"Computing the features of all 3,786 images \(once\): (\d+) %", each)[0]) for each in waiting]
     assert percents == sorted(percents) and len(set(percents)) > 5
     assert last == search.show(impatient, None, "dog face")
     assert impatient.caches.preparing == {}
@@ -93,7 +94,7 @@ def test_answers_come_space_by_space_while_features_are_computed(impatient: Mode
 
 def test_a_review_waits_for_the_trained_gallery_alone(impatient: Model) -> None:
     *early, last = search.show_steps(impatient, None, None, review.DUPLICATES, [], "")
-    assert early and all("looks at all 3,786 images" in step["empty"] and step["more"] for step in early)
+    assert early and all("features of all 3,786 images" in step["empty"] and step["more"] for step in early)
     assert last["rows"] and impatient.gallery_progress("trained") is None
     assert impatient.gallery_progress("untrained") == impatient.gallery_progress("pixels") == 0
 

@@ -81,10 +81,6 @@ class BankMethod(HeadMethod):
     def queries_of(self, views: Sequence[Tensor]) -> Tensor:
         return self.project(self.encoder(views[0]))
 
-    @torch.no_grad()
-    def keys_of(self, views: Sequence[Tensor], generator: torch.Generator) -> Tensor:
-        return F.normalize(self.queries_of(views).float(), dim=1)
-
     def after_step(self) -> None:
         if self._batch is not None:
             self.bank.refresh(*self._batch)

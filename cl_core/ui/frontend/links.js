@@ -43,7 +43,10 @@
 
   // The root answers in the reader's language; a link to another page answers in that page's.
   const preferred = stored(LANGUAGE_KEY) || (OTHER_LANGUAGES.find((code) => navigator.language.startsWith(code)) ?? "en");
-  if (language === "en" && OTHER_LANGUAGES.includes(preferred)) location.replace(pageAddress(preferred));
+  const chosenHere = OTHER_LANGUAGES.some((code) => document.referrer.startsWith(`${location.origin}${base}/${code}`)); // by its button
+  if (language === "en" && OTHER_LANGUAGES.includes(preferred) && (stored(LANGUAGE_KEY) || !chosenHere)) {
+    location.replace(pageAddress(preferred));
+  }
   document.documentElement.lang = language === "zh" ? "zh-CN" : language;
 
   globalThis.contrastiveLanguage = (code) => {

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cl_core.augment.views import make_views
-from cl_core.evaluation.knn import answered_right, split_of, split_text
+from cl_core.evaluation.knn import answered_right, has_split, split_of, split_text
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
@@ -80,9 +80,9 @@ def _verdict(first: Model, second: Model) -> str:
         return text("compare.verdict.other_data", dataset=second.config.dataset, **names)
     data = first.dataset
     partly = len(cached_rows(data)) < len(data)  # of a large data set an encoder's features are computed for the gallery alone
-    if not data.labeled or (partly and not (first.trained_here and second.trained_here)):
-        return text("compare.verdict.unmeasured", **names)
     seen = any(uses_labels(each.config) for each in (first, second))
+    if not has_split(data, seen) or (partly and not (first.trained_here and second.trained_here)):
+        return text("compare.verdict.unmeasured", **names)
     split = split_of(data, seen)
     right = [answered_right(each.features(), data, split) for each in (first, second)]
     found = difference(*right)

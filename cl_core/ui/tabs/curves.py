@@ -38,7 +38,7 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
         batch=config.batch_size,
         encoder=config.encoder,
         method=config.method,
-        temperature=text("curves.temperature", t=f"{config.temperature:g}") if model.has_temperature else "",
+        temperature=text("curves.temperature", t=f"{model.temperature:.3g}") if model.has_temperature else "",
         minutes=f"{record.seconds / 60:.0f}",
         device=record.device,
     )

@@ -74,7 +74,10 @@ def _find(data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     within[data.groups[within.clamp(min=0)] == data.groups] = -1
     across = torch.full_like(within, -1)
     if len(data.test):
-        across[data.test] = find_copies(data.images, len(data.train))[data.test]
+        order = torch.cat([data.train, data.test])
+        sorted_already = torch.equal(order, torch.arange(len(data)))
+        found = find_copies(data.images if sorted_already else data.images[order], len(data.train))[len(data.train) :]
+        across[data.test] = torch.where(found >= 0, order[found.clamp(min=0)], -1)
     return within, across
 
 

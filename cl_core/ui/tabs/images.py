@@ -105,14 +105,15 @@ def build(page: Page, opened: Event) -> None:
         return
     import_form.handle(page, form, look)
 
-    def taken_away(request: gr.Request, name: str) -> tuple[Any, ...]:
+    def taken_away(request: gr.Request, name: str, model: str) -> tuple[Any, ...]:
         visitor = access.check("import", request)
         if not removable(access, name, visitor):
             raise UserError("images.not_yours", name=quoted(name))
         check_unused(page.jobs, name)
         remove_imported(name)
         found = dataset_names(access.viewer(request))
-        return gr.update(choices=found, value=first_shown(found)), name, gr.update(visible=True)
+        models = page.offered_models(request, model)  # without those of the images
+        return gr.update(choices=found, value=first_shown(found)), name, gr.update(visible=True), models
 
     def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
         visitor = access.check("import", request)
@@ -121,7 +122,9 @@ def build(page: Page, opened: Event) -> None:
                 raise UserError("images.not_yours", name=quoted(name))
             visitors.check_datasets(access, visitor, imports)
         restore_imported(name)
-        return gr.update(choices=dataset_names(access.viewer(request)), value=name), "", gr.update(visible=False)
+        models = gr.update(choices=page.store.names(access.viewer(request)))
+        return gr.update(choices=dataset_names(access.viewer(request)), value=name), "", gr.update(visible=False), models
 
-    remove.click(page.handles(taken_away), look, [look, removed, undo], **PRESSED)
-    undo.click(page.handles(brought_back), removed, [look, removed, undo], **PRESSED)
+    changed = [look, removed, undo, page.model]
+    remove.click(page.handles(taken_away), [look, page.model], changed, **PRESSED)
+    undo.click(page.handles(brought_back), removed, changed, **PRESSED)

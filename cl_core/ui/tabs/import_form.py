@@ -14,12 +14,9 @@ from cl_core.data.bundled import DATASETS
 from cl_core.data.downloads import DOWNLOADS
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, quoted, readable
-from cl_core.explore.model_store import trained_records
-from cl_core.imports.jobs import ImportJob, ImportJobs, new_name
+from cl_core.imports.jobs import ImportJob, ImportJobs, new_name, used_names
 from cl_core.imports.process import Order
-from cl_core.runs.folder import COMPARISONS
 from cl_core.runs.hub_names import hub_name
-from cl_core.system.paths import trained_dir
 from cl_core.text import text
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
@@ -72,12 +69,6 @@ def start_files(access: Access, jobs: ImportJobs, file: Path, title: str, side: 
         shown=title if temporary else "",
     )
     return jobs.start(order, visitors.turn_s(access), (lambda: file.unlink(missing_ok=True)) if temporary else (lambda: None))
-
-
-def used_names() -> set[str]:
-    """Data sets of runs and comparisons, here or removed: another one of such a name would take their place."""
-    used = {record.config.dataset for record in trained_records().values()}
-    return used | {folder.name.rpartition("-")[0] for folder in (trained_dir() / COMPARISONS).glob("*")}
 
 
 def start_hub(access: Access, jobs: ImportJobs, given: str, side: int) -> ImportJob:

@@ -133,10 +133,7 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     if loss == "own":
         pair = compare(model, batch, 2 * len(batch.rows))
     else:
-        before, after = (
-            compare_by(loss, z, batch.labels, run.method.loss_temperature or config.temperature)
-            for z in (batch.untrained, batch.trained)
-        )
+        before, after = (compare_by(loss, z, batch.labels, model.temperature) for z in (batch.untrained, batch.trained))
         pair = before, after
     first_images = instance_rows(data, uses_labels(config))
     keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in STORED_KINDS and n >= 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -245,7 +246,8 @@ def build(page: Page, opened: Event) -> None:
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=320):
             view = embedding_map(texts("map.view"), elem_id="map-view")
-            found = image_rows({"rows": [], "empty": text("map.empty")}, sheet=True, elem_id="map-neighbors")
+            nothing = {"rows": [], "empty": text("map.empty")}
+            found = image_rows(nothing, sheet=True, elem_id="map-neighbors")
         with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
             projector = gr.Radio(
                 [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
@@ -276,6 +278,8 @@ def build(page: Page, opened: Event) -> None:
     laid_out = gr.Number(0, visible=False)
     triggers = [opened, projector.change, layer.change, color.change, laid_out.change]
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
+    # Neighbors of another model's image go; the map asks for those of a point that is still chosen.
+    page.model.change(None, None, found, js=f"() => ({json.dumps(nothing)})", api_visibility="private")
 
     def laid(request: gr.Request, model: Model) -> Iterator[tuple[Any, Any]]:
         page.access.check("train", request)

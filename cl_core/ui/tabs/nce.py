@@ -52,7 +52,7 @@ def show(model: Model, count: float, seed: float, picked: str = "") -> dict[str,
         "views": len(z),
         "cosines": packed(z @ z.T, np.float32),
         "order": packed(negatives_in_order(len(z), int(seed)), np.int16),
-        "temperature": model.config.temperature,
+        "temperature": model.temperature,
         "trainedTemperature": model.has_temperature,
     }
 

@@ -195,22 +195,26 @@ def _example_name(data: Dataset, example: Example) -> str:
     return text(f"sketches.{example.name}") if example.row is None else image_name(data, example.row)
 
 
-def ask_for_answer(model: Model, event: gr.EventData) -> tuple[str, None]:
-    """The clicked answer becomes the query."""
+def ask_for_answer(model: Model, event: gr.EventData) -> str:
+    """The clicked answer becomes the query.
+
+    Raises:
+        UserError: there is no such image, or the menu does not have it.
+    """
     row = event._data.get("id")
     if type(row) is not int or not 0 <= row < len(model.dataset):
-        return gr.skip()  # the query itself
-    return offered_name(model, row), None
+        raise UserError("search.not_offered", name=quoted(row))
+    return offered_name(model, row)
 
 
-def ask_again(model: Model, event: gr.EventData) -> tuple[str | None, None]:
+def ask_again(model: Model, event: gr.EventData) -> str | None:
     """An earlier query from the menu; without a name the example that the tab opens with."""
     name = event._data.get("name")
     if name == "":
-        return None, None
+        return None
     if not isinstance(name, str) or name not in model.choices:
         raise UserError("search.not_offered", name=quoted(name))
-    return name, None
+    return name
 
 
 def leave_out(model: Model, excluded: str, event: gr.EventData) -> tuple[str, Any]:
@@ -291,7 +295,9 @@ def build(page: Page, opened: Event) -> None:
     nothing.then(lambda: gr.update(visible=False), None, back, show_progress="hidden", api_visibility="private")
     page.draws([opened], show_examples, [page.model], queries)
     for event, handler in ((found.image_click, ask_for_answer), (queries.ask, ask_again)):
-        chosen = event(page.handles(handler, page.model), page.model, [choice, upload], **PRESSED)
+        chosen = event(page.handles(handler, page.model), page.model, choice, **PRESSED)
+        # Not an output above: after an error Gradio would build it anew, without the check of uploads.
+        chosen.success(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
         chosen.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
         chosen.success(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place

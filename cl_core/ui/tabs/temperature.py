@@ -45,7 +45,7 @@ def places(store: ModelStore, model: Model, viewer: str | None = "") -> list[dic
         other = store.get(name)
         if other.config.dataset != data.name:
             continue
-        label = text("temperature.place", name=name, t=f"{other.config.temperature:g}") if other.has_temperature else name
+        label = text("temperature.place", name=name, t=f"{other.temperature:.3g}") if other.has_temperature else name
         found.append(_place(other, label, -1, name == model.name))
     if not model.trained_here:
         return found

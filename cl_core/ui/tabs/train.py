@@ -15,7 +15,7 @@ from cl_core.explore.model_store import ModelStore, trained_records
 from cl_core.runs.config import NO_DRAWINGS, RunConfig
 from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.runs.options import read_settings
-from cl_core.system.files import OWNER, owner_of, write_bytes
+from cl_core.system.files import OWNER, modified_at, owner_of, write_bytes
 from cl_core.system.memo import Memo
 from cl_core.system.paths import trained_dir
 from cl_core.system.trash import REMOVED, remove_folder, restore_folder
@@ -88,7 +88,7 @@ def names(jobs: Jobs, viewer: str | None = None) -> list[str]:
         for name, record in trained_records().items()
         if viewer is None or record.config.dataset in shown or owner_of(folder_of(name).path) == viewer
     }
-    found = sorted(folders, key=lambda name: folders[name].record_file.stat().st_mtime, reverse=True)
+    found = sorted(folders, key=lambda name: modified_at(folders[name].record_file), reverse=True)
     home = trained_dir().resolve()
     planned = [file.parent for file in home.glob(f"*/{WAITING}") if not RunFolder(file.parent).exists()]
     active = [*jobs.active, *planned]
@@ -266,7 +266,7 @@ def build(page: Page, opened: Event) -> None:
         page.store.config(name)
         return gr.update(choices=page.store.names(access.viewer(request)), value=name), result(text("models.done", name=name))
 
-    def taken_away(request: gr.Request, name: str) -> tuple[Any, ...]:
+    def taken_away(request: gr.Request, name: str, current: str) -> tuple[Any, ...]:
         access.check("train", request)
         folder = folder_of(name)
         access.own(folder.path, request)
@@ -274,8 +274,7 @@ def build(page: Page, opened: Event) -> None:
         if folder.is_claimed() or jobs.trains(folder.path):
             raise UserError("train.in_use", name=name)
         remove_folder(folder.path)
-        found, seen = names(jobs, access.viewer(request)), page.store.names(access.viewer(request))
-        models = gr.update(choices=seen)
+        found, models = names(jobs, access.viewer(request)), page.offered_models(request, current)
         first = found[0] if found else ""
         changes = gr.update(choices=found, value=first or None), models, name, gr.update(visible=True)
         return *changes, *watched_by(request, first, "")
@@ -285,9 +284,8 @@ def build(page: Page, opened: Event) -> None:
         folder = folder_of(name).path
         access.own(folder.parent / REMOVED / folder.name, request)
         restore_folder(folder)
-        viewer = access.viewer(request)
-        models = gr.update(choices=page.store.names(viewer))
-        changes = gr.update(choices=names(jobs, viewer), value=name), models, "", gr.update(visible=False)
+        models = gr.update(choices=page.store.names(access.viewer(request)))
+        changes = gr.update(choices=names(jobs, access.viewer(request)), value=name), models, "", gr.update(visible=False)
         return *changes, *watched_by(request, name, "")
 
     def plan_of(*given: Any) -> tuple[str, float | None]:
@@ -320,7 +318,7 @@ def build(page: Page, opened: Event) -> None:
     resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
     stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
     prefer.click(page.handles(preferred), [runs, drawn_from], watched, **PRESSED)
-    remove.click(page.handles(taken_away), runs, [runs, page.model, removed, undo, *watched], **PRESSED)
+    remove.click(page.handles(taken_away), [runs, page.model], [runs, page.model, removed, undo, *watched], **PRESSED)
     undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo, *watched], **PRESSED)
     clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
     use.click(page.handles(used), runs, [page.model, message], **PRESSED)

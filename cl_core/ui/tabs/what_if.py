@@ -70,7 +70,7 @@ def show(model: Model, loss: str, count: float, seed: float, picked: str, asked:
         raise UserError("what_if.not_here")
     pairs = pairs_of(loss, model.config)
     batch = chosen_batch(model, picked, int(count), int(seed))
-    row, column = chosen_pair(cell, batch, model.config.temperature, pairs)
+    row, column = chosen_pair(cell, batch, model.temperature, pairs)
     found = what_if(model, batch, row, column, chosen, pairs, int(number) % SEEDS)
     names = [image_name(model.dataset, int(batch.rows[each % len(batch.rows)])) for each in (row, column)]
     rows = _rows(found, model)

@@ -58,7 +58,7 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
 
     hidden.rename(archive)
     button.click()
-    expect(page.get_by_text("CIFAR-10 is here: its models, such as cifar10-simclr")).to_be_visible()
+    expect(page.get_by_text("CIFAR-10 is ready: its models, such as cifar10-simclr")).to_be_visible()
     expect(note).to_be_hidden()
     assert "cifar10-simclr" in choices(page)
     page.get_by_label("Model", exact=True).first.fill("cifar10-simclr")

@@ -75,7 +75,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         page.fill("#models-pull-name input", RUN)
         page.click("#models-pull")
         status = page.locator("#models-status")
-        expect(page.locator("#models-pull-status")).to_contain_text("is here and chosen in the menu at the top")
+        expect(page.locator("#models-pull-status")).to_contain_text("is ready and chosen in the menu at the top")
         pulled = f"{RUN}@{hub.repositories[f'models/{RUN}'].resolve('main')[:8]}"
         assert chosen(page) == pulled
         expect(page.locator("#models-list table", has_text=RUN).locator("caption")).to_contain_text(
@@ -94,7 +94,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         expect(status).to_contain_text("Stopped. The features so far are saved")
         assert chosen(page) == pulled
         page.click("#models-import")
-        expect(status).to_contain_text("resnet18.a1_in1k-emoji is here and chosen")
+        expect(status).to_contain_text("resnet18.a1_in1k-emoji is ready and chosen")
         expect(page.locator("#models-list tr", has_text="resnet18.a1_in1k-emoji")).to_contain_text(f"{ENCODER}, mit")
         for view, tab in (("loss", "Loss"), ("temperature", "Temperature"), ("map", "Map")):
             open_tab(page, tab)

@@ -4,6 +4,7 @@ import { centerPlaces, centersFrom, mixedColors, OBJECTIVE, objectiveShapes } fr
 import { mountComponent } from "../lib/component.js";
 import { decode } from "../lib/decode.js";
 import { fill, formatNumber } from "../lib/formats.js";
+import { drawLatest } from "../lib/latest.js";
 import { fileUrl } from "../lib/page.js";
 import { interpolate, readPoints, smoothstep } from "../lib/points.js";
 import { ClusterCanvas } from "../parts/cluster_canvas.js";
@@ -21,14 +22,13 @@ const PAUSE_MS = 350;
 /** @param {Context<ClusterValue, { strings: Strings }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
-    const part = scope.slot();
-    let shown = "";
+    const draw = drawLatest(
+      scope,
+      (/** @type {ClusterValue} */ value) => JSON.stringify({ ...value, turn: 0 }),
+      (part, value) => show(part, root, context.props.strings, value),
+    );
     return (value) => {
-      if (!value.steps) return;
-      const { turn, ...content } = value;
-      const key = JSON.stringify(content);
-      if (key !== shown) show(part(), root, context.props.strings, value).then(() => (shown = key), () => {});
-      else root.dataset.drawn = String(turn ?? 0);
+      if (value.steps && !draw(value)) root.dataset.drawn = String(value.turn ?? 0);
     };
   });
 }

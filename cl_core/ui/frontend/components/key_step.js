@@ -4,6 +4,7 @@ import { mountComponent } from "../lib/component.js";
 import { decode } from "../lib/decode.js";
 import { fill, formatNumber } from "../lib/formats.js";
 import { heaviest, matchKeys, readKeys } from "../lib/keys.js";
+import { drawLatest } from "../lib/latest.js";
 import { smoothstep } from "../lib/points.js";
 import { Chips } from "../parts/chips.js";
 import { namedFact } from "../parts/facts.js";
@@ -24,12 +25,13 @@ const MOVE_MS = 900;
 /** @param {Context<KeyStepValue, { strings: Strings }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
-    const part = scope.slot();
-    let shown = "";
+    const draw = drawLatest(
+      scope,
+      (/** @type {KeyStepValue} */ value) => `${value.paradigm}/${value.number}`,
+      (part, value) => show(part, root, context, value),
+    );
     return (value) => {
-      const key = `${value.paradigm}/${value.number}`;
-      if (!value.before || key === shown) return;
-      show(part(), root, context, value).then(() => (shown = key), () => {});
+      if (value.before) draw(value);
     };
   });
 }

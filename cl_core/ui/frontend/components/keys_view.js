@@ -3,6 +3,7 @@
 import { mountComponent } from "../lib/component.js";
 import { fill, formatPercent } from "../lib/formats.js";
 import { KEY_HISTORY, keyHistoryShapes, readKeys } from "../lib/keys.js";
+import { drawLatest } from "../lib/latest.js";
 import { fileUrl } from "../lib/page.js";
 import { namedFact } from "../parts/facts.js";
 import { KeyCloud } from "../parts/key_cloud.js";
@@ -20,11 +21,13 @@ const SECONDS_A_SNAPSHOT = 0.6;
 /** @param {Context<KeysViewValue, { strings: Strings }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
-    const part = scope.slot();
-    let shown = "";
+    const draw = drawLatest(
+      scope,
+      (/** @type {KeysViewValue} */ value) => value.file,
+      (part, value) => show(part, root, context.props.strings, value),
+    );
     return (value) => {
-      if (!value.file || value.file === shown) return;
-      show(part(), root, context.props.strings, value).then(() => (shown = value.file), () => {});
+      if (value.file) draw(value);
     };
   });
 }

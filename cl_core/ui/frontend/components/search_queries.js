@@ -70,7 +70,7 @@ class Queries {
     scope.listen(this.back, "click", () => this.#goBack());
     // Before the answers' own listener makes the clicked image the query.
     const noteClicks = (/** @type {Event} */ event) => {
-      const answer = /** @type {HTMLElement} */ (event.target).closest(`#${context.props.answers} button.cl-item:not([data-item="0"])`);
+      const answer = /** @type {HTMLElement} */ (event.target).closest(`#${context.props.answers} button.cl-item`);
       if (answer) this.#remember();
     };
     scope.listen(document, "click", noteClicks, { capture: true });

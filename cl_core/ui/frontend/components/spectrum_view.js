@@ -3,6 +3,7 @@
 import { mountComponent } from "../lib/component.js";
 import { decode } from "../lib/decode.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
+import { drawLatest } from "../lib/latest.js";
 import { logNormalizer, measureLayout, NeighborEmbedding, scoreCorrection, sliderOf } from "../lib/neighbor_embedding.js";
 import { readPoints } from "../lib/points.js";
 import { Chips } from "../parts/chips.js";
@@ -30,11 +31,14 @@ const SEED = 1;
 /** @param {Context<SpectrumValue, { strings: Strings }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
-    const part = scope.slot();
-    let shown = "";
+    // A tab that is opened again resumes its map.
+    const draw = drawLatest(
+      scope,
+      (/** @type {SpectrumValue} */ value) => value.edges,
+      (part, value) => show(part, root, context.props.strings, value),
+    );
     return (value) => {
-      if (!value.edges || value.edges === shown) return; // a tab that is opened again resumes its map
-      show(part(), root, context.props.strings, value).then(() => (shown = value.edges), () => {});
+      if (value.edges) draw(value);
     };
   });
 }

@@ -67,6 +67,7 @@ class TemperatureLab {
     this.saveStrings = props.save;
     this.scale = new LogScale(...props.temperatures);
     this.paintSoon = scope.frame(() => this.#paint());
+    scope.onThemeChange(this.paintSoon);
     this.#valuePart = scope.slot();
     const { slider: label, own, start, low, high } = strings;
     this.control = new TemperatureControl(scope, this.scale, { label, own, start, low, high }, (t) => this.#moveTemperature(t));

@@ -50,6 +50,7 @@ export function handleGestures(scope, frame, handlers) {
     { passive: false },
   );
   scope.listen(frame, "pointerdown", (event) => {
+    if (event.button) return; // the right one opens the browser's menu
     frame.setPointerCapture(event.pointerId);
     const place = placeOf(event);
     fingers.set(event.pointerId, place);

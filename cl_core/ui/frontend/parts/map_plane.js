@@ -41,6 +41,7 @@ export class MapPlane {
   constructor(scope, onDraw, kind) {
     this.#onDraw = onDraw;
     this.drawSoon = scope.frame(() => this.draw());
+    scope.onThemeChange(this.drawSoon);
     this.canvas = new MapCanvas(scope, this.drawSoon, kind);
     this.node.tabIndex = 0;
     this.node.setAttribute("role", "application");

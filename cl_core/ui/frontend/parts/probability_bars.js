@@ -29,11 +29,13 @@ export class ProbabilityBars {
   constructor(scope, strings, onPoint) {
     this.#strings = strings;
     this.canvas.setAttribute("role", "img");
-    scope.listen(this.canvas, "pointermove", (event) => {
+    const point = (/** @type {PointerEvent} */ event) => {
       const x = event.clientX - this.canvas.getBoundingClientRect().left;
       const column = this.#order.columns[Math.floor(x / this.#order.width)];
       if (column !== undefined) onPoint(column);
-    });
+    };
+    scope.listen(this.canvas, "pointermove", point);
+    scope.listen(this.canvas, "pointerdown", point); // a tap
   }
 
   /** The columns in their order, as far as there is room. */
