@@ -30,7 +30,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.presets import COFFEE
 from cl_core.training.loop import StepDone, Training
 from cl_core.training.recorder import merge
-from cl_core.training.setup import MOST_WHITENED, spaced
+from cl_core.training.setup import MAX_WHITENED, spaced
 
 CPU = torch.device("cpu")
 MEASURED_STEPS = 5
@@ -76,7 +76,7 @@ def measure(name: str, seed: int, seconds: float) -> dict[str, Any]:
     found = {"variant": name, "seed": seed, "epochs": round(training.epoch, 2), "seconds": round(spent)}
     raw = embed(training.method, data.images, training.size, CPU, normalized=False)
     whitening = Whitening(raw.shape[1])
-    whitening.fit(raw[spaced(training.rows, MOST_WHITENED)], COFFEE["whitening"])
+    whitening.fit(raw[spaced(training.rows, MAX_WHITENED)], COFFEE["whitening"])
     for key, features in (("knn", raw), ("whitened", whitening(raw))):
         found[key] = round(evaluate_knn(F.normalize(features, dim=1), data).accuracy, 4)
     return found

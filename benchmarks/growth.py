@@ -26,7 +26,7 @@ from cl_core.system.paths import ASSETS
 from cl_core.training.loop import Training
 
 FOLDER = ASSETS / "benchmarks"
-LEAST_MEMORY = 1e6  # bytes; less is lost in what the process takes at random
+MIN_MEMORY = 1e6  # bytes; less is lost in what the process takes at random
 NAMES = {"ours": "block by block (ours)", "matrix": "the whole matrix", "lightly": "lightly"}
 
 
@@ -77,7 +77,7 @@ def figure(found: dict[str, Any]) -> go.Figure:
 
     for i, (kind, points) in enumerate(found["losses"].items()):
         line(points, "pairs", "seconds", NAMES[kind], (1, 1), i)
-        line(points, "pairs", "extra_bytes", NAMES[kind], (1, 2), i, 1e-6, LEAST_MEMORY)
+        line(points, "pairs", "extra_bytes", NAMES[kind], (1, 2), i, 1e-6, MIN_MEMORY)
     line(found["search"], "vectors", "exact_ms", "exact search", (2, 1), 4)
     line(found["search"], "vectors", "index_ms", "search by index", (2, 1), 5)
     line(found["epochs"], "images", "seconds", "an epoch", (2, 2), 6)

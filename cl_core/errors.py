@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 from cl_core.text import text
 
 EXIT_USER_ERROR = 2
-LONGEST_QUOTE = 80  # characters of what somebody gave, in a sentence about it
-LONGEST_VALUE = 2_000
+MAX_QUOTE = 80  # characters of what somebody gave, in a sentence about it
+MAX_VALUE = 2_000
 UNFIT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, what stands for bytes that are not UTF-8, line ends
 
 
@@ -85,11 +85,11 @@ def readable(text: str) -> str:
 
 def quoted(given: object) -> str:
     """What somebody gave, fit to be repeated in a sentence: on one line, and of a long text the middle left out."""
-    text, half = str(given), LONGEST_QUOTE // 2
-    if len(text) > 4 * LONGEST_QUOTE:  # a text of megabytes is not looked through
-        text = text[: 2 * LONGEST_QUOTE] + text[-2 * LONGEST_QUOTE :]
+    text, half = str(given), MAX_QUOTE // 2
+    if len(text) > 4 * MAX_QUOTE:  # a text of megabytes is not looked through
+        text = text[: 2 * MAX_QUOTE] + text[-2 * MAX_QUOTE :]
     line = readable(" ".join(text.split()))
-    return line if len(line) <= LONGEST_QUOTE else f"{line[:half]}…{line[1 - half :]}"
+    return line if len(line) <= MAX_QUOTE else f"{line[:half]}…{line[1 - half :]}"
 
 
 def from_validation(error: ValidationError) -> UserError:
@@ -113,7 +113,7 @@ def from_validation(error: ValidationError) -> UserError:
 
 def _shortened(value: object) -> object:
     """A value of a sentence; a text that is longer than any list of choices is somebody's input, and quoted."""
-    return quoted(value) if isinstance(value, str | Path) and len(str(value)) > LONGEST_VALUE else value
+    return quoted(value) if isinstance(value, str | Path) and len(str(value)) > MAX_VALUE else value
 
 
 def _plain(value: object) -> object:

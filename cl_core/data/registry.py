@@ -8,7 +8,7 @@ from cl_core.data.bundled import DATASETS, TABLES
 from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError, quoted
 
-MOST_OPEN = 64  # imported data sets; their images are memory-mapped
+MAX_OPEN = 64  # imported data sets; their images are memory-mapped
 
 
 def dataset_names(viewer: str | None = None) -> list[str]:
@@ -49,7 +49,7 @@ def _bundled(name: str) -> Dataset:
     return DATASETS[name]()
 
 
-@lru_cache(maxsize=MOST_OPEN)
+@lru_cache(maxsize=MAX_OPEN)
 def _imported(name: str, _version: int) -> Dataset:
     from cl_core.data.imported import read_imported
 

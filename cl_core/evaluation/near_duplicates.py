@@ -8,7 +8,7 @@ from torch import Tensor
 
 SIDE, COARSE = 16, 8  # pixels of the thumbnails that are compared, and of those among which candidates are found
 LIKELY = 0.95  # cosine of coarse thumbnails; copies are above .99
-MOST_DIFFERENCE, MOST_LOCAL = 6.0, 32.0  # mean and largest absolute difference of the thumbnails, of 255
+MAX_DIFFERENCE, MAX_LOCAL = 6.0, 32.0  # mean and largest absolute difference of the thumbnails, of 255
 CHUNK = 512  # rows compared at a time
 
 
@@ -37,6 +37,6 @@ def find_copies(images: Tensor, among: int | None = None) -> Tensor:
         best, row = cosines.masked_fill(~earlier, -1).max(1)
         likely = (best > LIKELY).nonzero()[:, 0]
         difference = (small[start + likely] - small[row[likely]]).abs().flatten(1)
-        copies = likely[(difference.mean(1) <= MOST_DIFFERENCE) & (difference.amax(1) <= MOST_LOCAL)]
+        copies = likely[(difference.mean(1) <= MAX_DIFFERENCE) & (difference.amax(1) <= MAX_LOCAL)]
         found[start + copies] = row[copies]
     return found

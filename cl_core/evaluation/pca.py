@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEAST_EIGENVALUE = 1e-6  # of the largest; below it is rounding
-LARGEST_EIGH = 4096  # rows of a matrix of which all eigenvectors are computed: a minute on one core
+MIN_EIGENVALUE = 1e-6  # of the largest; below it is rounding
+MAX_EIGH = 4096  # rows of a matrix of which all eigenvectors are computed: a minute on one core
 
 
 def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
@@ -25,14 +25,14 @@ def pca_axes(features: Tensor, dimensions: int = 2) -> tuple[Tensor, Tensor]:
 def _largest_axes(centered: Tensor, dimensions: int) -> Tensor:
     """Directions (D, dimensions); where the rows span fewer, the last ones are 0."""
     count, size = centered.shape
-    if min(count, size) > LARGEST_EIGH:
+    if min(count, size) > MAX_EIGH:
         return _lanczos_axes(centered, dimensions)
     if size <= count:
         _, vectors = torch.linalg.eigh(centered.T @ centered)
         return vectors[:, -dimensions:].flip(1)
     # Of many pixels: the matrix of inner products has the same eigenvalues, and is smaller.
     values, vectors = torch.linalg.eigh(centered @ centered.T)
-    rank = int((values > LEAST_EIGENVALUE * values[-1]).sum())
+    rank = int((values > MIN_EIGENVALUE * values[-1]).sum())
     axes = F.normalize(centered.T @ vectors.flip(1)[:, : min(rank, dimensions)], dim=0)
     return F.pad(axes, (0, dimensions - axes.shape[1]))
 

@@ -36,17 +36,17 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
     return run.method.project(run.method.encoder(views))
 
 
-SMALLEST, LARGEST = 2, 32  # images
+MIN_BATCH, MAX_BATCH = 2, 32  # images
 OF_DIMENSIONS = 256  # images over which dimensions are correlated: chance correlations are about 1 / 16
 NAMED = re.compile(rf"({DATASET_NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
 
 
 def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
-    """The images of `data` that "name:row,row,..." names, at most `LARGEST`; none where it names another data set."""
+    """The images of `data` that "name:row,row,..." names, at most `MAX_BATCH`; none where it names another data set."""
     named = NAMED.fullmatch(picked)
     if named is None or named[1] != data.name:
         return ()
-    rows = (int(row) for row in named[2].split(",")[:LARGEST])
+    rows = (int(row) for row in named[2].split(",")[:MAX_BATCH])
     return tuple(dict.fromkeys(row for row in rows if row < len(data)))
 
 
@@ -62,7 +62,7 @@ def draw_batch(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]
     Args:
         rows_picked: these images instead.
     """
-    count = max(SMALLEST, min(int(count), LARGEST))
+    count = max(MIN_BATCH, min(int(count), MAX_BATCH))
     key = map_key(model.run, model.dataset), count, seed, rows_picked
     return model.caches.batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
 

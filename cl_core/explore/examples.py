@@ -23,7 +23,7 @@ GRID = 64  # the square of a sketch's coordinates
 DEGREES = 24.0
 CROPPED = 0.62  # of the side
 HUE = 90  # of 256
-LEAST_IMAGES = 20  # of a coarse label: of a smaller one, such as the skin tones, no image is typical
+MIN_IMAGES = 20  # of a coarse label: of a smaller one, such as the skin tones, no image is typical
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _spread(data: Dataset, count: int) -> list[int]:
     families = data.families[rows]
     found: list[int] = []
     present, sizes = families.unique(return_counts=True)
-    large = present[sizes >= min(LEAST_IMAGES, int(sizes.max()))].tolist()
+    large = present[sizes >= min(MIN_IMAGES, int(sizes.max()))].tolist()
     for turn in range(count):
         for family in large:
             members = rows[families == family]

@@ -12,7 +12,7 @@ from torch import Tensor
 from cl_core.data.dataset import Dataset
 
 Kind = Literal["family", "class"]
-MOST_OFFERED = 1_000  # classes of a menu
+MAX_OFFERED = 1_000  # classes of a menu
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def parts_of(dataset: Dataset) -> list[Part]:
     if dataset.family_names != dataset.classes and len(dataset.family_names) > 1:
         found += _counted("family", dataset.families, len(dataset.family_names))
     if dataset.labeled:
-        found += _counted("class", dataset.labels, len(dataset.classes))[:MOST_OFFERED]
+        found += _counted("class", dataset.labels, len(dataset.classes))[:MAX_OFFERED]
     return found
 
 

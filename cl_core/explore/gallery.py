@@ -28,7 +28,7 @@ from cl_core.system.files import replace_file
 from cl_core.system.paths import cache_dir
 
 QUERY_BATCH = 256
-LONGEST_WAIT_S = 600.0  # for another process that computes the same gallery
+MAX_WAIT_S = 600.0  # for another process that computes the same gallery
 Embedder = Callable[[Tensor], Tensor]
 
 
@@ -195,7 +195,7 @@ def _alone(path: Path) -> Iterator[None]:
     lock = FileLock(path)
     with contextlib.suppress(Timeout, OSError):  # a process that hangs, or a read-only cache
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=LONGEST_WAIT_S)
+        lock.acquire(timeout=MAX_WAIT_S)
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ from cl_core.system.files import replace_file
 
 SHARD = 1_000_000  # vectors of a graph
 ADD_BATCH = 50_000
-MOST_RESULTS = 1_000  # more are searched for exactly
+MAX_RESULTS = 1_000  # more are searched for exactly
 EXPANSION = 256  # candidates of a search in one graph; more give higher recall and take longer
 
 Progress = Callable[[float], None]
@@ -42,7 +42,7 @@ class HNSWIndex:
     def search(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Cosines (Q, K) and rows (Q, K) int64 of the K = min(count, N) vectors nearest to each query (Q, D), best first."""
         count = min(count, len(self.vectors))
-        if count > MOST_RESULTS:
+        if count > MAX_RESULTS:
             return FlatIndex(self.vectors).search(queries, count)
         rows = torch.cat([self._nearest(number, queries, count) for number in range(len(self.graphs))], 1)
         cosines = (self.vectors[rows] @ queries[:, :, None])[:, :, 0]

@@ -20,19 +20,19 @@ from cl_core.text import language, text
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 SIDE = 40  # pixels of an image
-MOST = 20_000  # images; a sheet of so many has 5,680 pixels a side
+MAX_IMAGES = 20_000  # images; a sheet of so many has 5,680 pixels a side
 
 
 def write_map_page(model: Model, path: Path, projector: Projector = "tsne") -> None:
     """Write the map of a model's images, with the images themselves, their names and classes.
 
     Raises:
-        UserError: there are more than `MOST` images on the map, or the file cannot be written.
+        UserError: there are more than `MAX_IMAGES` images on the map, or the file cannot be written.
     """
     data = model.dataset
     rows = data.on_map.tolist()
-    if len(rows) > MOST:
-        raise UserError("model.map_too_large", count=f"{len(rows):,}", most=f"{MOST:,}")
+    if len(rows) > MAX_IMAGES:
+        raise UserError("model.map_too_large", count=f"{len(rows):,}", most=f"{MAX_IMAGES:,}")
     points = model.map_points(projector)
     middle, extent = (points.amin(0) + points.amax(0)) / 2, (points.amax(0) - points.amin(0)).max().clamp(min=1e-9)
     places = ((points - middle) / extent).numpy().round(4)

@@ -41,7 +41,7 @@ Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
 MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
-MOST_ANSWERS = 1000
+MAX_ANSWERS = 1000
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -173,8 +173,8 @@ class Model:
         Raises:
             UserError: the image cannot be read, `top` or `space` is out of range, or the data set is not on this machine.
         """
-        if not 1 <= top <= MOST_ANSWERS:
-            raise UserError("model.top", most=f"{MOST_ANSWERS:,}", given=quoted(top))
+        if not 1 <= top <= MAX_ANSWERS:
+            raise UserError("model.top", most=f"{MAX_ANSWERS:,}", given=quoted(top))
         if space not in self.spaces:
             raise UserError("model.space", choices=", ".join(self.spaces), given=quoted(space))
         batch = as_images(image, self.size)

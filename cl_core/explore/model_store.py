@@ -31,7 +31,7 @@ from cl_core.runs.store import encoder_runs, find_run, shipped_runs, trained_run
 from cl_core.system.memo import Memo
 
 SHORT_COMMIT = 8  # digits
-MOST_MODELS = 256
+MAX_MODELS = 256
 
 
 @lru_cache(maxsize=1000)
@@ -63,7 +63,7 @@ class ModelStore:
 
     def __init__(self, database: str = "") -> None:
         self._caches = Caches(database)
-        self._models: Memo[Model] = Memo(MOST_MODELS, measure=lambda _: 0)
+        self._models: Memo[Model] = Memo(MAX_MODELS, measure=lambda _: 0)
         self._archives: Memo[Path] = Memo(8, drop=lambda path: shutil.rmtree(path.parent, ignore_errors=True))
         self._fetching = threading.Lock()
 

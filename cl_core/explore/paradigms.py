@@ -47,7 +47,7 @@ PARADIGMS: dict[str, dict[str, Any]] = {
     "moco-0.999": COMMON | {"method": "moco", "key_momentum": 0.999},
 }
 ANCHORS = 8  # of a step that are shown
-MOST_STEPS = 30  # beyond the end of a run
+MAX_STEPS = 30  # beyond the end of a run
 
 
 class Paradigm:
@@ -63,12 +63,12 @@ class Paradigm:
         self._steps: list[Step] = []
 
     def step(self, number: int) -> Step:
-        """The step `number` after the end, from 0 to `MOST_STEPS` - 1; each is computed once.
+        """The step `number` after the end, from 0 to `MAX_STEPS` - 1; each is computed once.
 
         Raises:
             ValueError: there is no such step.
         """
-        if not 0 <= number < MOST_STEPS:
+        if not 0 <= number < MAX_STEPS:
             raise ValueError(number)
         with self._lock:
             if self._training is None:

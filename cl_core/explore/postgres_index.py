@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PREFIX = "contrastive_explorer_"
 BATCH = 20_000  # rows of one transaction
-MOST_RESULTS = 1_000  # of pgvector's search; more are searched for exactly, here
-MOST_DIM = 2_000  # of pgvector's HNSW index on float32
+MAX_RESULTS = 1_000  # of pgvector's search; more are searched for exactly, here
+MAX_DIM = 2_000  # of pgvector's HNSW index on float32
 CONNECT_S = 10
 EXTENSION_LOCK = 7_239_411  # any number that no other program takes
 
@@ -50,7 +50,7 @@ class PostgresIndex:
             UserError: the server cannot be reached.
         """
         count = min(count, len(self.vectors))
-        if count > MOST_RESULTS:
+        if count > MAX_RESULTS:
             return FlatIndex(self.vectors).search(queries, count)
         with self._lock:
             used = self._connection is not None
@@ -81,7 +81,7 @@ class PostgresIndex:
             if self._connection is None:
                 self._connection = connect(self._url)
             nearest = sql.SQL('SELECT "row" FROM {} ORDER BY feature <#> %s LIMIT %s').format(sql.Identifier(self.table))
-            wide = sql.SQL("SET LOCAL hnsw.ef_search = {}").format(sql.Literal(max(count, min(MOST_RESULTS, EXPANSION))))
+            wide = sql.SQL("SET LOCAL hnsw.ef_search = {}").format(sql.Literal(max(count, min(MAX_RESULTS, EXPANSION))))
             with self._connection.transaction():
                 self._connection.execute(wide)
                 found = [self._connection.execute(nearest, (each.numpy(), count)).fetchall() for each in queries]
@@ -163,8 +163,8 @@ def filled_index(vectors: Tensor, url: str, key: str, progress: Progress | None 
         UserError: psycopg is not installed, the server cannot be reached, pgvector is not installed there, or the vectors have
             more than 2,000 dimensions.
     """
-    if vectors.shape[1] > MOST_DIM:
-        raise UserError("gallery.too_wide", dim=vectors.shape[1], most=f"{MOST_DIM:,}")
+    if vectors.shape[1] > MAX_DIM:
+        raise UserError("gallery.too_wide", dim=vectors.shape[1], most=f"{MAX_DIM:,}")
     with connect(url) as connection, _problems():
         table = _fill(connection, vectors, key, progress)
     return PostgresIndex(vectors, url, table)

@@ -19,7 +19,7 @@ from cl_core.system.paths import cache_dir
 
 Projector = Literal["pca", "tsne", "umap"]
 PROJECTORS: tuple[Projector, ...] = ("pca", "tsne", "umap")
-FEWEST = 5  # images; t-SNE and UMAP of fewer are their PCA
+MIN_IMAGES = 5  # images; t-SNE and UMAP of fewer are their PCA
 TSNE_SPREAD = 30.0  # standard deviation of the coordinates of a finished t-SNE of some thousand images
 
 
@@ -27,7 +27,7 @@ def tsne(features: Tensor) -> Tensor:
     """t-SNE (van der Maaten and Hinton 2008) on cosine distances, initialized by PCA, seeded: (N, 2) float32."""
     from sklearn.manifold import TSNE
 
-    if len(features) < FEWEST:
+    if len(features) < MIN_IMAGES:
         return pca(features)
     model = TSNE(init="pca", metric="cosine", perplexity=perplexity(len(features)), random_state=0, n_jobs=-1)
     return torch.from_numpy(model.fit_transform(features.numpy())).float()
@@ -65,7 +65,7 @@ def umap(features: Tensor) -> Tensor:
     """UMAP (McInnes et al. 2018) on cosine distances, seeded: (N, 2) float32."""
     import warnings
 
-    if len(features) < FEWEST:
+    if len(features) < MIN_IMAGES:
         return pca(features)
     from umap import UMAP
 

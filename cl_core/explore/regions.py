@@ -10,7 +10,7 @@ from torch import Tensor
 from cl_core.evaluation.neighbors import nearest_others
 
 AROUND = 12  # images that decide whether a place belongs to a class
-LEAST_SHARE = 0.5
+MIN_SHARE = 0.5
 NEIGHBORS = 10
 
 
@@ -44,7 +44,7 @@ def regions(points: Tensor, labels: Tensor) -> list[Region]:
     found = []
     for label in labels[labels >= 0].unique().tolist():
         members = (labels == label).nonzero()[:, 0]
-        inside = members[same[members] >= LEAST_SHARE]
+        inside = members[same[members] >= MIN_SHARE]
         if len(inside) < AROUND // 2:
             continue
         # Of the images whose surroundings are purest the one nearest to the middle of them all.

@@ -13,7 +13,7 @@ from cl_core.explore.gallery import Gallery
 
 NEIGHBORS = 10
 TEMPERATURE = 0.1  # of the votes, as in kNN accuracy
-MOST_QUERIES = 20_000  # images whose neighbors are searched for; of more, every n-th
+MAX_QUERIES = 20_000  # images whose neighbors are searched for; of more, every n-th
 CHUNK = 1_024
 
 
@@ -114,7 +114,7 @@ def review(gallery: Gallery) -> Review:
     positions = first_of_each(data.groups[gallery.rows])
     rows, count = gallery.rows[positions], len(positions)
     index = gallery.index if count == len(gallery.rows) else FlatIndex(gallery.features[positions])
-    looked = torch.arange(0, count, -(-count // MOST_QUERIES))
+    looked = torch.arange(0, count, -(-count // MAX_QUERIES))
     cosines, neighbors, votes = [], [], []
     for part in looked.split(CHUNK):
         values, found = index.search(index.vectors[part], min(NEIGHBORS + 1, count))

@@ -32,8 +32,8 @@ CELLS = 8  # patches in a row of the maps and curves
 RANDOM_ORDERS = 4
 QUICK_ENCODERS = ("small-resnet", "fast-resnet", "small-vit", "cnn", "mlp")  # a thousand passes take about a second
 BATCH = 32  # views that go through the network at once
-MOST_POSITIONS = 1024  # of a feature map
-MOST_VALUES = 5e7  # of a feature map with each position alone
+MAX_POSITIONS = 1024  # of a feature map
+MAX_VALUES = 5e7  # of a feature map with each position alone
 TOLERANCE = 1e-3  # of the sum of the parts, relative to the feature's length
 
 
@@ -154,7 +154,7 @@ def _can_be_split(module: nn.Module, shape: torch.Size) -> bool:
         return False
     positions = math.prod(shape[2:]) if len(shape) == 4 else shape[1]
     is_map = len(shape) == 4 or isinstance(module, nn.TransformerEncoder)
-    return is_map and positions <= MOST_POSITIONS and (positions + 1) * shape.numel() <= MOST_VALUES
+    return is_map and positions <= MAX_POSITIONS and (positions + 1) * shape.numel() <= MAX_VALUES
 
 
 def pairwise_split(first: Parts, second: Parts) -> Tensor:

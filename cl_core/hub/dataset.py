@@ -22,7 +22,7 @@ from cl_core.runs.hub_names import NEWEST, HubName, hub_name
 from cl_core.system.paths import cache_dir
 
 CONVERTED = "refs/convert/parquet"  # where the Hub keeps what it converts
-LARGEST = 20_000_000_000  # bytes
+MAX_DOWNLOAD = 20_000_000_000  # bytes
 BATCH = 64  # rows that are read together
 SPLIT = re.compile(r"(?:^|[/_.-])(train|test|validation|valid|val)(?=[/_.-])")
 DOWNLOADING = 0.5  # fraction of the progress
@@ -90,8 +90,8 @@ def _listing(repository: HubName) -> tuple[str, list[RepoFile], str]:
     if not chosen:
         raise UserError("hub.no_parquet", name=str(repository))
     size = sum(entry.size for entry in chosen)
-    if size > LARGEST:
-        raise UserError("hub.too_large", name=str(repository), mb=f"{size / 1e6:,.0f}", most=f"{LARGEST / 1e6:,.0f}")
+    if size > MAX_DOWNLOAD:
+        raise UserError("hub.too_large", name=str(repository), mb=f"{size / 1e6:,.0f}", most=f"{MAX_DOWNLOAD / 1e6:,.0f}")
     card = info.card_data
     license = card.get("license") if card else None
     assert info.sha

@@ -15,7 +15,7 @@ from cl_core.runs.store import shipped_runs
 from cl_core.system.paths import CHECKPOINTS, PACKAGE, ROOT
 from cl_core.words.folder import shipped_words
 
-LARGEST = 64_000_000  # bytes; checkpoints may have 40_000_000 of them
+MAX_SPACE = 64_000_000  # bytes; checkpoints may have 40_000_000 of them
 PROGRAM = ["app.py", "LICENSE", "requirements.txt", "assets/favicon.svg", "assets/sketches.json", "assets/ablations.json"]
 # With their licenses; without screenshots, benchmark results and the script that built them.
 DATA = ["assets/doctor", "assets/emoji", "assets/fashion", "assets/keys", "assets/mnist", "assets/wordnet"]
@@ -89,8 +89,8 @@ def deploy(text: str, hardware: str | None = None, checkpoints: list[str] | None
     if hardware is not None and hardware not in HARDWARE:
         raise UserError("hub.no_hardware", name=quoted(hardware), choices=", ".join(HARDWARE))
     size = sum(file.stat().st_size for file in space_files(checkpoints).values())
-    if size > LARGEST:
-        raise UserError("hub.space_too_large", mb=f"{size / 1e6:.0f}", most=f"{LARGEST / 1e6:.0f}")
+    if size > MAX_SPACE:
+        raise UserError("hub.space_too_large", mb=f"{size / 1e6:.0f}", most=f"{MAX_SPACE / 1e6:.0f}")
     require_token(name.repository)
     with tempfile.TemporaryDirectory() as folder:
         write_space(Path(folder), checkpoints)

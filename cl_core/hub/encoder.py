@@ -17,7 +17,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.knn import evaluate_knn, evaluate_pixels, has_split
 from cl_core.hub.client import Unreachable
-from cl_core.hub.fetch import LARGEST, Layout, fetch
+from cl_core.hub.fetch import MAX_DOWNLOAD, Layout, fetch
 from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.timm import TimmName, trained_timm
 from cl_core.networks.methods import METHODS
@@ -38,7 +38,7 @@ ENCODER = Layout(
     files=("config.json", "model.safetensors"),
     required=("config.json", "model.safetensors"),
 )
-LARGEST_SIDE = 256  # pixels; the default input side of encoders for larger images is DEFAULT_SIDE
+MAX_SIDE = 256  # pixels; the default input side of encoders for larger images is DEFAULT_SIDE
 DEFAULT_SIDE = 224
 TEMPERATURE = 0.1
 # Arguments of the architecture that a description may hold: used, redundant, or without effect outside training.
@@ -80,7 +80,7 @@ class Description(BaseModel):
     pretrained_cfg: Preprocessing
 
 
-def fetch_encoder(text: str, dataset: str, image_size: int = 0, largest: int = LARGEST) -> RunFolder:
+def fetch_encoder(text: str, dataset: str, image_size: int = 0, largest: int = MAX_DOWNLOAD) -> RunFolder:
     """Download the encoder OWNER/NAME[@REVISION], optionally with the prefix `hf-hub:`, as a run on the images of `dataset`.
 
     Mean, standard deviation and crop are those of its pretraining. An encoder that is on this machine already is returned
@@ -153,7 +153,7 @@ def _build(
     description: Description, path: Path, name: HubName, data: Dataset, image_size: int
 ) -> tuple[RunRecord, dict[str, Any]]:
     pretrained = description.pretrained_cfg
-    side = image_size or (own if (own := _own_side(description)) <= LARGEST_SIDE else DEFAULT_SIDE)
+    side = image_size or (own if (own := _own_side(description)) <= MAX_SIDE else DEFAULT_SIDE)
     pool = description.model_args.get("global_pool")
     timm_name = TimmName(description.architecture, side, pool)
     image_side = math.floor(side / pretrained.crop_pct)  # as in timm: resize to this side, then crop the center

@@ -14,7 +14,7 @@ from cl_core.runs.hub_cache import pulled_dir, remove_damaged_reference
 from cl_core.runs.hub_names import HubName
 
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5"}
-LARGEST = 2_000_000_000  # bytes
+MAX_DOWNLOAD = 2_000_000_000  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Layout:
     required: tuple[str, ...]
 
 
-def fetch(name: HubName, layout: Layout, largest: int = LARGEST) -> Path:
+def fetch(name: HubName, layout: Layout, largest: int = MAX_DOWNLOAD) -> Path:
     """Download the files of `layout`, at most `largest` bytes; returns the folder of the commit.
 
     Files that are on this machine already are not downloaded again.

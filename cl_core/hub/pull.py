@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cl_core.errors import UserError
 from cl_core.hub.client import Unreachable
-from cl_core.hub.fetch import LARGEST, Layout, delete_snapshot, fetch
+from cl_core.hub.fetch import MAX_DOWNLOAD, Layout, delete_snapshot, fetch
 from cl_core.runs.hub_cache import PulledFolder, find_pulled
 from cl_core.runs.hub_names import hub_name
 from cl_core.runs.store import open_run
@@ -16,7 +16,7 @@ RUN = Layout(
 )
 
 
-def pull(text: str, largest: int = LARGEST) -> PulledFolder:
+def pull(text: str, largest: int = MAX_DOWNLOAD) -> PulledFolder:
     """Download the run OWNER/NAME[@REVISION] and check that it opens.
 
     Only run.json, metrics.jsonl and safetensors files are downloaded, and each is verified against the hash that the Hub

@@ -29,8 +29,8 @@ from cl_core.system.paths import ROOT, cache_dir, trained_dir
 from cl_core.system.trash import REMOVED
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
-MOST_JOBS = 200  # that are remembered
-LONGEST_NAME = 40  # characters, without the number
+MAX_JOBS = 200  # that are remembered
+MAX_NAME = 40  # characters, without the number
 SECRET_BYTES = 8
 END_S = 10.0  # for a process that was asked to end
 
@@ -42,7 +42,7 @@ def new_name(title: str, private: bool, taken: set[str]) -> str:
         private: whether nobody else may guess the name: it ends in random digits.
     """
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_NAME].strip("-") or "images"
+    stem = re.sub(r"[^a-z0-9]+", "-", plain)[:MAX_NAME].strip("-") or "images"
     if private:
         return f"{stem}-{secrets.token_hex(SECRET_BYTES)}"
     folders = {each.name for each in (*imported_dir().glob("*"), *imported_dir().glob(f"{REMOVED}/*"))}
@@ -181,7 +181,7 @@ class ImportJobs:
                 raise UserError("images.in_progress", name=order.name)
             job = self._jobs[order.name] = ImportJob(order, seconds, ended)
             self._jobs.move_to_end(order.name)
-            while len(self._jobs) > MOST_JOBS and not next(iter(self._jobs.values())).active:
+            while len(self._jobs) > MAX_JOBS and not next(iter(self._jobs.values())).active:
                 self._jobs.popitem(last=False)
         self._pool.submit(job.run)
         return job

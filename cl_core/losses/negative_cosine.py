@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from cl_core.losses.similarity import at_least_float32, same_shape, without_autocast
 
-LOWEST = -1.0  # where both views agree, and also where all images have collapsed to one point
+MIN_LOSS = -1.0  # where both views agree, and also where all images have collapsed to one point
 
 
 @without_autocast

@@ -32,7 +32,7 @@ from cl_core.system.zero_gpu import ON_ZERO_GPU, on_zero_gpu
 BATCH, ZERO_GPU_BATCH = 128, 2048
 SAVE_EVERY_S = 10.0
 VERSION = 1  # of `all_features`: another one where the same weights give other features
-MOST_STORED = 6e7  # bytes of a small encoder's features
+MAX_STORED = 6e7  # bytes of a small encoder's features
 
 
 def is_cached(run: Run) -> bool:
@@ -125,7 +125,7 @@ def all_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor
     features = _read(file, len(dataset))
     if len(features) < len(dataset):
         features = run_features(run, dataset.images[rows], layer)
-        if features.nbytes <= MOST_STORED:
+        if features.nbytes <= MAX_STORED:
             _write(file, [features])
     return features
 

@@ -42,7 +42,7 @@ LOG = "log.txt"  # what the training process of the app wrote to standard error
 WAITING = "waiting.json"  # settings of a run that has not started yet
 COMPARISONS = "comparisons"  # folder of comparisons of methods, with their unfinished runs
 LOCK_TIMEOUT_S = 1.0  # longer than `is_claimed` holds the lock
-LARGEST_METRICS = 500_000_000  # bytes
+MAX_METRICS = 500_000_000  # bytes
 SPREAD_TOLERANCE = 0.01  # relative change of the standard deviation of embeddings that 8 bits may cause
 
 
@@ -183,7 +183,7 @@ class Folder(Generic[R]):
         if not self.metrics_file.exists():
             return []
         points = []
-        for number, line in enumerate(read_bytes(self.metrics_file, LARGEST_METRICS).splitlines()):
+        for number, line in enumerate(read_bytes(self.metrics_file, MAX_METRICS).splitlines()):
             try:
                 point = from_json(line)
                 point["step"], point["kind"]

@@ -15,7 +15,7 @@ from cl_core.system.paths import cache_dir
 
 SHORT = re.compile(r"[0-9a-f]{7,40}")  # a commit hash or a prefix of one
 COMMIT = re.compile(rb"\s*([0-9a-f]{40})\s*")  # content of a reference
-LARGEST_REFERENCE = 200  # bytes
+MAX_REFERENCE = 200  # bytes
 
 
 class PulledFolder(RunFolder):
@@ -64,7 +64,7 @@ def _repository(name: HubName) -> Path:
 def _commit_in(reference: Path) -> str | None:
     """The commit that a reference holds; None if there is no such file, or it holds something else."""
     try:
-        match = COMMIT.fullmatch(read_bytes(reference, LARGEST_REFERENCE))
+        match = COMMIT.fullmatch(read_bytes(reference, MAX_REFERENCE))
     except (FileNotFoundError, UserError):
         return None
     return match[1].decode() if match else None

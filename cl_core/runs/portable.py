@@ -20,7 +20,7 @@ from cl_core.system.files import replace_file
 SUFFIXES = (".onnx", ".pt2")
 CHECKED = 5  # views of the check
 TOLERANCE = 1e-4  # largest difference of a feature
-MOST_BATCH = 65_536
+MAX_BATCH = 65_536
 
 
 class _Features(nn.Module):
@@ -67,7 +67,7 @@ def export_encoder(run: Run, path: Path) -> float:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         with _as_user_error(run.name):
-            batch = torch.export.Dim("batch", min=1, max=MOST_BATCH)
+            batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
             program = torch.export.export(network, (views[:3],), dynamic_shapes=({0: batch},))
         replace_file(path, write)
     return difference[0]

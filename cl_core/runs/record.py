@@ -15,7 +15,7 @@ from cl_core.runs.upgrade import upgrade_record
 from cl_core.system.files import read_bytes
 
 FORMAT = 2
-LARGEST_RECORD = 10_000_000  # bytes
+MAX_RECORD = 10_000_000  # bytes
 
 Kind = Literal["images", "words"]
 
@@ -62,7 +62,7 @@ def read_record(model: type[R], file: Path) -> R:
     Raises:
         UserError: the file is damaged, incomplete, too large, or not a regular file.
     """
-    content = read_bytes(file, LARGEST_RECORD)
+    content = read_bytes(file, MAX_RECORD)
     try:
         values = from_json(content)
         values = upgrade_record(values) if isinstance(values, dict) else values
@@ -97,6 +97,6 @@ def _missing_field(model: type[BaseModel], values: Any, prefix: str = "") -> str
 def kind_of(file: Path) -> Kind | None:
     """Whether a run is on images or on words; None if its `run.json` cannot be read."""
     try:
-        return "words" if from_json(read_bytes(file, LARGEST_RECORD)).get("kind") == "words" else "images"
+        return "words" if from_json(read_bytes(file, MAX_RECORD)).get("kind") == "words" else "images"
     except (ValueError, OSError, AttributeError, UserError):
         return None

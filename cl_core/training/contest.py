@@ -35,8 +35,8 @@ from cl_core.training.recorder import BriefRecorder, begin
 from cl_core.training.setup import build_method, check_data, image_size, steps_per_epoch, uses_labels
 from cl_core.training.tournament import (
     FILE,
-    MOST_EPOCHS,
-    MOST_SEEDS,
+    MAX_EPOCHS,
+    MAX_SEEDS,
     Entry,
     Kind,
     Tournament,
@@ -45,7 +45,7 @@ from cl_core.training.tournament import (
     run_config,
 )
 
-MOST_QUERIES, MOST_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
+MAX_QUERIES, MAX_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
 PROBED_QUERIES, PROBED_GALLERY = 1_000, 2_000  # of these, images of the linear probe, which takes longer
 PAIRED = 500  # images whose two views look for each other
 PART = 100  # views that are embedded together
@@ -83,7 +83,7 @@ class Contest:
         self._since = clock()
         self._before = self.state.spent
         labels_seen = any(uses_labels(run_config(config, method, 1, 0, self.data)) for method in config.methods)
-        self.judged_rows = evaluated_rows(self.data, MOST_GALLERY, MOST_QUERIES)
+        self.judged_rows = evaluated_rows(self.data, MAX_GALLERY, MAX_QUERIES)
         self.judged = subset(self.data, self.judged_rows)
         self.probed_rows = evaluated_rows(self.judged, PROBED_GALLERY, PROBED_QUERIES)
         self.probed = subset(self.judged, self.probed_rows)
@@ -135,7 +135,7 @@ class Contest:
         for method in self.state.config.methods:
             if method not in self.state.s_per_step:
                 yield lambda method=method: self._measure(method)  # type: ignore[misc]
-        for seed in range(MOST_SEEDS):
+        for seed in range(MAX_SEEDS):
             for method in self.state.config.methods:
                 if self._waits(method, seed) and self._affordable(method, seed):
                     yield lambda method=method, seed=seed: self._train(method, seed)  # type: ignore[misc]
@@ -216,7 +216,7 @@ class Contest:
         self._set(doing=method)
         times = [0.0]
         try:
-            training = Training(run_config(self.state.config, method, MOST_EPOCHS, 0, self.data), self.data, self.device)
+            training = Training(run_config(self.state.config, method, MAX_EPOCHS, 0, self.data), self.data, self.device)
             for _ in range(MEASURED_STEPS):
                 started = self._clock()
                 training.take_step()
@@ -227,14 +227,14 @@ class Contest:
         self._set()
 
     def epochs_of(self, method: str, seed: int = 0) -> int:
-        """Epochs that fit into the time that is left for a method, 0 to `MOST_EPOCHS`."""
+        """Epochs that fit into the time that is left for a method, 0 to `MAX_EPOCHS`."""
         config = self.state.config
         waiting = [each for each in config.methods if self._waits(each, seed)]
         untrained = self._entry("untrained")
         measuring = untrained.seconds if untrained else 0.0
         left = 60 * config.minutes - self._spent() - measuring * len(waiting)
         training = max(1, steps_per_epoch(run_config(config, method, 1, 0, self.data), self.data)) * self.state.s_per_step[method]
-        return max(0, min(MOST_EPOCHS, int(left / max(1, len(waiting)) / max(training, 1e-9))))
+        return max(0, min(MAX_EPOCHS, int(left / max(1, len(waiting)) / max(training, 1e-9))))
 
     def _affordable(self, method: str, seed: int) -> bool:
         entry = self._entry(method)

@@ -28,13 +28,13 @@ from cl_core.runs.config import NO_DRAWINGS, RunConfig
 from cl_core.system.device import autocast, bf16_is_fast, choose_device
 from cl_core.system.host import cores, memory_gb
 from cl_core.system.zero_gpu import gpu_available
-from cl_core.training.setup import MOST_WHITENED, check_data, data_shape, image_size, train_size, view_plan
+from cl_core.training.setup import MAX_WHITENED, check_data, data_shape, image_size, train_size, view_plan
 
 MEMORY_FRACTION = 0.7  # of the machine's memory, for a run on the CPU; the page has the rest
 CUDA_FRACTION = 0.95  # of the free GPU memory
 # Seconds. The page shows progress at the end of a step, so a run with longer steps would seem to stand still. The command
 # line has no such limit.
-MOST_STEP_S = 60.0
+MAX_STEP_S = 60.0
 
 COUNT = 1009  # images in the pass on fake tensors; a prime, so that sizes that grow with the batch are multiples of it
 FLOAT_BYTES = 4
@@ -248,7 +248,7 @@ def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torc
     if config.snapshots or config.whitening:
         measuring = (VIEW_COPIES * image + FORWARD_COPIES * largest) * min(BATCH, len(dataset))
     if config.whitening:
-        count = min(len(dataset.train), MOST_WHITENED)
+        count = min(len(dataset.train), MAX_WHITENED)
         measuring += WHITENING_COPIES * FLOAT_BYTES * network.features * (count + network.features)
     if device.type != "cpu":
         step = max(step, (views + VIEW_WORK_COPIES) * 3 * size**2 * FLOAT_BYTES * batch)
@@ -324,7 +324,7 @@ def check_affordable(config: RunConfig, dataset: Dataset, device: torch.device |
             between them, so nothing is checked.
 
     Raises:
-        UserError: the run would need too much memory, a step would take longer than `MOST_STEP_S`, or as `check_data`.
+        UserError: the run would need too much memory, a step would take longer than `MAX_STEP_S`, or as `check_data`.
     """
     check_data(config, dataset)
     if device is None:
@@ -340,8 +340,8 @@ def check_affordable(config: RunConfig, dataset: Dataset, device: torch.device |
         advice = UserError(f"training.advice.{cost.advice}")
         needed, available = _gigabytes(cost.memory_bytes), _gigabytes(offered)
         raise UserError("training.too_much_memory", needed=needed, offered=available, advice=advice)
-    if cost.seconds_per_step is not None and cost.seconds_per_step > MOST_STEP_S:
-        raise UserError("training.slow_step", duration=_duration(cost.seconds_per_step), most=f"{MOST_STEP_S:.0f}")
+    if cost.seconds_per_step is not None and cost.seconds_per_step > MAX_STEP_S:
+        raise UserError("training.slow_step", duration=_duration(cost.seconds_per_step), most=f"{MAX_STEP_S:.0f}")
 
 
 def _gigabytes(number: float) -> str:

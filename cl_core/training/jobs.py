@@ -16,8 +16,8 @@ from cl_core.runs.folder import WAITING
 from cl_core.system.files import write_json
 from cl_core.training.job import Job, Task, Work, has_begun
 
-MOST_WAITING = 50
-MOST_REMEMBERED = 100  # jobs whose end is known
+MAX_WAITING = 50
+MAX_REMEMBERED = 100  # jobs whose end is known
 
 
 def waiting_settings(path: Path) -> dict[str, Any] | None:
@@ -71,8 +71,8 @@ class Jobs:
         with self._lock:
             if path.resolve() in (self.running, *self.waiting):
                 return
-            if len(self._queue) >= MOST_WAITING:
-                raise UserError("training.queue_full", most=MOST_WAITING)
+            if len(self._queue) >= MAX_WAITING:
+                raise UserError("training.queue_full", most=MAX_WAITING)
             if settings:  # what was begun has them in its record
                 write_json(path / WAITING, settings)
             self._queue.append(Task(path.resolve(), settings, seconds, work))
@@ -82,7 +82,7 @@ class Jobs:
         job = self._last = Job(task, lambda: self._job_ended(task.path))
         self._jobs.pop(job.path, None)
         self._jobs[job.path] = job
-        while len(self._jobs) > MOST_REMEMBERED:
+        while len(self._jobs) > MAX_REMEMBERED:
             self._jobs.pop(next(iter(self._jobs)))
         return job
 

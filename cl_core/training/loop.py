@@ -37,7 +37,7 @@ from cl_core.training.health import Verdict, judge, sentence
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
 from cl_core.training.setup import (
-    MOST_WHITENED,
+    MAX_WHITENED,
     build_method,
     check_compiler,
     check_data,
@@ -274,7 +274,7 @@ class Training:
 
     def raw_features(self) -> Tensor:
         """Features of the training images without augmentation, not scaled to length 1, (N, dim) float32."""
-        images = self.dataset.images[spaced(self.rows, MOST_WHITENED)]
+        images = self.dataset.images[spaced(self.rows, MAX_WHITENED)]
         return embed(self.method, images, self.size, self.device, normalized=False)
 
     def _fetch_losses(self) -> None:

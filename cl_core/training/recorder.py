@@ -30,7 +30,7 @@ from cl_core.training.loop import Checkup, Event, Logged, Snapshot, Training
 from cl_core.training.setup import data_shape
 
 SAVE_EVERY_S = 30.0
-LARGEST_FEATURES = 500_000_000  # bytes of the features over time; without the last ones there is no map over time
+MAX_FEATURES = 500_000_000  # bytes of the features over time; without the last ones there is no map over time
 
 
 def versions() -> dict[str, str]:
@@ -222,7 +222,7 @@ class ImageRecorder(Recorder[Event, RunRecord]):
         self._snapshots = Snapshots.appended(self._snapshots, training.monitor_rows, step, snapshot.embeddings)
         self.folder.write_snapshots(self._snapshots)
         stored = 0 if self._features is None else self._features.embeddings.nbytes
-        if training.world.is_main and stored + 2 * snapshot.features.numel() <= LARGEST_FEATURES:
+        if training.world.is_main and stored + 2 * snapshot.features.numel() <= MAX_FEATURES:
             self._features = Snapshots.appended(self._features, training.map_rows, step, snapshot.features)
             self.folder.write_snapshots(self._features, self.folder.features_file)
 

@@ -17,12 +17,12 @@ from cl_core.system.seeding import seeded
 from cl_core.training.distributed import World
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
-FEWEST_MONITORED = 16  # images whose spread tells whether a run has collapsed
+MIN_MONITORED = 16  # images whose spread tells whether a run has collapsed
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
-LARGEST_MAP = 10_000  # images whose features each snapshot stores
+MAX_MAP = 10_000  # images whose features each snapshot stores
 STATISTICS_BATCH = 100  # images
-LEAST_STD = 1 / 255  # images with an empty channel, as of a fluorescence microscope, would be divided by zero
-MOST_WHITENED = 20_000  # images by which features are whitened
+MIN_STD = 1 / 255  # images with an empty channel, as of a fluorescence microscope, would be divided by zero
+MAX_WHITENED = 20_000  # images by which features are whitened
 MONITOR_POSITION = 2**31 - 1  # beyond any step, so that the monitor images' views are the same at every snapshot
 
 
@@ -47,7 +47,7 @@ def view_plan(config: RunConfig, dataset: Dataset) -> list[tuple[int, AugmentCon
 
 
 def image_statistics(dataset: Dataset) -> Statistics:
-    """Mean and standard deviation of the training images, per channel, in [0, 1]; the latter at least `LEAST_STD`."""
+    """Mean and standard deviation of the training images, per channel, in [0, 1]; the latter at least `MIN_STD`."""
     sample = dataset.train[:: max(1, len(dataset.train) // 1000)]
     values = torch.arange(256).double() / 255
     counts = torch.zeros(3, 256, dtype=torch.float64)
@@ -55,7 +55,7 @@ def image_statistics(dataset: Dataset) -> Statistics:
         counts += torch.stack([channel.flatten().bincount(minlength=256) for channel in dataset.images[part].transpose(0, 1)])
     means = (counts @ values) / counts.sum(1)
     spread = (counts * (values - means[:, None]) ** 2).sum(1) / (counts.sum(1) - 1)
-    mean, std = means.tolist(), spread.sqrt().clamp_min(LEAST_STD).tolist()
+    mean, std = means.tolist(), spread.sqrt().clamp_min(MIN_STD).tolist()
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
@@ -95,12 +95,12 @@ def epoch_order(groups: Tensor, config: RunConfig, epoch: int) -> Tensor:
 
 def monitor_rows(dataset: Dataset) -> Tensor:
     """Rows of the monitor images, embedded at every snapshot: (P,) int64. Of too few shown images, all are taken instead."""
-    return spaced(dataset.shown if len(dataset.shown) >= FEWEST_MONITORED else torch.arange(len(dataset)), MONITOR_SIZE)
+    return spaced(dataset.shown if len(dataset.shown) >= MIN_MONITORED else torch.arange(len(dataset)), MONITOR_SIZE)
 
 
 def map_rows(dataset: Dataset) -> Tensor:
     """Rows of the images whose places on the map are known over time, (M,) int64: all that a map shows, if they are few."""
-    return spaced(dataset.on_map, LARGEST_MAP)
+    return spaced(dataset.on_map, MAX_MAP)
 
 
 def spaced(rows: Tensor, most: int) -> Tensor:

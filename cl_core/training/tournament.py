@@ -23,15 +23,15 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.files import read_bytes
 
 FILE = "tournament.json"
-LARGEST_FILE = 50_000_000  # bytes
+MAX_FILE = 50_000_000  # bytes
 RESAMPLES = 1_000
 USUAL_BATCH = 128
 # Settings under which each method learns something in a few minutes; all else is the default of `RunConfig`.
 BRIEF: dict[str, dict[str, Any]] = {"simsiam": {"optimizer": "sgd", "lr": 0.05, "batch_size": 64}}
 Kind = Literal["baseline", "public", "method"]
 State = Literal["running", "stopped", "finished"]
-MOST_EPOCHS = 40  # of one run; then further seeds are trained
-MOST_SEEDS = 3
+MAX_EPOCHS = 40  # of one run; then further seeds are trained
+MAX_SEEDS = 3
 
 
 class TournamentConfig(BaseModel):
@@ -74,8 +74,8 @@ def planned_trainings(config: TournamentConfig, epoch_s: dict[str, float]) -> di
     plan = {}
     for method, seconds in epoch_s.items():
         epochs = int(60 * config.minutes / len(epoch_s) / max(seconds, 1e-9))
-        most = max(1, min(MOST_EPOCHS, epochs))
-        plan[method] = most, max(1, min(MOST_SEEDS, epochs // most))
+        most = max(1, min(MAX_EPOCHS, epochs))
+        plan[method] = most, max(1, min(MAX_SEEDS, epochs // most))
     return plan
 
 
@@ -175,7 +175,7 @@ def rank_entries(entries: Sequence[Entry]) -> list[Standing]:
 def read_tournament(folder: Path) -> Tournament | None:
     """The tournament stored in a folder; None where there is none, or a damaged one."""
     with contextlib.suppress(OSError, ValueError, UserError):
-        return Tournament.model_validate_json(read_bytes(folder / FILE, LARGEST_FILE))
+        return Tournament.model_validate_json(read_bytes(folder / FILE, MAX_FILE))
     return None
 
 

@@ -30,9 +30,9 @@ from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.tabs.loss import compare_by
 
-MOST_BYTES = 20_000_000  # of an image inside a call
-LARGEST_SEED = 2**63 - 1
-MOST_IMAGES, MOST_ROWS, MOST_NUMBERS, MOST_ANSWERS = 64, 256, 4096, 100
+MAX_BYTES = 20_000_000  # of an image inside a call
+MAX_SEED = 2**63 - 1
+MAX_IMAGES, MAX_ROWS, MAX_NUMBERS, MAX_ANSWERS = 64, 256, 4096, 100
 OfferedLoss = Literal["nt-xent", "ratio", "out", "in", "in-sum"]
 
 
@@ -71,8 +71,8 @@ class Api:
             count: how many views, 1 to 64.
             seed: the same seed draws the same views.
         """
-        _within("count", count, 1, MOST_IMAGES)
-        _within("seed", seed, 0, LARGEST_SEED)
+        _within("count", count, 1, MAX_IMAGES)
+        _within("seed", seed, 0, MAX_SEED)
         opened = self._open(model)
         query = _image(opened, image)
         height, width = query.shape[-2:]
@@ -98,7 +98,7 @@ class Api:
             images: 1 to 64 data URLs or names of images of the model's data set.
             layer: "feature", what the encoder gives, or "embedding", what the projection head makes of it.
         """
-        _within("the number of images", len(images), 1, MOST_IMAGES)
+        _within("the number of images", len(images), 1, MAX_IMAGES)
         _one_of("layer", layer, get_args(Layer))
         opened = self._open(model)
         z = run_features(opened.run, torch.cat([_sized(opened, each) for each in images]), layer)
@@ -120,8 +120,8 @@ class Api:
             labels: N class labels for SupCon; without them every image is a class of its own.
         """
         _one_of("loss", loss, get_args(OfferedLoss))
-        _within("the number of rows", len(embeddings), 4, MOST_ROWS)
-        if len(embeddings) % 2 or len({len(row) for row in embeddings}) != 1 or not 1 <= len(embeddings[0]) <= MOST_NUMBERS:
+        _within("the number of rows", len(embeddings), 4, MAX_ROWS)
+        if len(embeddings) % 2 or len({len(row) for row in embeddings}) != 1 or not 1 <= len(embeddings[0]) <= MAX_NUMBERS:
             raise UserError("api.embeddings")
         if not 0 < temperature <= 100:
             raise UserError("api.temperature", given=f"{temperature:g}")
@@ -130,7 +130,7 @@ class Api:
             raise UserError("api.zero_row")
         pairs = len(z) // 2
         for label in labels or []:
-            _within("a label", label, -LARGEST_SEED, LARGEST_SEED)
+            _within("a label", label, -MAX_SEED, MAX_SEED)
         classes = torch.arange(pairs) if labels is None else torch.tensor(labels)
         if classes.shape != (pairs,):
             raise UserError("api.labels", pairs=pairs, given=len(classes))
@@ -157,7 +157,7 @@ class Api:
             top: how many, 1 to 100.
             space: "trained", "untrained" (the same network before training) or "pixels".
         """
-        _within("top", top, 1, MOST_ANSWERS)
+        _within("top", top, 1, MAX_ANSWERS)
         opened = self._open(model)
         _one_of("space", space, opened.spaces)
         data = opened.dataset
@@ -253,8 +253,8 @@ def _image(model: Model, image: str) -> Tensor:
         return data.images[rows[image]][None]
     if not image.startswith("data:"):
         raise UserError("api.image", given=quoted(image), dataset=data.title)
-    if len(image) > 4 / 3 * MOST_BYTES + 100:
-        raise UserError("api.large_image", most=MOST_BYTES // 1_000_000)
+    if len(image) > 4 / 3 * MAX_BYTES + 100:
+        raise UserError("api.large_image", most=MAX_BYTES // 1_000_000)
     try:
         content = base64.b64decode(image.partition(",")[2], validate=True)
     except ValueError:  # letters outside ASCII are one, too

@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Message, Scope, Send
 
 from cl_core.ui.urls import FILE_ROUTE
 
-MOST_BYTES = 128_000_000  # kept in memory, compressed and plain
+MAX_BYTES = 128_000_000  # kept in memory, compressed and plain
 QUALITY = 6  # of brotli: a tenth of a second for the largest script, once
-SMALLEST = 400  # bytes worth compressing
+MIN_COMPRESSED = 400  # bytes worth compressing
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
 FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
 QUERIED = ("/config", "/gradio_api/info")  # depend on their query; the query of a page is for the browser
@@ -65,7 +65,7 @@ class CachedAnswer:
 
 def prepare(body: bytes, kind: str, cache_control: str) -> CachedAnswer:
     """Prepare `body` for many answers."""
-    small = len(body) < SMALLEST or not kind.startswith(COMPRESSIBLE)
+    small = len(body) < MIN_COMPRESSED or not kind.startswith(COMPRESSIBLE)
     short = None if small else brotli.compress(body, quality=QUALITY)
     return CachedAnswer(kind, body, short, f'"{hashlib.sha256(body).hexdigest()[:24]}"', cache_control)
 
@@ -120,11 +120,11 @@ class Assets:
         return True
 
     def _remember(self, key: str, value: CachedAnswer) -> None:
-        if value.size > MOST_BYTES // 4 or key in self._cache:
+        if value.size > MAX_BYTES // 4 or key in self._cache:
             return
         self._cache[key] = value
         self._size += value.size
-        while self._size > MOST_BYTES:
+        while self._size > MAX_BYTES:
             self._forget(next(iter(self._cache)))
 
     def _forget(self, key: str) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 NEAR = 10  # values, of 255, by which a pixel of the ground may differ from it
 FADES = 64  # values from the ground at which a pixel at the edge is opaque
-LEAST_CORNERS = 0.9  # of the corners of a data set's images that must be one color
+MIN_CORNERS = 0.9  # of the corners of a data set's images that must be one color
 
 CHUNK = 256  # images at a time
 # Pixels of one image are neighbors, those of the next are not.
@@ -22,7 +22,7 @@ def ground(images: Tensor) -> int | None:
     """The color on which images (N, 3, H, W) uint8 stand: 255 for white, 0 for black, None for photographs."""
     corners = images[:, :, [0, 0, -1, -1], [0, -1, 0, -1]].short()
     for color in (255, 0):
-        if float(((corners - color).abs() <= NEAR).all(1).float().mean()) >= LEAST_CORNERS:
+        if float(((corners - color).abs() <= NEAR).all(1).float().mean()) >= MIN_CORNERS:
             return color
     return None
 

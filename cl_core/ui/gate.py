@@ -23,9 +23,9 @@ from cl_core.ui.assets import SECURITY, Assets
 from cl_core.ui.limits import Limiter
 
 API = "/gradio_api"
-MOST_JSON = 32_000_000  # bytes of a call
+MAX_JSON = 32_000_000  # bytes of a call
 AROUND = 100_000  # bytes of an upload beside the file
-MOST_HOSTS = 100  # ways to name this app that are remembered
+MAX_HOSTS = 100  # ways to name this app that are remembered
 UNUSUAL = frozenset({b"origin", b"range", b"if-none-match", b"x-forwarded-host"})  # headers that decide about an answer
 SLOWEST_S = 30.0  # between two parts of a body
 COOKIE_S = 30 * 24 * 3600
@@ -167,7 +167,7 @@ class Gate:
         for name in named:
             if not self._access.knows_host(name):
                 return 421, text("access.wrong_host", host=name[:80])
-        if len(self._hosts) < MOST_HOSTS:
+        if len(self._hosts) < MAX_HOSTS:
             self._hosts.add(headers["host"].encode("latin-1"))
         if not self._same_site(headers):
             return 403, text("access.other_site")
@@ -225,7 +225,7 @@ class Gate:
 
     async def _forward(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Forward a request to Gradio and count its body."""
-        most = self._access.most_upload + AROUND if scope["path"].startswith(f"{API}/upload") else MOST_JSON
+        most = self._access.most_upload + AROUND if scope["path"].startswith(f"{API}/upload") else MAX_JSON
         declared = headers.get("content-length", "")
         with using_language(_language(scope)):
             sentence = text("access.too_large", most=f"{most / 1e6:.0f}")

@@ -24,7 +24,7 @@ from cl_core.ui.cutouts import cut_out, ground, scaled
 from cl_core.ui.urls import file_url
 
 SHEET_TILE = 40  # pixels
-MOST_TILE = 96  # pixels, of a batch's images
+MAX_TILE = 96  # pixels, of a batch's images
 LOOKED_AT = 500  # images that tell on what all of them stand
 GROUNDS: dict[int | None, str] = {255: "white", 0: "black", None: ""}
 SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
@@ -91,7 +91,7 @@ def sprites(images: Tensor) -> dict[str, object]:
     """A batch of (M, 3, S, S) images as one sheet for `FigureView`."""
     tiles = [to_image(image) for image in images]
     columns = math.ceil(math.sqrt(len(tiles)))
-    url = data_url(_sheet(tiles, columns, min(int(images.shape[-1]), MOST_TILE)))
+    url = data_url(_sheet(tiles, columns, min(int(images.shape[-1]), MAX_TILE)))
     return {"url": url, "columns": columns, "count": len(tiles), "ground": ""}
 
 

@@ -10,7 +10,7 @@ UPLOADS_A_SECOND, UPLOADS_AT_ONCE = 0.5, 30.0
 LOGINS_A_SECOND, LOGINS_AT_ONCE = 0.1, 10.0
 PAGES_A_SECOND, PAGES_AT_ONCE = 100.0, 2_000.0  # a page is about 85 files
 OF_ONE_ADDRESS = 10  # times as much: a school's visitors come from one, and so do all who come through a proxy
-MOST_REMEMBERED = 20_000  # visitors
+MAX_REMEMBERED = 20_000  # visitors
 
 
 class Bucket:
@@ -32,7 +32,7 @@ class Bucket:
 
 
 class Limiter:
-    """Counts the requests of the last `MOST_REMEMBERED` visitors."""
+    """Counts the requests of the last `MAX_REMEMBERED` visitors."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
@@ -59,6 +59,6 @@ class Limiter:
     def _bucket(self, whose: str, kind: str, full: float, now: float) -> Bucket:
         bucket = self._buckets.setdefault((whose, kind), Bucket(full, now))
         self._buckets.move_to_end((whose, kind))
-        while len(self._buckets) > 3 * MOST_REMEMBERED:
+        while len(self._buckets) > 3 * MAX_REMEMBERED:
             self._buckets.popitem(last=False)
         return bucket

@@ -23,7 +23,7 @@ from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.modules import FRONTEND, modules_folder
 from cl_core.ui.urls import file_url
 
-LONGEST = 200  # characters of a value; no control needs more
+MAX_VALUE = 200  # characters of a value; no control needs more
 # Links of earlier versions keep opening: old names and values -> present ones.
 RENAMED = {
     "picture": "image",
@@ -64,7 +64,7 @@ class LinkedControl:
         Raises:
             ValueError: it is not valid.
         """
-        if len(raw) > LONGEST:
+        if len(raw) > MAX_VALUE:
             raise ValueError
         if self.read:
             return self.read(raw, before)

@@ -15,8 +15,8 @@ from gradio.components import State
 from gradio.queueing import Queue
 from gradio.state_holder import SessionState, StateHolder
 
-MOST_SESSIONS = 200  # changed ones; the least recently used is dropped first
-MOST_UNREAD = 8  # answers older than `FETCHED_S`; the largest is 15 MB
+MAX_SESSIONS = 200  # changed ones; the least recently used is dropped first
+MAX_UNREAD = 8  # answers older than `FETCHED_S`; the largest is 15 MB
 FETCHED_S = 5.0  # a connected page or client fetches an answer at once
 UNREAD_S = 60.0  # longest time an answer is stored
 EVENTS_REMEMBERED = 16  # by Gradio's own statistics, which it computes anew after every event
@@ -55,7 +55,7 @@ class LightStates(StateHolder):
 
     def set_blocks(self, blocks: Blocks) -> None:
         super().set_blocks(blocks)
-        self.capacity = MOST_SESSIONS
+        self.capacity = MAX_SESSIONS
 
     def __getitem__(self, session_id: str) -> SessionState:
         with self.lock:
@@ -79,7 +79,7 @@ class Unread:
         self._queue, self._since = queue, dict[str, float]()
 
     def sweep(self, now: float) -> int:
-        """Drop answers older than `UNREAD_S`, and the oldest of those older than `FETCHED_S` beyond `MOST_UNREAD`.
+        """Drop answers older than `UNREAD_S`, and the oldest of those older than `FETCHED_S` beyond `MAX_UNREAD`.
 
         Args:
             now: in seconds, of any clock that only rises.
@@ -94,7 +94,7 @@ class Unread:
         waiting = [name for name, unread in list(messages.items()) if not unread.empty() and name not in at_work]
         self._since = {name: self._since.get(name, now) for name in waiting}
         late = sorted((name for name in waiting if now - self._since[name] > FETCHED_S), key=self._since.__getitem__)
-        gone = {*late[: max(0, len(late) - MOST_UNREAD)], *(name for name in late if now - self._since[name] > UNREAD_S)}
+        gone = {*late[: max(0, len(late) - MAX_UNREAD)], *(name for name in late if now - self._since[name] > UNREAD_S)}
         for name in gone:
             messages.pop(name, None)
         for name in list(queue.pending_event_ids_session):

@@ -15,7 +15,7 @@ from cl_core.training.setup import steps_per_epoch
 from cl_core.training.tournament import TournamentConfig, planned_trainings, run_config
 from cl_core.ui.names import entry_name
 
-MOST_EPOCHS = 100_000  # of `RunConfig`
+MAX_EPOCHS = 100_000  # of `RunConfig`
 
 
 def training_plan(config: RunConfig, minutes: float | None) -> str:
@@ -52,7 +52,7 @@ def in_minutes(config: RunConfig, minutes: float | None, planned: float | None) 
     seconds = _epoch_s(config)
     if seconds is None:
         return config
-    epochs = min(MOST_EPOCHS, max(1, round(60 * minutes / seconds)))
+    epochs = min(MAX_EPOCHS, max(1, round(60 * minutes / seconds)))
     return config.model_copy(update={"epochs": epochs})
 
 

@@ -15,7 +15,7 @@ from cl_core.errors import UserError
 from cl_core.system.paths import cache_dir
 
 CUT_OFF_S = 60.0  # since the last write: the upload was cut off
-MOST_BYTES = 1_000_000_000  # of all uploads; the oldest are removed first, but none younger than `CUT_OFF_S`
+MAX_BYTES = 1_000_000_000  # of all uploads; the oldest are removed first, but none younger than `CUT_OFF_S`
 ABANDONED_S = 24 * 3600.0  # then an upload that waits for its import is removed
 
 
@@ -107,7 +107,7 @@ def remove_abandoned(root: Path) -> None:
 
 
 def sweep(folder: Path, now: float) -> int:
-    """Remove uploads that were cut off, and the oldest beyond `MOST_BYTES`; returns their number. now: Unix time in seconds.
+    """Remove uploads that were cut off, and the oldest beyond `MAX_BYTES`; returns their number. now: Unix time in seconds.
 
     Gradio writes an upload into `folder` itself and moves it into a folder of its own when it is whole.
     """
@@ -121,7 +121,7 @@ def sweep(folder: Path, now: float) -> int:
                 gone += 1
     taken = sum(size for _, size, _ in whole)
     for written, size, file in sorted(whole):
-        if taken <= MOST_BYTES or now - written < CUT_OFF_S:
+        if taken <= MAX_BYTES or now - written < CUT_OFF_S:
             break
         with contextlib.suppress(OSError):
             file.unlink()

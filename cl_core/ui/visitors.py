@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cl_core.data.imported import imported_dir, imported_names, imported_owner, remove_expired
 from cl_core.errors import UserError
-from cl_core.hub.fetch import LARGEST
+from cl_core.hub.fetch import MAX_DOWNLOAD
 from cl_core.imports.jobs import ImportJobs
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
@@ -22,15 +22,15 @@ from cl_core.system.paths import cache_dir, encoder_runs_dir, trained_dir
 from cl_core.system.trash import REMOVED, purge
 from cl_core.ui.access import Access
 
-LARGEST_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
-MOST_RUNS, MOST_WAITING, MOST_DATASETS = 10, 2, 3  # of one visitor
+MAX_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
+MAX_RUNS, MAX_WAITING, MAX_DATASETS = 10, 2, 3  # of one visitor
 ALL_IMAGES = 20_000_000_000  # bytes of all data sets together
 DERIVED = ("features", "galleries", "projections", "sprites")  # folders of the cache with what is computed from images
 PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `imports.jobs.new_name`
 PRIVATE_RUN = re.compile(rf"({PRIVATE.pattern})-")  # begins the name of a run on it
 TURN_S = 900.0  # then another visitor's run may start
 # Of a run; its memory is bounded everywhere.
-MOST = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
+MAX_SETTINGS = {"projection_dim": 512, "projection_hidden": 2048, "snapshots": 24}
 
 
 def turn_s(access: Access) -> float | None:
@@ -45,12 +45,12 @@ def check_room(access: Access) -> int:
         UserError: strangers use this app, and the models take too much space.
     """
     if not access.strangers:
-        return LARGEST
+        return MAX_DOWNLOAD
     places = (pulled_dir(), encoder_runs_dir(), trained_dir())
     # Links within the client's layout point to files that are counted where they are.
     if total_size(file for place in places for file in place.rglob("*")) > ALL_MODELS:
         raise UserError("models.full")
-    return LARGEST_MODEL
+    return MAX_MODEL
 
 
 def check_runs(access: Access, visitor: str) -> None:
@@ -59,8 +59,8 @@ def check_runs(access: Access, visitor: str) -> None:
     Raises:
         UserError: strangers use this app, and this visitor has too many runs.
     """
-    if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MOST_RUNS:
-        raise UserError("access.many_runs", most=MOST_RUNS)
+    if access.strangers and sum(owner_of(file.parent) == visitor for file in trained_dir().glob(f"*/{OWNER}")) >= MAX_RUNS:
+        raise UserError("access.many_runs", most=MAX_RUNS)
 
 
 def check_waiting(access: Access, visitor: str, waiting: Sequence[Path]) -> None:
@@ -69,8 +69,8 @@ def check_waiting(access: Access, visitor: str, waiting: Sequence[Path]) -> None
     Raises:
         UserError: strangers use this app, and too many runs of this visitor wait.
     """
-    if access.strangers and sum(owner_of(path) == visitor for path in waiting) >= MOST_WAITING:
-        raise UserError("access.many_waiting", most=MOST_WAITING)
+    if access.strangers and sum(owner_of(path) == visitor for path in waiting) >= MAX_WAITING:
+        raise UserError("access.many_waiting", most=MAX_WAITING)
 
 
 def check_datasets(access: Access, visitor: str, imports: ImportJobs) -> None:
@@ -82,8 +82,8 @@ def check_datasets(access: Access, visitor: str, imports: ImportJobs) -> None:
     if not access.strangers:
         return
     waiting = sum(job.active for job in imports.of(visitor))
-    if waiting + sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MOST_DATASETS:
-        raise UserError("images.many", most=MOST_DATASETS)
+    if waiting + sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MAX_DATASETS:
+        raise UserError("images.many", most=MAX_DATASETS)
     if total_size(imported_dir().rglob("*.safetensors")) > ALL_IMAGES:
         raise UserError("images.full")
 
@@ -94,8 +94,8 @@ def check_comparisons(access: Access, visitor: str, root: Path) -> None:
     Raises:
         UserError: strangers use this app, and this visitor has too many below `root`.
     """
-    if access.strangers and sum(owner_of(file.parent) == visitor for file in root.glob(f"*/{OWNER}")) >= MOST_RUNS:
-        raise UserError("contest.many", most=MOST_RUNS)
+    if access.strangers and sum(owner_of(file.parent) == visitor for file in root.glob(f"*/{OWNER}")) >= MAX_RUNS:
+        raise UserError("contest.many", most=MAX_RUNS)
 
 
 def clean_up(access: Access) -> None:
@@ -148,6 +148,6 @@ def check_training(access: Access, config: RunConfig) -> None:
     check_room(access)
     if config.encoder not in ENCODERS or config.compile:
         raise UserError("train.only_own", encoders=", ".join(ENCODERS))
-    for name, most in MOST.items():
+    for name, most in MAX_SETTINGS.items():
         if getattr(config, name) > most:
             raise UserError("train.too_much", name=name, most=f"{most:,}")

@@ -23,8 +23,8 @@ from cl_core.words.vocabulary import Vocabulary
 SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
 EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
 READ_AT_ONCE = 2**20  # bytes
-LONGEST_SENTENCE = 10_000  # words, as in gensim
-LONGEST_WORD = 2**16  # characters
+MAX_SENTENCE = 10_000  # words, as in gensim
+MAX_WORD = 2**16  # characters
 LAST_HAN = re.compile(r"[㐀-鿿][^㐀-鿿]*\Z")
 
 Sentences = list[list[str]]
@@ -67,7 +67,7 @@ def split_sentences(text: str) -> Sentences:
 def read_sentences(parts: Iterable[str]) -> Iterator[list[str]]:
     """The words of each sentence of a text that is given part by part; the memory needed does not grow with its length.
 
-    Sentences without words are left out. One of more than `LONGEST_SENTENCE` words, as in a text without punctuation, is cut.
+    Sentences without words are left out. One of more than `MAX_SENTENCE` words, as in a text without punctuation, is cut.
     """
     words: list[str] = []  # of the sentence that is not complete
     rest = ""
@@ -82,7 +82,7 @@ def read_sentences(parts: Iterable[str]) -> Iterator[list[str]]:
         # White space stays, as it may be the beginning of an empty line.
         space = rest[: len(rest) - len(rest.lstrip())]
         rest = ("\n" if "\n" in space else space[:1]) + rest.lstrip()
-        if len(words) >= LONGEST_SENTENCE:
+        if len(words) >= MAX_SENTENCE:
             *full, words = _cut(words)
             yield from full
     yield from _cut(words + tokenize(rest))
@@ -91,14 +91,14 @@ def read_sentences(parts: Iterable[str]) -> Iterator[list[str]]:
 def _end_of_words(text: str) -> int:
     """Up to where the words of a text are complete: the last white space or, in a long text without, the last Han character."""
     *before, last = text.rsplit(None, 1) or [""]
-    if before or len(last) < LONGEST_WORD:
+    if before or len(last) < MAX_WORD:
         return len(before[0]) if before else 0
     found = LAST_HAN.search(text)
     return found.start() + 1 if found else len(text)
 
 
 def _cut(words: list[str]) -> list[list[str]]:
-    return [words[start : start + LONGEST_SENTENCE] for start in range(0, len(words), LONGEST_SENTENCE)]
+    return [words[start : start + MAX_SENTENCE] for start in range(0, len(words), MAX_SENTENCE)]
 
 
 def wordnet() -> Sentences:

@@ -24,7 +24,7 @@ from cl_core.words.corpus import Corpus
 from cl_core.words.model import WordVectors
 from cl_core.words.vocabulary import Vocabulary
 
-LARGEST_VOCABULARY = 500_000_000  # bytes
+MAX_VOCABULARY = 500_000_000  # bytes
 
 
 class WordRecord(Record):
@@ -53,7 +53,7 @@ class WordFolder(Folder[WordRecord]):
 
     def read_vocabulary(self) -> Vocabulary:
         try:
-            content = json.loads(read_bytes(self.vocabulary_file, LARGEST_VOCABULARY))
+            content = json.loads(read_bytes(self.vocabulary_file, MAX_VOCABULARY))
             vocabulary = Vocabulary([str(word) for word in content["words"]], torch.tensor(content["counts"], dtype=torch.int64))
         except FileNotFoundError:
             raise UserError("runs.missing_file", file=str(self.vocabulary_file)) from None

@@ -30,7 +30,7 @@ from cl_core.words.vocabulary import keep_probability, noise_distribution
 
 LOG_LINES = 500  # the most points a curve gets
 COPY_SHARE = 0.05  # of the time, at most, for copies of good states, to return to where a run diverges
-SMALLEST_BATCH, LARGEST_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_size 0 chooses between
+MIN_BATCH, MAX_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_size 0 chooses between
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ class WordTraining:
         count = count_pairs(self._stream, config.window)
         if count == 0:
             raise UserError("words.no_pairs_left") if config.subsample else UserError("words.no_pairs")
-        batch = config.batch_size or min(max(count // STEPS_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+        batch = config.batch_size or min(max(count // STEPS_AN_EPOCH, MIN_BATCH), MAX_BATCH)
         self.steps_per_epoch = math.ceil(count / batch)
         self.total = self.steps_per_epoch * config.epochs
         self.step = 0

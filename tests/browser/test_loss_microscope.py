@@ -22,7 +22,7 @@ STORE = ModelStore()
 
 TEMPERATURES = ["0.01", "0.1", "10"]  # every loss at every temperature: test_anatomy_script
 COUNT = 16
-LARGEST_CELL, SMALLEST_IMAGE = 64, 9
+MAX_CELL, MIN_IMAGE = 64, 9
 TRAINED = 1
 
 
@@ -46,8 +46,8 @@ def geometry(page: Page, columns: int, panel: int = TRAINED) -> tuple[float, flo
     """Sides of a cell and of the images at the edge, by the rule of render/matrix.js."""
     box = frame(page, panel).bounding_box()
     assert box
-    with_images = page.locator("#loss-view .cl-pair .cl-tile").count() > 0 and box["width"] / (columns + 1) >= SMALLEST_IMAGE
-    cell = min(LARGEST_CELL, box["width"] / (columns + with_images))
+    with_images = page.locator("#loss-view .cl-pair .cl-tile").count() > 0 and box["width"] / (columns + 1) >= MIN_IMAGE
+    cell = min(MAX_CELL, box["width"] / (columns + with_images))
     return cell, cell if with_images else 0.0
 
 

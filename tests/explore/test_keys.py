@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cl_core.data.registry import load_dataset
 from cl_core.explore.keys import KeyHistory, compare_queries, current_keys, lag, take_step
-from cl_core.explore.paradigms import FOLDER, MOST_STEPS, PARADIGMS, Paradigm, resumed
+from cl_core.explore.paradigms import FOLDER, MAX_STEPS, PARADIGMS, Paradigm, resumed
 from cl_core.networks.methods.memory_bank import BankMethod
 from cl_core.networks.methods.moco import MoCo
 from cl_core.runs.config import RunConfig
@@ -169,5 +169,5 @@ def test_steps_beyond_the_end_are_computed_once() -> None:
     run = Paradigm("moco-0")
     second, first = run.step(1), run.step(0)
     assert (first.step, second.step) == (run.record.step, run.record.step + 1)
-    assert run.step(1) is second and MOST_STEPS > 1
+    assert run.step(1) is second and MAX_STEPS > 1
     assert second.before.cosines == pytest.approx(first.after.cosines, abs=1e-6)

@@ -32,7 +32,7 @@ def test_pca_equals_scikit_learn(blobs: torch.Tensor) -> None:
 @pytest.mark.parametrize("largest", [4096, 10])  # by all eigenvectors, and by Lanczos
 def test_pca_of_more_columns_than_rows_equals_scikit_learn(monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
     """As of pixels: a matrix of all pairs of 12,288 columns would take minutes, of 65,712 no machine has the memory."""
-    monkeypatch.setattr("cl_core.evaluation.pca.LARGEST_EIGH", largest)
+    monkeypatch.setattr("cl_core.evaluation.pca.MAX_EIGH", largest)
     values = torch.randn(40, 300, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 5, 300)
     found, expected = pca(values, 3), PCA(3, svd_solver="full").fit_transform(values.numpy())
     for column in range(3):

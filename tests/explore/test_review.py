@@ -104,7 +104,7 @@ def test_only_images_of_chosen_classes(gallery: Gallery) -> None:
 
 
 def test_of_many_images_a_part_is_looked_at(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_QUERIES", 2500)
+    monkeypatch.setattr(module, "MAX_QUERIES", 2500)
     found = review(gallery)
     assert len(found.rows) == 2000 and found.of == 6_000
 

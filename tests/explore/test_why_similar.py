@@ -98,9 +98,9 @@ def test_a_map_with_channels_last_has_no_split() -> None:
 
 def test_a_map_of_too_many_positions_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, (first, _) = encoder_of("small-resnet", 64), views(64)
-    monkeypatch.setattr(why_similar, "MOST_POSITIONS", 63)
+    monkeypatch.setattr(why_similar, "MAX_POSITIONS", 63)
     assert feature_parts(encoder, first) is None
-    monkeypatch.setattr(why_similar, "MOST_POSITIONS", 64)
+    monkeypatch.setattr(why_similar, "MAX_POSITIONS", 64)
     assert feature_parts(encoder, first) is not None
 
 

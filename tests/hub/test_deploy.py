@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cl_core.errors import UserError
-from cl_core.hub.deploy import LARGEST, deploy, space_files, space_readme, write_space
+from cl_core.hub.deploy import MAX_SPACE, deploy, space_files, space_readme, write_space
 from tests.conftest import ROOT
 from tests.hub.server import Hub
 
@@ -20,7 +20,7 @@ SMALL = ["emoji-simclr-small"]
 def test_it_holds_what_it_needs_and_no_more() -> None:
     files = space_files()
     size = sum(file.stat().st_size for file in files.values()) + len(space_readme())
-    assert size < LARGEST
+    assert size < MAX_SPACE
     assert {"app.py", "requirements.txt", "cl_core/ui/build.py", "cl_core/ui/frontend/links.js", "cl_core/text/zh.json"} <= set(
         files
     )

@@ -120,10 +120,10 @@ def test_pulling_in_the_app(hub: Hub) -> None:
 def test_what_visitors_of_a_space_may_bring(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(RUN, files_of(ROOT / "checkpoints" / "fashion-simclr"))
     monkeypatch.setenv("SPACE_ID", "someone/explorer")
-    monkeypatch.setattr(visitors, "LARGEST_MODEL", 1000)
+    monkeypatch.setattr(visitors, "MAX_MODEL", 1000)
     with pytest.raises(UserError, match="at most 0 MB"):
         steps(models.pull_run, Access(), STORE, RUN)
-    monkeypatch.setattr(visitors, "LARGEST_MODEL", 10**8)
+    monkeypatch.setattr(visitors, "MAX_MODEL", 10**8)
     steps(models.pull_run, Access(), STORE, RUN)
     monkeypatch.setattr(visitors, "ALL_MODELS", 1000)
     with pytest.raises(UserError, match="have filled the room for them"):

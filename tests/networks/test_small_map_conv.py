@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cl_core.networks.encoders.registry import build_encoder
-from cl_core.networks.encoders.small_map_conv import LARGEST_MAP, Conv2d, with_small_map_conv
+from cl_core.networks.encoders.small_map_conv import MAX_MAP, Conv2d, with_small_map_conv
 
 CASES = [  # kernel, stride, padding, height, width, bias
     (3, 1, 1, 1, 1, False),
@@ -55,7 +55,7 @@ def test_autocast_gives_bfloat16_and_float32_gradients() -> None:
 def test_other_convolutions_use_the_general_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Conv2d, "_product", lambda *_: pytest.fail("the matrix product was used"))
     large = torch.randn(2, 8, 3, 3)
-    assert large.shape[2] * large.shape[3] > LARGEST_MAP
+    assert large.shape[2] * large.shape[3] > MAX_MAP
     small = torch.randn(2, 8, 2, 2)
     Conv2d(8, 8, 3, padding=1)(large)
     Conv2d(8, 8, 3, padding=1, groups=8)(small)

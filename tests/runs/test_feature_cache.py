@@ -32,7 +32,7 @@ def test_damaged_features_are_computed_again(small_run: Path, own_cache: Path) -
 
 
 def test_large_features_are_not_stored(small_run: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_cache, "MOST_STORED", 1000)
+    monkeypatch.setattr(feature_cache, "MAX_STORED", 1000)
     all_features(load_run(str(small_run)), load_dataset("digits"))
     assert not list(own_cache.glob("features/*"))
 

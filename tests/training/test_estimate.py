@@ -15,7 +15,7 @@ from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.text import using_language
 from cl_core.training import estimate as module
-from cl_core.training.estimate import MOST_STEP_S, check_affordable, estimate
+from cl_core.training.estimate import MAX_STEP_S, check_affordable, estimate
 from cl_core.training.loop import Training
 from cl_core.training.setup import build_method
 
@@ -131,7 +131,7 @@ def test_a_step_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch)
     check_affordable(config, dataset, CPU)
     monkeypatch.setattr(module, "_rate", lambda bf16: 1e8)
     with pytest.raises(
-        UserError, match=rf"^A step of this training would take about .*, and the page allows {MOST_STEP_S:.0f} s: "
+        UserError, match=rf"^A step of this training would take about .*, and the page allows {MAX_STEP_S:.0f} s: "
     ):
         check_affordable(config, dataset, CPU)
 

@@ -87,7 +87,7 @@ def test_what_waits_is_found_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_too_many_runs_do_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "MOST_WAITING", 1)
+    monkeypatch.setattr(jobs_module, "MAX_WAITING", 1)
     jobs = Jobs()
     jobs.enqueue(tmp_path / "first", LONG)
     jobs.enqueue(tmp_path / "second", LONG)

@@ -120,11 +120,11 @@ def test_settings_out_of_range(changes: dict[str, object]) -> None:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of one seed, evaluated on few images."""
-    monkeypatch.setattr(contest, "MOST_EPOCHS", 1)
-    monkeypatch.setattr(contest, "MOST_SEEDS", 1)
+    monkeypatch.setattr(contest, "MAX_EPOCHS", 1)
+    monkeypatch.setattr(contest, "MAX_SEEDS", 1)
     monkeypatch.setattr(contest, "MEASURED_STEPS", 1)
     monkeypatch.setattr(contest, "PAIRED", 60)
-    for name in ("MOST_QUERIES", "MOST_GALLERY", "PROBED_QUERIES", "PROBED_GALLERY"):
+    for name in ("MAX_QUERIES", "MAX_GALLERY", "PROBED_QUERIES", "PROBED_GALLERY"):
         monkeypatch.setattr(contest, name, 200)
 
 
@@ -175,7 +175,7 @@ def test_without_labels_views_look_for_each_other(brief: None, tmp_path: Path, o
 @pytest.mark.slow
 def test_a_run_that_diverges_is_an_entry_with_its_reason(brief: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BRIEF, "cross-entropy", {"lr": 10_000, "optimizer": "sgd", "warmup": 0, "precision": "float32"})
-    monkeypatch.setattr(contest, "MOST_EPOCHS", 4)
+    monkeypatch.setattr(contest, "MAX_EPOCHS", 4)
     config = TournamentConfig(dataset="digits", methods=("cross-entropy", "supcon"), minutes=60, encoder="mlp")
     found = Contest(tmp_path / "c", config, CPU).run()
     results = {each.name: each for each in found.entries}

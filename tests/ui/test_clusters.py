@@ -46,7 +46,7 @@ def test_kmeans_is_that_of_the_features() -> None:
 
 
 def test_a_model_of_few_images_has_as_many_clusters_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "LARGEST", 4)
+    monkeypatch.setattr(clusters, "MAX_IMAGES", 4)
     value = clusters.show(MODEL, "kmeans", 8, 0)
     assert (value["count"], value["clusters"]) == (4, 4)
 

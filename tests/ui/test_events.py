@@ -178,7 +178,7 @@ def test_visitors_have_so_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from cl_core.ui import visitors
 
     monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
-    monkeypatch.setattr(visitors, "MOST_RUNS", 2)
+    monkeypatch.setattr(visitors, "MAX_RUNS", 2)
     strangers, trusted = Access(Options(host="0.0.0.0")), Access(Options(host="0.0.0.0", shared=True))
     for number in range(2):
         visitors.check_runs(strangers, "me")

@@ -191,7 +191,7 @@ def test_buckets_fill_again_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     assert not limiter.allows(*asked, now=1.0)
     assert limiter.allows(*asked, now=2.5)
     assert limiter.allows("someone", "1.2.3.4", "POST", "/gradio_api/queue/join", now=2.5), "of another kind"
-    monkeypatch.setattr(limits, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(limits, "MAX_REMEMBERED", 10)
     for number in range(1000):
         limiter.allows(str(number), str(number), "GET", "/", now=3.0)
     assert len(limiter._buckets) <= 30

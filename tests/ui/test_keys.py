@@ -14,7 +14,7 @@ import pytest
 
 from cl_core.data.dataset import instances
 from cl_core.data.registry import load_dataset
-from cl_core.explore.paradigms import MOST_STEPS, PARADIGMS, Paradigm, paradigm
+from cl_core.explore.paradigms import MAX_STEPS, PARADIGMS, Paradigm, paradigm
 from cl_core.text import LANGUAGES, texts, using_language
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.tabs import keys
@@ -55,13 +55,13 @@ def test_a_step_is_that_of_the_run(name: str) -> None:
     json.dumps(value)
 
 
-@pytest.mark.parametrize("sent", [{"name": "moco-2", "number": 0}, {"name": "moco-0", "number": MOST_STEPS}, {"name": None}])
+@pytest.mark.parametrize("sent", [{"name": "moco-2", "number": 0}, {"name": "moco-0", "number": MAX_STEPS}, {"name": None}])
 def test_a_step_that_there_is_not_is_skipped(sent: dict[str, Any]) -> None:
     assert keys.asked(SimpleNamespace(_data=sent)) == (gr.skip(), gr.skip())  # type: ignore[arg-type]
     assert keys.asked(SimpleNamespace(_data={"name": "moco-0", "number": 2})) == ("moco-0", 2)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("name", "number"), [("moco-2", 0), ("moco-0", MOST_STEPS), ("moco-0", -1), ("moco-0", 1e9)])
+@pytest.mark.parametrize(("name", "number"), [("moco-2", 0), ("moco-0", MAX_STEPS), ("moco-0", -1), ("moco-0", 1e9)])
 def test_no_request_makes_other_steps(name: str, number: float) -> None:
     assert keys.show_step(name, number) == {}
 

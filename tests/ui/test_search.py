@@ -146,7 +146,7 @@ def test_parts_of_another_data_set_leave_the_menu() -> None:
 @pytest.mark.parametrize("kind", review.KINDS)
 def test_images_worth_a_second_look(kind: str) -> None:
     (row,) = search.show(MODEL, None, None, kind)["rows"]
-    assert len(row["items"]) == review.MOST
+    assert len(row["items"]) == review.MAX_SHOWN
     assert all(("pair" in item) == (kind == review.DUPLICATES) for item in row["items"])
     (row,) = search.show(MODEL, None, None, kind, ["family-9"])["rows"]
     assert {int(MODEL.dataset.families[item["id"]]) for item in row["items"]} == {9}

@@ -41,7 +41,7 @@ def test_a_thousand_visits_cost_nothing(app: tuple[str, Any]) -> None:
     for _ in range(200):  # each a visit of its own
         event(url, slider._id, data, queued=False)
     assert resident() - before < 25, "200 visits"
-    assert len(blocks.app.state_holder.session_data) <= sessions.MOST_SESSIONS
+    assert len(blocks.app.state_holder.session_data) <= sessions.MAX_SESSIONS
 
 
 def test_what_an_event_changed_stays_with_its_visit(app: tuple[str, Any]) -> None:
@@ -52,17 +52,17 @@ def test_what_an_event_changed_stays_with_its_visit(app: tuple[str, Any]) -> Non
     assert holder["mine"][menu._id] is changed
     assert holder["yours"][menu._id] is menu
     assert "yours" not in holder.session_data
-    for number in range(sessions.MOST_SESSIONS):
+    for number in range(sessions.MAX_SESSIONS):
         holder[f"visit {number}"][menu._id] = changed
     assert "mine" not in holder.session_data
-    assert len(holder.session_data) == sessions.MOST_SESSIONS
+    assert len(holder.session_data) == sessions.MAX_SESSIONS
 
 
 @pytest.mark.slow
 def test_answers_that_nobody_fetches_are_forgotten(app: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A call with 256 rows kept 15 MB."""
     url, blocks = app
-    monkeypatch.setattr(sessions, "MOST_UNREAD", 4)
+    monkeypatch.setattr(sessions, "MAX_UNREAD", 4)
     monkeypatch.setattr(sessions, "FETCHED_S", 1.0)
     body = json.dumps({"data": [[[float(i == j) for j in range(64)] for i in range(64)], "nt-xent", 0.1, None]})
     queue: Queue = blocks._queue
@@ -109,7 +109,7 @@ def test_an_answer_waits_a_minute() -> None:
     for number in range(20):
         board.answer(f"burst {number}")
     assert unread.sweep(100.0) == 0, "they came just now"
-    assert unread.sweep(101.0 + sessions.FETCHED_S) == 21 - sessions.MOST_UNREAD
+    assert unread.sweep(101.0 + sessions.FETCHED_S) == 21 - sessions.MAX_UNREAD
     for name in list(board.pending_messages_per_session):
         if name != "new":
             del board.pending_messages_per_session[name]

@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from cl_core.explore.model_store import ModelStore
 from cl_core.ui.tabs import spectrum
-from cl_core.ui.tabs.spectrum import LARGEST, NEIGHBORS, neighbor_graph, show
+from cl_core.ui.tabs.spectrum import MAX_IMAGES, NEIGHBORS, neighbor_graph, show
 
 
 def test_the_graph_is_that_of_scikit_learn() -> None:
@@ -26,8 +26,8 @@ def test_the_graph_is_that_of_scikit_learn() -> None:
 
 def test_a_large_map_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     model = ModelStore().get("emoji-simclr-small")
-    for largest in (LARGEST, 500):
-        monkeypatch.setattr(spectrum, "LARGEST", largest)
+    for largest in (MAX_IMAGES, 500):
+        monkeypatch.setattr(spectrum, "MAX_IMAGES", largest)
         value = show(model)
         assert value["count"] == min(largest, len(model.dataset.on_map)) == value["sprites"]["count"]
         for part, width in (("points", 2), ("neighbors", NEIGHBORS)):

@@ -60,7 +60,7 @@ def test_cut_uploads_are_removed_and_whole_ones_bounded(folder: Path, monkeypatc
     (folder / "tmp2").write_bytes(b"being sent")
     assert sweep(folder, now) == 1
     assert {each.name for each in folder.iterdir()} == {"ab12", "tmp2"}
-    monkeypatch.setattr(uploads, "MOST_BYTES", 250)
+    monkeypatch.setattr(uploads, "MAX_BYTES", 250)
     for number in range(4):
         file = folder / f"{number}" / "a.png"
         file.parent.mkdir()

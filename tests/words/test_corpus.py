@@ -112,7 +112,7 @@ def test_a_text_read_in_parts_is_the_same(size: int) -> None:
 @pytest.mark.parametrize("space", [" ", "\t", "\u3000", "  \n  ", ""])
 def test_a_text_without_punctuation_is_read_in_parts(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one without white space, as Chinese may be: what waits for the next part stays short."""
-    monkeypatch.setattr("cl_core.words.corpus.LONGEST_WORD", 50)
+    monkeypatch.setattr("cl_core.words.corpus.MAX_WORD", 50)
     text, longest = space.join("对比学习" * 200), 0
 
     def parts() -> Iterator[str]:
@@ -133,7 +133,7 @@ def test_a_text_without_punctuation_is_read_in_parts(space: str, monkeypatch: py
 
 
 def test_a_text_without_punctuation_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cl_core.words.corpus.LONGEST_SENTENCE", 4)
+    monkeypatch.setattr("cl_core.words.corpus.MAX_SENTENCE", 4)
     words = [f"w{chr(97 + i)}" for i in range(11)]
     for size in (5, 1000):
         text = " ".join(words)

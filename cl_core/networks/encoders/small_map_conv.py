@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LARGEST_MAP = 4  # points of a map; at 4 x 4 the general kernels are as fast
+MAX_MAP = 4  # points of a map; at 4 x 4 the general kernels are as fast
 
 
 def _taps(source: int, target: int, stride: int, padding: int, kernel: int) -> list[list[int | None]]:
@@ -25,7 +25,7 @@ class Conv2d(nn.Conv2d):
     def _uses_product(self, x: Tensor) -> bool:
         plain = self.padding_mode == "zeros" and self.groups == 1 and self.dilation == (1, 1)
         plain = plain and not isinstance(self.padding, str)
-        return plain and x.device.type == "cpu" and x.dim() == 4 and x.shape[2] * x.shape[3] <= LARGEST_MAP
+        return plain and x.device.type == "cpu" and x.dim() == 4 and x.shape[2] * x.shape[3] <= MAX_MAP
 
     def forward(self, x: Tensor) -> Tensor:
         return self._product(x) if self._uses_product(x) else super().forward(x)

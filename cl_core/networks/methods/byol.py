@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cl_core.losses import negative_cosine
 from cl_core.losses.anatomy import negative_cosine_anatomy
-from cl_core.losses.negative_cosine import LOWEST
+from cl_core.losses.negative_cosine import MIN_LOSS
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.heads import predictor
 from cl_core.networks.methods.base import (
@@ -28,7 +28,7 @@ class BYOL(HeadMethod):
     """Negative cosine between prediction and target, both ways. The paper's symmetric loss is 4 + 4 times it."""
 
     has_temperature = False
-    lowest_loss = LOWEST
+    lowest_loss = MIN_LOSS
     training_only = ("target_encoder.", "target_head.")
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:

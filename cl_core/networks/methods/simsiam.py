@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cl_core.losses import negative_cosine
 from cl_core.losses.anatomy import negative_cosine_anatomy
-from cl_core.losses.negative_cosine import LOWEST
+from cl_core.losses.negative_cosine import MIN_LOSS
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.heads import predictor
 from cl_core.networks.methods.base import (
@@ -27,7 +27,7 @@ class SimSiam(HeadMethod):
     """Negative cosine between prediction and projection. Without `stop_gradient` or `predictor` it collapses."""
 
     has_temperature = False
-    lowest_loss = LOWEST
+    lowest_loss = MIN_LOSS
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, data: DataShape) -> None:
         super().__init__(encoder, settings, data)

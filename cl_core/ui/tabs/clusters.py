@@ -33,9 +33,9 @@ from cl_core.ui.tabs.map import names_file
 
 Kind = Literal["kmeans", "mixture"]
 KINDS: tuple[Kind, ...] = ("kmeans", "mixture")
-FEWEST, MOST, USUAL = 2, 10, 8  # clusters
+MIN_CLUSTERS, MAX_CLUSTERS, CLUSTERS = 2, 10, 8  # clusters
 ROUNDS = 20  # at most that are shown
-LARGEST = 5_000  # images
+MAX_IMAGES = 5_000  # images
 DIMENSIONS = 8  # of the principal components that a mixture is fitted to
 SEEDS = 1_000
 MOVES, BATCHES = 8, 58  # two epochs
@@ -44,7 +44,7 @@ MOVES, BATCHES = 8, 58  # two epochs
 def show(model: Model, kind: Kind, clusters: float, seed: float) -> dict[str, Any]:
     """The steps of k-means or EM on the features of the images on the map."""
     data, rows = model.dataset, model.dataset.on_map
-    chosen = torch.linspace(0, len(rows) - 1, min(LARGEST, len(rows))).long()
+    chosen = torch.linspace(0, len(rows) - 1, min(MAX_IMAGES, len(rows))).long()
     features, count = model.map_features()[chosen], min(int(clusters), len(chosen))
     steps = [*(_kmeans if kind == "kmeans" else _mixture)(features, count, int(seed) % SEEDS)]
     agreement = None
@@ -144,7 +144,7 @@ def build(page: Page, opened: Event) -> None:
         with gr.Column(scale=0, min_width=236, elem_classes="panel beside"):
             listed = [(text(f"clusters.kind.{kind}"), kind) for kind in KINDS]
             kind = gr.Radio(listed, value="kmeans", label=text("clusters.algorithm"))
-            clusters = gr.Slider(FEWEST, MOST, USUAL, step=1, label=text("clusters.count"))
+            clusters = gr.Slider(MIN_CLUSTERS, MAX_CLUSTERS, CLUSTERS, step=1, label=text("clusters.count"))
             seed = gr.Number(0, visible=False, precision=0)
             again = gr.Button(text("clusters.again"), variant="primary")
     about = gr.Markdown(elem_classes="summary", elem_id="clusters-training-text")

@@ -32,17 +32,17 @@ from cl_core.ui.tabs.curves import lowest_losses, protocols_of
 from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file
 
-MOST = 3
+MAX_MODELS = 3
 PROJECTIONS = [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")]
-MOST_SETTINGS = 4  # that are listed
+MAX_SETTINGS = 4  # that are listed
 NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
 
 
 def chosen_models(model: Model, others: list[Model]) -> list[Model]:
-    """The page's model and the models compared with it, at most `MOST`."""
-    return [model, *(other for other in others if other.name != model.name)][:MOST]
+    """The page's model and the models compared with it, at most `MAX_MODELS`."""
+    return [model, *(other for other in others if other.name != model.name)][:MAX_MODELS]
 
 
 def offered(store: ModelStore, name: str, viewer: str | None = "") -> list[str]:
@@ -101,10 +101,10 @@ def _verdict(first: Model, second: Model) -> str:
 
 def _differ(first: Model, second: Model) -> str:
     settings = differing_settings(first.config, second.config)
-    listed = [f"{name} {_short(a)} → {_short(b)}" for name, (a, b) in list(settings.items())[:MOST_SETTINGS]]
+    listed = [f"{name} {_short(a)} → {_short(b)}" for name, (a, b) in list(settings.items())[:MAX_SETTINGS]]
     if not listed:
         return ""
-    more = " …" if len(settings) > MOST_SETTINGS else ""
+    more = " …" if len(settings) > MAX_SETTINGS else ""
     if len(settings) == 1:
         return text("compare.verdict.differ.one", settings=listed[0])
     return text("compare.verdict.differ.other", count=len(settings), settings=", ".join(listed) + more)
@@ -208,7 +208,7 @@ def build(page: Page, opened: Event) -> None:
                 labeled_choices(store, store.names()[0]),
                 value=first[:1],
                 multiselect=True,
-                max_choices=MOST - 1,
+                max_choices=MAX_MODELS - 1,
                 label=text("compare.others"),
                 info=text("compare.others_hint"),
             )

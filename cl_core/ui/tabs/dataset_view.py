@@ -15,10 +15,10 @@ from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.names import class_name, image_name
 
-MOST_CLASSES, EACH = 8, 10  # classes that are shown, and images of each
+MAX_CLASSES, EACH = 8, 10  # classes that are shown, and images of each
 FEW = 5  # images of a class
-MOST_COPIES = 5  # pairs that are shown
-MOST_SEARCHED = 70_000  # images among which copies are found while the page waits
+MAX_COPIES = 5  # pairs that are shown
+MAX_SEARCHED = 70_000  # images among which copies are found while the page waits
 copies_of: Memo[tuple[torch.Tensor, torch.Tensor]] = Memo(32)
 
 
@@ -47,7 +47,7 @@ def samples(data: Dataset) -> list[dict[str, Any]]:
         return [_row(data, text("images.all"), "", rows)]
     counts = torch.bincount(data.labels[data.labels >= 0], minlength=len(data.classes))
     shown = []
-    for label in counts.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist():
+    for label in counts.argsort(descending=True, stable=True)[:MAX_CLASSES].tolist():
         of_class = (data.labels == label).nonzero()[:, 0]
         rows = of_class[torch.linspace(0, len(of_class) - 1, min(EACH, len(of_class))).long()].tolist()
         shown.append(_row(data, class_name(data, label), text("images.of_class", count=f"{int(counts[label]):,}"), rows))
@@ -56,14 +56,14 @@ def samples(data: Dataset) -> list[dict[str, Any]]:
 
 def copies(data: Dataset) -> list[dict[str, Any]]:
     """Rows of images that are copies of others: first those in both splits."""
-    if len(data) > MOST_SEARCHED:
+    if len(data) > MAX_SEARCHED:
         return []
     within, across = copies_of.get((data.name, data.digest), lambda: _find(data))
     rows = []
     for key, found in (("leaks", across), ("copies", within)):
         pairs = (found >= 0).nonzero()[:, 0]
         if len(pairs):
-            both = [row for i in pairs[:MOST_COPIES].tolist() for row in (int(found[i]), i)]
+            both = [row for i in pairs[:MAX_COPIES].tolist() for row in (int(found[i]), i)]
             rows.append(_row(data, text(f"images.{key}", count=f"{len(pairs):,}"), text(f"images.{key}_hint"), both))
     return rows
 

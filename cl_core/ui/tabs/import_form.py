@@ -29,7 +29,7 @@ from cl_core.ui.uploads import received, set_aside
 POLL_S = 0.7
 SIDES = (64, 224)  # of the stored images in pixels: for training here, and for public encoders
 LISTED = 20  # skipped files
-LONGEST_TITLE = 100
+MAX_TITLE = 100
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def start_files(access: Access, jobs: ImportJobs, file: Path, title: str, side: 
     Raises:
         UserError: the visitor has too many data sets.
     """
-    title = readable(title.strip())[:LONGEST_TITLE] or text("images.untitled")
+    title = readable(title.strip())[:MAX_TITLE] or text("images.untitled")
     owner = visitor if access.strangers else ""
     visitors.check_datasets(access, visitor, jobs)
     order = Order(

@@ -12,7 +12,7 @@ import torch
 from cl_core.data.dataset import Dataset, instance_rows, instances
 from cl_core.data.registry import load_dataset
 from cl_core.explore.keys import Keys
-from cl_core.explore.paradigms import MOST_STEPS, PARADIGMS, Paradigm, paradigm
+from cl_core.explore.paradigms import MAX_STEPS, PARADIGMS, Paradigm, paradigm
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.components import key_step, keys_view
@@ -80,7 +80,7 @@ def _keys_value(instances: torch.Tensor, ages: torch.Tensor, cosines: torch.Tens
 
 def show_step(name: str, number: float) -> dict[str, Any]:
     """One of the steps that follow the end of a run."""
-    if name not in PARADIGMS or not 0 <= number < MOST_STEPS:  # the page asks for no other
+    if name not in PARADIGMS or not 0 <= number < MAX_STEPS:  # the page asks for no other
         return {}
     run = paradigm(name)
     step = run.step(int(number))
@@ -106,7 +106,7 @@ def show_step(name: str, number: float) -> dict[str, Any]:
             for each, settings in PARADIGMS.items()
         ],
         "number": int(number),
-        "most": MOST_STEPS,
+        "most": MAX_STEPS,
         "step": step.step,
         "lr": step.lr,
         "loss": step.loss,
@@ -131,7 +131,7 @@ def show_step(name: str, number: float) -> dict[str, Any]:
 def asked(event: gr.EventData) -> tuple[Any, Any]:
     """The run and the number of the step to show."""
     name, count = event._data.get("name"), event._data.get("number")
-    if name not in PARADIGMS or type(count) is not int or not 0 <= count < MOST_STEPS:
+    if name not in PARADIGMS or type(count) is not int or not 0 <= count < MAX_STEPS:
         return gr.skip(), gr.skip()
     return name, count
 

@@ -34,7 +34,7 @@ from cl_core.ui.tabs import what_if
 Loss = Literal["own", "nt-xent", "ratio", "out", "in", "in-sum", "example-out", "example-in", "example-in-sum"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 EXAMPLE_SEED, EXAMPLE_LABELS = 102, (1, 2, 1, 1)
-MOST_DIMENSIONS = 256  # of a matrix; it has the square of their number of cells
+MAX_DIMENSIONS = 256  # of a matrix; it has the square of their number of cells
 STORED_KINDS = ("bank", "queue")
 
 
@@ -178,7 +178,7 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
     """The matrices of a loss that compares dimensions; each dimension is shown by the view with its largest value."""
     batch, config = dimension_batch(model, seed), model.config
     total = batch.trained.shape[1]
-    batch = dataclasses.replace(batch, trained=batch.trained[:, :MOST_DIMENSIONS], untrained=batch.untrained[:, :MOST_DIMENSIONS])
+    batch = dataclasses.replace(batch, trained=batch.trained[:, :MAX_DIMENSIONS], untrained=batch.untrained[:, :MAX_DIMENSIONS])
     pair = compare(model, batch, 0)
     count = len(batch.rows)
     images_of = [z[:count].argmax(0).tolist() for z in (batch.untrained, batch.trained)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
-from cl_core.explore.batch import LARGEST, picked_rows
+from cl_core.explore.batch import MAX_BATCH, picked_rows
 from cl_core.explore.maps import can_lay_out, lay_out, layout_over_time, snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
@@ -37,7 +37,7 @@ COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
 NEIGHBORS = 8
 CELLS = 24  # images in the matrix that moves with the training
 CURVE_POINTS = 200
-LEAST_GAIN = 0.03  # of kNN accuracy, from which one can say when groups separate
+MIN_GAIN = 0.03  # of kNN accuracy, from which one can say when groups separate
 
 
 def show(model: Model, projector: Projector, layer: MapLayer, color: Color, picked: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _encoder_text(model: Model, layer: MapLayer) -> str:
 def separation_text(metrics: list[dict[str, Any]], epochs: int) -> str:
     """When groups separate: the first snapshot with half of the gain in kNN accuracy; "" where little is gained."""
     measured = [(p["epoch"], p["knn"]["accuracy"]) for p in metrics if p["kind"] == "snapshot" and "knn" in p]
-    if not measured or measured[0][0] != 0 or measured[-1][1] - measured[0][1] < LEAST_GAIN:
+    if not measured or measured[0][0] != 0 or measured[-1][1] - measured[0][1] < MIN_GAIN:
         return ""
     first, last = measured[0][1], measured[-1][1]
     epoch = next(epoch for epoch, accuracy in measured if accuracy >= (first + last) / 2)
@@ -228,7 +228,7 @@ def _points(given: Any, most: int, count: int) -> list[int]:
 def use_as_batch(model: Model, event: gr.EventData) -> str:
     """The selected images as the batch of the other tabs."""
     data = model.dataset
-    points = _points(event._data.get("ids"), LARGEST, len(data.on_map))
+    points = _points(event._data.get("ids"), MAX_BATCH, len(data.on_map))
     if len(points) < 2:
         raise UserError("map.too_few")
     return f"{data.name}:{','.join(str(int(data.on_map[point])) for point in points)}"

@@ -16,7 +16,7 @@ from cl_core.ui.neighbors import image_item
 
 DUPLICATES, ODD, LABELS = "duplicates", "odd", "labels"
 KINDS = (DUPLICATES, ODD, LABELS)
-MOST = 48  # images or pairs shown
+MAX_SHOWN = 48  # images or pairs shown
 
 
 def show(model: Model, kind: str, among: Tensor | None) -> dict[str, Any]:
@@ -40,19 +40,19 @@ def show(model: Model, kind: str, among: Tensor | None) -> dict[str, Any]:
 
 def _pairs(data: Dataset, found: Review, among: Tensor | None) -> list[dict[str, Any]]:
     items = []
-    for pair in found.near_duplicates(among)[:MOST]:
+    for pair in found.near_duplicates(among)[:MAX_SHOWN]:
         other = {"src": images.thumbnail(data, pair.other), "caption": image_name(data, pair.other)}
         items.append(image_item(data, pair.row, f"{pair.cosine:.2f}") | {"pair": other})
     return items
 
 
 def _odd(data: Dataset, found: Review, among: Tensor | None) -> list[dict[str, Any]]:
-    return [image_item(data, each.row, f"{each.cosine:.2f}") for each in found.odd_ones(among)[:MOST]]
+    return [image_item(data, each.row, f"{each.cosine:.2f}") for each in found.odd_ones(among)[:MAX_SHOWN]]
 
 
 def _doubts(data: Dataset, found: Review, among: Tensor | None) -> list[dict[str, Any]]:
     items = []
-    for each in found.doubtful_labels(among)[:MOST]:
+    for each in found.doubtful_labels(among)[:MAX_SHOWN]:
         says = text("search.review.voted", label=class_name(data, each.voted), share=f"{each.share:.0%}")
         items.append(image_item(data, each.row, class_name(data, int(data.labels[each.row])), says))
     return items

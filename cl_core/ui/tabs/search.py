@@ -39,8 +39,8 @@ HIDE_REASONS = (
     f"(kind) => {{ document.getElementById('search-why').style.display = kind === '{SIMILAR}' ? '' : 'none'; return []; }}"
 )
 KINDS = (SIMILAR, *review_view.KINDS)
-MOST_LEFT_OUT = 500
-MOST_CHOSEN = 20  # classes or families at once
+MAX_LEFT_OUT = 500
+MAX_CHOSEN = 20  # classes or families at once
 PART = re.compile(r"(family|class)-[0-9]{1,6}")
 WRITE_LINK = "(name) => { window.contrastiveLink.set('query', name, null); return []; }"
 
@@ -87,7 +87,7 @@ def left_out(model: Model, excluded: str) -> frozenset[int]:
     """
     data = model.dataset
     given = [int(each) for each in excluded.split() if each.isascii() and each.isdecimal() and len(each) < 10]
-    return frozenset(int(data.groups[row]) for row in given[:MOST_LEFT_OUT] if row < len(data))
+    return frozenset(int(data.groups[row]) for row in given[:MAX_LEFT_OUT] if row < len(data))
 
 
 def show(
@@ -222,7 +222,7 @@ def leave_out(model: Model, excluded: str, event: gr.EventData) -> tuple[str, An
     row = event._data.get("id")
     if type(row) is not int or not 0 <= row < len(model.dataset):
         return gr.skip(), gr.skip()
-    rows = [*excluded.split()[-(MOST_LEFT_OUT - 1) :], str(row)]
+    rows = [*excluded.split()[-(MAX_LEFT_OUT - 1) :], str(row)]
     return " ".join(rows), gr.update(visible=True, value=text("search.take_back", count=len(rows)))
 
 
@@ -250,7 +250,7 @@ def read_parts(raw: str, _: Any) -> list[str]:
         ValueError: not a list of parts.
     """
     chosen = raw.split(",")
-    if len(chosen) > MOST_CHOSEN or not all(PART.fullmatch(each) for each in chosen):
+    if len(chosen) > MAX_CHOSEN or not all(PART.fullmatch(each) for each in chosen):
         raise ValueError
     return chosen
 
@@ -269,7 +269,7 @@ def build(page: Page, opened: Event) -> None:
                 text("search.upload"), elem_id="search-upload", height=166, sources=["upload", "clipboard", "webcam"]
             )
             choice = menu([], label=text("search.choice"), info=text("search.choice_hint"), elem_id="search-choice")
-            limits = {"multiselect": True, "max_choices": MOST_CHOSEN}
+            limits = {"multiselect": True, "max_choices": MAX_CHOSEN}
             among = menu([], value=[], **limits, label=text("search.among"), elem_id="search-among")
         with gr.Column(scale=3, min_width=320):
             back = gr.Button("", visible=False, size="sm", scale=0, min_width=220, elem_id="search-take-back")

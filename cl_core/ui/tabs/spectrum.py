@@ -19,7 +19,7 @@ from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
 
 NEIGHBORS = 15  # of each image, as in UMAP
-LARGEST = 2_000  # images: a browser trains so many in real time
+MAX_IMAGES = 2_000  # images: a browser trains so many in real time
 
 
 def neighbor_graph(features: Tensor, k: int = NEIGHBORS) -> tuple[Tensor, Tensor]:
@@ -35,9 +35,9 @@ def neighbor_graph(features: Tensor, k: int = NEIGHBORS) -> tuple[Tensor, Tensor
 
 
 def show(model: Model) -> dict[str, Any]:
-    """The graph of neighbors of the images on the map, at most `LARGEST`, and their first two principal components."""
+    """The graph of neighbors of the images on the map, at most `MAX_IMAGES`, and their first two principal components."""
     data, rows = model.dataset, model.dataset.on_map
-    chosen = torch.linspace(0, len(rows) - 1, min(LARGEST, len(rows))).long()
+    chosen = torch.linspace(0, len(rows) - 1, min(MAX_IMAGES, len(rows))).long()
     features = model.map_features()[chosen]
     neighbors, pairs = neighbor_graph(features, min(NEIGHBORS, len(chosen) - 1))
     order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from cl_core.evaluation.geometry import tolerance, uniformity
-from cl_core.explore.batch import LARGEST, chosen_batch
+from cl_core.explore.batch import MAX_BATCH, chosen_batch
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.networks.methods import METHODS
@@ -69,7 +69,7 @@ def build(page: Page, opened: Event) -> None:
     view = temperature_lab(texts("temperature_lab"), elem_id="temperature-view")
     page.link("temperature", read=lambda raw, _: number(raw, *TEMPERATURES))
     page.link("network", read=lambda raw, _: one_of(raw, WEIGHTS))
-    page.link("anchor", read=lambda raw, _: number(raw, 1, 2 * LARGEST))
+    page.link("anchor", read=lambda raw, _: number(raw, 1, 2 * MAX_BATCH))
     inputs = [page.model, page.count, page.seed, page.picked]
     page.draws([opened], partial(show, page.store), inputs, view, for_viewer=True)
     page.draws_new_batch(again)

@@ -34,7 +34,7 @@ from cl_core.ui.page import Event, Page, any_of
 from cl_core.ui.progress import result
 from cl_core.ui.run_status import RunStatus, folder_of, numbered_folder, read_status, status
 from cl_core.ui.tabs.curves import figures_of
-from cl_core.ui.tabs.training_form import FORM, LONGEST_OTHER, SNAPSHOTS, build_all_settings, build_form, coffee_break
+from cl_core.ui.tabs.training_form import FORM, MAX_OTHER, SNAPSHOTS, build_all_settings, build_form, coffee_break
 from cl_core.ui.training_plan import in_minutes, minutes_of, training_plan
 from cl_core.ui.uploads import uploads_dir
 
@@ -50,8 +50,8 @@ def settings_of(access: Access, given: dict[str, Any], other: str) -> RunConfig:
     Raises:
         UserError: an unknown or invalid setting, or one that does not fit the data set.
     """
-    if len(other) > LONGEST_OTHER:
-        raise UserError("train.other_long", most=f"{LONGEST_OTHER:,}")
+    if len(other) > MAX_OTHER:
+        raise UserError("train.other_long", most=f"{MAX_OTHER:,}")
     try:
         config = RunConfig.model_validate({"snapshots": SNAPSHOTS} | given | read_settings(other, RunConfig))
     except ValidationError as error:

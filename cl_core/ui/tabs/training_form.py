@@ -29,7 +29,7 @@ from cl_core.ui.training_plan import in_minutes
 EPOCHS, BATCH = 14, 64  # a few minutes on two cores, a few hundred steps on a few thousand images
 SNAPSHOTS = 6  # each takes seconds
 FORM = ("dataset", "method", "encoder", "epochs", "batch_size", "temperature", "lr")
-LONGEST_OTHER = 2_000  # characters of further settings
+MAX_OTHER = 2_000  # characters of further settings
 USUAL = {"snapshots": str(SNAPSHOTS)}  # where the form's default is not that of the command line
 FIELDS = {
     field.name: dataclasses.replace(field, default=USUAL.get(field.name, field.default))
@@ -104,8 +104,8 @@ def further_settings(other: str) -> dict[str, str]:
     Raises:
         UserError: the line is too long, or has an unknown option.
     """
-    if len(other) > LONGEST_OTHER:
-        raise UserError("train.other_long", most=f"{LONGEST_OTHER:,}")
+    if len(other) > MAX_OTHER:
+        raise UserError("train.other_long", most=f"{MAX_OTHER:,}")
     found: dict[str, str] = {}
     for name, value in read_settings(other, RunConfig).items():
         nested = value.items() if isinstance(value, dict) else [("", value)]
@@ -126,8 +126,8 @@ def with_setting(other: str, name: Any, value: Any) -> str:
     if value:
         given[name] = value
     line = " ".join(_option(each, text) for each, text in given.items())
-    if len(line) > LONGEST_OTHER:
-        raise UserError("train.other_long", most=f"{LONGEST_OTHER:,}")
+    if len(line) > MAX_OTHER:
+        raise UserError("train.other_long", most=f"{MAX_OTHER:,}")
     return line
 
 
@@ -215,7 +215,7 @@ def build_form(page: Page) -> TrainingForm:
         info=text("train.other_hint"),
         placeholder="--stop-gradient false --augment.flip-prob 0",
         max_lines=1,
-        max_length=LONGEST_OTHER,
+        max_length=MAX_OTHER,
         render=False,
         elem_id="train-other",
     )

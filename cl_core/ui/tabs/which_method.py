@@ -44,7 +44,7 @@ from cl_core.ui.training_plan import contest_plan
 
 USUAL = ("simclr", "moco", "simsiam")
 WITH_LABELS = ("supcon",)
-MINUTES, LEAST, MOST, SHARED_MOST = 10, 2, 120, 12  # of the last, shorter than `visitors.TURN_S`
+MINUTES, MIN_MINUTES, MAX_MINUTES, MAX_SHARED_MINUTES = 10, 2, 120, 12  # of the last, shorter than `visitors.TURN_S`
 POLL_S = 1.5
 # The number makes a plan new, even if it is the one before.
 TO_TRAINING = "(plan) => { const link = window.contrastiveLink; link.goTo('train'); return [`${plan} #${link.nextTurn()}`]; }"
@@ -210,8 +210,8 @@ def build(page: Page, look: gr.Dropdown) -> None:
                 elem_id="contest-methods",
             )
             minutes = gr.Slider(
-                LEAST,
-                SHARED_MOST if access.strangers else MOST,
+                MIN_MINUTES,
+                MAX_SHARED_MINUTES if access.strangers else MAX_MINUTES,
                 value=MINUTES,
                 step=1,
                 label=text("contest.minutes"),

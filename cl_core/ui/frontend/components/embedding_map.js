@@ -35,11 +35,11 @@ export function mount(context) {
 // Gradio loses the answer to a call made while it still closes the stream of a large answer, such as the map.
 const ASK_AFTER_MS = 250;
 
-const MOST_IMAGES = 10_000;
+const MAX_IMAGES = 10_000;
 
 /** @param {MapValue} value */
 function defaultLook(value) {
-  return value.count > MOST_IMAGES ? "points" : "images";
+  return value.count > MAX_IMAGES ? "points" : "images";
 }
 
 class EmbeddingMap {

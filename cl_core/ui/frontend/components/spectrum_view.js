@@ -24,7 +24,7 @@ const RATE = 1; // at first; it falls to 0
 const RESUMED_RATE = 0.4; // after a change of the slider
 const MEASURE_EVERY = 25; // rounds
 const FRAME_MS = 20;
-const MOST_A_FRAME = 4;
+const MAX_A_FRAME = 4;
 const START_SPREAD = 1; // of the first layout
 const SEED = 1;
 
@@ -158,7 +158,7 @@ class SpectrumView {
     }
     const now = performance.now();
     // A slow page draws fewer rounds: the map takes about as long.
-    const rounds = Math.min(MOST_A_FRAME, Math.max(1, Math.round((now - this.#before) / FRAME_MS)), ROUNDS - this.#round);
+    const rounds = Math.min(MAX_A_FRAME, Math.max(1, Math.round((now - this.#before) / FRAME_MS)), ROUNDS - this.#round);
     this.#before = now;
     for (let n = 0; n < rounds; n++) {
       this.#embedding.round(this.#loss, this.#rate * (1 - this.#round / ROUNDS));

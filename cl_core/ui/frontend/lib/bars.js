@@ -3,8 +3,8 @@ import { largestSize } from "./scales.js";
 
 /** @import { Anatomy, Table } from "../types.js" */
 
-const SMALLEST_BAR = 15;
-const LARGEST_BAR = 40;
+const MIN_BAR = 15;
+const MAX_BAR = 40;
 const [TITLE, FOOT] = [16, 12]; // for the labels
 
 const [PROBABILITY, IMAGE, GRADIENT, GAP] = [110, 22, 90, 6];
@@ -31,12 +31,12 @@ export const BARS = {
 export function orderBars(table, row, width) {
   const { positives, negatives } = comparedCells(table, row);
   const cells = [...positives, ...negatives].sort((a, b) => table.cosines[b] - table.cosines[a] || a - b);
-  const count = Math.max(1, Math.min(cells.length, Math.floor(width / SMALLEST_BAR)));
+  const count = Math.max(1, Math.min(cells.length, Math.floor(width / MIN_BAR)));
   const shown = cells.slice(0, count);
   // A positive far down the list takes the last place: it must be seen.
   const last = cells.findLast((i) => table.positive[i]);
   if (last !== undefined && !shown.includes(last)) shown[count - 1] = last;
-  return { columns: shown.map((i) => i - row * table.columns), width: Math.min(LARGEST_BAR, width / count) };
+  return { columns: shown.map((i) => i - row * table.columns), width: Math.min(MAX_BAR, width / count) };
 }
 
 /**

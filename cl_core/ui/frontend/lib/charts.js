@@ -57,7 +57,7 @@ export function runCurveShapes(points, last, level) {
 /** A curve over temperatures. */
 export const TEMPERATURE_CURVE = { width: 240, height: 150, left: 40, right: 8, top: 10, bottom: 22 };
 const TICKS = [0.01, 0.1, 1, 10];
-const SMALLEST = 1e-6; // on a logarithmic axis
+const MIN_LOG_VALUE = 1e-6; // on a logarithmic axis
 
 /**
  * Where a temperature lies on the axis across.
@@ -94,10 +94,10 @@ export function temperatureAt(scale, x) {
 export function temperatureCurveShapes(scale, temperatures, values, { logarithmic, isFraction, level = null, overflow = 0 }) {
   const { width, height, left, right, top, bottom } = TEMPERATURE_CURVE;
   const base = height - bottom;
-  const onAxis = (/** @type {number} */ value) => (logarithmic ? Math.log10(Math.max(value, SMALLEST)) : value);
+  const onAxis = (/** @type {number} */ value) => (logarithmic ? Math.log10(Math.max(value, MIN_LOG_VALUE)) : value);
   const heights = [...values, ...(level ? [level.value] : [])].map(onAxis);
   let low = logarithmic ? Math.min(...heights) : Math.min(0, ...heights);
-  let high = Math.max(...heights, onAxis(SMALLEST));
+  let high = Math.max(...heights, onAxis(MIN_LOG_VALUE));
   if (isFraction) [low, high] = [0, Math.max(1, high)];
   if (high - low < 1e-9) high = low + 1;
   const y = linear(low, high, base, top);

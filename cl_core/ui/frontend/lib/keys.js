@@ -8,7 +8,7 @@ import { linePath } from "./svg.js";
 
 /** @import { KeysAt, KeysValue, Points } from "../types.js" */
 
-export const LOWEST = -0.6; // cosine at the bottom, where drift is shown
+export const MIN_COSINE = -0.6; // cosine at the bottom, where drift is shown
 const GOLDEN = 0.618034; // spreads keys of one age evenly
 const COLUMN = 0.86; // of the width of an age
 
@@ -28,7 +28,7 @@ export function readKeys({ instances, ages, cosines }) {
  * @param {number} height
  * @param {number} [lowest] cosine at the bottom
  */
-export function keyAxes(most, width, height, lowest = LOWEST) {
+export function keyAxes(most, width, height, lowest = MIN_COSINE) {
   const [left, right, top, bottom] = [30, width - 6, 14, height - 20];
   const [x, y] = [linear(0, Math.max(1, most) + 1, left, right), linear(lowest, 1, bottom, top)];
   return { left, right, top, bottom, lowest, x, y };
@@ -97,8 +97,8 @@ export const KEY_HISTORY = { width: 240, height: 74, left: 30, right: 6, top: 6,
 export function keyHistoryShapes(snapshots, now, axis) {
   const { width, height, left, right, top, bottom } = KEY_HISTORY;
   const x = linear(0, snapshots[snapshots.length - 1].step, left, width - right);
-  const y = linear(LOWEST, 1, height - bottom, top);
-  const at = (/** @type {number} */ cosine) => y(Math.max(LOWEST, cosine));
+  const y = linear(MIN_COSINE, 1, height - bottom, top);
+  const at = (/** @type {number} */ cosine) => y(Math.max(MIN_COSINE, cosine));
   const upper = snapshots.map(({ step, high }) => [x(step), at(high)]);
   const lower = snapshots.map(({ step, low }) => [x(step), at(low)]).reverse();
   return [

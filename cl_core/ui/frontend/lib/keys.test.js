@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { heaviest, keyAxes, keyHistoryShapes, keyPoints, LOWEST, matchKeys, nearestKey, readKeys } from "./keys.js";
+import { heaviest, keyAxes, keyHistoryShapes, keyPoints, MIN_COSINE, matchKeys, nearestKey, readKeys } from "./keys.js";
 
 const base64 = (/** @type {ArrayBufferView} */ values) => Buffer.from(values.buffer).toString("base64");
 
@@ -19,7 +19,7 @@ test("a key stands in the column of its age, and higher the less it has drifted"
   assert.ok(xs[3] <= axes.right && xs[0] !== xs[1]);
   assert.ok(ys[0] < ys[1] && ys[1] < ys[2]);
   assert.equal(ys[0], axes.top);
-  assert.equal(ys[3], axes.y(LOWEST)); // what is below the axis stands on it
+  assert.equal(ys[3], axes.y(MIN_COSINE)); // what is below the axis stands on it
 });
 
 test("a key is the same after a step if it is one update older at its place", () => {

@@ -2,7 +2,7 @@
 
 const FILL = 0.42; // of their area that images cover: groups stay apart
 const REACH = 2; // cells between two images that may change places
-const MOST_SWEEPS = 40;
+const MAX_SWEEPS = 40;
 
 /**
  * The side of a square cell for each of `count` images on an area.
@@ -126,7 +126,7 @@ class Cells {
   /** Let points change places, or move to a free cell, until that brings none nearer. */
   improve() {
     let changed = true;
-    for (let sweep = 0; changed && sweep < MOST_SWEEPS; sweep++) {
+    for (let sweep = 0; changed && sweep < MAX_SWEEPS; sweep++) {
       changed = false;
       for (let cell = 0; cell < this.#at.length; cell++) {
         if (this.#at[cell] >= 0 && this.#improveAt(cell)) changed = true;

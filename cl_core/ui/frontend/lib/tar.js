@@ -1,7 +1,7 @@
 // A tar archive of files that are not read: the browser sends their bytes from where they lie.
 
 const BLOCK = 512; // bytes
-const LONGEST_NAME = 100; // bytes in a header
+const MAX_NAME = 100; // bytes in a header
 const OCTAL_LIMIT = 8 ** 11; // bytes of a file whose size a header can state
 
 /** @typedef {{ path: string; file: Blob }} Entry */
@@ -15,7 +15,7 @@ export function tarOf(entries) {
   const parts = [];
   for (const { path, file } of entries) {
     const name = new TextEncoder().encode(path);
-    if (name.length > LONGEST_NAME || name.length !== path.length || file.size >= OCTAL_LIMIT) {
+    if (name.length > MAX_NAME || name.length !== path.length || file.size >= OCTAL_LIMIT) {
       const records = [paxRecord("path", path), paxRecord("size", String(file.size))].join("");
       const content = new TextEncoder().encode(records);
       parts.push(header("pax", content.length, "x"), content, padding(content.length));
@@ -47,7 +47,7 @@ function header(path, size, kind) {
   const block = new Uint8Array(BLOCK);
   const put = (/** @type {string} */ text, /** @type {number} */ at, /** @type {number} */ most) =>
     block.set(new TextEncoder().encode(text).subarray(0, most), at);
-  put(path, 0, LONGEST_NAME);
+  put(path, 0, MAX_NAME);
   put("0000644\0", 100, 8);
   put("0000000\0", 108, 8);
   put("0000000\0", 116, 8);

@@ -17,7 +17,7 @@ import { PointCanvas } from "../render/point_canvas.js";
 
 const LENS = 110; // CSS pixels, its radius
 const STRENGTH = 2.2;
-const MOST_LABELS = 16;
+const MAX_LABELS = 16;
 const SHOWN = 0xffffffff; // a color whose alpha is full
 
 /**
@@ -158,7 +158,7 @@ export class Drift {
   /** @param {CanvasRenderingContext2D} pen */
   #drawNames(pen) {
     if (this.#pointer) return;
-    drawRegionNames(pen, this.node, this.#places, this.#file.regions, this.#scale, MOST_LABELS);
+    drawRegionNames(pen, this.node, this.#places, this.#file.regions, this.#scale, MAX_LABELS);
   }
 
   /** @param {PointerEvent} event */

@@ -12,7 +12,7 @@ import { drawMarks, drawTrails } from "../render/map_overlay.js";
 
 const REACH = 14; // CSS pixels between the pointer and the point it finds
 const GLIDE_MS = 500;
-const MOST_NAMES = 18; // at zoom 1
+const MAX_NAMES = 18; // at zoom 1
 
 /**
  * The plane of a map: draws a scene with its marks, and finds points by place. Who changes `marks`, `selected` or `hidden`
@@ -126,7 +126,7 @@ export class MapPlane {
       drawTrails(pen, [...past, canvas.places], groups, canvas.scale, this.visible);
     }
     if (this.namesShown && scene.regions.length) {
-      const most = Math.round(MOST_NAMES * Math.max(1, Math.sqrt(this.view.zoom)));
+      const most = Math.round(MAX_NAMES * Math.max(1, Math.sqrt(this.view.zoom)));
       drawRegionNames(pen, this.node, canvas.places, scene.regions, canvas.scale, most);
     }
     drawMarks(pen, canvas, this.marks);

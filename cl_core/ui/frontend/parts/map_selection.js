@@ -5,7 +5,7 @@ import { build, buildButton } from "../render/dom.js";
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { NeighborLines, Strings } from "../types.js" */
 
-const LARGEST_BATCH = 32;
+const MAX_BATCH = 32;
 
 /**
  * Below a map: what can be done with the selected points and with the chosen one.
@@ -50,7 +50,7 @@ export class MapSelection {
     const points = [...selected];
     if (points.length) {
       this.node.append(build("span", "cl-count", fill(strings.selected, { count: points.length })));
-      const batch = sample(points, LARGEST_BATCH);
+      const batch = sample(points, MAX_BATCH);
       const use = addButton(fill(strings.use_batch, { count: batch.length }), () => this.#trigger("use_batch", { ids: batch }));
       use.disabled = points.length < 2;
       addButton(strings.clear, this.#onClear);

@@ -5,7 +5,7 @@ import { Stamps, stamp } from "./stamps.js";
 /** @import { Points } from "../types.js" */
 /** @import { Sheet } from "./sheet.js" */
 
-const MOST_STAMPED = 8e6; // pixels of all images in the size in which they are drawn
+const MAX_STAMPED = 8e6; // pixels of all images in the size in which they are drawn
 
 /**
  * Draws points without a GPU; see `Painter`.
@@ -33,7 +33,7 @@ export class CanvasPainter {
   /** @param {Points} points @param {Uint32Array} colors @param {Sheet} sheet @param {number} side */
   drawImages(points, colors, sheet, side) {
     const whole = Math.max(1, Math.round(side));
-    if (points.xs.length * whole * whole > MOST_STAMPED) {
+    if (points.xs.length * whole * whole > MAX_STAMPED) {
       this.#drawEach(points, colors, sheet, side); // enlarged: few of them are in the frame
       return;
     }

@@ -3,8 +3,8 @@ import { penOf, sizeCanvas } from "./canvas.js";
 
 /** @import { CellFrames, CellImages } from "../types.js" */
 
-const LARGEST_CELL = 64;
-const SMALLEST_IMAGE = 9;
+const MAX_CELL = 64;
+const MIN_IMAGE = 9;
 
 /**
  * A matrix of colored cells with images at its sides, on one canvas: a repaint is one frame.
@@ -28,8 +28,8 @@ export class MatrixDrawing {
    * @param {CellImages | null} images
    */
   draw(width, rows, columns, pixels, { positive, falseNegative }, images) {
-    const withImages = images !== null && width / (columns + 1) >= SMALLEST_IMAGE;
-    const cell = Math.min(LARGEST_CELL, width / (columns + (withImages ? 1 : 0)));
+    const withImages = images !== null && width / (columns + 1) >= MIN_IMAGE;
+    const cell = Math.min(MAX_CELL, width / (columns + (withImages ? 1 : 0)));
     const side = withImages ? cell : 0;
     Object.assign(this, { rows, columns, cell, side });
     const [across, down] = [side + columns * cell, side + rows * cell];
