@@ -60,12 +60,12 @@ def measure(archive: Path, size: int, run: Path) -> dict[str, float]:
     """Seconds until the images are imported and until the first step is logged, and the memory of the import."""
     from cl_core.data.registry import load_dataset
     from cl_core.imports.jobs import ImportJobs
-    from cl_core.imports.process import Order
+    from cl_core.imports.process import ImportRequest
     from cl_core.runs.folder import RunFolder
     from cl_core.training.jobs import Jobs
 
     started = time.perf_counter()
-    job = ImportJobs().start(Order(kind="files", name="measured", source=str(archive.resolve()), size=size))
+    job = ImportJobs().start(ImportRequest(kind="files", name="measured", source=str(archive.resolve()), size=size))
     while job.active:
         time.sleep(0.05)
     assert job.state == "done", job.problem

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from cl_core.explore.keys import KeyHistory, current_keys, lag
+from cl_core.explore.keys import KeyHistory, current_keys, encoder_similarity
 from cl_core.explore.paradigms import FOLDER, PARADIGMS
 from cl_core.runs.events import StepDone
 from cl_core.runs.folder import RunFolder
@@ -36,7 +36,7 @@ def train(settings: dict[str, Any], target: Path) -> None:
         steps, found, lags = list[int](), [], list[float]()
         for event in recorder.events():
             if isinstance(event, StepDone) and event.step in snapshots:
-                behind = lag(training)
+                behind = encoder_similarity(training)
                 steps.append(event.step)
                 found.append(current_keys(training))
                 lags.append(float("nan") if behind is None else behind)

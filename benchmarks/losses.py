@@ -36,14 +36,14 @@ def loss_of(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
         from lightly.loss import NTXentLoss
 
         return NTXentLoss(TEMPERATURE)
-    from cl_core.losses import blockwise, nt_xent, sigmoid_pairs, sup_con
+    from cl_core.losses import blockwise, nt_xent, sigmoid_loss, sup_con
 
     if kind == "sigmoid matrix":
         return sigmoid_matrix
     if kind.endswith("matrix"):
         blockwise.BLOCKWISE_FROM = sys.maxsize
     if kind == "sigmoid":
-        return lambda a, b: sigmoid_pairs(a, b, TEMPERATURE)
+        return lambda a, b: sigmoid_loss(a, b, TEMPERATURE)
     if kind.startswith("sup-con"):
         return lambda a, b: sup_con(torch.cat([a, b]), (torch.arange(len(a)) % CLASSES).repeat(2), TEMPERATURE)
     return lambda a, b: nt_xent(a, b, TEMPERATURE)

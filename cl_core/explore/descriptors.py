@@ -2,7 +2,7 @@
 
 Query images have other margins than those of the gallery, are slightly rotated or mirrored. So each image is cropped to its
 content, encoded in several test-time augmentations (`augmented`), and the features are averaged; directions that all images
-share are scaled down (`Whitening`), as is usual in image retrieval (Jegou and Chum 2012).
+share are scaled down (`SearchWhitening`), as is usual in image retrieval (Jegou and Chum 2012).
 """
 
 from __future__ import annotations
@@ -126,14 +126,14 @@ def describe(
 
 
 @dataclasses.dataclass(frozen=True)
-class Whitening:
+class SearchWhitening:
     """An affine map that centers features and evens out their variances: mean (D,), matrix (D, D)."""
 
     mean: Tensor
     matrix: Tensor
 
     @classmethod
-    def fit(cls, features: Tensor) -> Whitening:
+    def fit(cls, features: Tensor) -> SearchWhitening:
         """Fit the map to features (N, D) float32."""
         mean = features.mean(0)
         centered = features - mean
@@ -144,7 +144,7 @@ class Whitening:
         return cls(mean, directions * scale @ directions.T)
 
     @classmethod
-    def center(cls, features: Tensor) -> Whitening:
+    def center(cls, features: Tensor) -> SearchWhitening:
         """The map that only centers: for features (N, D) that were whitened after training."""
         return cls(features.mean(0), torch.eye(features.shape[1]))
 

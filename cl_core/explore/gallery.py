@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cl_core.data.dataset import Dataset, gallery_rows, group_representatives
 from cl_core.errors import UserError
-from cl_core.explore.descriptors import KEY, Whitening, describe
+from cl_core.explore.descriptors import KEY, SearchWhitening, describe
 from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.hnsw import Progress
 from cl_core.explore.vector_index import EXACT_UP_TO, VectorIndex, build_index
@@ -145,13 +145,13 @@ def run_gallery(run: Run, dataset: Dataset, progress: Progress | None = None, da
             return embed(method, images, run.size, device, precision="auto")
         return describe(method, images, run.size, device)
 
-    def computed() -> tuple[Whitening, Tensor]:
+    def computed() -> tuple[SearchWhitening, Tensor]:
         if is_cached(run):
             descriptors = features_of(run, dataset, rows, progress=of_features)
         else:
             descriptors = describe(method, dataset.images[rows], run.size, device, of_features)
         # Fitted on one image of each group, as its variants would count several times.
-        fit = Whitening.center if _is_whitened(run) else Whitening.fit
+        fit = SearchWhitening.center if _is_whitened(run) else SearchWhitening.fit
         whitening = fit(descriptors[torch.isin(rows, group_representatives(dataset))])
         features = whitening(descriptors)
         with contextlib.suppress(UserError):  # a full disk costs time, not the result
@@ -202,18 +202,18 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _store(file: Path, whitening: Whitening, features: Tensor) -> None:
+def _store(file: Path, whitening: SearchWhitening, features: Tensor) -> None:
     content = {"features": features.contiguous(), "mean": whitening.mean, "matrix": whitening.matrix.contiguous()}
     replace_file(file, lambda temporary: safetensors.torch.save_file(content, temporary))
 
 
-def _stored(file: Path, count: int) -> tuple[Whitening, Tensor] | None:
+def _stored(file: Path, count: int) -> tuple[SearchWhitening, Tensor] | None:
     """The content of a file of `_store`, memory-mapped; None where it is missing, damaged or of another size."""
     if not file.is_file():
         return None
     try:
         content = safetensors.torch.load_file(file)
-        whitening, features = Whitening(content["mean"], content["matrix"]), content["features"]
+        whitening, features = SearchWhitening(content["mean"], content["matrix"]), content["features"]
     except (safetensors.SafetensorError, KeyError, OSError):
         return None
     return (whitening, features) if len(features) == count else None

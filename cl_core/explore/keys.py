@@ -113,7 +113,7 @@ def current_keys(training: Training) -> Keys:
         of_step = made == step
         rows[of_step] = training.rows_of(step).repeat(2)[positions[of_step]]
     keys = Keys(vectors.clone(), rows, places, made, positions, training.step - made, torch.empty(len(places)))
-    return dataclasses.replace(keys, cosines=drift(training, keys))
+    return dataclasses.replace(keys, cosines=key_similarity(training, keys))
 
 
 def _in_training(method: Method) -> Method:
@@ -150,7 +150,7 @@ def _banked(training: Training, method: BankMethod) -> tuple[Tensor, Tensor, Ten
     return places, made, positions
 
 
-def drift(training: Training, keys: Keys) -> Tensor:
+def key_similarity(training: Training, keys: Keys) -> Tensor:
     """Cosine of each key and the one that the current weights give for the same view, (K,) float32."""
     method, cosines = _in_training(training.method), torch.empty(len(keys.made))
     for step in keys.made.unique().tolist():
@@ -161,7 +161,7 @@ def drift(training: Training, keys: Keys) -> Tensor:
     return cosines
 
 
-def lag(training: Training) -> float | None:
+def encoder_similarity(training: Training) -> float | None:
     """Mean cosine of what MoCo's two encoders give for the same views; None for other methods."""
     method = _in_training(training.method)
     if not isinstance(method, MoCo):
@@ -209,7 +209,7 @@ def take_step(training: Training, anchors: int) -> Step:
     gradient = torch.stack([each.grad.norm() for each in training.method.parameters() if each.grad is not None]).norm()
     return Step(
         step, done.lr, done.loss, done.chance, float(gradient), rows, views[0][:anchors], before, compared,
-        drift(training, before), current_keys(training),
+        key_similarity(training, before), current_keys(training),
     )  # fmt: skip
 
 
@@ -219,7 +219,7 @@ class KeyHistory:
 
     Attributes:
         steps: ascending. rows, ages, cosines: of the keys at each step, (K,) as in `Keys`.
-        lags: at each step, see `lag`; NaN without a key encoder.
+        lags: at each step, see `encoder_similarity`; NaN without a key encoder.
     """
 
     steps: list[int]

@@ -23,7 +23,7 @@ from cl_core.data.imported import imported_dir, remove_unfinished
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, error_from_json, quoted
 from cl_core.explore.model_store import trained_records
-from cl_core.imports.process import Order
+from cl_core.imports.process import ImportRequest
 from cl_core.runs.folder import COMPARISONS
 from cl_core.system.paths import ROOT, cache_dir, trained_dir
 from cl_core.system.trash import REMOVED
@@ -69,7 +69,7 @@ class ImportJob:
         problem: why it failed.
     """
 
-    def __init__(self, order: Order, seconds: float | None, ended: Callable[[], None]) -> None:
+    def __init__(self, order: ImportRequest, seconds: float | None, ended: Callable[[], None]) -> None:
         self.order = order
         self.state: State = "waiting"
         self.fraction, self.skipped, self.skipped_count = 0.0, list[UserError](), 0
@@ -165,7 +165,7 @@ class ImportJobs:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
 
-    def start(self, order: Order, seconds: float | None = None, ended: Callable[[], None] = lambda: None) -> ImportJob:
+    def start(self, order: ImportRequest, seconds: float | None = None, ended: Callable[[], None] = lambda: None) -> ImportJob:
         """Import as soon as the imports before it have ended.
 
         Args:

@@ -18,7 +18,7 @@ EXIT_STOPPED = 75
 LISTED = 200  # skipped files
 
 
-class Order(BaseModel):
+class ImportRequest(BaseModel):
     """What to import.
 
     Attributes:
@@ -42,7 +42,7 @@ class Order(BaseModel):
     shown: str = ""
 
 
-def carry_out(order: Order, progress: Any = None) -> list[UserError]:
+def carry_out(order: ImportRequest, progress: Any = None) -> list[UserError]:
     """Import what is ordered; returns the errors of skipped files.
 
     Raises:
@@ -74,11 +74,11 @@ def _end_with(stream: Any) -> None:
 
 
 def main() -> int:
-    """Import in this process: the first line of standard input is an `Order` as JSON, its end stops the import.
+    """Import in this process: the first line of standard input is an `ImportRequest` as JSON, its end stops the import.
 
     Standard output has lines with the `fraction` done, and at the end one with the `skipped` errors or the `problem`.
     """
-    order = Order.model_validate_json(sys.stdin.readline())
+    order = ImportRequest.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     try:
         skipped = carry_out(order, lambda fraction: _report(fraction=fraction))

@@ -224,8 +224,8 @@ def info_nce_views_anatomy(z: Tensor, temperature: float) -> Anatomy:
 
 
 @torch.enable_grad()
-def info_nce_ratio_anatomy(z1: Tensor, z2: Tensor, temperature: float, sigma: float | None = None) -> Anatomy:
-    """`losses.info_nce_ratio`: NT-Xent with only the negatives in the denominator, so a positive's fraction can exceed 1."""
+def decoupled_nt_xent_anatomy(z1: Tensor, z2: Tensor, temperature: float, sigma: float | None = None) -> Anatomy:
+    """`losses.decoupled_nt_xent`: NT-Xent with only the negatives in the denominator, so a positive's fraction can exceed 1."""
     check_temperature(temperature)
     z = torch.cat([z1, z2])
     positive = _partners(len(z1), z.device)
@@ -261,7 +261,7 @@ def hard_negative_anatomy(z1: Tensor, z2: Tensor, temperature: float, hardness: 
 
 @torch.enable_grad()
 def sigmoid_anatomy(z1: Tensor, z2: Tensor, temperature: float, bias: float) -> Anatomy:
-    """`losses.sigmoid_pairs`: rows are first views, columns second views; the logit of a pair is cosine / temperature + bias."""
+    """`losses.sigmoid_loss`: rows are first views, columns second views; the logit of a pair is cosine / temperature + bias."""
     check_temperature(temperature)
     positive = self_pairs(len(z1), z1.device)
     cosines = _leaf(similarities(z1, z2))

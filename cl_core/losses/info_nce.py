@@ -85,11 +85,11 @@ def info_nce_views(z: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
 
 
 @without_autocast
-def info_nce_ratio(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, sigma: float | None = None) -> Tensor:
+def decoupled_nt_xent(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, sigma: float | None = None) -> Tensor:
     """-log(positive / sum of negatives): NT-Xent with the positive left out of the denominator.
 
     The decoupled loss (Yeh et al. 2022, eq. 5). With a = exp(positive) and b the sum over the negatives it is log(b / a),
-    unbounded below, where NT-Xent is log(1 + b / a). See `ratio_chance_level`.
+    unbounded below, where NT-Xent is log(1 + b / a). See `decoupled_chance_level`.
 
     With `sigma` the positive's logit is multiplied by `decoupled_weights`: pairs that differ much pull more (DCLW, eq. 6).
 
@@ -159,7 +159,7 @@ def views_chance_level(views: int, images: int) -> float:
     return math.log(1 + views * (images - 1))
 
 
-def ratio_chance_level(pairs: int) -> float:
-    """`info_nce_ratio` of a model with equal similarities for all views of N images: log(2N - 2), in nats; N >= 2."""
+def decoupled_chance_level(pairs: int) -> float:
+    """`decoupled_nt_xent` of a model with equal similarities for all views of N images: log(2N - 2), in nats; N >= 2."""
     check_count(pairs, 2, "pairs")
     return math.log(2 * pairs - 2)

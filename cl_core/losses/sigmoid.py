@@ -18,7 +18,7 @@ from cl_core.losses.similarity import check_count, check_temperature, same_shape
 
 
 @without_autocast
-def sigmoid_pairs(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.1, bias: float | Tensor = -10.0) -> Tensor:
+def sigmoid_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.1, bias: float | Tensor = -10.0) -> Tensor:
     """Sum over j, mean over i, of -log sigmoid(y (cosine of z1_i and z2_j / temperature + bias)); y = 1 if i = j, else -1.
 
     The matrix of all pairs is computed block by block, forward and backward, so that memory grows with N and not with N^2.

@@ -10,11 +10,11 @@ import torch
 
 from cl_core.runs.config import RunState
 from cl_core.training.contest import Contest
-from cl_core.training.job_process import StopRequest, run_job
+from cl_core.training.job_process import StopOnClose, run_job
 from cl_core.training.tournament import checked_config, read_tournament
 
 
-def compete(path: Path, settings: dict[str, Any], device: torch.device, stop: StopRequest) -> RunState:
+def compete(path: Path, settings: dict[str, Any], device: torch.device, stop: StopOnClose) -> RunState:
     """Compare methods in the folder `path`, or resume the comparison there.
 
     Raises:

@@ -89,7 +89,7 @@ def train_on_lent_gpu(path: str, settings: dict[str, Any]) -> tuple[RunState | N
     return attempt(lambda: train_until(Path(path), settings, choose_device(), lambda: time.monotonic() > until))
 
 
-class StopRequest:
+class StopOnClose:
     """A request to stop, made by closing `stream`; calls return True at the end of a step from then on.
 
     If the running step takes longer than `STEP_GRACE_S` from then, the process ends in the middle of it, and the last save
@@ -134,7 +134,7 @@ def main() -> int:
     return run_job(lambda path, settings, device, stop: train_until(path, settings, device, stop, stop.saving))
 
 
-def run_job(work: Callable[[Path, dict[str, Any], torch.device, StopRequest], RunState]) -> int:
+def run_job(work: Callable[[Path, dict[str, Any], torch.device, StopOnClose], RunState]) -> int:
     """Call `work` with what standard input asks for; returns the exit code of the process.
 
     The first line of standard input is `{"path": ..., "settings": {...}}`, its end asks to stop: so the work stops with the
@@ -142,7 +142,7 @@ def run_job(work: Callable[[Path, dict[str, Any], torch.device, StopRequest], Ru
     error as JSON.
     """
     job = json.loads(sys.stdin.readline())
-    stop, device = StopRequest(sys.stdin), choose_device()
+    stop, device = StopOnClose(sys.stdin), choose_device()
     if device.type == "cpu":
         limit_memory()
     _, problem = attempt(lambda: work(Path(job["path"]), job["settings"], device, stop))

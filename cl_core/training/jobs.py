@@ -117,13 +117,13 @@ class Jobs:
     def state_of(self, path: Path) -> JobState:
         """What happens to the run in `path`."""
         with self._lock:
-            running = self.trains(path)
+            running = self.is_training(path)
             return JobState(running, running and self.stopping, self.place(path), len(self._queue), self.problem(path))
 
     def pause(self, path: Path) -> None:
         """Stop the run in `path` as `stop` does, or let it wait no longer; no other run is touched."""
         with self._lock:
-            if self.trains(path):
+            if self.is_training(path):
                 self.stop()
             self.forget(path)
 
@@ -137,7 +137,7 @@ class Jobs:
         with self._lock:
             self._queue = [each for each in self._queue if each.path != path.resolve()]
 
-    def trains(self, path: Path) -> bool:
+    def is_training(self, path: Path) -> bool:
         """Whether the run in `path` is being trained."""
         return self.running == path.resolve()
 

@@ -56,7 +56,7 @@ def numbered_folder(root: Path, stem: str) -> Path:
 class RunStatus:
     """The state of a run at one moment, read once.
 
-    here: this app trains it now. trained: some program trains it, such as the command line. problem: the error that ended it,
+    here: this app trains it now. is_training: some program trains it, such as the command line. problem: the error that ended it,
     and log the last lines its process wrote. place: among the runs that wait here, from 1, of `waiting`; 0 if it does not wait.
     planned: it has not started yet, but its settings are stored.
     """
@@ -65,7 +65,7 @@ class RunStatus:
     record: RunRecord | None = None
     metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     here: bool = False
-    trained: bool = False
+    is_training: bool = False
     stopping: bool = False
     problem: str = ""
     log: str = ""
@@ -84,7 +84,7 @@ def read_status(jobs: Jobs, name: str) -> RunStatus:
     folder = folder_of(name)
     # Before the files: a run that ends in between is read again.
     state = jobs.state_of(folder.path)
-    trained = state.running or folder.is_claimed()
+    is_training = state.running or folder.is_claimed()
     record = folder.read_record() if folder.exists() else None
     metrics = folder.read_metrics() if record else []
     return RunStatus(
@@ -92,7 +92,7 @@ def read_status(jobs: Jobs, name: str) -> RunStatus:
         record,
         metrics,
         state.running,
-        trained,
+        is_training,
         state.stopping,
         state.problem,
         end_of_log(folder.path) if state.problem else "",
@@ -114,7 +114,7 @@ def status(run: RunStatus, with_log: bool = False) -> str:
         return result(text("train.waiting", name=name, place=run.place, waiting=run.waiting))
     if run.problem:
         return result(run.problem) + (_log(run.log) if with_log and run.log else "")
-    if run.trained:
+    if run.is_training:
         return _running(run)
     if run.planned:
         return result(text("train.planned", name=name))

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.data.registry import load_dataset
-from cl_core.explore.keys import KeyHistory, compare_queries, current_keys, lag, take_step
+from cl_core.explore.keys import KeyHistory, compare_queries, current_keys, encoder_similarity, take_step
 from cl_core.explore.paradigms import FOLDER, MAX_STEPS, PARADIGMS, Paradigm, resumed
 from cl_core.networks.methods.memory_bank import BankMethod
 from cl_core.networks.methods.moco import MoCo
@@ -84,10 +84,10 @@ def test_a_key_encoder_that_stands_still_has_no_drift_and_lags() -> None:
     assert current_keys(still).cosines == pytest.approx(torch.ones(256), abs=1e-5)
     follows, _ = trained(method="moco", key_momentum=0.0)
     assert current_keys(follows).consistency < 0.99
-    behind, same = lag(still), lag(follows)
+    behind, same = encoder_similarity(still), encoder_similarity(follows)
     assert behind is not None and same is not None
     assert behind < 0.9 and same == pytest.approx(1, abs=1e-5)
-    assert lag(trained(method="simclr")[0]) is None
+    assert encoder_similarity(trained(method="simclr")[0]) is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
@@ -121,7 +121,7 @@ def test_a_step_moves_kept_keys_and_replaces_those_of_its_batch(method: str) -> 
 
 def test_measuring_does_not_change_training() -> None:
     watched, plain = trained(method="moco")[0], trained(method="moco")[0]
-    current_keys(watched), lag(watched), compare_queries(watched, current_keys(watched), 4)
+    current_keys(watched), encoder_similarity(watched), compare_queries(watched, current_keys(watched), 4)
     watched.take_step(), plain.take_step()
     pairs = zip(watched.method.state_dict().values(), plain.method.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)

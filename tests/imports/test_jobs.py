@@ -26,7 +26,7 @@ from cl_core.data.imported import (
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.imports.jobs import ImportJob, ImportJobs, new_name
-from cl_core.imports.process import Order
+from cl_core.imports.process import ImportRequest
 from cl_core.system import trash
 from cl_core.text import using_language
 from tests.conftest import ROOT
@@ -76,7 +76,7 @@ def test_an_import_and_what_it_left_out(tmp_path: Path) -> None:
     folder = folder_of_images(tmp_path, 6)
     (folder / "cats" / "broken.png").write_bytes(b"\x89PNG broken")
     jobs, calls = ImportJobs(), list[str]()
-    order = Order(kind="files", name="photos", source=str(folder), title="My photos", owner="ann")
+    order = ImportRequest(kind="files", name="photos", source=str(folder), title="My photos", owner="ann")
     job = jobs.start(order, ended=lambda: calls.append("ended"))
     ended(job)
     assert (job.state, job.fraction, job.skipped_count, calls) == ("done", 1.0, 1, ["ended"])
@@ -101,7 +101,7 @@ def test_an_import_and_what_it_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_refused_import_says_why(tmp_path: Path, changes: dict[str, object], message: str) -> None:
-    order = Order(kind="files", name="photos", source=str(folder_of_images(tmp_path, 6))).model_copy(update=changes)
+    order = ImportRequest(kind="files", name="photos", source=str(folder_of_images(tmp_path, 6))).model_copy(update=changes)
     job = ended(ImportJobs().start(order))
     assert job.state == "failed" and message in str(job.problem), job.problem
     assert imported_names() == []
@@ -110,12 +110,12 @@ def test_a_refused_import_says_why(tmp_path: Path, changes: dict[str, object], m
 def test_a_killed_process_is_told_from_a_stopped_one(tmp_path: Path) -> None:
     before = folder_of_images(tmp_path, 6)
     jobs = ImportJobs()
-    ended(jobs.start(Order(kind="files", name="photos", source=str(before))))
+    ended(jobs.start(ImportRequest(kind="files", name="photos", source=str(before))))
     for stop, state in ((False, "failed"), (True, "stopped")):
-        job = jobs.start(Order(kind="files", name="photos", source=str(slow_folder(tmp_path / state))))
+        job = jobs.start(ImportRequest(kind="files", name="photos", source=str(slow_folder(tmp_path / state))))
         process = import_process()
         with pytest.raises(UserError, match="photos is being imported"):
-            jobs.start(Order(kind="files", name="photos", source=str(before)))
+            jobs.start(ImportRequest(kind="files", name="photos", source=str(before)))
         assert jobs.names() == {"photos"}
         started = time.monotonic()
         if stop:
@@ -145,9 +145,9 @@ def slow_folder(path: Path) -> Path:
 
 def test_one_at_a_time_within_the_time_given(tmp_path: Path) -> None:
     jobs, slow = ImportJobs(), slow_folder(tmp_path / "slow")
-    first = jobs.start(Order(kind="files", name="slow", source=str(slow)), seconds=3.0)
-    second = jobs.start(Order(kind="files", name="photos", source=str(folder_of_images(tmp_path, 4))))
-    third = jobs.start(Order(kind="files", name="never", source=str(slow)))
+    first = jobs.start(ImportRequest(kind="files", name="slow", source=str(slow)), seconds=3.0)
+    second = jobs.start(ImportRequest(kind="files", name="photos", source=str(folder_of_images(tmp_path, 4))))
+    third = jobs.start(ImportRequest(kind="files", name="never", source=str(slow)))
     wait_for(lambda: first.state == "running")
     assert second.state == third.state == "waiting"
     third.stop()
@@ -160,8 +160,8 @@ def test_one_at_a_time_within_the_time_given(tmp_path: Path) -> None:
 def test_an_import_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
     slow = slow_folder(tmp_path / "slow")
     program = (
-        "import sys, time; from cl_core.imports.jobs import ImportJobs; from cl_core.imports.process import Order; "
-        "job = ImportJobs().start(Order(kind='files', name='slow', source=sys.argv[1])); time.sleep(60)"
+        "import sys, time; from cl_core.imports.jobs import ImportJobs; from cl_core.imports.process import ImportRequest; "
+        "job = ImportJobs().start(ImportRequest(kind='files', name='slow', source=sys.argv[1])); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(slow)], cwd=ROOT)
     child = []
@@ -186,13 +186,13 @@ def test_two_of_one_name_are_numbered(tmp_path: Path) -> None:
     folder = folder_of_images(tmp_path, 4)
     for name in ("photos", "photos-2"):
         assert new_name("photos", False, set()) == name
-        ended(ImportJobs().start(Order(kind="files", name=name, source=str(folder))))
+        ended(ImportJobs().start(ImportRequest(kind="files", name=name, source=str(folder))))
 
 
 def test_what_is_removed_can_be_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, folder = ImportJobs(), folder_of_images(tmp_path, 4)
     for name in ("one", "two"):
-        ended(jobs.start(Order(kind="files", name=name, source=str(folder))))
+        ended(jobs.start(ImportRequest(kind="files", name=name, source=str(folder))))
     opened = load_dataset("one")
     remove_imported("one")
     assert imported_names() == ["two"]
@@ -215,7 +215,7 @@ def test_what_is_removed_can_be_restored(tmp_path: Path, monkeypatch: pytest.Mon
 def test_images_of_visitors_go_after_their_time(tmp_path: Path) -> None:
     jobs, folder = ImportJobs(), folder_of_images(tmp_path, 4)
     for name, owner in (("ours", ""), ("anns", "ann")):
-        ended(jobs.start(Order(kind="files", name=name, source=str(folder), owner=owner)))
+        ended(jobs.start(ImportRequest(kind="files", name=name, source=str(folder), owner=owner)))
     assert remove_expired(3600) == []
     assert remove_expired(0) == ["anns"]
     assert imported_names() == ["ours"]

@@ -15,14 +15,14 @@ from cl_core.losses import (
     VICRegWeights,
     anatomy,
     barlow_twins,
+    decoupled_nt_xent,
     hard_negative_nt_xent,
     info_nce,
-    info_nce_ratio,
     info_nce_views,
     nce,
     negative_cosine,
     nt_xent,
-    sigmoid_pairs,
+    sigmoid_loss,
     sup_con,
     vicreg_terms,
 )
@@ -58,10 +58,10 @@ def pairs_of(t: float) -> dict[str, tuple[Anatomy, Tensor]]:
         "nt_xent without false negatives": (anatomy.nt_xent_anatomy(*z, t, LABELS), nt_xent(*z, t, LABELS)),
         "info_nce": (anatomy.info_nce_anatomy(*z, keys, t, LEFT_OUT), info_nce(*z, keys, t, LEFT_OUT)),
         "info_nce_views": (anatomy.info_nce_views_anatomy(many, t), info_nce_views(many, t)),
-        "info_nce_ratio": (anatomy.info_nce_ratio_anatomy(*z, t), info_nce_ratio(*z, t)),
-        "weighted": (anatomy.info_nce_ratio_anatomy(*z, t, 0.5), info_nce_ratio(*z, t, 0.5)),
+        "decoupled_nt_xent": (anatomy.decoupled_nt_xent_anatomy(*z, t), decoupled_nt_xent(*z, t)),
+        "weighted": (anatomy.decoupled_nt_xent_anatomy(*z, t, 0.5), decoupled_nt_xent(*z, t, 0.5)),
         "hard": (anatomy.hard_negative_anatomy(*z, t, 1.0, 0.1), hard_negative_nt_xent(*z, t, 1.0, 0.1)),
-        "sigmoid": (anatomy.sigmoid_anatomy(*z, t, -3.0), sigmoid_pairs(*z, t, -3.0)),
+        "sigmoid": (anatomy.sigmoid_anatomy(*z, t, -3.0), sigmoid_loss(*z, t, -3.0)),
         "nce": (anatomy.nce_anatomy(*z, keys, t, 2.0, math.log(0.5), LEFT_OUT), nce_loss(z, keys, t)),
         "negative_cosine": (
             anatomy.negative_cosine_anatomy(*z, *z.flip(2)),
@@ -200,7 +200,7 @@ def test_the_anatomies_of_dimensions() -> None:
     [
         lambda: anatomy.nt_xent_anatomy(*torch.randn(2, 3, 4), 0.0),
         lambda: anatomy.info_nce_views_anatomy(torch.randn(2, 3, 4), -1.0),
-        lambda: anatomy.info_nce_ratio_anatomy(*torch.randn(2, 3, 4), 0.0),
+        lambda: anatomy.decoupled_nt_xent_anatomy(*torch.randn(2, 3, 4), 0.0),
     ],
 )
 def test_temperature_must_be_positive(call: Callable[[], Anatomy]) -> None:

@@ -13,13 +13,13 @@ from torch import Tensor
 from cl_core.losses import (
     bank_chance_level,
     chance_level,
+    decoupled_chance_level,
+    decoupled_nt_xent,
     decoupled_weights,
     info_nce,
-    info_nce_ratio,
     info_nce_views,
     nce_chance_level,
     nt_xent,
-    ratio_chance_level,
 )
 
 TEMPERATURES = [0.01, 0.05, 0.1, 0.5, 1.0, 10.0]
@@ -86,8 +86,8 @@ def test_ratio_form(temperature: float) -> None:
     torch.manual_seed(1)
     z = torch.randn(2, 6, 7)
     expected = naive_views(z, temperature, ratio=True)
-    assert info_nce_ratio(*z.double(), temperature).item() == pytest.approx(expected, rel=1e-12, abs=1e-12)
-    assert info_nce_ratio(*z, temperature).item() == pytest.approx(expected, rel=2e-5, abs=5e-5)
+    assert decoupled_nt_xent(*z.double(), temperature).item() == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert decoupled_nt_xent(*z, temperature).item() == pytest.approx(expected, rel=2e-5, abs=5e-5)
 
 
 def test_two_views_are_nt_xent() -> None:
@@ -99,14 +99,14 @@ def test_two_views_are_nt_xent() -> None:
 def test_only_the_ratio_form_is_negative() -> None:
     """log(b / a) is unbounded below, log(1 + b / a) is not."""
     z = torch.eye(8, dtype=torch.float64)
-    assert info_nce_ratio(z, z, 0.05).item() == pytest.approx(math.log(14) - 1 / 0.05)
+    assert decoupled_nt_xent(z, z, 0.05).item() == pytest.approx(math.log(14) - 1 / 0.05)
     assert nt_xent(z, z, 0.05).item() >= 0
 
 
 def test_chance_levels() -> None:
     same = torch.ones(4, 3, dtype=torch.float64)
     assert info_nce(same, same, torch.ones(9, 3, dtype=torch.float64), 0.1).item() == pytest.approx(bank_chance_level(9))
-    assert info_nce_ratio(same, same, 0.1).item() == pytest.approx(ratio_chance_level(4))
+    assert decoupled_nt_xent(same, same, 0.1).item() == pytest.approx(decoupled_chance_level(4))
     assert info_nce_views(torch.ones(2, 4, 3, dtype=torch.float64), 0.1).item() == pytest.approx(math.log(7))
 
 
@@ -125,7 +125,7 @@ def test_half_precision_stays_finite(dtype: torch.dtype, temperature: float) -> 
     torch.manual_seed(0)
     z = torch.randn(2, 6, 8).to(dtype).requires_grad_()
     keys = torch.randn(20, 8).to(dtype)
-    for loss in (info_nce(z[0], z[1], keys, temperature), info_nce_views(z, temperature), info_nce_ratio(*z, temperature)):
+    for loss in (info_nce(z[0], z[1], keys, temperature), info_nce_views(z, temperature), decoupled_nt_xent(*z, temperature)):
         z.grad = None
         loss.backward()
         assert loss.dtype == torch.float32
@@ -140,7 +140,7 @@ def test_gradients() -> None:
     keys = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     left_out = torch.tensor([[True, False, False, False, False]] * 3)
     assert torch.autograd.gradcheck(lambda z, k: info_nce(z[0], z[1], k, 0.3, left_out), (z, keys))
-    assert torch.autograd.gradcheck(lambda z: info_nce_ratio(z[0], z[1], 0.3), (z,))
+    assert torch.autograd.gradcheck(lambda z: decoupled_nt_xent(z[0], z[1], 0.3), (z,))
     many = torch.randn(3, 3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda z: info_nce_views(z, 0.3), (many,))
 
@@ -152,7 +152,7 @@ def test_temperature_must_be_positive(temperature: float) -> None:
         with pytest.raises(ValueError, match="temperature must be above 0"):
             call()
     with pytest.raises(ValueError, match="temperature must be above 0"):
-        info_nce_ratio(z[0], z[1], temperature)
+        decoupled_nt_xent(z[0], z[1], temperature)
 
 
 def test_shapes_must_agree() -> None:
@@ -162,13 +162,13 @@ def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="V >= 2"):
         info_nce_views(z[:1])
     with pytest.raises(ValueError, match="at least 2 images"):
-        info_nce_ratio(z[0, :1], z[1, :1])
+        decoupled_nt_xent(z[0, :1], z[1, :1])
 
 
 def test_chance_levels_at_their_edges() -> None:
     assert bank_chance_level(0) == 0
-    assert ratio_chance_level(2) == pytest.approx(math.log(2))
-    for level, least in ((bank_chance_level, 0), (ratio_chance_level, 2), (chance_level, 1), (nce_chance_level, 1)):
+    assert decoupled_chance_level(2) == pytest.approx(math.log(2))
+    for level, least in ((bank_chance_level, 0), (decoupled_chance_level, 2), (chance_level, 1), (nce_chance_level, 1)):
         assert math.isfinite(level(least))
         with pytest.raises(ValueError, match=f"must be at least {least}, not {least - 1}"):
             level(least - 1)
@@ -180,12 +180,12 @@ def test_the_decoupled_losses_of_lightly(temperature: float) -> None:
 
     torch.manual_seed(0)
     z1, z2 = torch.randn(2, 12, 8)
-    assert info_nce_ratio(z1, z2, temperature).item() == pytest.approx(DCLLoss(temperature)(z1, z2).item(), rel=1e-5)
+    assert decoupled_nt_xent(z1, z2, temperature).item() == pytest.approx(DCLLoss(temperature)(z1, z2).item(), rel=1e-5)
     # lightly forgets to scale by the temperature where it scales by the weights; the paper's eq. 6 has both.
     weights = decoupled_weights(F.cosine_similarity(z1, z2), 0.5)
     assert weights.mean().item() == pytest.approx(1.0) and weights.max() < 2
     weighted = DCLLoss(temperature, lambda *_: weights)(z1, z2)
-    assert info_nce_ratio(z1, z2, temperature, 0.5).item() == pytest.approx(weighted.item(), rel=1e-5)
+    assert decoupled_nt_xent(z1, z2, temperature, 0.5).item() == pytest.approx(weighted.item(), rel=1e-5)
     assert isinstance(DCLWLoss(temperature), DCLLoss)
 
 
@@ -197,7 +197,7 @@ def test_the_decoupled_loss_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for blocks in (False, True):
         monkeypatch.setattr(module, "blockwise_pays", lambda _, blocks=blocks: blocks)
         z1, z2 = z[0].clone().requires_grad_(), z[1].clone().requires_grad_()
-        loss = info_nce_ratio(z1, z2, 0.1, 0.5)
+        loss = decoupled_nt_xent(z1, z2, 0.1, 0.5)
         found.append([loss.detach(), *torch.autograd.grad(loss, (z1, z2))])
     for whole, blockwise in zip(*found, strict=True):
         torch.testing.assert_close(blockwise, whole, rtol=1e-10, atol=1e-12)
@@ -205,4 +205,4 @@ def test_the_decoupled_loss_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sigma_of_the_decoupled_loss_is_checked() -> None:
     with pytest.raises(ValueError, match="sigma must be above 0, not 0"):
-        info_nce_ratio(torch.randn(4, 8), torch.randn(4, 8), 0.1, sigma=0.0)
+        decoupled_nt_xent(torch.randn(4, 8), torch.randn(4, 8), 0.1, sigma=0.0)

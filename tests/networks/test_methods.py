@@ -100,10 +100,10 @@ def test_small_crops_are_encoded_apart() -> None:
 
 def test_decoupled_and_hard_negatives_and_questions() -> None:
     for name, changes, loss in (
-        ("dcl", {}, lambda a, b: losses.info_nce_ratio(a, b, 0.3)),
-        ("dcl", {"decoupled_sigma": 0.5}, lambda a, b: losses.info_nce_ratio(a, b, 0.3, 0.5)),
+        ("dcl", {}, lambda a, b: losses.decoupled_nt_xent(a, b, 0.3)),
+        ("dcl", {"decoupled_sigma": 0.5}, lambda a, b: losses.decoupled_nt_xent(a, b, 0.3, 0.5)),
         ("hcl", {"hardness": 1.0, "negative_prior": 0.1}, lambda a, b: losses.hard_negative_nt_xent(a, b, 0.3, 1.0, 0.1)),
-        ("siglip", {}, lambda a, b: losses.sigmoid_pairs(a, b, 0.3, -math.log(N))),
+        ("siglip", {}, lambda a, b: losses.sigmoid_loss(a, b, 0.3, -math.log(N))),
     ):
         method = build(name, **changes)
         pair = views(method)

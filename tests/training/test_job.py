@@ -204,7 +204,7 @@ def test_a_save_is_not_aborted(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
     monkeypatch.setattr(job_process, "STEP_GRACE_S", 0.2)
     monkeypatch.setattr(job_process, "SAVE_GRACE_S", 1.0)
     stdin, codes = Stdin(), queue.Queue[int]()
-    stop = job_process.StopRequest(stdin, codes.put)
+    stop = job_process.StopOnClose(stdin, codes.put)
     assert not stop()
     with stop.saving():
         stdin.over.set()
@@ -213,7 +213,7 @@ def test_a_save_is_not_aborted(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
     assert codes.get(timeout=5) == job_process.EXIT_ABORTED, "asked to stop, and the step does not end"
 
     stdin = Stdin()
-    stop = job_process.StopRequest(stdin, codes.put)
+    stop = job_process.StopOnClose(stdin, codes.put)
     stdin.over.set()
     while not stop():
         time.sleep(0.01)

@@ -8,7 +8,7 @@ import pytest
 
 from cl_core.errors import UserError
 from cl_core.imports.jobs import ImportJob, ImportJobs
-from cl_core.imports.process import Order
+from cl_core.imports.process import ImportRequest
 from cl_core.ui.access import Access, Options
 from cl_core.ui.tabs import import_form
 from cl_core.ui.uploads import imports_dir, set_aside
@@ -50,7 +50,7 @@ def test_an_upload_is_gone_after_its_import(tmp_path: Path) -> None:
 
 
 def test_the_status_of_an_import() -> None:
-    job = ImportJob(Order(kind="files", name="x", source="", title="<b>"), None, lambda: None)
+    job = ImportJob(ImportRequest(kind="files", name="x", source="", title="<b>"), None, lambda: None)
     assert "Waiting until another import" in import_form.status(job, 0)
     job.state, job.fraction = "running", 0.25
     assert "&lt;b&gt;: 25% of the files read" in import_form.status(job, 30) and "90 s" in import_form.status(job, 30)

@@ -57,7 +57,7 @@ def test_the_advice() -> None:
     clear = said(known(pixels=0.4, untrained=0.45, simclr=0.9, moco=0.6))
     assert (
         clear.startswith("SimCLR is best: kNN classifies 90.0%")
-        and "larger than chance" in clear
+        and "statistically significant" in clear
         and "45.0 points above" in clear
     )
     tied = said(known(pixels=0.4, simclr=0.7, moco=0.7))
@@ -138,7 +138,7 @@ def test_a_comparison_runs_beside_the_page_and_is_no_run_of_the_tab_train() -> N
     jobs = Jobs()
     folder = which_method.start(LOCAL, jobs, CONFIG, "")
     try:
-        assert jobs.trains(folder) and train.names(jobs) == []
+        assert jobs.is_training(folder) and train.names(jobs) == []
         second = which_method.start(LOCAL, jobs, CONFIG, "")
         assert jobs.waiting == [second.resolve()] and train.names(jobs) == []
         assert which_method.latest("digits", LOCAL, request(LOCAL.new_cookie())) == second, "it is found though it has not begun"
@@ -148,7 +148,7 @@ def test_a_comparison_runs_beside_the_page_and_is_no_run_of_the_tab_train() -> N
         while not (second / FILE).exists():
             assert time.monotonic() < deadline, "it starts when the one before has ended"
             time.sleep(0.1)
-        assert jobs.trains(second)
+        assert jobs.is_training(second)
     finally:
         jobs.stop()
         while jobs.running:

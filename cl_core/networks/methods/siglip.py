@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cl_core.losses import sigmoid_chance_level, sigmoid_pairs
+from cl_core.losses import sigmoid_chance_level, sigmoid_loss
 from cl_core.losses.anatomy import sigmoid_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
@@ -39,7 +39,7 @@ class SigLIP(HeadMethod):
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
         return MethodOutput(
-            sigmoid_pairs(z1, z2, self.temperature(self.shard), self.shard.shared(self.bias)), sigmoid_chance_level(len(labels))
+            sigmoid_loss(z1, z2, self.temperature(self.shard), self.shard.shared(self.bias)), sigmoid_chance_level(len(labels))
         )
 
     def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:

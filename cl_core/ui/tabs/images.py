@@ -78,7 +78,7 @@ def build(page: Page, opened: Event) -> None:
     page.link("look", look, choices=dataset_names)
     removed = gr.Textbox("", visible=False)
 
-    def shown(request: gr.Request, name: str | None) -> tuple[Any, ...]:
+    def show_dataset(request: gr.Request, name: str | None) -> tuple[Any, ...]:
         if not name:
             return "", {"rows": []}, gr.update(interactive=False)
         data = load_dataset(name)
@@ -86,10 +86,10 @@ def build(page: Page, opened: Event) -> None:
         may = access.training and removable(access, name, visitor or "")
         return facts(data), {"rows": samples(data)}, gr.update(interactive=may)
 
-    def compared(name: str | None) -> dict[str, Any]:
+    def find_duplicates(name: str | None) -> dict[str, Any]:
         return {"rows": copies(load_dataset(name)) if name else []}
 
-    def listed(request: gr.Request, name: str | None) -> Any:
+    def list_datasets(request: gr.Request, name: str | None) -> Any:
         found = dataset_names(access.viewer(request))
         return gr.update(choices=found, value=name if name in found else first_shown(found))
 
@@ -97,15 +97,15 @@ def build(page: Page, opened: Event) -> None:
     if access.training:
         which_method.build(page, look)
 
-    described = look.change(page.handles(shown), look, [about_data, rows, remove], **QUICK)
-    described.then(page.handles(compared), look, same, **QUICK)
-    opened(page.handles(listed), look, look, **QUICK)
+    described = look.change(page.handles(show_dataset), look, [about_data, rows, remove], **QUICK)
+    described.then(page.handles(find_duplicates), look, same, **QUICK)
+    opened(page.handles(list_datasets), look, look, **QUICK)
     train.click(lambda plan: plan, look, page.data, js=TO_TRAINING, **QUICK)
     if form is None:
         return
     import_form.handle(page, form, look)
 
-    def taken_away(request: gr.Request, name: str, model: str) -> tuple[Any, ...]:
+    def remove_dataset(request: gr.Request, name: str, model: str) -> tuple[Any, ...]:
         visitor = access.check("import", request)
         if not removable(access, name, visitor):
             raise UserError("images.not_yours", name=quoted(name))
@@ -115,7 +115,7 @@ def build(page: Page, opened: Event) -> None:
         models = page.offered_models(request, model)  # without those of the images
         return gr.update(choices=found, value=first_shown(found)), name, gr.update(visible=True), models
 
-    def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
+    def restore_dataset(request: gr.Request, name: str) -> tuple[Any, ...]:
         visitor = access.check("import", request)
         if access.strangers:
             if owner_of(removed_dir(name)) != visitor:
@@ -126,5 +126,5 @@ def build(page: Page, opened: Event) -> None:
         return gr.update(choices=dataset_names(access.viewer(request)), value=name), "", gr.update(visible=False), models
 
     changed = [look, removed, undo, page.model]
-    remove.click(page.handles(taken_away), [look, page.model], changed, **PRESSED)
-    undo.click(page.handles(brought_back), removed, changed, **PRESSED)
+    remove.click(page.handles(remove_dataset), [look, page.model], changed, **PRESSED)
+    undo.click(page.handles(restore_dataset), removed, changed, **PRESSED)

@@ -15,7 +15,7 @@ from cl_core.data.downloads import DOWNLOADS
 from cl_core.data.registry import dataset_names
 from cl_core.errors import UserError, quoted, readable
 from cl_core.imports.jobs import ImportJob, ImportJobs, new_name, used_names
-from cl_core.imports.process import Order
+from cl_core.imports.process import ImportRequest
 from cl_core.runs.hub_names import hub_name
 from cl_core.text import text
 from cl_core.ui import visitors
@@ -58,7 +58,7 @@ def start_files(access: Access, jobs: ImportJobs, file: Path, title: str, side: 
     title = readable(title.strip())[:MAX_TITLE] or text("images.untitled")
     owner = visitor if access.strangers else ""
     visitors.check_datasets(access, visitor, jobs)
-    order = Order(
+    order = ImportRequest(
         kind="files",
         name=new_name(title, access.strangers, jobs.names() | used_names()),
         source=str(file),
@@ -80,7 +80,7 @@ def start_hub(access: Access, jobs: ImportJobs, given: str, side: int) -> Import
     name = hub_name(given.strip())
     if access.strangers:
         raise UserError("images.no_download")
-    order = Order(
+    order = ImportRequest(
         kind="hub",
         name=new_name(name.repository.rpartition("/")[2], False, jobs.names() | used_names()),
         source=str(name),
@@ -101,7 +101,7 @@ def start_download(access: Access, jobs: ImportJobs, name: str) -> ImportJob:
         raise UserError("data.no_download", name=quoted(name), choices=", ".join(DOWNLOADS))
     if access.strangers:
         raise UserError("images.no_download")
-    return jobs.start(Order(kind="download", name=name, source=name, title=DOWNLOADS[name].title))
+    return jobs.start(ImportRequest(kind="download", name=name, source=name, title=DOWNLOADS[name].title))
 
 
 def status(job: ImportJob, elapsed: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import gradio as gr
@@ -15,7 +14,7 @@ from cl_core.data.dataset import Dataset, instance_rows
 from cl_core.explore.batch import Batch, chosen_batch, compare, dimension_batch, key_images, picked_rows
 from cl_core.explore.model import Model
 from cl_core.losses import SupConForm
-from cl_core.losses.anatomy import Anatomy, info_nce_ratio_anatomy, nt_xent_anatomy, sup_con_anatomy
+from cl_core.losses.anatomy import Anatomy, decoupled_nt_xent_anatomy, nt_xent_anatomy, sup_con_anatomy
 from cl_core.networks.methods import METHODS, Comparison
 from cl_core.networks.methods.base import view_columns
 from cl_core.text import text, texts
@@ -50,8 +49,9 @@ def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Com
 def _taken_apart(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Anatomy:
     if loss in ("nt-xent", "ratio"):
         first, second = z.chunk(2)
-        take_apart: Callable[[Tensor, Tensor, float], Anatomy] = nt_xent_anatomy if loss == "nt-xent" else info_nce_ratio_anatomy
-        return take_apart(first, second, temperature)
+        if loss == "nt-xent":
+            return nt_xent_anatomy(first, second, temperature)
+        return decoupled_nt_xent_anatomy(first, second, temperature)
     # An image without a class is a class of its own.
     own = torch.where(labels < 0, -1 - torch.arange(len(labels)), labels)
     return sup_con_anatomy(z, own.repeat(2), temperature, _form(loss))

@@ -127,7 +127,7 @@ def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool =
         with contextlib.suppress(UserError):  # damaged: the tabs show the error
             archive = store.archive(name, uploads_dir())
     unfinished = run.planned or (run.record is not None and run.record.state in ("running", "stopped"))
-    can_resume = allowed and unfinished and not (run.trained or run.place)
+    can_resume = allowed and unfinished and not (run.is_training or run.place)
     return (
         status(run, first),
         gr.update(interactive=allowed and ((run.here and not run.stopping) or run.place > 0)),
@@ -135,8 +135,8 @@ def watch(jobs: Jobs, store: ModelStore, name: str, before: str, allowed: bool =
         gr.update(visible=allowed and first and run.place > 1),
         gr.update(interactive=usable),
         gr.update(interactive=archive is not None, value=archive),
-        gr.update(interactive=allowed and (run.record is not None or run.planned) and not run.trained),
-        gr.update(active=run.trained or run.place > 0),
+        gr.update(interactive=allowed and (run.record is not None or run.planned) and not run.is_training),
+        gr.update(active=run.is_training or run.place > 0),
         *draw_curves(run, before),
     )
 
@@ -196,8 +196,8 @@ def build(page: Page, opened: Event) -> None:
             plan = gr.HTML("", elem_id="train-plan")
             with gr.Row():
                 train = gr.Button(text("train.train"), variant="primary", elem_id="train-start")
-                brewing = COFFEE_MINUTES_SHARED if access.strangers else COFFEE_MINUTES
-                coffee = gr.Button(text("train.coffee", minutes=brewing), elem_id="train-coffee")
+                coffee_minutes = COFFEE_MINUTES_SHARED if access.strangers else COFFEE_MINUTES
+                coffee = gr.Button(text("train.coffee", minutes=coffee_minutes), elem_id="train-coffee")
             build_all_settings(page, opened, form)
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
@@ -217,7 +217,7 @@ def build(page: Page, opened: Event) -> None:
     removed = gr.Textbox("", visible=False)
     watched = [message, stop, resume_button, prefer, use, download, remove, clock, view, drawn_from]
 
-    def train_pressed(request: gr.Request, minutes: float | None, planned: float | None, *given: Any) -> Any:
+    def start_run(request: gr.Request, minutes: float | None, planned: float | None, *given: Any) -> Any:
         visitor = access.check("train", request)
         values = dict(zip(FORM, given[:-1], strict=True))
         config = in_minutes(settings_of(access, values, given[-1]), minutes, planned)
@@ -227,68 +227,68 @@ def build(page: Page, opened: Event) -> None:
     def shown(name: str, before: str, allowed: bool = True) -> tuple[Any, ...]:
         return watch(jobs, page.store, name, before, allowed, not access.strangers)
 
-    def resumed(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+    def resume_run(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         visitor = access.check("train", request)
         access.own(folder_of(name).path, request)
         resume(access, jobs, name, visitor)
         return shown(name, before)
 
-    def stopped(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+    def pause_run(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         access.own(folder_of(name).path, request)
         jobs.pause(folder_of(name).path)
         return shown(name, before)
 
-    def preferred(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+    def prefer_run(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         if not access.strangers:
             jobs.move_to_front(folder_of(name).path)
         return shown(name, before)
 
-    def watched_by(request: gr.Request, name: str | None, before: str) -> tuple[Any, ...]:
+    def show_run(request: gr.Request, name: str | None, before: str) -> tuple[Any, ...]:
         name = name or ""
         return shown(name, before, name != "" and access.owns(folder_of(name).path, request))
 
-    def ticked(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
-        shown_now = watched_by(request, name, before)
-        trained = name != "" and jobs.trains(folder_of(name).path)
+    def update_run(request: gr.Request, name: str, before: str) -> tuple[Any, ...]:
+        shown_now = show_run(request, name, before)
+        trained = name != "" and jobs.is_training(folder_of(name).path)
         here = gr.skip() if trained else gr.update(choices=page.store.names(access.viewer(request)))
         return *shown_now, here
 
-    def listed(request: gr.Request, name: str | None) -> tuple[Any, ...]:
+    def list_runs(request: gr.Request, name: str | None) -> tuple[Any, ...]:
         viewer = access.viewer(request)
         found = names(jobs, viewer)
         name = name or (found[0] if found else "")
         images = gr.update(choices=dataset_names(viewer))
-        return images, gr.update(choices=found, value=name or None), *watched_by(request, name, "")
+        return images, gr.update(choices=found, value=name or None), *show_run(request, name, "")
 
-    def used(request: gr.Request, name: str) -> tuple[Any, str]:
+    def use_run(request: gr.Request, name: str) -> tuple[Any, str]:
         page.store.config(name)
         return gr.update(choices=page.store.names(access.viewer(request)), value=name), result(text("models.done", name=name))
 
-    def taken_away(request: gr.Request, name: str, current: str) -> tuple[Any, ...]:
+    def remove_run(request: gr.Request, name: str, current: str) -> tuple[Any, ...]:
         access.check("train", request)
         folder = folder_of(name)
         access.own(folder.path, request)
         jobs.forget(folder.path)
-        if folder.is_claimed() or jobs.trains(folder.path):
+        if folder.is_claimed() or jobs.is_training(folder.path):
             raise UserError("train.in_use", name=name)
         remove_folder(folder.path)
         found, models = names(jobs, access.viewer(request)), page.offered_models(request, current)
         first = found[0] if found else ""
         changes = gr.update(choices=found, value=first or None), models, name, gr.update(visible=True)
-        return *changes, *watched_by(request, first, "")
+        return *changes, *show_run(request, first, "")
 
-    def brought_back(request: gr.Request, name: str) -> tuple[Any, ...]:
+    def restore_run(request: gr.Request, name: str) -> tuple[Any, ...]:
         access.check("train", request)
         folder = folder_of(name).path
         access.own(folder.parent / REMOVED / folder.name, request)
         restore_folder(folder)
         models = gr.update(choices=page.store.names(access.viewer(request)))
         changes = gr.update(choices=names(jobs, access.viewer(request)), value=name), models, "", gr.update(visible=False)
-        return *changes, *watched_by(request, name, "")
+        return *changes, *show_run(request, name, "")
 
-    def plan_of(*given: Any) -> tuple[str, float | None]:
+    def estimate_plan(*given: Any) -> tuple[str, float | None]:
         try:
             config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
             minutes = minutes_of(config)
@@ -296,30 +296,30 @@ def build(page: Page, opened: Event) -> None:
         except UserError as error:
             return result(str(error)), None
 
-    def epochs_for(minutes: float | None, planned: float | None, *given: Any) -> Any:
+    def fit_epochs(minutes: float | None, planned: float | None, *given: Any) -> Any:
         config = settings_of(access, dict(zip(FORM, given[:-1], strict=True)), given[-1])
         return in_minutes(config, minutes, planned).epochs
 
-    def brewed(request: gr.Request, dataset: str) -> list[Any]:
+    def fill_recipe(request: gr.Request, dataset: str) -> list[Any]:
         names_here = dataset_names(access.viewer(request))
         if dataset not in names_here:
             raise UserError("data.no_such_dataset", name=quoted(dataset), choices=", ".join(names_here))
-        values, line = coffee_break(dataset, brewing)
+        values, line = coffee_break(dataset, coffee_minutes)
         return [*values, line]
 
-    coffee.click(page.handles(brewed), controls[FORM.index("dataset")], [*controls, other], **PRESSED)
+    coffee.click(page.handles(fill_recipe), controls[FORM.index("dataset")], [*controls, other], **PRESSED)
     changed = any_of([*(each.change for each in controls), other.change, opened])
-    changed(page.handles(plan_of), [*controls, other], [plan, form.planned], **QUICK)
+    changed(page.handles(estimate_plan), [*controls, other], [plan, form.planned], **QUICK)
     form.planned.change(None, [form.planned, form.minutes], form.minutes, js=KEEP_TYPED, api_visibility="private")
     timed = any_of([form.minutes.blur, form.minutes.submit])
-    timed(page.handles(epochs_for), [form.minutes, form.planned, *controls, other], controls[FORM.index("epochs")], **PRESSED)
-    train.click(page.handles(train_pressed), [form.minutes, form.planned, *controls, other], runs, **PRESSED)
-    runs.change(page.handles(watched_by), [runs, drawn_from], watched, **QUICK)
-    resume_button.click(page.handles(resumed), [runs, drawn_from], watched, **PRESSED)
-    stop.click(page.handles(stopped), [runs, drawn_from], watched, **PRESSED)
-    prefer.click(page.handles(preferred), [runs, drawn_from], watched, **PRESSED)
-    remove.click(page.handles(taken_away), [runs, page.model], [runs, page.model, removed, undo, *watched], **PRESSED)
-    undo.click(page.handles(brought_back), removed, [runs, page.model, removed, undo, *watched], **PRESSED)
-    clock.tick(page.handles(ticked), [runs, drawn_from], [*watched, page.model], **QUICK)
-    use.click(page.handles(used), runs, [page.model, message], **PRESSED)
-    opened(page.handles(listed), runs, [form.dataset, runs, *watched], **QUICK)
+    timed(page.handles(fit_epochs), [form.minutes, form.planned, *controls, other], controls[FORM.index("epochs")], **PRESSED)
+    train.click(page.handles(start_run), [form.minutes, form.planned, *controls, other], runs, **PRESSED)
+    runs.change(page.handles(show_run), [runs, drawn_from], watched, **QUICK)
+    resume_button.click(page.handles(resume_run), [runs, drawn_from], watched, **PRESSED)
+    stop.click(page.handles(pause_run), [runs, drawn_from], watched, **PRESSED)
+    prefer.click(page.handles(prefer_run), [runs, drawn_from], watched, **PRESSED)
+    remove.click(page.handles(remove_run), [runs, page.model], [runs, page.model, removed, undo, *watched], **PRESSED)
+    undo.click(page.handles(restore_run), removed, [runs, page.model, removed, undo, *watched], **PRESSED)
+    clock.tick(page.handles(update_run), [runs, drawn_from], [*watched, page.model], **QUICK)
+    use.click(page.handles(use_run), runs, [page.model, message], **PRESSED)
+    opened(page.handles(list_runs), runs, [form.dataset, runs, *watched], **QUICK)

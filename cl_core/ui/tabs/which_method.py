@@ -261,7 +261,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
     def off() -> Any:
         return gr.update(interactive=False)
 
-    def chosen(dataset: str, before: list[str]) -> Any:
+    def fit_methods(dataset: str, before: list[str]) -> Any:
         """Methods that somebody chose, here or in the link, stay; the usual ones depend on whether there are labels."""
         if not dataset:
             return gr.skip()
@@ -271,7 +271,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
         kept = [each for each in before if by_hand and each in can]
         return gr.update(choices=choices, value=kept or usual)
 
-    def planned(request: gr.Request, dataset: str, names: list[str], given: float) -> str:
+    def estimate_plan(request: gr.Request, dataset: str, names: list[str], given: float) -> str:
         if not names or dataset not in dataset_names(access.viewer(request)):
             return ""
         sentence = contest_plan(checked_config(values_of(dataset, names, given)))
@@ -280,21 +280,21 @@ def build(page: Page, look: gr.Dropdown) -> None:
     def values_of(dataset: str, names: list[str], given: float) -> dict[str, Any]:
         return {"dataset": dataset, "methods": names, "minutes": given}
 
-    def started(request: gr.Request, dataset: str, names: list[str], given: float) -> tuple[Any, ...]:
+    def start_comparison(request: gr.Request, dataset: str, names: list[str], given: float) -> tuple[Any, ...]:
         visitor = access.check("train", request)
         if not names:
             raise UserError("contest.no_method")
         start(access, jobs, checked_config(values_of(dataset, names, given)), visitor)
         return follow(request, dataset, "")
 
-    def stopped(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
+    def pause_comparison(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         access.check("train", request)
         folder = latest(dataset, access, request)
         if folder:
             jobs.pause(folder)
         return follow(request, dataset, before)
 
-    def resumed(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
+    def resume_comparison(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         visitor = access.check("train", request)
         folder = latest(dataset, access, request)
         if folder:
@@ -306,12 +306,12 @@ def build(page: Page, look: gr.Dropdown) -> None:
             jobs.enqueue(folder, settings, visitors.turn_s(access), "contest")
         return follow(request, dataset, before)
 
-    look.change(page.handles(chosen), [look, methods], methods, **QUICK)
+    look.change(page.handles(fit_methods), [look, methods], methods, **QUICK)
     look.change(page.handles(follow), [look, shown], outputs, **QUICK)
     wished = any_of([methods.change, minutes.release, look.change])
-    wished(page.handles(planned), [look, methods, minutes], plan, **QUICK)
+    wished(page.handles(estimate_plan), [look, methods, minutes], plan, **QUICK)
     clock.tick(page.handles(follow), [look, shown], outputs, **QUICK)
-    begin.click(page.handles(started), [look, methods, minutes], outputs, **PRESSED)
-    stop.click(page.handles(stopped), [look, shown], outputs, **PRESSED)
-    resume.click(page.handles(resumed), [look, shown], outputs, **PRESSED)
+    begin.click(page.handles(start_comparison), [look, methods, minutes], outputs, **PRESSED)
+    stop.click(page.handles(pause_comparison), [look, shown], outputs, **PRESSED)
+    resume.click(page.handles(resume_comparison), [look, shown], outputs, **PRESSED)
     longer.click(lambda plan: plan, winner, page.data, js=TO_TRAINING, **QUICK)
