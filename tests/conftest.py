@@ -36,6 +36,7 @@ SMALL = {
 
 # Nothing a test computes is found or left in the user's cache, nor is the user's data; set before anything is imported.
 # Processes that share the tests share one: what the apps they start prepare takes two cores a minute.
+os.environ["CL_WARM_UP"] = "0"  # nobody waits for the first model of most apps that tests start
 if "PYTEST_XDIST_WORKER" not in os.environ:
     CACHE = tempfile.TemporaryDirectory(prefix="contrastive-explorer-tests-")
     os.environ["CL_CACHE_DIR"] = CACHE.name

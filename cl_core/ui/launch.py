@@ -73,7 +73,8 @@ def serve(options: argparse.Namespace) -> int:
     # Half of the cores for a visitor's request, half for what loads in the background: threads that wait for one
     # another across two busy computations are many times slower than one alone.
     torch.set_num_threads(max(1, cores() // 2))
-    threading.Thread(target=_warm_up, args=(store, words), daemon=True).start()
+    if env.get("CL_WARM_UP", "1") != "0":
+        threading.Thread(target=_warm_up, args=(store, words), daemon=True).start()
     server, ended = Server(access), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())  # before the launch, which answers calls before it returns
     try:

@@ -87,7 +87,7 @@ def app_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory: pytest.TempPathFactory, app_runs: Path) -> Iterator[str]:
     """Address of the app, started as a person starts it."""
-    environment = os.environ | {"CL_RUNS_DIR": str(app_runs)}
+    environment = os.environ | {"CL_RUNS_DIR": str(app_runs), "CL_WARM_UP": "1"}
     with running_app(tmp_path_factory.mktemp("app") / "log", ["app.py"], environment) as url:
         yield url
 

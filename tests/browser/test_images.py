@@ -136,7 +136,7 @@ def test_an_import_is_found_by_a_page_opened_later_and_stopped_there(page: Page,
 def test_visitors_see_only_their_own(browser: Browser, photos: Path, tmp_path: Path, private_cache: Callable[[], str]) -> None:
     environment = os.environ | {"CL_RUNS_DIR": str(tmp_path / "runs"), "CL_UPLOAD_MB": "1", "CL_CACHE_DIR": private_cache()}
     with running_app(tmp_path / "log", ["app.py", "--allow-host", "elsewhere.example"], environment) as url:
-        contexts = [browser.new_context(), browser.new_context()]
+        contexts = [browser.new_context(reduced_motion="reduce") for _ in range(2)]
         pages = [opened(context, url, "light") for context in contexts]
         first, second = (next(each) for each in pages)
         for page in (first, second):

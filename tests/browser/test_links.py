@@ -17,7 +17,7 @@ Visit = Callable[..., Page]  # path, locale -> the page
 def contexts(browser: Browser) -> dict[str, BrowserContext]:
     """Browsers by language; their caches hold the app's scripts."""
     size: ViewportSize = {"width": 1280, "height": 900}
-    return {locale: browser.new_context(viewport=size, locale=locale) for locale in ("en-US", "zh-CN")}
+    return {locale: browser.new_context(viewport=size, locale=locale, reduced_motion="reduce") for locale in ("en-US", "zh-CN")}
 
 
 @pytest.fixture

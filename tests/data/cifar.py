@@ -55,7 +55,7 @@ def served(folder: Path, train: list[list[int]], test: list[int]) -> Iterator[tu
             pass
 
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
     settings: list[Setting] = [
         ("url", f"http://127.0.0.1:{httpd.server_port}/{archive.name}"),
         ("tgz_md5", md5(archive.read_bytes())),

@@ -81,7 +81,7 @@ def test_images_of_one_group_are_no_neighbors(tmp_path: Path) -> None:
     assert (groups[found["row"]] != groups[found["neighbor"]]).all()
 
 
-@pytest.mark.parametrize("name", ["emoji-simclr", "emoji-simsiam", "cifar10-moco"])
+@pytest.mark.parametrize("name", ["emoji-simclr", "emoji-simclr-small", "cifar10-moco"])
 @pytest.mark.parametrize("suffix", portable.SUFFIXES)
 def test_the_exported_encoder_gives_the_same_features(name: str, suffix: str, tmp_path: Path) -> None:
     run = open_run(find_run(name))
@@ -103,7 +103,7 @@ def test_the_exported_encoder_gives_the_same_features(name: str, suffix: str, tm
 
 def test_a_file_that_gives_other_features_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portable, "TOLERANCE", -1.0)
-    with pytest.raises(UserError, match="gives other features"):
+    with pytest.raises(UserError, match="differs by up to"):
         export_encoder(open_run(find_run("emoji-simclr")), tmp_path / "e.pt2")
     assert list(tmp_path.iterdir()) == []
 

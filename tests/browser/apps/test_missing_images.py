@@ -39,7 +39,7 @@ def choices(page: Page) -> list[str]:
 
 def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[Path, str]) -> None:
     archive, url = archive_and_url
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(url)
@@ -66,7 +66,7 @@ def test_cifar10_is_fetched_at_a_click(browser: Browser, archive_and_url: tuple[
     open_tab(page, "Views")
     expect(page.get_by_text("airplane", exact=True).first).to_be_visible()
 
-    other = browser.new_page()
+    other = browser.new_page(reduced_motion="reduce")
     other.goto(url)
     expect(other.locator("#start-view .cl-drift")).to_be_visible()
     open_tab(other, "Models")
