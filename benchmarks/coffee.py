@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from benchmarks import hardware
 from benchmarks.table import mean_and_spread
+from cl_core.data.dataset import spaced
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.networks.embedding import embed
@@ -30,7 +31,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.presets import COFFEE
 from cl_core.training.loop import StepDone, Training
 from cl_core.training.recorder import merge
-from cl_core.training.setup import MAX_WHITENED, spaced
+from cl_core.training.setup import MAX_WHITENED
 
 CPU = torch.device("cpu")
 MEASURED_STEPS = 5

@@ -170,6 +170,11 @@ def group_representatives(dataset: Dataset) -> Tensor:
     return first_of_each(dataset.groups)
 
 
+def spaced(rows: Tensor, most: int) -> Tensor:
+    """At most `most` of the rows, evenly spaced, (M,): rows are often sorted by class."""
+    return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
+
+
 def first_of_each(groups: Tensor) -> Tensor:
     """Position of the first member of each group that occurs in `groups` (N,), by ascending group: (G,) int64."""
     _, group = groups.unique(return_inverse=True)
@@ -181,10 +186,7 @@ def image_choices(dataset: Dataset) -> dict[str, int]:
     """Menu of images, label -> row: one image a group, at most `CHOICES_PER_NAME` of one name and `MAX_CHOICES` in all."""
     seen: dict[str, int] = {}
     rows: dict[str, int] = {}
-    choices = group_representatives(dataset)
-    if len(choices) > MAX_CHOICES:  # evenly spaced: rows are often sorted by class
-        choices = choices[torch.linspace(0, len(choices) - 1, MAX_CHOICES).long()]
-    for row in choices.tolist():
+    for row in spaced(group_representatives(dataset), MAX_CHOICES).tolist():
         name = dataset.names[row]
         seen[name] = seen.get(name, 0) + 1
         if seen[name] <= CHOICES_PER_NAME:

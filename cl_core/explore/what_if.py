@@ -144,7 +144,8 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, p
         views[column] = view
     method = model.run.method
     stepped, rate = _descended(method, batch.views, plain, temperature)
-    states = method, stepped, _stepped(method, views, changed, temperature, rate)
+    gradients = _gradient(method, views, changed, temperature)
+    states = method, stepped, _stepped(method, gradients, min(rate, _longest_rate(method, gradients)))
     ends = [_pair(each, batch.views, plain, temperature, row, column) for each in states]
     return Outcome(
         ends[0],
@@ -163,24 +164,25 @@ def _loss(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperatu
 
 
 def _gradient(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> list[Tensor | None]:
-    terms, _, _ = _loss(method, views, pairs, temperature)
-    weights = [each for each in method.parameters() if each.requires_grad]
-    return list(torch.autograd.grad(terms[terms.isfinite()].mean(), weights, allow_unused=True))
+    """Gradient of the mean loss by each weight; None for those that it does not depend on."""
+    copied = _trainable_copy(method)
+    terms, _, _ = _loss(copied, views, pairs, temperature)
+    return list(torch.autograd.grad(terms[terms.isfinite()].mean(), list(copied.parameters()), allow_unused=True))
 
 
 def _descended(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> tuple[Method, float]:
     """The method after a step that lowers its loss, and the learning rate of that step."""
-    before, gradients = _mean_loss(method, views, pairs, temperature), _gradient(_moving(method), views, pairs, temperature)
-    rate = STEP * _norm(list(method.parameters())) / max(_norm(gradients), 1e-12)
+    before, gradients = _mean_loss(method, views, pairs, temperature), _gradient(method, views, pairs, temperature)
+    rate = _longest_rate(method, gradients)
     for _ in range(HALVINGS):
-        stepped = _stepped(method, views, pairs, temperature, rate)
+        stepped = _stepped(method, gradients, rate)
         if _mean_loss(stepped, views, pairs, temperature) < before:
             break
         rate /= 2
     return stepped, rate
 
 
-def _moving(method: Method) -> Method:
+def _trainable_copy(method: Method) -> Method:
     """A copy whose weights can be trained, with the statistics of inference."""
     return copy.deepcopy(method).eval().requires_grad_(True)
 
@@ -195,15 +197,18 @@ def _norm(tensors: Sequence[Tensor | None]) -> float:
     return float(torch.stack([each.detach().norm() for each in tensors if each is not None]).norm())
 
 
-def _stepped(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float, rate: float) -> Method:
-    """A copy after one step of gradient descent, at most `STEP` long."""
-    moved = _moving(method)
-    gradients = _gradient(moved, views, pairs, temperature)
-    longest = STEP * _norm(list(method.parameters())) / max(_norm(gradients), 1e-12)
-    with torch.no_grad():
-        for weight, gradient in zip(moved.parameters(), gradients, strict=True):
-            if gradient is not None:
-                weight.sub_(gradient, alpha=min(rate, longest))
+def _longest_rate(method: Method, gradients: Sequence[Tensor | None]) -> float:
+    """The learning rate of a step as long as `STEP` times the weights."""
+    return STEP * _norm(list(method.parameters())) / max(_norm(gradients), 1e-12)
+
+
+@torch.no_grad()
+def _stepped(method: Method, gradients: Sequence[Tensor | None], rate: float) -> Method:
+    """A copy after one step of gradient descent."""
+    moved = _trainable_copy(method)
+    for weight, gradient in zip(moved.parameters(), gradients, strict=True):
+        if gradient is not None:
+            weight.sub_(gradient, alpha=rate)
     return moved
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cl_core.augment.record import sample_record
 from cl_core.augment.views import apply_record
-from cl_core.data.dataset import Dataset, instances, training_rows
+from cl_core.data.dataset import Dataset, instances, spaced, training_rows
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import Geometry
@@ -46,7 +46,6 @@ from cl_core.training.setup import (
     map_rows,
     monitor_geometry,
     monitor_rows,
-    spaced,
     uses_labels,
     view_plan,
 )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cl_core.augment.settings import AugmentConfig
-from cl_core.data.dataset import Dataset, first_of_each, instances
+from cl_core.data.dataset import Dataset, first_of_each, instances, spaced
 from cl_core.errors import UserError, is_out_of_memory, quoted
 from cl_core.evaluation.geometry import Geometry, measure_geometry
 from cl_core.networks.encoders.base import Statistics
@@ -101,11 +101,6 @@ def monitor_rows(dataset: Dataset) -> Tensor:
 def map_rows(dataset: Dataset) -> Tensor:
     """Rows of the images whose places on the map are known over time, (M,) int64: all that a map shows, if they are few."""
     return spaced(dataset.on_map, MAX_MAP)
-
-
-def spaced(rows: Tensor, most: int) -> Tensor:
-    """At most `most` of the rows, evenly spaced."""
-    return rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
 
 
 def monitor_geometry(

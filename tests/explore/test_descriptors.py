@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from cl_core.explore.descriptors import TTAView, Whitening, augmented, content_boxes
+from cl_core.explore.descriptors import SearchWhitening, TTAView, augmented, content_boxes
 
 
 def square_on(background: int, top: int, left: int, side: int) -> torch.Tensor:
@@ -71,13 +71,13 @@ def test_rotation_is_clockwise_around_the_center() -> None:
 def test_features_that_were_whitened_are_centered_alone() -> None:
     features = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)) + 5
     expected = F.normalize(features - features.mean(0), dim=1)
-    assert torch.allclose(Whitening.center(features)(features), expected, atol=1e-6)
+    assert torch.allclose(SearchWhitening.center(features)(features), expected, atol=1e-6)
 
 
 def test_whitening_evens_out_variances() -> None:
     torch.manual_seed(0)
     features = torch.randn(2000, 3) * torch.tensor([10.0, 1.0, 0.1]) + 5
-    whitening = Whitening.fit(features)
+    whitening = SearchWhitening.fit(features)
     moved = (features - whitening.mean) @ whitening.matrix
     assert moved.mean(0).abs().max() < 1e-4
     spread = moved.std(0)

@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from cl_core.data.dataset import subset
 from cl_core.data.registry import load_dataset
 from cl_core.explore import review as module
-from cl_core.explore.descriptors import Whitening
+from cl_core.explore.descriptors import SearchWhitening
 from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.gallery import Gallery
 from cl_core.explore.model_store import ModelStore
@@ -28,7 +28,7 @@ def gallery() -> Gallery:
     """6,000 images in a search space without test-time augmentation, which would take four times as long."""
     data = subset(load_dataset("fashion"), torch.arange(0, 12_000, 2))
     features = run_features(load_run("fashion-simclr"), data.images)
-    index = FlatIndex(Whitening.fit(features)(features))
+    index = FlatIndex(SearchWhitening.fit(features)(features))
     return Gallery(data, torch.arange(len(data)), index, lambda images: images)
 
 

@@ -13,6 +13,7 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.explore.what_if import (
     CHANGES,
     NEIGHBORS,
+    _gradient,
     _stepped,
     default_pair,
     masked_loss,
@@ -100,7 +101,7 @@ def test_the_outcome_of_a_change(batch: Batch, change: str) -> None:
 
 def test_the_step_follows_the_gradient(batch: Batch) -> None:
     method = MODEL.run.method
-    moved = _stepped(method, batch.views, masks(batch, "nt_xent"), T, 1e-5)
+    moved = _stepped(method, _gradient(method, batch.views, masks(batch, "nt_xent"), T), 1e-5)
     reference = copy.deepcopy(method).eval().requires_grad_(True)
     nt_xent(*reference.project(reference.encoder(batch.views)).chunk(2), T).backward()
     for after, before in zip(moved.parameters(), reference.parameters(), strict=True):

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cl_core.data.dataset import spaced
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps, mixture_bound, mixture_steps
 from cl_core.evaluation.pca import pca
@@ -44,7 +45,7 @@ MOVES, BATCHES = 8, 58  # two epochs
 def show(model: Model, kind: Kind, clusters: float, seed: float) -> dict[str, Any]:
     """The steps of k-means or EM on the features of the images on the map."""
     data, rows = model.dataset, model.dataset.on_map
-    chosen = torch.linspace(0, len(rows) - 1, min(MAX_IMAGES, len(rows))).long()
+    chosen = spaced(torch.arange(len(rows)), MAX_IMAGES)
     features, count = model.map_features()[chosen], min(int(clusters), len(chosen))
     steps = [*(_kmeans if kind == "kmeans" else _mixture)(features, count, int(seed) % SEEDS)]
     agreement = None

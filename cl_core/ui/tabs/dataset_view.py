@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cl_core.data.dataset import Dataset
+from cl_core.data.dataset import Dataset, spaced
 from cl_core.data.importing import NOT_STATED
 from cl_core.evaluation.near_duplicates import find_copies
 from cl_core.system.memo import Memo
@@ -43,13 +43,12 @@ def facts(data: Dataset) -> str:
 def samples(data: Dataset) -> list[dict[str, Any]]:
     """Rows of images: of the largest classes, or of all images."""
     if not data.labeled:
-        rows = torch.linspace(0, len(data) - 1, min(2 * EACH, len(data))).long().tolist()
-        return [_row(data, text("images.all"), "", rows)]
+        return [_row(data, text("images.all"), "", spaced(torch.arange(len(data)), 2 * EACH).tolist())]
     counts = torch.bincount(data.labels[data.labels >= 0], minlength=len(data.classes))
     shown = []
     for label in counts.argsort(descending=True, stable=True)[:MAX_CLASSES].tolist():
         of_class = (data.labels == label).nonzero()[:, 0]
-        rows = of_class[torch.linspace(0, len(of_class) - 1, min(EACH, len(of_class))).long()].tolist()
+        rows = spaced(of_class, EACH).tolist()
         shown.append(_row(data, class_name(data, label), text("images.of_class", count=f"{int(counts[label]):,}"), rows))
     return shown
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_core.data.dataset import Dataset
+from cl_core.data.dataset import Dataset, spaced
 from cl_core.errors import UserError
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import MAX_BATCH, picked_rows
@@ -162,8 +162,7 @@ def _valid_layout(folder: RunFolder, count: int) -> Snapshots | None:
 
 def _moving_matrix(snapshots: Snapshots, families: Tensor) -> tuple[Tensor, Tensor]:
     """Some of the monitor images, grouped by family: positions (M,), cosines (S, M, M)."""
-    chosen = torch.linspace(0, len(families) - 1, min(CELLS, len(families))).long()
-    chosen = families.argsort(stable=True)[chosen]
+    chosen = spaced(families.argsort(stable=True), CELLS)
     z = snapshots.embeddings[:, chosen].float()
     return chosen, z @ z.transpose(1, 2)
 

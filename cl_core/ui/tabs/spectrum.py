@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_core.data.dataset import spaced
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.evaluation.pca import pca
 from cl_core.explore.model import Model
@@ -37,7 +38,7 @@ def neighbor_graph(features: Tensor, k: int = NEIGHBORS) -> tuple[Tensor, Tensor
 def show(model: Model) -> dict[str, Any]:
     """The graph of neighbors of the images on the map, at most `MAX_IMAGES`, and their first two principal components."""
     data, rows = model.dataset, model.dataset.on_map
-    chosen = torch.linspace(0, len(rows) - 1, min(MAX_IMAGES, len(rows))).long()
+    chosen = spaced(torch.arange(len(rows)), MAX_IMAGES)
     features = model.map_features()[chosen]
     neighbors, pairs = neighbor_graph(features, min(NEIGHBORS, len(chosen) - 1))
     order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))
