@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import secrets
 import subprocess
-import sys
 import threading
 import time
 import unicodedata
@@ -25,7 +23,8 @@ from cl_core.errors import UserError, error_from_json, quoted
 from cl_core.explore.model_store import trained_records
 from cl_core.imports.process import ImportRequest
 from cl_core.runs.folder import COMPARISONS
-from cl_core.system.paths import ROOT, cache_dir, trained_dir
+from cl_core.system.paths import trained_dir
+from cl_core.system.pipes import start_worker
 from cl_core.system.trash import REMOVED
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -106,21 +105,10 @@ class ImportJob:
             self.state = end
 
     def _run_process(self) -> State:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cl_core.imports.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            cwd=ROOT,
-            env={"OMP_NUM_THREADS": "1", **os.environ, "CL_CACHE_DIR": str(cache_dir())},
-            start_new_session=True,  # Ctrl-C reaches only the page, whose end closes the pipe
-        )
+        process = start_worker("cl_core.imports.process", self.order.model_dump_json(), threads=1)
         assert process.stdin and process.stdout
         reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
         reader.start()
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(self.order.model_dump_json() + "\n")
-            process.stdin.flush()
         overdue = False
         while process.poll() is None and not self._stop.wait(0.1):
             overdue = self._seconds is not None and time.monotonic() - self.started > self._seconds

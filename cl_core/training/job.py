@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from cl_core.runs.folder import LOG, RunFolder
 from cl_core.system import zero_gpu
 from cl_core.system.host import cores
 from cl_core.system.oom import oom_kills
-from cl_core.system.paths import ROOT, cache_dir
+from cl_core.system.pipes import start_worker
 from cl_core.training.job_process import (
     EXIT_ABORTED,
     SAVE_GRACE_S,
@@ -149,23 +148,11 @@ class Job:
 
     def _run_process(self) -> _ProcessEnd:
         with _log_file(self.path / LOG) as log:
-            process = subprocess.Popen(
-                # In a crash the log gets the line of Python that was running.
-                [sys.executable, "-X", "faulthandler", "-m", f"cl_core.training.{self._module}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                encoding="utf-8",
-                cwd=ROOT,
-                env={"OMP_NUM_THREADS": str(THREADS), **os.environ, "CL_CACHE_DIR": str(cache_dir())},
-                start_new_session=True,  # Ctrl-C reaches only the page, whose end closes the pipe
-            )
+            request = json.dumps({"path": str(self.path), "settings": self._settings})
+            process = start_worker(f"cl_core.training.{self._module}", request, THREADS, log)
         assert process.stdin and process.stdout
         reports = _Reports(process.stdout)
         try:
-            with contextlib.suppress(BrokenPipeError):  # the process has ended; its exit code has the reason
-                process.stdin.write(json.dumps({"path": str(self.path), "settings": self._settings}) + "\n")
-                process.stdin.flush()
             while process.poll() is None and not self._stop.wait(0.2) and not self._must_stop():
                 pass
         finally:

@@ -123,6 +123,19 @@ def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: Vis
     expect(page.get_by_role("tab", name="Loss")).to_be_visible()
 
 
+def test_without_storage_the_switch_still_leads_to_english(browser: Browser, app_url: str) -> None:
+    """As in a frame of another site's page, where browsers block storage."""
+    context = browser.new_context(locale="zh-CN", reduced_motion="reduce")
+    context.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } })")
+    page = context.new_page()
+    page.goto(app_url)
+    expect(page).to_have_url(re.compile("/zh"))
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("tab", name="Start")).to_be_visible()
+    assert "/zh" not in page.url
+    context.close()
+
+
 def test_every_view_takes_its_state_from_the_link(visit: Visit) -> None:
     page = visit("?tab=map&view=2_0.1_0&off=9&points=images&projector=tsne&color=cluster")
     expect(page.locator("#map-view .cl-root")).to_have_attribute("data-view", re.compile(r"^2\.000 "))

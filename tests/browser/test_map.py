@@ -68,6 +68,9 @@ def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
     expect(page.get_by_role("radio", name="Points")).to_be_checked()
     expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
     assert page.locator("#map-neighbors .cl-caption").first.inner_text() == names[0]
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="fashion-simclr").click()
+    expect(page.locator("#map-neighbors .cl-caption")).to_have_count(0)  # they are of other images
 
 
 def test_a_lasso_makes_the_batch_of_the_other_views(page: Page) -> None:
@@ -125,6 +128,11 @@ def test_wheel_and_drag_move_the_plane(page: Page) -> None:
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
     assert box
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.click(box["x"] + 300, box["y"] + 200, button="right")
+    page.mouse.move(box["x"] + 340, box["y"] + 240)
+    expect(root).to_have_attribute("data-view", "1.000 0.0 0.0")
+    assert "point=" not in page.url
     page.mouse.move(box["x"] + 300, box["y"] + 200)
     page.mouse.wheel(0, -400)
     expect(root).to_have_attribute("data-view", re.compile(r"^1\.[5-9]|^2"))

@@ -157,3 +157,4 @@ def test_images_worth_a_second_look_and_from_there_to_a_search(page: Page, kind:
     expect(page.locator(ANSWERS)).to_have_count(3)
     expect(page.get_by_role("radio", name="Similar images")).to_be_checked()
     expect(page.locator("#search-why")).to_contain_text("Why is it similar?")
+    expect(page.get_by_role("button", name="Back to the query before")).to_be_visible()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -24,7 +23,7 @@ from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.text import text, texts
 from cl_core.ui import images
 from cl_core.ui.components import embedding_map, image_rows
-from cl_core.ui.events import PRESSED
+from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, family_names, image_name
@@ -181,6 +180,11 @@ def _curves(folder: RunFolder) -> dict[str, Any]:
     }
 
 
+def no_neighbors() -> dict[str, Any]:
+    """What stands in their place until a point is chosen."""
+    return {"rows": [], "empty": text("map.empty")}
+
+
 def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[str, Any], Any]:
     """The clicked image's neighbors in the space of the map: as images, and as lines to draw."""
     data = model.dataset
@@ -245,8 +249,7 @@ def build(page: Page, opened: Event) -> None:
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=1, min_width=320):
             view = embedding_map(texts("map.view"), elem_id="map-view")
-            nothing = {"rows": [], "empty": text("map.empty")}
-            found = image_rows(nothing, sheet=True, elem_id="map-neighbors")
+            found = image_rows(no_neighbors(), sheet=True, elem_id="map-neighbors")
         with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
             projector = gr.Radio(
                 [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")],
@@ -278,7 +281,7 @@ def build(page: Page, opened: Event) -> None:
     triggers = [opened, projector.change, layer.change, color.change, laid_out.change]
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
     # Neighbors of another model's image go; the map asks for those of a point that is still chosen.
-    page.model.change(None, None, found, js=f"() => ({json.dumps(nothing)})", api_visibility="private")
+    page.model.change(page.handles(no_neighbors), None, found, **QUICK)
 
     def laid(request: gr.Request, model: Model) -> Iterator[tuple[Any, Any]]:
         page.access.check("train", request)
