@@ -1,4 +1,4 @@
-"""The program `contrastive-explorer`, or `python -m cl_core`: opens the app, or runs a command."""
+"""The program `contrastive-explorer`, or `python -m cl_core`: serves the app, or runs a command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ APP = "app"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open the app where there is no command, else run the command.
+    """Serve the app where there is no command, else run the command.
 
     Args:
         arguments: those after the program's name; by default `sys.argv[1:]`.

@@ -19,6 +19,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["CL_WARM_UP"] = "0"  # nobody waits for the first model of most apps that tests start
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one test process a core
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +37,6 @@ SMALL = {
 
 # Nothing a test computes is found or left in the user's cache, nor is the user's data; set before anything is imported.
 # Processes that share the tests share one: what the apps they start prepare takes two cores a minute.
-os.environ["CL_WARM_UP"] = "0"  # nobody waits for the first model of most apps that tests start
 if "PYTEST_XDIST_WORKER" not in os.environ:
     CACHE = tempfile.TemporaryDirectory(prefix="contrastive-explorer-tests-")
     os.environ["CL_CACHE_DIR"] = CACHE.name

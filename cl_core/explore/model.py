@@ -5,6 +5,7 @@ The page, the API, the command line and notebooks all hold this object. A name i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import cached_property, partial
 from typing import Any, Literal, overload
@@ -121,7 +122,10 @@ class Model:
     @property
     def temperature(self) -> float:
         """Temperature of the loss: as training left it where it is learned, else that of the settings."""
-        learned = self.run.method.loss_temperature if self.has_temperature and self.config.learn_temperature else None
+        learned = None
+        if self.has_temperature and self.config.learn_temperature:
+            with contextlib.suppress(UserError):  # damaged weights: what needs them shows the error
+                learned = self.run.method.loss_temperature
         return learned or self.config.temperature
 
     @property

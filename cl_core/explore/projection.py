@@ -44,6 +44,8 @@ def tsne_from(features: Tensor, start: Tensor, iterations: int = 500) -> Tensor:
     """
     from sklearn.manifold import TSNE
 
+    if len(features) < MIN_IMAGES:
+        return pca(features)
     model = TSNE(
         init=(start / start.std().clamp(min=1e-12) * TSNE_SPREAD).numpy(),
         metric="cosine",

@@ -66,7 +66,7 @@ def import_hub_dataset(given: str, name: str, size: int = 0, progress: Progress 
         if progress:
             progress(DOWNLOADING * here / max(1, total))
     try:
-        return import_files(
+        found = import_files(
             name,
             _images(files, str(repository)),
             str(repository),
@@ -76,8 +76,12 @@ def import_hub_dataset(given: str, name: str, size: int = 0, progress: Progress 
             progress=(lambda fraction: progress(DOWNLOADING + (1 - DOWNLOADING) * fraction)) if progress else None,
             most=most,
         )
-    finally:  # the imported copy is enough, and what cannot be imported will not be the next time
-        shutil.rmtree(folder, ignore_errors=True)
+    except UserError as error:
+        if error.key.startswith("hub."):  # its files are at fault: the next try would read the same ones
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)  # the imported copy is enough
+    return found
 
 
 def _listing(repository: HubName) -> tuple[str, list[RepoFile], str]:

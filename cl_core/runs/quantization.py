@@ -15,7 +15,7 @@ def quantize(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Quantize each matrix or kernel (O, ...) to int8 with a scale (O,) float32 per output channel.
 
     The error is at most half a step of the scale. On the shipped models the cosine between features of exact and quantized
-    weights is above .9999. A whitening matrix scales strong directions down, so that rounding to 8 bits would leave errors
+    weights is above 0.9999. A whitening matrix scales strong directions down, so that rounding to 8 bits would leave errors
     as large as what remains of them; it is symmetric, so its upper triangle (D (D + 1) / 2,) float16 takes no more bytes.
     """
     packed: dict[str, Tensor] = {}

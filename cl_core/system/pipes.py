@@ -33,9 +33,14 @@ def start_worker(module: str, request: str, threads: int, errors: IO[bytes] | in
         start_new_session=True,  # Ctrl-C reaches only this program, whose end closes the pipe
     )
     assert process.stdin
-    with contextlib.suppress(BrokenPipeError):  # it has ended; its exit code has the reason
-        process.stdin.write(f"{request}\n")
-        process.stdin.flush()
+    try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended; its exit code has the reason
+            process.stdin.write(f"{request}\n")
+            process.stdin.flush()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     return process
 
 

@@ -190,7 +190,8 @@ class ImageRecorder(Recorder[Event, RunRecord]):
         if snapshots:
             self._take_metrics(snapshots[-1])
         stored, features = self.folder.read_snapshots(), self.folder.read_snapshots(self.folder.features_file)
-        self._snapshots = stored and stored.until(self.training.step)
+        if stored and torch.equal(stored.rows, self.training.monitor_rows):  # else an earlier version chose other images
+            self._snapshots = stored.until(self.training.step)
         self._features = features and features.until(self.training.step)
 
     def _weights(self) -> dict[str, torch.Tensor]:

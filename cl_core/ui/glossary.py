@@ -18,7 +18,7 @@ def terms() -> dict[str, str]:
 
 
 def with_hints(markup: str) -> str:
-    """HTML whose emphasized terms of the glossary explain themselves: `hints.js` shows `data-hint`."""
+    """HTML whose emphasized terms of the glossary explain themselves: `tooltips.js` shows `data-hint`."""
     known = {name.lower(): meaning for name, meaning in terms().items()}
 
     def explained(match: re.Match[str]) -> str:

@@ -104,7 +104,9 @@ def _warm_up(store: ModelStore, words: WordStore) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the options and serve; ends the process, for threads that load models in the background cannot be interrupted."""
-    parser = argparse.ArgumentParser(prog=f"{program()} app", description="Open Contrastive Explorer in the browser.")
+    parser = argparse.ArgumentParser(
+        prog=f"{program()} app", description="Serve Contrastive Explorer; a browser opens the address that is printed."
+    )
     add_options(parser)
     code = serve(parser.parse_args(arguments))
     sys.stdout.flush()

@@ -165,5 +165,5 @@ def script() -> str:
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
     loader = file_url(modules_folder() / "render" / "plotly.js")
     plotly = f"const PLOTLY = {json.dumps(file_url(plotly_script()))}, PLOTLY_LOADER = {json.dumps(loader)};\n"
-    files = (FRONTEND / name for name in ("links.js", "hints.js", "numbers.js", "ahead.js"))
+    files = (FRONTEND / name for name in ("links.js", "tooltips.js", "numbers.js", "preload_plotly.js"))
     return tables + plotly + "".join(file.read_text(encoding="utf-8") for file in files)

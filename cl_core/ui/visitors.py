@@ -122,7 +122,7 @@ def _without_images() -> set[str]:
     """Visitors' data sets that are gone for good, by the runs on them that are left."""
     folder = imported_dir()
     kept = {each.name for each in (*folder.glob("*"), *folder.glob(f"{REMOVED}/*"))}
-    used = (PRIVATE_RUN.match(run.name) for run in trained_dir().glob("*"))
+    used = (PRIVATE_RUN.match(file.parent.name) for file in trained_dir().glob(f"*/{OWNER}"))
     return {found[1] for found in used if found} - kept
 
 

@@ -37,7 +37,7 @@ MIN_BATCH, MAX_BATCH, STEPS_AN_EPOCH = 256, 8192, 100  # what batch_size 0 choos
 class WordsLogged:
     """Means over the pairs since the last line of the curve.
 
-    loss = positive + negative, in nats a pair; accuracy: fraction of the k + 1 yes-or-no questions answered right;
+    loss = positive + negative, in nats a pair; accuracy: fraction of the k + 1 binary classifications that are correct;
     recall: fraction of the positives classified as positive.
     """
 

@@ -17,7 +17,7 @@ def objective(page: Page, kind: str) -> float:
 
 
 def test_the_steps_are_those_of_python(page: Page) -> None:
-    steps = clusters.show(ModelStore().get("emoji-simclr"), "kmeans", clusters.USUAL, 0)["steps"]
+    steps = clusters.show(ModelStore().get("emoji-simclr"), "kmeans", clusters.CLUSTERS, 0)["steps"]
     button = page.locator("#clusters-view .cl-next")
     expect(button).to_have_text("Move the centers")
     for number in range(3):

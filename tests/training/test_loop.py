@@ -8,6 +8,7 @@ import math
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ from cl_core.evaluation.knn import has_split
 from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import RunFolder
+from cl_core.training.distributed import World
 from cl_core.training.loop import DivergedError, Event, Logged, Snapshot, StepDone, Training
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
-from cl_core.training.recorder import start
-from cl_core.training.setup import build_method, epoch_order, image_statistics
+from cl_core.training.recorder import ImageRecorder, start
+from cl_core.training.setup import MONITOR_SIZE, build_method, check_data, epoch_order, image_statistics, monitor_rows
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
@@ -78,6 +80,33 @@ def test_labels_too_few_to_evaluate_with_are_no_error(tmp_path: Path) -> None:
     found = [event for event in run.events() if isinstance(event, Snapshot)]
     assert found
     assert all(each.knn is None for each in found)
+
+
+def test_a_run_on_few_shown_images_is_judged_by_all() -> None:
+    """Two test images are a line, and would look like a collapse."""
+    data = load_dataset("digits")
+    few = dataclasses.replace(data, test=data.test[:2], shown=data.test[:2], held_out=data.test[:2])
+    assert len(monitor_rows(few)) == MONITOR_SIZE and len(monitor_rows(data)) == MONITOR_SIZE
+
+
+def test_moco_needs_two_images_in_each_process() -> None:
+    config = RunConfig.model_validate(SMALL | {"method": "moco", "batch_size": 2})
+    check_data(config, load_dataset("digits"))
+    with pytest.raises(UserError, match="a batch_size of at least 4"):
+        check_data(config, load_dataset("digits"), World(rank=0, size=2))
+
+
+def test_a_run_that_another_process_saved_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    folder, config = RunFolder(tmp_path / "run"), RunConfig.model_validate(SMALL)
+    first = ImageRecorder(folder, config, CPU, resume=False, world=World())
+    late = partial(ImageRecorder, folder, config, CPU, resume=False, world=World())  # it looked before the first one had begun
+    for event in first.events(save_every_s=0.0):
+        if isinstance(event, StepDone) and event.step == 2:
+            break
+    saved = folder.resume_file.read_bytes()
+    with pytest.raises(UserError, match="give the command again to resume it"):
+        late()
+    assert folder.resume_file.read_bytes() == saved and folder.read_record().step == 2
 
 
 def test_networks_built_at_the_same_time_have_the_weights_of_their_seeds() -> None:

@@ -106,6 +106,9 @@ def test_search(client: Client) -> None:
     cosines = [each["cosine"] for each in found]
     assert cosines == sorted(cosines, reverse=True)
     data = load_dataset("emoji")
+    row = data.names.index(found[0]["name"])
+    assert (found[0]["class"], found[0]["family"]) == (data.label_name(row), data.family_name(row))
+    assert data.label_name(row) != data.family_name(row)
     own = data_url(data.images[data.names.index("dog")])
     assert client.predict(MODEL, own, 1, "pixels", api_name="/search")[0]["name"] == "dog"
 
@@ -114,6 +117,8 @@ def test_project(client: Client) -> None:
     found = client.predict(MODEL, "pca", "feature", api_name="/project")
     data = load_dataset("emoji")
     assert len(found) == len(data.on_map)
+    row = int(data.on_map[0])
+    assert (found[0]["class"], found[0]["family"]) == (data.label_name(row), data.family_name(row))
     expected = map_points(load_run(MODEL), data, "pca")
     assert [found[0]["x"], found[0]["y"]] == pytest.approx(expected[0].tolist(), abs=1e-6)
 

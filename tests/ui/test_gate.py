@@ -101,7 +101,7 @@ def test_a_link_from_another_site_opens_the_page(url: str) -> None:
         ("/gradio_api/call/numbered_1", "{}"),
         ("/gradio_api/call/publish", "{}"),
         ("/gradio_api/call/v2/pull_run", "{}"),
-        ("/gradio_api/run/start_run", "{}"),
+        ("/gradio_api/call/start_run", "{}"),
     ],
 )
 def test_what_no_page_needs_is_not_there(url: str, path: str, body: str | None) -> None:

@@ -96,6 +96,8 @@ def test_a_run_that_trained_when_its_images_went_is_deleted_later(
     store(other, [0, 1], owner="bob")
     for name in (f"{private}-simclr-1", f"{other}-simclr-1", "anns-simclr-1"):
         shutil.copytree(small_run, runs / name)
+        (runs / name / OWNER).write_text("somebody")
+    shutil.copytree(small_run, runs / f"mine-{'2c' * 8}-simclr-1")  # nobody's but the user's of this machine
     claimed = RunFolder(runs / f"{private}-simclr-1").claim()
     assert claimed
     os.utime(own_cache / "collections" / private / "description.json", (1, 1))  # imported long ago
@@ -104,7 +106,9 @@ def test_a_run_that_trained_when_its_images_went_is_deleted_later(
     assert private not in dataset_names() and (runs / f"{private}-simclr-1").is_dir(), "it trains"
     claimed.release()
     visitors.clean_up(access)
-    assert sorted(each.name for each in runs.iterdir()) == sorted(["anns-simclr-1", f"{other}-simclr-1"])
+    assert sorted(each.name for each in runs.iterdir()) == sorted(
+        ["anns-simclr-1", f"{other}-simclr-1", f"mine-{'2c' * 8}-simclr-1"]
+    )
 
 
 def test_only_the_owner_removes() -> None:

@@ -34,17 +34,17 @@ def test_the_query_stands_before_its_answers() -> None:
 
 def test_an_answer_becomes_the_query() -> None:
     row = MODEL.choices["cat face"]
-    assert search.ask_for_answer(MODEL, event(id=row)) == "cat face"
+    assert search.ask_for_answer(MODEL, 4, event(id=row)) == ("cat face", 5)
     for sent in (None, -1, 10**9, "1", True, 1.5):
         with pytest.raises(UserError, match="is not in this data set"):
-            search.ask_for_answer(MODEL, event(id=sent))
+            search.ask_for_answer(MODEL, 4, event(id=sent))
 
 
 def test_an_earlier_query_must_be_of_the_menu() -> None:
-    assert search.ask_again(MODEL, event(name="cat face")) == "cat face"
+    assert search.ask_again(MODEL, 0, event(name="cat face")) == ("cat face", 1)
     for sent in (None, "../../etc/passwd", 7, ["cat face"]):
         with pytest.raises(UserError, match="is not in this data set"):
-            search.ask_again(MODEL, event(name=sent))
+            search.ask_again(MODEL, 0, event(name=sent))
 
 
 def test_twelve_examples_are_offered_in_the_pages_language() -> None:

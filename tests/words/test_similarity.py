@@ -75,10 +75,10 @@ def test_agreement_with_people(space: WordSpace, tmp_path: Path) -> None:
     assert (found.in_vocabulary, found.pairs) == (3, 4)
     assert found.spearman == pytest.approx(1.0)
     file.write_text("king,man,9\nking queen\n")
-    with pytest.raises(UserError, match="line 2: a line needs two words and a number"):
+    with pytest.raises(UserError, match="line 2: give two words and a number"):
         read_ratings(file)
     file.write_text("nothing\n")
-    with pytest.raises(UserError, match="has no line of two words and a number"):
+    with pytest.raises(UserError, match="has no ratings: give two words and a number per line"):
         read_ratings(file)
 
 

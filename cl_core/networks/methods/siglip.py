@@ -1,4 +1,4 @@
-"""Sigmoid loss (SigLIP, Zhai et al. 2023) between two views: each pair is a yes-or-no question."""
+"""Sigmoid loss (SigLIP, Zhai et al. 2023) between two views: each pair is a binary classification."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from cl_core.ui.components.base import module_component
 
-EVENTS = ("point_click", "use_batch", "use_search", "lay_out")
+EVENTS = ("point_click", "point_clear", "use_batch", "use_search", "lay_out")
 
 
 def embedding_map(strings: dict[str, str], **props: Any) -> gr.HTML:
@@ -20,6 +20,7 @@ def embedding_map(strings: dict[str, str], **props: Any) -> gr.HTML:
         `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`, `canLayOut`); `label`, `name`.
     lines: {from, to, cosines}, the neighbors of a point, sent after `point_click`.
     laying: the fraction done after `lay_out`, 0 to 1; below 0 once that has ended.
-    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}, `lay_out`.
+    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}, `lay_out`, and `point_clear` where other images took the
+        place of a chosen one.
     """
     return module_component("embedding_map", events=EVENTS, styles=("player",), strings=strings, lines=None, laying=-1, **props)

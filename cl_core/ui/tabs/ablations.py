@@ -1,4 +1,4 @@
-"""Ablations: small runs with one setting changed. Guess the effect, then see it."""
+"""Ablations: small runs with one part changed. Guess the effect, then see it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NO_ROWS: dict[str, Any] = {"rows": [], "empty": ""}
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
-    """baseline: a run; changed: the same but for one setting; quantity: what the reader guesses, in percent."""
+class Ablation:
+    """baseline: a run; changed: the same but for one part; quantity: what the reader guesses, in percent."""
 
     baseline: str
     changed: str
@@ -38,13 +38,13 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    "no_stop_gradient": Experiment("emoji-simsiam-small", "emoji-simsiam-no-stop-gradient", "spread"),
-    "no_predictor": Experiment("emoji-simsiam-small", "emoji-simsiam-no-predictor", "spread"),
-    "no_crop": Experiment("emoji-simclr-small", "emoji-simclr-no-crop"),
-    "no_jitter": Experiment("emoji-simclr-small", "emoji-simclr-no-jitter"),
-    "cold": Experiment("emoji-simclr-small", "emoji-simclr-cold"),
-    "hot": Experiment("emoji-simclr-small", "emoji-simclr-hot"),
-    "no_false_negatives": Experiment("emoji-simclr-small", "emoji-simclr-no-false-negatives"),
+    "no_stop_gradient": Ablation("emoji-simsiam-small", "emoji-simsiam-no-stop-gradient", "spread"),
+    "no_predictor": Ablation("emoji-simsiam-small", "emoji-simsiam-no-predictor", "spread"),
+    "no_crop": Ablation("emoji-simclr-small", "emoji-simclr-no-crop"),
+    "no_jitter": Ablation("emoji-simclr-small", "emoji-simclr-no-jitter"),
+    "cold": Ablation("emoji-simclr-small", "emoji-simclr-cold"),
+    "hot": Ablation("emoji-simclr-small", "emoji-simclr-hot"),
+    "no_false_negatives": Ablation("emoji-simclr-small", "emoji-simclr-no-false-negatives"),
 }
 
 

@@ -23,7 +23,7 @@ from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.text import text, texts
 from cl_core.ui import images
 from cl_core.ui.components import embedding_map, image_rows
-from cl_core.ui.events import PRESSED, QUICK
+from cl_core.ui.events import PRESSED
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, family_names, image_name
@@ -280,8 +280,8 @@ def build(page: Page, opened: Event) -> None:
     laid_out = gr.Number(0, visible=False)
     triggers = [opened, projector.change, layer.change, color.change, laid_out.change]
     page.draws(triggers, show, [page.model, projector, layer, color, page.picked], view, queue=True)
-    # Neighbors of another model's image go; the map asks for those of a point that is still chosen.
-    page.model.change(page.handles(no_neighbors), None, found, **QUICK)
+    # Queued as `point_click` is, so that they keep their order.
+    view.point_clear(page.handles(no_neighbors), None, found, **PRESSED)
 
     def laid(request: gr.Request, model: Model) -> Iterator[tuple[Any, Any]]:
         page.access.check("train", request)

@@ -195,8 +195,8 @@ def _example_name(data: Dataset, example: Example) -> str:
     return text(f"sketches.{example.name}") if example.row is None else image_name(data, example.row)
 
 
-def ask_for_answer(model: Model, event: gr.EventData) -> str:
-    """The clicked answer becomes the query.
+def ask_for_answer(model: Model, taken: float, event: gr.EventData) -> tuple[str, float]:
+    """The clicked answer becomes the query; also the number of queries that were chosen so.
 
     Raises:
         UserError: there is no such image, or the menu does not have it.
@@ -204,17 +204,17 @@ def ask_for_answer(model: Model, event: gr.EventData) -> str:
     row = event._data.get("id")
     if type(row) is not int or not 0 <= row < len(model.dataset):
         raise UserError("search.not_offered", name=quoted(row))
-    return offered_name(model, row)
+    return offered_name(model, row), taken + 1
 
 
-def ask_again(model: Model, event: gr.EventData) -> str | None:
-    """An earlier query from the menu; without a name the example that the tab opens with."""
+def ask_again(model: Model, taken: float, event: gr.EventData) -> tuple[str | None, float]:
+    """An earlier query from the menu; without a name the example that the tab opens with. Otherwise as `ask_for_answer`."""
     name = event._data.get("name")
     if name == "":
-        return None
+        return None, taken + 1
     if not isinstance(name, str) or name not in model.choices:
         raise UserError("search.not_offered", name=quoted(name))
-    return name
+    return name, taken + 1
 
 
 def leave_out(model: Model, excluded: str, event: gr.EventData) -> tuple[str, Any]:
@@ -277,6 +277,7 @@ def build(page: Page, opened: Event) -> None:
             reasons = why_view(elem_id="search-why")
     rank = gr.Number(0, visible=False, precision=0)
     excluded = gr.Textbox("", visible=False)
+    taken = gr.Number(0, visible=False, precision=0)  # queries chosen among the answers; a notice leaves it as it is
     asked = [page.model, upload, choice, kind, among, excluded]
     page.link("find", kind)
     page.link("among", among, read=read_parts)
@@ -295,11 +296,11 @@ def build(page: Page, opened: Event) -> None:
     nothing.then(lambda: gr.update(visible=False), None, back, show_progress="hidden", api_visibility="private")
     page.draws([opened], show_examples, [page.model], queries)
     for event, handler in ((found.image_click, ask_for_answer), (queries.ask, ask_again)):
-        chosen = event(page.handles(handler, page.model), page.model, choice, **PRESSED)
-        # Not an output above: after an error Gradio would build it anew, without the check of uploads.
-        chosen.success(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
-        chosen.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
-        chosen.success(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
+        event(page.handles(handler, [page.model, taken]), [page.model, taken], [choice, taken], **PRESSED)
+    # The upload is not an output above: after a notice Gradio would build it anew, without the check of uploads.
+    taken.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
+    taken.change(None, choice, None, js=WRITE_LINK, api_visibility="private")
+    taken.change(lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     uploaded = upload.upload(lambda: None, None, choice, show_progress="hidden", api_visibility="private")  # takes its place
     uploaded.success(None, choice, None, js=WRITE_LINK, api_visibility="private")
     answered = page.draws(triggers, show_steps, asked, found, queue=True, trigger_mode="multiple")  # a next query need not wait

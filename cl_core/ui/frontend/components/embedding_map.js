@@ -144,6 +144,7 @@ class EmbeddingMap {
       hidden.clear();
     }
     if (!sameImages) {
+      if (marks.chosen >= 0) this.trigger("point_clear", {});
       Object.assign(marks, { chosen: -1, hover: -1 });
       selected.clear();
       this.#card.hide();

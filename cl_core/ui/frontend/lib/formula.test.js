@@ -66,7 +66,7 @@ test("a row without positives says so", () => {
   assert.deepEqual(formula("out", 0, 1), [{ kind: "note", text: "no positive" }]);
 });
 
-test("SimSiam stops the gradient, NCE asks yes-or-no questions", () => {
+test("SimSiam stops the gradient, NCE classifies each candidate", () => {
   assert.ok(formula("cosine", 2).some((node) => node.kind === "stop"));
   assert.ok(formula("nce", 2).some((node) => node.kind === "term" && node.text.startsWith("σ(−(")));
 });

@@ -8,7 +8,7 @@
  * @param {Scope} scope
  * @param {(value: Value) => string} keyOf equal for values that look the same
  * @param {(part: Scope, value: Value) => Promise<void>} draw leaves the page alone once `part` has ended
- * @returns {(value: Value) => boolean} whether it draws the value, or has drawn it already
+ * @returns {(value: Value) => boolean} true if it draws the value, false if that is drawn already
  */
 export function drawLatest(scope, keyOf, draw) {
   const part = scope.slot();

@@ -32,7 +32,7 @@ export function buildButton(className, text, label) {
 }
 
 /**
- * Let an element explain itself where the pointer, the focus or a tap is: `hints.js` shows it.
+ * Let an element explain itself where the pointer, the focus or a tap is: `tooltips.js` shows it.
  *
  * @param {HTMLElement} node
  * @param {string} hint
