@@ -127,8 +127,10 @@ def test_a_term_lights_its_cell(page: Page) -> None:
     assert board
     assert box["x"] - board["x"] == pytest.approx((column + 1) * cell, abs=1)
     assert box["y"] - board["y"] == pytest.approx(3 * cell, abs=1)
+    before = page.locator("#loss-view .cl-which").inner_text()
     term.click()
     expect(page).to_have_url(re.compile(rf"cell=1\.2\.{column}(&|$)"))
+    expect(page.locator("#loss-view .cl-which")).not_to_have_text(before)
 
 
 def test_keys_move_the_cell(page: Page) -> None:

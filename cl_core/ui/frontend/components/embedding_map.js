@@ -137,14 +137,15 @@ class EmbeddingMap {
       this.#showImages();
     });
     if (value.snapshots) this.snapshotImages.load(value.snapshots.sprites, value.snapshots.names, () => this.#showImages());
-    Object.assign(marks, { batch: value.batch, lines: null });
+    const inTime = this.#overTime; // its positions are those of other images
+    Object.assign(marks, { batch: inTime && value.snapshots ? [] : value.batch, lines: null });
     const recolored = sameImages && before?.coloring !== value.coloring;
     if (recolored || !sameImages) {
       if (before) writeLink("off", null); // other groups
       hidden.clear();
     }
-    if (!sameImages) {
-      if (marks.chosen >= 0) this.trigger("point_clear", {});
+    if (!sameImages && marks.chosen >= 0) this.trigger("point_clear", {});
+    if (!sameImages || inTime) {
       Object.assign(marks, { chosen: -1, hover: -1 });
       selected.clear();
       this.#card.hide();
@@ -174,7 +175,7 @@ class EmbeddingMap {
     this.#setLook(readLink("points") ?? defaultLook(value));
     this.#setMode(readLink("snapshot") === null ? "finished" : "time");
     const point = readLink("point");
-    if (point !== null && !this.#overTime && Number(point) < value.count) {
+    if (point !== null && !this.#overTime && Number.isInteger(Number(point)) && Number(point) < value.count) {
       this.#mark(Number(point));
       this.askForLines();
     }
@@ -248,6 +249,11 @@ class EmbeddingMap {
     const snapshots = this.#value?.snapshots ?? null;
     this.#mode = mode === "time" && snapshots ? "time" : "finished";
     this.toolbar.chooseMode(this.#mode);
+    const groups = (this.#overTime ? snapshots : this.#value)?.groupNames.join();
+    if (this.plane.scene && groups !== this.plane.scene.groupNames.join()) {
+      this.plane.hidden.clear(); // other groups
+      writeLink("off", null);
+    }
     this.player.node.hidden = this.panel.node.hidden = !this.#overTime;
     this.#stage.classList.toggle("cl-with-side", this.#overTime);
     // Projection, space and color are of the finished map.

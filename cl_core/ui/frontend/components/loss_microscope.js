@@ -45,6 +45,8 @@ class LossMicroscope {
   /** @type {Shown[]} */ #shown = [];
   /** @type {Sheet | null} */ #sheet = null;
   /** @type {{ panel: number; row: number; column: number }} */ #cell = { panel: 0, row: 0, column: 0 };
+  /** The cell that the words are about. */ #described = "";
+  /** Where a term was clicked. */ #clickedAt = { x: -1, y: -1 };
   /** @type {Stage} */ #stage;
   /** @type {Stage} */ #wanted; // what the visitor chose; the losses shown may not have it
   /** @type {number | null} */ #temperature = null; // null: the model's own
@@ -91,7 +93,9 @@ class LossMicroscope {
     scope.listen(this.#details, "focusin", pointAtTerm);
     scope.listen(this.#details, "click", (event) => {
       const term = termOf(event);
-      if (term) this.#pick(this.#cell.panel, this.#cell.row, Number(term.dataset.column));
+      if (!term) return;
+      this.#clickedAt = { x: event.clientX, y: event.clientY };
+      this.#pick(this.#cell.panel, this.#cell.row, Number(term.dataset.column));
     });
     scope.onResize(this.#matrices, () => this.#paint());
   }
@@ -202,17 +206,23 @@ class LossMicroscope {
     return [];
   }
 
+  /** The panel of the trained network, whose temperature a run may have learned. */
+  get #ownPanel() {
+    return this.#shown[this.#shown.length - 1].panel;
+  }
+
   /** @param {number | null} temperature null is the model's own */
   #setTemperature(temperature) {
     this.#temperature = temperature;
-    const { form } = this.#shown[this.#cell.panel].panel;
+    const { form } = this.#ownPanel;
     this.control.show(temperature, form.temperature, this.#value?.trainedTemperature ?? false, hasTemperature(form) && !this.#value?.fixed);
   }
 
   /** @param {number} panel @param {number} row @param {number} column */
   #point(panel, row, column) {
     const { panel: oldPanel, row: oldRow, column: oldColumn } = this.#cell;
-    if (panel === oldPanel && row === oldRow && column === oldColumn) return;
+    const same = panel === oldPanel && row === oldRow && column === oldColumn;
+    if (same && this.#described === `${panel}.${row}.${column}`) return; // a term marks its cell before it is described
     this.#cell = { panel, row, column };
     this.#mark();
     this.describeSoon(); // the highlight comes at once, the text after it
@@ -229,6 +239,9 @@ class LossMicroscope {
   #pointAtTerm(event) {
     const term = termOf(event);
     if (!term) return;
+    const { clientX, clientY } = /** @type {PointerEvent} */ (event);
+    // After a click the formula changes below the pointer, which has not moved.
+    if (event.type === "pointerover" && clientX === this.#clickedAt.x && clientY === this.#clickedAt.y) return;
     this.#cell.column = Number(term.dataset.column);
     this.#mark();
     for (const node of this.#details.querySelectorAll(".cl-here")) node.classList.remove("cl-here");
@@ -252,7 +265,7 @@ class LossMicroscope {
 
   /** The sentence above: its temperature and losses are those of the matrices. */
   #summarize() {
-    const { temperature } = this.#formOf(this.#shown[this.#cell.panel].panel);
+    const { temperature } = this.#formOf(this.#ownPanel);
     /** @type {Record<string, string>} */
     const values = { t: String(Number(temperature.toPrecision(3))) };
     this.#shown.forEach(({ parts }, i) => (values[`loss${i}`] = (Math.round(100 * parts.loss) / 100 || 0).toFixed(2).replace("-", "−")));
@@ -287,6 +300,7 @@ class LossMicroscope {
     const value = this.#value;
     if (!value) return;
     const { row, column } = this.#cell;
+    this.#described = `${this.#cell.panel}.${row}.${column}`;
     const { panel, parts } = this.#shown[this.#cell.panel];
     const { table } = panel;
     const form = this.#formOf(panel);

@@ -97,6 +97,8 @@ class TemperatureLab {
       this.#width = this.#rowBox.clientWidth;
       this.#paint();
     });
+    // Its height follows that of the window, which leaves the root as it is.
+    scope.onResize(/** @type {HTMLElement} */ (this.matrix.canvas.parentElement), this.paintSoon);
   }
 
   get #panel() {
@@ -139,7 +141,8 @@ class TemperatureLab {
   #restore() {
     const temperature = Number(readLink("temperature"));
     this.#temperature = this.scale.has(temperature) ? temperature : null;
-    this.#row = Math.max(0, Number(readLink("anchor") ?? 1) - 1);
+    const anchor = Number(readLink("anchor") ?? 1);
+    this.#row = Number.isInteger(anchor) && anchor >= 1 ? anchor - 1 : 0;
     this.#network = readLink("network") === NETWORKS[0] ? 0 : 1;
   }
 

@@ -92,10 +92,16 @@ class TwinMaps {
     frame.tabIndex = 0;
     frame.setAttribute("role", "application");
     frame.setAttribute("aria-label", fill(this.strings.map, { name: map.name }));
+    frame.dataset.ground = value.sprites.ground;
     frame.append(canvas.base, canvas.overlay);
     part.listen(frame, "pointermove", (event) => this.#point(this.#nearest(plane, event)));
-    part.listen(frame, "pointerleave", () => this.#point(-1));
-    part.listen(frame, "click", (event) => this.#choose(this.#nearest(plane, event)));
+    part.listen(frame, "pointerleave", (event) => {
+      if (event.pointerType !== "touch") this.#point(-1); // a tap leaves before it clicks
+    });
+    part.listen(frame, "click", (event) => {
+      this.#point(this.#nearest(plane, event));
+      this.#choose(this.#hover);
+    });
     part.listen(frame, "keydown", (event) => {
       const step = STEPS[event.key];
       if (step) this.#point((this.#hover + step + value.count) % value.count);

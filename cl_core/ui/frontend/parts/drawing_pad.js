@@ -75,15 +75,19 @@ export class DrawingPad {
       const box = this.#canvas.getBoundingClientRect();
       return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     };
+    let drawing = -1; // the pointer that draws; a second finger does not
+    scope.listen(this.#canvas, "lostpointercapture", () => (drawing = -1));
     scope.listen(this.#canvas, "pointerdown", (event) => {
       const pointer = /** @type {PointerEvent} */ (event);
+      if (pointer.button || drawing >= 0) return;
+      drawing = pointer.pointerId;
       this.#canvas.setPointerCapture(pointer.pointerId);
       const [x, y] = place(pointer);
       this.#change(() => this.#strokes.begin(this.#color, this.#width, x, y));
     });
     scope.listen(this.#canvas, "pointermove", (event) => {
       const pointer = /** @type {PointerEvent} */ (event);
-      if (!this.#canvas.hasPointerCapture(pointer.pointerId)) return;
+      if (pointer.pointerId !== drawing) return;
       const [x, y] = place(pointer);
       this.#change(() => this.#strokes.extend(x, y));
     });

@@ -84,12 +84,18 @@ export function handleGestures(scope, frame, handlers) {
       path = null;
       handlers.lasso(null);
     } else if (drag && !drag.moved && fingers.size === 0) handlers.click(...placeOf(event));
-    drag = null;
+    const [left] = fingers.values();
+    drag = left ? { from: left, moved: true } : null; // after a pinch the finger that stays moves the map
   };
   scope.listen(frame, "pointerup", lift);
-  scope.listen(frame, "pointercancel", lift);
-  scope.listen(frame, "pointerleave", () => {
-    if (!fingers.size) handlers.leave();
+  scope.listen(frame, "pointercancel", (event) => {
+    fingers.delete(event.pointerId);
+    drag = null;
+    if (path) handlers.lasso(null);
+    path = null;
+  });
+  scope.listen(frame, "pointerleave", (event) => {
+    if (event.pointerType !== "touch" && !fingers.size) handlers.leave(); // after a tap the name of its image stays
   });
   scope.listen(frame, "keydown", (event) => {
     const direction = DIRECTIONS[event.key];

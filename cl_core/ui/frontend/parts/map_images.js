@@ -29,11 +29,16 @@ export class MapImages {
   load(sprites, names, onSheet) {
     if (sprites.url !== this.#sheetUrl) {
       [this.sheet, this.#sheetUrl] = [null, sprites.url];
-      loadSheet(sprites).then((sheet) => {
-        if (this.#scope.ended || this.#sheetUrl !== sprites.url) return;
-        this.sheet = sheet;
-        onSheet();
-      });
+      loadSheet(sprites).then(
+        (sheet) => {
+          if (this.#scope.ended || this.#sheetUrl !== sprites.url) return;
+          this.sheet = sheet;
+          onSheet();
+        },
+        () => {
+          if (this.#sheetUrl === sprites.url) this.#sheetUrl = ""; // asked for again when the map is drawn anew
+        },
+      );
     }
     if (typeof names !== "string") [this.names, this.#namesUrl] = [names, ""];
     else if (names !== this.#namesUrl) {
@@ -46,10 +51,11 @@ export class MapImages {
   async #fetchNames(url) {
     try {
       const response = await fetch(fileUrl(url), { signal: this.#scope.signal });
+      if (!response.ok) throw new Error(url);
       const names = await response.json();
       if (this.#namesUrl === url) this.names = names;
-    } catch (error) {
-      if (!this.#scope.ended) throw error;
+    } catch {
+      if (this.#namesUrl === url) this.#namesUrl = ""; // as above
     }
   }
 }

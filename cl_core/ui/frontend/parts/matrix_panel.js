@@ -38,7 +38,7 @@ export class MatrixPanel {
     this.node.append(frame, build("p", "cl-keys", hint));
     scope.onResize(frame, () => (this.#width = frame.clientWidth));
     scope.listen(frame, "pointermove", (event) => this.#withCell(event, onPoint));
-    scope.listen(frame, "pointerdown", (event) => this.#withCell(event, onPick));
+    scope.listen(frame, "click", (event) => this.#withCell(event, onPick));
     scope.listen(frame, "keydown", (event) => {
       const step = STEPS[event.key];
       if (!step) return;

@@ -95,6 +95,10 @@ export class Player {
     this.#label(ICONS.pause, this.#strings.pause);
     let before = performance.now();
     const step = (/** @type {number} */ time) => {
+      if (!this.node.clientWidth) {
+        this.pause(); // the tab was left
+        return;
+      }
       this.go(this.position + (time - before) / 1000 / this.#seconds);
       before = time;
       if (this.position >= last) this.pause();

@@ -16,6 +16,7 @@ export class TemperatureControl {
   #number;
   #own;
   #strings;
+  #shown = "";
 
   /**
    * @param {Scope} scope
@@ -45,6 +46,7 @@ export class TemperatureControl {
       const value = this.#number.valueAsNumber;
       if (scale.has(value)) onChange(value); // otherwise it is half typed
     });
+    scope.listen(this.#number, "change", () => (this.#number.value = this.#shown)); // what was not taken goes
     scope.listen(this.#own, "click", () => onChange(null));
   }
 
@@ -59,7 +61,8 @@ export class TemperatureControl {
     const value = temperature ?? own;
     this.#range.value = String(Math.round(this.#scale.fraction(value) * STEPS));
     this.#range.setAttribute("aria-valuetext", formatNumber(value));
-    if (document.activeElement !== this.#number) this.#number.value = String(Number(value.toPrecision(3)));
+    this.#shown = String(Number(value.toPrecision(3)));
+    if (document.activeElement !== this.#number) this.#number.value = this.#shown;
     this.#own.disabled = temperature === null;
     this.#range.disabled = this.#number.disabled = !enabled;
   }
