@@ -56,11 +56,7 @@ def import_hub_dataset(given: str, name: str, size: int = 0, progress: Progress 
             path = hf_hub_download(
                 repository.repository, entry.path, repo_type="dataset", revision=revision, cache_dir=folder, token=token()
             )
-        try:
-            check_hash(repository, Path(path), entry)
-        except UserError:
-            shutil.rmtree(folder, ignore_errors=True)  # else the client would find it here the next time
-            raise
+        check_hash(repository, Path(path), entry)
         files.append((_split(entry.path), Path(path)))
         here += entry.size
         if progress:

@@ -181,7 +181,7 @@ def _curves(folder: RunFolder) -> dict[str, Any]:
 
 
 def no_neighbors() -> dict[str, Any]:
-    """What stands in their place until a point is chosen."""
+    """The neighbors while no point is chosen: a sentence that asks for a click."""
     return {"rows": [], "empty": text("map.empty")}
 
 
