@@ -30,7 +30,8 @@ Explanation = Literal["split", "occlusion", "gradient"]
 EXPLANATIONS: tuple[Explanation, ...] = ("split", "occlusion", "gradient")
 CELLS = 8  # patches in a row of the maps and curves
 RANDOM_ORDERS = 4
-QUICK_ENCODERS = ("small-resnet", "fast-resnet", "small-vit", "cnn", "mlp")  # a thousand passes take about a second
+# A thousand passes take about a second.
+QUICK_ENCODERS = ("small-resnet", "medium-resnet", "fast-resnet", "small-vit", "cnn", "mlp")
 BATCH = 32  # views that go through the network at once
 MAX_POSITIONS = 1024  # of a feature map
 MAX_VALUES = 5e7  # of a feature map with each position alone

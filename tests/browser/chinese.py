@@ -16,7 +16,7 @@ NAMES = {
     *("PCA", "UMAP", "t-SNE", "kNN", "k-means", "softmax", "CIFAR-", "Hub", "Hugging Face Hub", "timm", "ImageNet", "CLIP"),
     *("GPU", "GB", "MB", "cpu", "cuda", "PNG", "SVG", "CSV", "English", "Enter", "Shift", "HF_TOKEN", "ResNet-"),
     *("OK", "BMP", "GIF", "JPEG", "TIFF", "WebP", "zip", "tar", "train", "test"),
-    *("BYOL", "Barlow Twins", "VICReg", "DCL", "HCL", "SigLIP", "fast-resnet", "muon"),
+    *("BYOL", "Barlow Twins", "VICReg", "DCL", "HCL", "SigLIP", "medium-resnet", "fast-resnet", "muon"),
     *("CPC", "CLIP", "EM", "Damrich", "Z", "ln Z", "k q"),
     *("OWNER/NAME", "REVISION", "hf auth login", "python", "cnn", "small-resnet", "resnet", "apache-", "Stylianou"),
 }

@@ -26,6 +26,13 @@ def test_small_resnet_is_small() -> None:
     assert 600_000 < parameters(build_encoder("small-resnet", 64)) < 800_000
 
 
+def test_medium_resnet_has_one_more_stage_than_small_resnet() -> None:
+    small, medium = (build_encoder(name, 32) for name in ("small-resnet", "medium-resnet"))
+    assert 2_700_000 < parameters(medium) < 2_900_000
+    shared = [key for key, value in small.state_dict().items() if value.ndim > 1]
+    assert all(medium.state_dict()[key].shape == small.state_dict()[key].shape for key in shared)
+
+
 def test_fast_resnet_is_small() -> None:
     assert 1_000_000 < parameters(build_encoder("fast-resnet", 32)) < 1_200_000
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from cl_core.errors import UserError
 from cl_core.networks.encoders.base import NEUTRAL, Encoder, Statistics
 from cl_core.networks.encoders.resnet import resnet18, resnet18_32px, resnet50, resnet50_32px
-from cl_core.networks.encoders.small import cnn, fast_resnet, mlp, small_resnet, small_vit
+from cl_core.networks.encoders.small import cnn, fast_resnet, medium_resnet, mlp, small_resnet, small_vit
 
 ENCODERS: dict[str, Callable[[int, Statistics], Encoder]] = {
     "small-resnet": small_resnet,
+    "medium-resnet": medium_resnet,
     "fast-resnet": fast_resnet,
     "resnet18-32px": resnet18_32px,
     "resnet18": resnet18,
@@ -22,7 +23,7 @@ ENCODERS: dict[str, Callable[[int, Statistics], Encoder]] = {
 }
 
 # Whose feature maps are averaged, so that they take views of any size.
-ANY_SIZE = ("small-resnet", "fast-resnet", "resnet18-32px", "resnet18", "resnet50-32px", "resnet50")
+ANY_SIZE = ("small-resnet", "medium-resnet", "fast-resnet", "resnet18-32px", "resnet18", "resnet50-32px", "resnet50")
 
 
 def is_encoder(name: str) -> bool:
