@@ -49,6 +49,19 @@ def expected_names(point: int, layer: MapLayer = "feature") -> list[str]:
     return [data.names[int(data.on_map[i])] for i in (point, *positions[0].tolist())]
 
 
+def test_the_card_stays_at_its_image_while_the_map_is_dragged(page: Page) -> None:
+    x, y = point_somewhere(page)
+    card = page.locator("#map-view .cl-card")
+    before = card.bounding_box()
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 30, steps=4)
+    page.wait_for_function("() => document.querySelector('#map-view .cl-root').dataset.view.endsWith(' 60.0 30.0')")
+    after = card.bounding_box()
+    page.mouse.up()
+    assert before and after
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((60, 30), abs=1)
+
+
 def test_a_click_shows_the_neighbors_in_the_space_itself(page: Page) -> None:
     page.mouse.click(*point_somewhere(page))
     point = chosen(page)

@@ -300,8 +300,15 @@ class EmbeddingMap {
     this.plane.trails = this.#overTime && this.#trails.checked ? this.player.position : null;
   }
 
+  #placeCard() {
+    const { marks, view } = this.plane;
+    const { x, y } = this.plane.placeOf(marks.hover);
+    this.#card.place(x, y, view.width);
+  }
+
   #onDraw() {
-    const { view } = this.plane;
+    const { marks, view } = this.plane;
+    if (marks.hover >= 0) this.#placeCard();
     writeLink("view", view.toText());
     this.root.dataset.view = `${view.zoom.toFixed(3)} ${view.x.toFixed(1)} ${view.y.toFixed(1)}`;
   }
@@ -357,14 +364,14 @@ class EmbeddingMap {
 
   /** @param {number} i the point under the pointer; -1 is none */
   #hover(i) {
-    const { scene, marks, view } = this.plane;
+    const { scene, marks } = this.plane;
     if (i === marks.hover || !scene) return;
     marks.hover = i;
     if (i < 0) this.#card.hide();
     else {
       const name = this.#nameOf(i);
-      const { x, y } = this.plane.placeOf(i);
-      this.#card.show({ sheet: marks.sheet, index: i, name, detail: detailOf(scene, i) }, x, y, view.width);
+      this.#card.show({ sheet: marks.sheet, index: i, name, detail: detailOf(scene, i) });
+      this.#placeCard();
       this.plane.node.setAttribute("aria-label", fill(this.strings.at, { name }));
     }
     this.plane.drawMarks();

@@ -164,7 +164,7 @@ class SpectrumView {
       this.#embedding.round(this.#loss, this.#rate * (1 - this.#round / ROUNDS));
       this.#round++;
     }
-    this.#canvas.show(this.#embedding.points);
+    if (!prefersStillness()) this.#canvas.show(this.#embedding.points); // else only when it is measured
     if (this.#loss === "nce") this.#slider.value = String(sliderOf(this.#embedding.logZ, this.#value.count));
     if (this.#round - this.#measuredAt >= MEASURE_EVERY) this.#measure();
     else this.#showFacts();

@@ -1,5 +1,7 @@
 // The losses taken apart for sliders that must not wait. Tests compare every number with `cl_core/losses/anatomy.py`.
 
+import { softplus } from "./math.js";
+
 /** @import { Anatomy, Form, FormKind, Table } from "../types.js" */
 
 /** @typedef {{ t: number; form: Form; weights: Float64Array | null }} Scales weights of positives, null where all are 1 */
@@ -138,7 +140,7 @@ function logAddExp(a, b) {
 
 /** @param {number} x */
 function logSigmoid(x) {
-  return x >= 0 ? -Math.log1p(Math.exp(-x)) : x - Math.log1p(Math.exp(x));
+  return -softplus(-x);
 }
 
 /**

@@ -3,22 +3,11 @@
 import { label } from "./charts.js";
 import { HIGHLIGHT, LINE, NEGATIVE, POSITIVE } from "./colors.js";
 import { formatNumber } from "./formats.js";
+import { logSumExp, mean, sigmoid, softplus } from "./math.js";
 import { linear } from "./scales.js";
 import { linePath } from "./svg.js";
 
 /** @typedef {{ probabilities: number[]; loss: number; gradient: number[] }} Parts of one anchor, the positive first */
-
-const softplus = (/** @type {number} */ x) => (x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x)));
-const sigmoid = (/** @type {number} */ x) => (x > 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
-
-/** @param {number[]} values */
-export function logSumExp(values) {
-  const most = Math.max(...values);
-  return most + Math.log(values.reduce((sum, value) => sum + Math.exp(value - most), 0));
-}
-
-/** @param {number[]} values */
-export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
  * One question a candidate, "positive or noise?": binary cross-entropy of score - correction.

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { logSumExp } from "./math.js";
 import {
   anchorsOf,
   batchLosses,
   infoNceChance,
   infoNceParts,
-  logSumExp,
   nceChance,
   nceCorrection,
   nceCurveShapes,

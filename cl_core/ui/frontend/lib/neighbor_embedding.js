@@ -3,6 +3,8 @@
 // A pair of images has the score ln(phi), phi = 1 / (1 + squared distance on the map). Positives are the edges of a graph of
 // nearest neighbors; noise is drawn uniformly. Equal to a reference in Python (tests/browser/test_spectrum.py).
 
+import { sigmoid, softplus } from "./math.js";
+
 /** @import { Points } from "../types.js" */
 
 /** @typedef {"sampling" | "nce" | "info_nce"} EmbeddingLoss */
@@ -50,7 +52,6 @@ export function scoreCorrection(logZ, count) {
 }
 
 const clip = (/** @type {number} */ value) => Math.max(-CLIP, Math.min(CLIP, value));
-const softplus = (/** @type {number} */ x) => (x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x)));
 
 /**
  * A layout that learns.
@@ -130,14 +131,14 @@ export class NeighborEmbedding {
     const correction = scoreCorrection(this.logZ, this.count);
     let slope = 0; // of the loss by the correction
     const logit = this.#score(i, j) - correction;
-    const missing = 1 / (1 + Math.exp(logit));
+    const missing = sigmoid(-logit);
     let loss = softplus(-logit);
     slope += missing;
     this.#apply(i, j, missing, rate);
     for (const k of this.#others) {
       if (k === i) continue;
       const against = this.#score(i, k) - correction;
-      const p = 1 / (1 + Math.exp(-against));
+      const p = sigmoid(against);
       loss += softplus(against);
       slope -= p;
       this.#apply(i, k, -p, rate);

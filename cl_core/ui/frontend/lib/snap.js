@@ -1,3 +1,5 @@
+import { mean } from "./math.js";
+
 /** @import { Points } from "../types.js" */
 
 const FILL = 0.42; // of their area that images cover: groups stay apart
@@ -197,6 +199,5 @@ class Cells {
   }
 }
 
-const mean = (/** @type {Float64Array} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const least = (/** @type {Float32Array} */ values) => values.reduce((a, b) => Math.min(a, b), Infinity);
 const most = (/** @type {Float32Array} */ values) => values.reduce((a, b) => Math.max(a, b), -Infinity);

@@ -1,3 +1,4 @@
+import { mean } from "../lib/math.js";
 import { sizeCanvas } from "../render/canvas.js";
 import { build } from "../render/dom.js";
 
@@ -42,7 +43,7 @@ export class EmbeddingCanvas {
 
   /** @param {Points} points */
   #follow({ xs, ys }) {
-    const [x, y] = [xs, ys].map((values) => values.reduce((sum, value) => sum + value, 0) / values.length);
+    const [x, y] = [xs, ys].map(mean);
     const reach = Float32Array.from(xs, (value, i) => Math.max(Math.abs(value - x), Math.abs(ys[i] - y))).sort();
     const half = reach[Math.floor(INNER * (reach.length - 1))] || 1;
     const before = this.#view ?? { x, y, half };

@@ -6,7 +6,7 @@ const TILE = 72;
 const [WIDTH, HEIGHT] = [130, 146]; // with its distance to the point
 
 /**
- * What a point of a map is, beside the pointer.
+ * What a point of a map is, beside it.
  */
 export class MapCard {
   node = build("div", "cl-card");
@@ -19,18 +19,21 @@ export class MapCard {
     this.node.hidden = true;
   }
 
+  /** @param {{ sheet: Sheet | null; index: number; name: string; detail: string }} point */
+  show({ sheet, index, name, detail }) {
+    const tile = sheet ? [sheet.tileElement(index, TILE)] : [];
+    const lines = [build("div", "cl-card-name", name), ...(detail ? [build("div", "cl-card-group", detail)] : [])];
+    this.node.replaceChildren(...tile, ...lines);
+    this.node.hidden = false;
+  }
+
   /**
-   * @param {{ sheet: Sheet | null; index: number; name: string; detail: string }} point
    * @param {number} x of the point in the frame, CSS pixels
    * @param {number} y
    * @param {number} width of the frame
    */
-  show({ sheet, index, name, detail }, x, y, width) {
-    const tile = sheet ? [sheet.tileElement(index, TILE)] : [];
-    const lines = [build("div", "cl-card-name", name), ...(detail ? [build("div", "cl-card-group", detail)] : [])];
-    this.node.replaceChildren(...tile, ...lines);
+  place(x, y, width) {
     const [left, top] = [Math.min(Math.max(0, x - 50), width - WIDTH), y > HEIGHT + 4 ? y - HEIGHT : y + 20];
     this.node.style.transform = `translate(${left}px,${top}px)`;
-    this.node.hidden = false;
   }
 }
