@@ -31,14 +31,14 @@ from cl_core.training.doctor import (
     EARLY_STEPS,
     FOLDER,
     PROGRESS,
+    curve_features,
     curve_of,
-    features,
-    fit,
-    forest,
+    curve_points,
+    fit_forest,
+    forest_at,
+    gain_ranks,
     is_collapsing,
-    ranks,
-    readings,
-    runs,
+    reference_runs,
 )
 from cl_core.training.loop import Logged, Training
 from cl_core.training.setup import monitor_geometry, uses_labels
@@ -138,20 +138,20 @@ def main() -> None:
             with file.open("a") as opened:
                 opened.write(json.dumps(line) + "\n")
             print(index, line["config"]["dataset"], line["config"]["method"], line["before"], "->", line["after"], flush=True)
-    found = measure(runs())
+    found = measure(reference_runs())
     write_json(FOLDER / "report.json", round_floats(found))
     print(json.dumps(found, indent=2))
 
 
 def measure(table: list[dict[str, Any]]) -> dict[str, Any]:
     """How well ranks are estimated on runs that the forest was not fitted on."""
-    targets, datasets = ranks(table), np.array([run["config"]["dataset"] for run in table])
+    targets, datasets = gain_ranks(table), np.array([run["config"]["dataset"] for run in table])
     folds = KFold(FOLDS, shuffle=True, random_state=0)
     estimates = {progress: np.zeros(len(table)) for progress in PROGRESS}
     for fitted, held_out in folds.split(table):
         for progress, found in estimates.items():
-            model = fit([table[i] for i in fitted], targets[fitted], progress)
-            found[held_out] = model.predict([features(curve_of(table[i], progress), table[i]["total"]) for i in held_out])
+            model = fit_forest([table[i] for i in fitted], targets[fitted], progress)
+            found[held_out] = model.predict([curve_features(curve_of(table[i], progress), table[i]["total"]) for i in held_out])
     tenth = np.array([run["at_tenth"] - run["before"] for run in table])
     gains = np.array([(run["after"] or 0) - run["before"] for run in table])
     flagged = [i for i, run in enumerate(table) if is_collapsing(curve_of(run, EARLY_STEPS / run["total"]))]
@@ -191,9 +191,9 @@ def _shipped() -> dict[str, Any]:
         points = folder.read_metrics()
         accuracies = [point["knn"]["accuracy"] for point in points if "knn" in point]
         until = [point for point in points if point["step"] <= record.total_steps / 10]
-        curve = readings(until)
+        curve = curve_points(until)
         if len(curve) > 2 and len(accuracies) > 1 and not uses_labels(record.config):
-            expected = float(forest(PROGRESS[0]).predict([features(curve, record.total_steps)])[0])
+            expected = float(forest_at(PROGRESS[0]).predict([curve_features(curve, record.total_steps)])[0])
             found.setdefault(record.config.dataset, []).append((expected, accuracies[-1] - accuracies[0]))
     pairs = found["emoji"]
     return {"dataset": "emoji", "runs": len(pairs), "spearman": spearmanr(*zip(*pairs, strict=True)).statistic}

@@ -46,7 +46,7 @@ def train(settings: dict[str, Any], target: Path) -> None:
         for number, point in enumerate(source.read_metrics()):
             if point["kind"] == "snapshot" or number % LOSSES_KEPT == 0:
                 small.append_metrics(point)
-        small.write_small_model(training.method.state_dict())
+        small.write_quantized_model(training.method.state_dict())
         small.write_record(source.read_record())
     rows, ages, cosines = ([getattr(keys, name) for keys in found] for name in ("rows", "ages", "cosines"))
     KeyHistory(steps, rows, ages, cosines, lags).write(target / "keys.safetensors")

@@ -1,6 +1,6 @@
 """Whether a brief comparison of methods ranks them as long training does.
 
-    python -m benchmarks.tournament DATASET [--minutes M] [--folder DIR]
+    python -m benchmarks.method_comparison DATASET [--minutes M] [--folder DIR]
 
 Compares all methods of which a trained model of the data set ships, for M minutes (default 10), then evaluates the shipped
 models by the same protocol and prints both scores and Kendall's rank correlation.
@@ -18,8 +18,8 @@ from scipy.stats import kendalltau
 
 from benchmarks import hardware
 from cl_core.runs.store import open_run, shipped_runs
-from cl_core.training.contest import Contest
-from cl_core.training.tournament import Entry, TournamentConfig, rank_entries, read_tournament
+from cl_core.training.comparison_state import ComparisonConfig, Entry, rank_entries, read_comparison
+from cl_core.training.method_comparison import MethodComparison
 
 
 def main() -> None:
@@ -34,17 +34,17 @@ def main() -> None:
         trained = folder.read_record().config
         if trained.dataset == arguments.dataset and folder.name == f"{arguments.dataset}-{trained.method}":
             folders[trained.method] = folder
-    known = read_tournament(arguments.folder) if arguments.folder else None
-    config = TournamentConfig(dataset=arguments.dataset, methods=tuple(folders), minutes=arguments.minutes)
+    known = read_comparison(arguments.folder) if arguments.folder else None
+    config = ComparisonConfig(dataset=arguments.dataset, methods=tuple(folders), minutes=arguments.minutes)
     config = known.config if known and set(known.config.methods) == set(folders) else config
     with tempfile.TemporaryDirectory() as scratch:
-        contest = Contest(arguments.folder or Path(scratch), config, torch.device("cpu"))
-        brief = {each.entry.name: each for each in rank_entries(contest.run().entries)}
+        comparison = MethodComparison(arguments.folder or Path(scratch), config, torch.device("cpu"))
+        brief = {each.entry.name: each for each in rank_entries(comparison.run().entries)}
         scores, long = [], []
         for method, folder in folders.items():
             run = open_run(folder)
             entry = Entry(name=method, kind="method")
-            contest.judge(entry, *contest.network(run.method, run.size))
+            comparison.add_result(entry, *comparison.measure_network(run.method, run.size))
             found = brief[method]
             scores.append(found.entry.score)
             long.append(entry.score)
@@ -53,7 +53,7 @@ def main() -> None:
             print(json.dumps({"method": method, **numbers, "long": round(entry.score, 3)}), flush=True)
     tau = kendalltau(scores, long)
     statistics = {"tau": round(float(tau.statistic), 2), "p": round(float(tau.pvalue), 3)}
-    result = {"minutes": round(contest.state.spent / 60, 1), **statistics}
+    result = {"minutes": round(comparison.state.spent / 60, 1), **statistics}
     print(json.dumps({"dataset": arguments.dataset, **result}))
 
 

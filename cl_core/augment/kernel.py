@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_core.augment.ops import GRAY_WEIGHTS
 from cl_core.system.compiled import compiled
 
 if TYPE_CHECKING:
     from cl_core.augment.record import ViewRecord
 
-F = np.float32
-RED, GREEN, BLUE = F(0.2989), F(0.587), F(0.114)
+f32 = np.float32
+RED, GREEN, BLUE = map(f32, GRAY_WEIGHTS)
 
 
 @compiled
@@ -29,18 +30,18 @@ def _taps(start, length, size, first, weights):  # type: ignore[no-untyped-def]
 
     Point i is the sum over k of weights[k, i] * source[first[i] + k]. Returns the number of taps.
     """
-    scale = F(length) / F(size)
-    support = max(scale, F(1))
+    scale = f32(length) / f32(size)
+    support = max(scale, f32(1))
     most = 0
-    weights[:] = F(0)
+    weights[:] = f32(0)
     for i in range(size):
-        center = scale * (F(i) + F(0.5))
-        low = max(0, int(np.floor(center - support - F(0.5))) + 1)
-        high = min(length, int(np.ceil(center + support - F(0.5))))
+        center = scale * (f32(i) + f32(0.5))
+        low = max(0, int(np.floor(center - support - f32(0.5))) + 1)
+        high = min(length, int(np.ceil(center + support - f32(0.5))))
         high = max(high, low + 1)
-        total = F(0)
+        total = f32(0)
         for k in range(high - low):
-            weight = max(F(0), F(1) - abs(F(low + k) + F(0.5) - center) / support)
+            weight = max(f32(0), f32(1) - abs(f32(low + k) + f32(0.5) - center) / support)
             weights[k, i] = weight
             total += weight
         for k in range(high - low):
@@ -65,23 +66,23 @@ def _crop(image, box, flipped, view, columns, line, taps):  # type: ignore[no-un
     last = top + height - 1  # unused taps have weight 0
     for channel in range(3):
         for i in range(size):
-            line[:width] = F(0)
+            line[:width] = f32(0)
             for k in range(down):
-                weight = weights[0, k, i] * F(1 / 255)
+                weight = weights[0, k, i] * f32(1 / 255)
                 source = image[channel, min(first[0, i] + k, last), left : left + width]
                 for x in range(width):
-                    line[x] += weight * F(source[x])
+                    line[x] += weight * f32(source[x])
             for x in range(width):
                 columns[channel, x, i] = line[x]
         for i in range(size):
             target = view[channel, size - 1 - i if flipped else i]
-            target[:] = F(0)
+            target[:] = f32(0)
             for k in range(across):
                 weight, column = weights[1, k, i], columns[channel, min(first[1, i] + k, width - 1)]
                 for y in range(size):
                     target[y] += weight * column[y]
             for y in range(size):
-                target[y] = min(max(target[y], F(0)), F(1))
+                target[y] = min(max(target[y], f32(0)), f32(1))
 
 
 @compiled
@@ -91,25 +92,25 @@ def _shift_hue(red, green, blue, shift):  # type: ignore[no-untyped-def]
         r, g, b = red[i], green[i], blue[i]
         value = max(r, max(g, b))
         chroma = value - min(r, min(g, b))
-        scale = F(1) / (chroma if chroma > F(0) else F(1))
-        by_red, by_green, by_blue = (g - b) * scale, F(2) + (b - r) * scale, F(4) + (r - g) * scale
+        scale = f32(1) / (chroma if chroma > f32(0) else f32(1))
+        by_red, by_green, by_blue = (g - b) * scale, f32(2) + (b - r) * scale, f32(4) + (r - g) * scale
         hue = by_red if value == r else (by_green if value == g else by_blue)
-        hue = hue + F(6) * shift
-        k = hue + F(5)
-        k = k - F(6) * np.floor(k * F(1 / 6))
-        red[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
-        k = hue + F(3)
-        k = k - F(6) * np.floor(k * F(1 / 6))
-        green[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
-        k = hue + F(1)
-        k = k - F(6) * np.floor(k * F(1 / 6))
-        blue[i] = value - chroma * min(max(min(k, F(4) - k), F(0)), F(1))
+        hue = hue + f32(6) * shift
+        k = hue + f32(5)
+        k = k - f32(6) * np.floor(k * f32(1 / 6))
+        red[i] = value - chroma * min(max(min(k, f32(4) - k), f32(0)), f32(1))
+        k = hue + f32(3)
+        k = k - f32(6) * np.floor(k * f32(1 / 6))
+        green[i] = value - chroma * min(max(min(k, f32(4) - k), f32(0)), f32(1))
+        k = hue + f32(1)
+        k = k - f32(6) * np.floor(k * f32(1 / 6))
+        blue[i] = value - chroma * min(max(min(k, f32(4) - k), f32(0)), f32(1))
 
 
 @compiled
 def _blend(plane, other, amount):  # type: ignore[no-untyped-def]
     for i in range(plane.size):
-        plane[i] = min(max(other[i] + amount * (plane[i] - other[i]), F(0)), F(1))
+        plane[i] = min(max(other[i] + amount * (plane[i] - other[i]), f32(0)), f32(1))
 
 
 @compiled
@@ -120,18 +121,18 @@ def _recolor(red, green, blue, factors, order, gray):  # type: ignore[no-untyped
         kind = order[step]
         amount = factors[kind]
         if kind == 3:
-            if amount != F(0):
+            if amount != f32(0):
                 _shift_hue(red, green, blue, amount)
             continue
-        if amount == F(1):
+        if amount == f32(1):
             continue
         if kind == 0:
-            other[:] = F(0)
+            other[:] = f32(0)
         else:
             for i in range(red.size):
                 other[i] = RED * red[i] + GREEN * green[i] + BLUE * blue[i]
             if kind == 1:
-                other[:] = other.sum() / F(other.size)
+                other[:] = other.sum() / f32(other.size)
         _blend(red, other, amount)
         _blend(green, other, amount)
         _blend(blue, other, amount)
@@ -149,18 +150,18 @@ def _blur(view, sigma, kernel, work):  # type: ignore[no-untyped-def]
     size, half = view.shape[1], kernel // 2
     weights = np.empty(kernel, np.float32)
     for k in range(kernel):
-        weights[k] = np.exp(F(-0.5) * (F(k - half) / sigma) ** 2)
+        weights[k] = np.exp(f32(-0.5) * (f32(k - half) / sigma) ** 2)
     weights /= weights.sum()
     for channel in range(3):
         plane = view[channel]
-        work[:] = F(0)
+        work[:] = f32(0)
         for y in range(size):
             for k in range(kernel):
                 at = abs(y + k - half)
                 source = plane[at if at < size else 2 * (size - 1) - at]
                 for x in range(size):
                     work[y, x] += weights[k] * source[x]
-        plane[:] = F(0)
+        plane[:] = f32(0)
         for y in range(size):
             for k in range(kernel):
                 shift = k - half
@@ -184,7 +185,7 @@ def _views(images, box, flipped, factors, order, gray, sigma, kernel, out, start
     for n in range(start, stop):
         _crop(images[n], box[n], flipped[n], view, columns, line, taps)
         _recolor(view[0].ravel(), view[1].ravel(), view[2].ravel(), factors[n], order[n], gray[n])
-        if sigma[n] > F(0):
+        if sigma[n] > f32(0):
             _blur(view, sigma[n], kernel, work)
         for y in range(size):
             for x in range(size):

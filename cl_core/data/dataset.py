@@ -33,6 +33,7 @@ class Dataset:
         train, test: int64 indices of the splits. Without a test split each image is tested against all others.
         held_out: int64 indices of images whose labels are never used in training; equal to `test` if there is a test split.
         shown: int64 indices of the images in maps and galleries; a map shows one of each group, see `on_map`.
+        classes, family_names: names of the labels and of the coarse labels.
         ids, names: one per image.
         digest: hash of the images; empty for data sets whose images never change.
     """
@@ -79,7 +80,7 @@ class Dataset:
         return self.classes[label] if label >= 0 else ""
 
     def family_name(self, row: int) -> str:
-        """Name of the group of classes that an image belongs to."""
+        """Name of an image's coarse label."""
         return self.family_names[int(self.families[row])]
 
 

@@ -1,4 +1,4 @@
-"""Public data sets, downloaded on request; torchvision knows their addresses, checksums and formats."""
+"""Public data sets, downloaded on request, with the addresses, checksums and formats of torchvision."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def imported_owner(name: str) -> str:
 
 
 def imported_version(name: str) -> int:
-    """Changes when the data set is replaced; 0 if there is none."""
+    """Modification time of the description, in nanoseconds since the epoch, which identifies the version; 0 if there is none."""
     if not DATASET_NAME.fullmatch(name):
         return 0
     try:

@@ -1,9 +1,9 @@
 """Clusters of features against labels, and k-means and EM step by step.
 
 The clustering view of contrastive learning: the E step assigns points to their nearest center, the M step moves the
-centers. Pulling an anchor to its positives corresponds to the one, refreshing stored keys to the other.
+centers. Moving an anchor to its positives corresponds to the E step, updating stored keys to the M step.
 
-The evaluation uses scikit-learn; `kmeans_steps` and `mixture_steps` give every half round for showing.
+The evaluation uses scikit-learn; `kmeans_steps` and `mixture_steps` yield the state after each half iteration.
 """
 
 from __future__ import annotations

@@ -81,6 +81,7 @@ def knn_predict(
 
     Args:
         queries, gallery: (Q, D) and (G, D), rows of length 1. labels: (G,) int64, of the gallery.
+        classes: number of classes, above every label. k: >= 1. temperature: > 0.
         query_groups, gallery_groups: (Q,) and (G,) int64; images of the query's own group are no neighbors.
 
     Returns:
@@ -138,8 +139,8 @@ def has_split(dataset: Dataset, labels_seen: bool) -> bool:
     return len(split.queries) > 0 and len(split.gallery) > (split.rule == "leave-one-out")
 
 
-def answered_right(features: Tensor, dataset: Dataset, split: Split, k: int = 10, temperature: float = 0.1) -> Tensor:
-    """Which queries of a split kNN gives their own label, (Q,) bool.
+def knn_correct(features: Tensor, dataset: Dataset, split: Split, k: int = 10, temperature: float = 0.1) -> Tensor:
+    """Whether kNN predicts the label of each query, (Q,) bool, in the order of `split.queries`.
 
     Args:
         features: (N, D), of the whole data set.
@@ -164,7 +165,7 @@ def evaluate_knn(
 ) -> KnnResult:
     """kNN accuracy of features (N, D) of a whole data set, on the split of `split_of`."""
     split = split_of(dataset, labels_seen)
-    accuracy = answered_right(features, dataset, split, k, temperature).double().mean().item()
+    accuracy = knn_correct(features, dataset, split, k, temperature).double().mean().item()
     count = len(split.queries)
     gallery, classes = len(split.gallery), len(dataset.classes)
     return KnnResult(accuracy, k, temperature, count, gallery, classes, dataset.label_kind, split.rule, dataset.title)

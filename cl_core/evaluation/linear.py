@@ -16,7 +16,7 @@ from cl_core.evaluation.knn import split_of
 from cl_core.evaluation.protocols import Rule, label_text, rule_text
 from cl_core.text import text
 
-STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the L2 penalty
+INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the L2 penalty
 ITERATIONS = 100
 
 
@@ -24,11 +24,12 @@ ITERATIONS = 100
 class LinearResult:
     """Accuracy in [0, 1], and the numbers needed to measure it again.
 
-    strength: the chosen one of `STRENGTHS`. label: the kind of label. rule: how the images are split, see `split_of`.
+    inverse_penalty: the chosen one of `INVERSE_PENALTIES`. label: the kind of label.
+    rule: how the images are split, see `split_of`.
     """
 
     accuracy: float
-    strength: float
+    inverse_penalty: float
     queries: int
     train: int
     classes: int
@@ -43,8 +44,8 @@ class LinearResult:
             train=f"{self.train:,}",
             label=label_text(self.label),
             classes=self.classes,
-            strength=f"{self.strength:g}",
-            strengths=", ".join(f"{strength:g}" for strength in STRENGTHS),
+            inverse_penalty=f"{self.inverse_penalty:g}",
+            penalties=", ".join(f"{inverse_penalty:g}" for inverse_penalty in INVERSE_PENALTIES),
             rule=rule_text(self.rule),
         )
 
@@ -69,10 +70,10 @@ def _standardize(train: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
     return train, queries
 
 
-def fit_logistic(features: Tensor, labels: Tensor, classes: int, strength: float, start: Tensor | None = None) -> Tensor:
+def fit_logistic(features: Tensor, labels: Tensor, classes: int, inverse_penalty: float, start: Tensor | None = None) -> Tensor:
     """Weights (D + 1, classes) of a multinomial logistic regression, the last row the intercepts.
 
-    Minimizes mean cross-entropy + |weights|^2 / (2 strength N), scikit-learn's objective, by full-batch L-BFGS in
+    Minimizes mean cross-entropy + |weights|^2 / (2 inverse_penalty N), scikit-learn's objective, by full-batch L-BFGS in
     float32; scikit-learn's own solver uses float64 and takes twenty times as long.
 
     Args:
@@ -87,7 +88,7 @@ def fit_logistic(features: Tensor, labels: Tensor, classes: int, strength: float
 
     def objective() -> Tensor:
         optimizer.zero_grad()
-        penalty = weights[:-1].square().sum() / (2 * strength * len(features))
+        penalty = weights[:-1].square().sum() / (2 * inverse_penalty * len(features))
         loss = F.cross_entropy(inputs @ weights, labels) + penalty
         loss.backward()
         return loss
@@ -108,11 +109,11 @@ def evaluate_linear(features: Tensor, dataset: Dataset) -> LinearResult:
     labels, truth = dataset.labels[split.gallery], dataset.labels[split.queries]
     classes = len(dataset.classes)
     is_fifth = torch.arange(len(train)) % 5 == 4
-    fitted, judged = ~is_fifth, is_fifth if is_fifth.any() else ~is_fifth  # of fewer than five, on all
+    fitted, validation = ~is_fifth, is_fifth if is_fifth.any() else ~is_fifth  # of fewer than five, on all
     scores, weights = {}, None
-    for strength in STRENGTHS:  # from the strongest penalty on, each fit starts from the last one
-        weights = fit_logistic(train[fitted], labels[fitted], classes, strength, weights)
-        scores[strength] = _accuracy(weights, train[judged], labels[judged])
-    chosen = max(STRENGTHS, key=lambda strength: scores[strength])
+    for inverse_penalty in INVERSE_PENALTIES:  # from the strongest penalty on, each fit starts from the last one
+        weights = fit_logistic(train[fitted], labels[fitted], classes, inverse_penalty, weights)
+        scores[inverse_penalty] = _accuracy(weights, train[validation], labels[validation])
+    chosen = max(INVERSE_PENALTIES, key=lambda inverse_penalty: scores[inverse_penalty])
     accuracy = _accuracy(fit_logistic(train, labels, classes, chosen, weights), queries, truth)
     return LinearResult(accuracy, chosen, len(queries), len(train), classes, dataset.label_kind, split.rule)

@@ -29,7 +29,7 @@ def _largest_axes(centered: Tensor, dimensions: int) -> Tensor:
         return _lanczos_axes(centered, dimensions)
     if size <= count:
         _, vectors = torch.linalg.eigh(centered.T @ centered)
-        return vectors[:, -dimensions:].flip(1)
+        return F.pad(vectors[:, -dimensions:].flip(1), (0, max(0, dimensions - size)))
     # Of many pixels: the matrix of inner products has the same eigenvalues, and is smaller.
     values, vectors = torch.linalg.eigh(centered @ centered.T)
     rank = int((values > MIN_EIGENVALUE * values[-1]).sum())

@@ -12,15 +12,21 @@ from torch import Tensor
 from cl_core.augment.views import make_views, plain_views
 from cl_core.data.dataset import DATASET_NAME, Dataset, instance_rows, instances, training_rows
 from cl_core.explore.model import Model
-from cl_core.networks.methods import Comparison, StoredKeys
-from cl_core.runs.store import Run, map_key
+from cl_core.networks.methods import LossBreakdown, StoredKeys
+from cl_core.runs.store import Run, features_key
 from cl_core.training.setup import epoch_order, uses_labels
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """rows, labels, instances: (N,) int64, where the images are in the data set and what the method knows of them;
-    views: (2N, 3, S, S) in [0, 1], stacked [first; second]; trained, untrained: (2N, D) embeddings z."""
+    """Images, two views of each, and their embeddings.
+
+    Attributes:
+        rows: (N,) int64, rows of the data set. labels: (N,) int64.
+        instances: (N,) int64, keys of the images in a memory bank; -1 for images outside the training set.
+        views: (2N, 3, S, S) float32 in [0, 1], stacked [first; second].
+        trained, untrained: (2N, D) float32, embeddings z by the trained and the initial weights.
+    """
 
     rows: Tensor
     labels: Tensor
@@ -37,7 +43,7 @@ def embed_batch(run: Run, views: Tensor) -> Tensor:
 
 
 MIN_BATCH, MAX_BATCH = 2, 32  # images
-OF_DIMENSIONS = 256  # images over which dimensions are correlated: chance correlations are about 1 / 16
+DIMENSION_BATCH_SIZE = 256  # images over which dimensions are correlated: chance correlations are about 1 / 16
 NAMED = re.compile(rf"({DATASET_NAME.pattern}):(\d{{1,9}}(?:,\d{{1,9}})*)")
 
 
@@ -51,8 +57,13 @@ def picked_rows(picked: str, data: Dataset) -> tuple[int, ...]:
 
 
 def chosen_batch(model: Model, picked: str, count: int, seed: int) -> Batch:
-    """The images picked by hand if there are at least two, else `count` random ones."""
+    """The images picked by hand if there are at least two, else `count` random ones.
+
+    Of a run that learns from labels, picked images without one are left out, as in training.
+    """
     rows = picked_rows(picked, model.dataset)
+    if uses_labels(model.config):
+        rows = tuple(row for row in rows if int(model.dataset.labels[row]) >= 0)
     return draw_batch(model, count if len(rows) < 2 else len(rows), seed, rows if len(rows) > 1 else ())
 
 
@@ -63,14 +74,14 @@ def draw_batch(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]
         rows_picked: these images instead.
     """
     count = max(MIN_BATCH, min(int(count), MAX_BATCH))
-    key = map_key(model.run, model.dataset), count, seed, rows_picked
+    key = features_key(model.run, model.dataset), count, seed, rows_picked
     return model.caches.batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
 
 
 def dimension_batch(model: Model, seed: int) -> Batch:
     """Enough images to correlate the dimensions of their embeddings; equal for equal seeds."""
-    key = map_key(model.run, model.dataset), OF_DIMENSIONS, seed, ()
-    return model.caches.batches.get(key, lambda: _drawn(model, OF_DIMENSIONS, seed, ()))
+    key = features_key(model.run, model.dataset), DIMENSION_BATCH_SIZE, seed, ()
+    return model.caches.batches.get(key, lambda: _drawn(model, DIMENSION_BATCH_SIZE, seed, ()))
 
 
 def _drawn(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]) -> Batch:
@@ -93,8 +104,8 @@ def _drawn(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]) ->
 
 
 @torch.no_grad()
-def compare(model: Model, batch: Batch, count: int) -> tuple[Comparison, Comparison]:
-    """What the model's method compares in a batch: untrained, trained; at most `count` stored keys as negatives.
+def loss_breakdowns(model: Model, batch: Batch, count: int) -> tuple[LossBreakdown, LossBreakdown]:
+    """The loss of a batch taken apart, by the untrained and the trained network; at most `count` stored keys as negatives.
 
     An untrained network has stored nothing, and of a large bank nothing is kept: they are shown with the keys they
     would have for the same images.
@@ -108,8 +119,8 @@ def compare(model: Model, batch: Batch, count: int) -> tuple[Comparison, Compari
         if not stored.saved:
             stored = StoredKeys(stored.instances, F.normalize(embed_batch(trained, plain), dim=1))
     return (
-        untrained.method.compare(batch.untrained, batch.labels, batch.instances, before),
-        trained.method.compare(batch.trained, batch.labels, batch.instances, stored),
+        untrained.method.loss_breakdown(batch.untrained, batch.labels, batch.instances, before),
+        trained.method.loss_breakdown(batch.trained, batch.labels, batch.instances, stored),
     )
 
 

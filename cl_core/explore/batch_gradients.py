@@ -1,7 +1,7 @@
-"""Training read as clustering, and how far batches agree: measured on one training run.
+"""Effect of the two updates of a step with a memory bank on the loss of its batch, and cosines between the gradients of batches.
 
-Moves: a step changes the weights, which moves the queries to other keys (recoloring), and then refreshes the keys of a memory
-bank (moving the centers). Agreement: the cosine of one batch's gradient and that of all other batches.
+A step first updates the weights, then replaces the batch's keys in the bank. Read as clustering, the one assigns the queries to
+other keys, the other moves the centers.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from cl_core.training.loop import Training
 
 
 @dataclasses.dataclass(frozen=True)
-class Moves:
+class UpdateLosses:
     """The loss of one batch, in nats: with the weights and keys before its step, after the update of the weights, and after
-    the update of the keys; always of the same views and the same drawn negatives."""
+    the update of the keys, too; always of the same views and the same drawn negatives."""
 
     step: int
     start: float
-    recolored: float
-    moved: float
+    after_weights: float
+    after_keys: float
 
 
-def two_moves(training: Training, count: int) -> list[Moves]:
+def measure_updates(training: Training, count: int) -> list[UpdateLosses]:
     """Take `count` steps of a run with a memory bank; measure each between the two updates.
 
     Raises:
@@ -40,12 +40,12 @@ def two_moves(training: Training, count: int) -> list[Moves]:
     for _ in range(count):
         method, step = training.method, training.step
         if not isinstance(method, BankMethod):
-            raise TypeError("a run with a memory bank")
+            raise TypeError(f"{type(method).__name__} has no memory bank")
         keys = method.bank.keys.clone()
         start = _batch_loss(training, step, keys)
         training.take_step()
-        recolored, moved = _batch_loss(training, step, keys), _batch_loss(training, step, method.bank.keys)
-        found.append(Moves(step, start, recolored, moved))
+        after_weights, after_keys = _batch_loss(training, step, keys), _batch_loss(training, step, method.bank.keys)
+        found.append(UpdateLosses(step, start, after_weights, after_keys))
     return found
 
 
@@ -62,7 +62,7 @@ def _batch_loss(training: Training, step: int, keys: Tensor) -> float:
     return float(info_nce(queries, keys[own], keys[drawn], method.temperature, drawn[None] == own[:, None]))
 
 
-def gradient_agreement(training: Training, batches: int) -> Tensor:
+def gradient_cosines(training: Training, batches: int) -> Tensor:
     """Cosine of each batch's gradient and the sum of those of the other batches, (B,) float32.
 
     Of the next `batches` batches, with the current weights; nothing is updated. Above 0 a step along the others' gradient

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cl_core.explore.gallery import Gallery, Neighbor
-from cl_core.explore.regions import Kept, Region
+from cl_core.explore.regions import NeighborPreservation, Region
 from cl_core.explore.review import Review
 from cl_core.runs.store import Run
 from cl_core.system.memo import Memo, Together
@@ -76,7 +76,7 @@ class Caches:
     )
     preparing: dict[Hashable, float] = dataclasses.field(default_factory=dict)  # fractions done of galleries, 0 to 1
     features: Memo[Tensor] = dataclasses.field(default_factory=lambda: Memo(200))
-    regions: Memo[tuple[list[Region], Kept]] = dataclasses.field(default_factory=lambda: Memo(100))
+    regions: Memo[tuple[list[Region], NeighborPreservation]] = dataclasses.field(default_factory=lambda: Memo(100))
     choices: Memo[dict[str, int]] = dataclasses.field(default_factory=lambda: Memo(16))
     reasons: Memo[Any] = dataclasses.field(default_factory=lambda: Memo(200))  # of `explain`
     reviews: Memo[Review] = dataclasses.field(default_factory=lambda: Memo(16))

@@ -1,4 +1,4 @@
-"""What a model can be saved as, by the ending of the file."""
+"""Formats in which a model can be saved, by the suffix of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cl_core.explore.map_page import write_map_page
 from cl_core.explore.model import Model
 from cl_core.runs import portable
 
-# Kinds of files -> endings.
+# Kinds of files -> suffixes.
 KINDS: dict[str, tuple[str, ...]] = {
     "features": tables.SUFFIXES,
     "neighbors": (".csv",),
@@ -29,13 +29,13 @@ WRITERS: dict[str, Callable[[Model, Path], object]] = {
 
 
 def save(model: Model, kind: str, path: Path) -> Path:
-    """Write features, neighbors, the encoder or the map of a model to `path`, atomically.
+    """Write features, neighbors, the review, the encoder or the map of a model to `path`, atomically.
 
     Args:
-        kind: a key of `KINDS`; the ending of `path` must be one of its endings.
+        kind: a key of `KINDS`; the suffix of `path` must be one of its suffixes.
 
     Raises:
-        UserError: another kind or ending, the file exists, or it cannot be written.
+        UserError: another kind or suffix, the file exists, or it cannot be written.
     """
     if kind not in KINDS:
         raise UserError("model.no_kind", given=quoted(kind), choices=", ".join(KINDS))

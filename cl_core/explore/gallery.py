@@ -21,8 +21,8 @@ from cl_core.explore.flat_index import FlatIndex
 from cl_core.explore.hnsw import Progress
 from cl_core.explore.vector_index import EXACT_UP_TO, VectorIndex, build_index
 from cl_core.networks.embedding import embed, pixel_features, pixel_side
-from cl_core.runs.feature_cache import features_of, is_cached
-from cl_core.runs.store import Run, map_key, on_device
+from cl_core.runs.feature_cache import cached_features, uses_batch_cache
+from cl_core.runs.store import Run, features_key, on_device
 from cl_core.system.device import choose_device
 from cl_core.system.files import replace_file
 from cl_core.system.paths import cache_dir
@@ -141,13 +141,13 @@ def run_gallery(run: Run, dataset: Dataset, progress: Progress | None = None, da
     of_features, of_index = (_half(progress, 0), _half(progress, 1)) if len(rows) > EXACT_UP_TO else (progress, None)
 
     def described(images: Tensor) -> Tensor:
-        if is_cached(run):  # a large encoder is not run on test-time augmentations
+        if uses_batch_cache(run):  # a large encoder is not run on test-time augmentations
             return embed(method, images, run.size, device, precision="auto")
         return describe(method, images, run.size, device)
 
     def computed() -> tuple[SearchWhitening, Tensor]:
-        if is_cached(run):
-            descriptors = features_of(run, dataset, rows, progress=of_features)
+        if uses_batch_cache(run):
+            descriptors = cached_features(run, dataset, rows, progress=of_features)
         else:
             descriptors = describe(method, dataset.images[rows], run.size, device, of_features)
         # Fitted on one image of each group, as its variants would count several times.
@@ -186,7 +186,7 @@ def _is_whitened(run: Run) -> bool:
 
 def _gallery_file(run: Run, dataset: Dataset) -> Path:
     key = f"{KEY}-centered" if _is_whitened(run) else KEY
-    return cache_dir() / "galleries" / f"{map_key(run, dataset)}-{key}.safetensors"
+    return cache_dir() / "galleries" / f"{features_key(run, dataset)}-{key}.safetensors"
 
 
 @contextlib.contextmanager

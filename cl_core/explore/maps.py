@@ -13,9 +13,9 @@ from cl_core.evaluation.pca import pca_axes
 from cl_core.explore import projection
 from cl_core.explore.projection import PROJECTORS, Projector
 from cl_core.networks.embedding import Layer
-from cl_core.runs.feature_cache import features_of
+from cl_core.runs.feature_cache import cached_features
 from cl_core.runs.folder import RunFolder, Snapshots
-from cl_core.runs.store import Run, map_key
+from cl_core.runs.store import Run, features_key
 
 
 def map_points(
@@ -26,8 +26,8 @@ def map_points(
     Args:
         features: returns their features (P, D); by default they are computed.
     """
-    key = map_key(run, dataset) + ("" if layer == "feature" else f"-{layer}")
-    compute = features or (lambda: features_of(run, dataset, dataset.on_map, layer))
+    key = features_key(run, dataset) + ("" if layer == "feature" else f"-{layer}")
+    compute = features or (lambda: cached_features(run, dataset, dataset.on_map, layer))
     return projection.project(compute, projector, run.folder.path, key, len(dataset.on_map))
 
 
@@ -99,9 +99,9 @@ def lay_out(run: Run, dataset: Dataset) -> Iterator[float]:
 
 def compute_maps(run: Run, dataset: Dataset) -> Iterator[Projector]:
     """Compute the missing maps and store them in the run's folder; yields each projector when it is done."""
-    key, count = map_key(run, dataset), len(dataset.on_map)
+    key, count = features_key(run, dataset), len(dataset.on_map)
     missing = [p for p in PROJECTORS if not projection.is_saved(run.folder.path, key, p, count)]
-    features = features_of(run, dataset, dataset.on_map) if missing else None
+    features = cached_features(run, dataset, dataset.on_map) if missing else None
     for projector in missing:
         assert features is not None
         points = projection.COMPUTE[projector](features)

@@ -26,17 +26,17 @@ from cl_core.explore.inputs import Images, as_images
 from cl_core.explore.maps import map_points
 from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
-from cl_core.explore.regions import Kept, Region, kept, majority_accuracy, regions
+from cl_core.explore.regions import NeighborPreservation, Region, majority_accuracy, neighbor_preservation, regions
 from cl_core.explore.report import Report, compare_with_baselines
 from cl_core.explore.review import Review, review
 from cl_core.explore.why_similar import Explained, explain_images
 from cl_core.networks.embedding import Layer
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import all_features, features_of
+from cl_core.runs.feature_cache import cached_features, dataset_features
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.record import RunRecord
-from cl_core.runs.store import Run, map_key, open_run, run_features, untrained_like
+from cl_core.runs.store import Run, features_key, open_run, run_features, untrained_like
 
 Space = Literal["trained", "untrained", "pixels"]
 SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
@@ -110,14 +110,14 @@ class Model:
         return self.record.image_size
 
     @property
-    def trained_here(self) -> bool:
+    def has_training_loss(self) -> bool:
         """Whether one of this project's methods trained it: then its first weights and its loss are known."""
         return METHODS[self.config.method].trainable
 
     @property
     def has_temperature(self) -> bool:
         """Whether it was trained here by a loss that divides by a temperature."""
-        return self.trained_here and METHODS[self.config.method].has_temperature
+        return self.has_training_loss and METHODS[self.config.method].has_temperature
 
     @property
     def temperature(self) -> float:
@@ -131,7 +131,7 @@ class Model:
     @property
     def spaces(self) -> tuple[Space, ...]:
         """The spaces in which a search makes sense."""
-        return SPACES if self.trained_here else ("trained", "pixels")
+        return SPACES if self.has_training_loss else ("trained", "pixels")
 
     @property
     def choices(self) -> dict[str, int]:
@@ -213,8 +213,8 @@ class Model:
             The cosine; its explanations; and for each the image without its most important part, (1, 3, S, S) uint8. Slow
             encoders get quick explanations.
         """
-        data, before = self.dataset, self.untrained if self.trained_here else None
-        key = map_key(self.run, data), image.numpy().tobytes(), row
+        data, before = self.dataset, self.untrained if self.has_training_loss else None
+        key = features_key(self.run, data), image.numpy().tobytes(), row
         return self.caches.reasons.get(key, lambda: explain_images(self.run, before, image, data.images[row : row + 1]))
 
     def gallery(self, space: Space = "trained") -> Gallery:
@@ -230,7 +230,7 @@ class Model:
         data = self.dataset
         if space == "pixels":
             return data.name, data.digest, self.size
-        return map_key(self._weights(space), data)
+        return features_key(self._weights(space), data)
 
     def _weights(self, space: Space) -> Run:
         return self.run if space == "trained" else self.untrained
@@ -251,7 +251,7 @@ class Model:
 
     def review(self) -> Review:
         """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""
-        return self.caches.reviews.get(map_key(self.run, self.dataset), lambda: review(self.gallery()))
+        return self.caches.reviews.get(features_key(self.run, self.dataset), lambda: review(self.gallery()))
 
     def map_cosines(self, image: Tensor, rows: Sequence[int], space: Space = "trained") -> list[float]:
         """Cosines of an image and those of the data set by the features of the whole images, as on the map.
@@ -266,7 +266,7 @@ class Model:
         if not rows:
             return []
         run = self._weights(space)
-        features = features_of(run, self.dataset, torch.tensor(rows))
+        features = cached_features(run, self.dataset, torch.tensor(rows))
         return (features @ run_features(run, image)[0]).tolist()
 
     def search_cosines(self, row: int, others: Sequence[int], layer: MapLayer = "feature") -> list[float] | None:
@@ -278,7 +278,7 @@ class Model:
         if kind == "embedding":
             return None
         space: Space = "untrained" if layer == "untrained" else "trained"
-        if map_key(run, self.dataset) not in self.caches.galleries and not is_stored(run, self.dataset):
+        if features_key(run, self.dataset) not in self.caches.galleries and not is_stored(run, self.dataset):
             return None
         return self.gallery(space).cosines(row, others)
 
@@ -305,7 +305,7 @@ class Model:
             UserError: the first weights of a public encoder are unknown.
         """
         if layer == "untrained":
-            if not self.trained_here:
+            if not self.has_training_loss:
                 raise UserError("models.no_untrained", name=self.name)
             return self.untrained, "feature"
         return self.run, layer if self.run.method.has_head else "feature"
@@ -314,30 +314,30 @@ class Model:
         """Features of the images on the map (`Dataset.on_map`), (P, D) float32 of length 1."""
         data = self.dataset
         run, kind = self.layer(layer)
-        return self._of_map("features", layer, lambda: features_of(run, data, data.on_map, kind))
+        return self._of_map("features", layer, lambda: cached_features(run, data, data.on_map, kind))
 
     def features(self, layer: MapLayer = "feature") -> Tensor:
         """Features of all images of the data set, (N, D) float32 of length 1."""
         data = self.dataset
         run, kind = self.layer(layer)
-        return self._of_map("all features", layer, lambda: all_features(run, data, kind))
+        return self._of_map("all features", layer, lambda: dataset_features(run, data, kind))
 
     def map_points(self, projector: Projector, layer: MapLayer = "feature") -> Tensor:
         """The images on the map as points, (P, 2) float32."""
         run, kind = self.layer(layer)
         return map_points(run, self.dataset, projector, kind, lambda: self.map_features(layer))
 
-    def map_regions(self, projector: Projector, layer: MapLayer = "feature") -> tuple[list[Region], Kept]:
+    def map_regions(self, projector: Projector, layer: MapLayer = "feature") -> tuple[list[Region], NeighborPreservation]:
         """Regions of a map where one class is the majority, and how well the map keeps neighbors."""
         run, kind = self.layer(layer)
         data = self.dataset
 
-        def make() -> tuple[list[Region], Kept]:
+        def make() -> tuple[list[Region], NeighborPreservation]:
             points, labels = self.map_points(projector, layer), data.labels[data.on_map]
             named = regions(points, labels) if data.labeled else []
-            return named, kept(points, self.map_features(layer), labels, data.groups[data.on_map])
+            return named, neighbor_preservation(points, self.map_features(layer), labels, data.groups[data.on_map])
 
-        return self.caches.regions.get((map_key(run, data), kind, projector), make)
+        return self.caches.regions.get((features_key(run, data), kind, projector), make)
 
     def map_majority(self, layer: MapLayer = "feature") -> float | None:
         """Accuracy of the majority label of each image's 10 nearest on the map, by features; None without labels."""
@@ -348,18 +348,19 @@ class Model:
         return float(self._of_map("majority", layer, lambda: majority_accuracy(self.map_features(layer), labels, groups)))
 
     def map_agreement(self, layer: MapLayer = "feature") -> Tensor:
-        """For each image on the map the fraction of its 10 nearest neighbors with its label, (P,) in [0, 1]."""
+        """Fraction of the 10 nearest neighbors of each image on the map with its label, (P,) in [0, 1]; NaN without one."""
         data = self.dataset
         return self._of_map(
             "agreement", layer, lambda: agreement(self.map_features(layer), data.labels[data.on_map], data.groups[data.on_map])
         )
 
     def map_clusters(self, layer: MapLayer = "feature") -> Tensor:
-        """k-means clusters of the images on the map, as many as there are coarse labels, (P,) int64."""
+        """k-means clusters of the images on the map, one for each coarse label, at most P; (P,) int64."""
 
         def make() -> Tensor:
             features = self.map_features(layer)
-            *_, last = kmeans_steps(features, kmeans_start(features, len(self.dataset.family_names), 0))
+            count = min(len(self.dataset.family_names), len(features))
+            *_, last = kmeans_steps(features, kmeans_start(features, count, 0))
             return last.assignment
 
         return self._of_map("clusters", layer, make)
@@ -370,18 +371,18 @@ class Model:
         Raises:
             UserError: the loss of a public encoder is unknown.
         """
-        if not self.trained_here:
+        if not self.has_training_loss:
             raise UserError("models.no_loss", name=self.name)
         data = self.dataset
         return self._of_map("losses", "embedding", lambda: per_image_losses(self.run, data.images[data.on_map]))
 
     def _of_map(self, what: str, layer: MapLayer, make: Callable[[], Tensor]) -> Tensor:
         run, kind = self.layer(layer)
-        return self.caches.features.get((what, map_key(run, self.dataset), kind), make)
+        return self.caches.features.get((what, features_key(run, self.dataset), kind), make)
 
 
 def version_of(folder: RunFolder) -> tuple[str, int, int]:
-    """Changes when another run takes the folder's place."""
+    """Path, modification time in nanoseconds and size in bytes of the weights: equal while they are the same."""
     try:
         now = folder.model_file.stat()
     except OSError:

@@ -69,7 +69,7 @@ class Paradigm:
             ValueError: there is no such step.
         """
         if not 0 <= number < MAX_STEPS:
-            raise ValueError(number)
+            raise ValueError(f"number must be in 0 to {MAX_STEPS - 1}, not {number}")
         with self._lock:
             if self._training is None:
                 self._training = resumed(self.folder)

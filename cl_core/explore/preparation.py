@@ -10,7 +10,7 @@ from cl_core.data.dataset import gallery_rows
 from cl_core.explore.model import Model, Space
 from cl_core.explore.vector_index import EXACT_UP_TO
 
-NO_WAIT_S, STEP_S = 0.2, 0.5  # a wait that nobody notices; between two reports of progress
+NO_WAIT_S, STEP_S = 0.2, 0.5  # before the first yield; between yields
 
 
 def quickest_first(model: Model) -> list[Space]:
@@ -19,12 +19,14 @@ def quickest_first(model: Model) -> list[Space]:
     return sorted(model.spaces, key=lambda space: (space == "pixels") == large)
 
 
-def prepare(model: Model, spaces: Sequence[Space]) -> Generator[None, None, None]:
-    """Compute galleries, one after the other; yields again and again until all are ready, not once if they are.
+def prepare_galleries(model: Model, spaces: Sequence[Space]) -> Generator[None, None, None]:
+    """Compute galleries in a thread, one after the other.
 
-    If the generator is closed early, no gallery after the present one is computed.
+    Yields every `STEP_S` until all are ready; does not yield if they are ready within `NO_WAIT_S`. Closing the generator skips
+    the galleries that are not yet started.
 
-    Raises: what computing them raises.
+    Raises:
+        Exception: of the computation.
     """
     closed, errors = threading.Event(), list[Exception]()
 

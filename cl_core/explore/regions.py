@@ -64,7 +64,7 @@ def _nearest(points: Tensor, k: int) -> Tensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
+class NeighborPreservation:
     """How well a map keeps the neighbors of the features.
 
     Attributes:
@@ -77,7 +77,7 @@ class Kept:
     accuracy_on_map: float | None
 
 
-def kept(points: Tensor, features: Tensor, labels: Tensor, groups: Tensor) -> Kept:
+def neighbor_preservation(points: Tensor, features: Tensor, labels: Tensor, groups: Tensor) -> NeighborPreservation:
     """Compare the neighbors on a map with those in the full space; images of one group are not neighbors.
 
     Args:
@@ -88,13 +88,16 @@ def kept(points: Tensor, features: Tensor, labels: Tensor, groups: Tensor) -> Ke
     on_map = _nearest_others_on_map(points, groups)
     both = (by_features[:, :, None] == on_map[:, None, :]).any(2)
     if not bool((labels >= 0).any()):
-        return Kept(float(both.float().mean()), None, None)
+        return NeighborPreservation(float(both.float().mean()), None, None)
     accuracies = [float(_majority(near, labels)) for near in (by_features, on_map)]
-    return Kept(float(both.float().mean()), *accuracies)
+    return NeighborPreservation(float(both.float().mean()), *accuracies)
 
 
 def majority_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-    """Accuracy of the majority label of the 10 nearest others by cosine, (); NaN without labels. Arguments as in `kept`."""
+    """Accuracy of the majority label of the 10 nearest others by cosine, (); NaN without labels.
+
+    Arguments as in `neighbor_preservation`.
+    """
     return _majority(nearest_others(features, groups, torch.arange(len(features)), NEIGHBORS)[1], labels)
 
 

@@ -73,7 +73,7 @@ def write_neighbors(model: Model, path: Path, count: int = NEIGHBORS) -> None:
 
 
 def write_review(model: Model, path: Path) -> None:
-    """Write for each image looked at what speaks for a copy, an outlier or a wrong label, as CSV.
+    """Write the evidence for near-duplicates, outliers and label errors, as CSV.
 
     Columns: row, name, class; the nearest image, its name and cosine; the mean cosine to the ten nearest; the share of their
     votes for the image's own class; the class with most votes and its share. See `explore.review`.

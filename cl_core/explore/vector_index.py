@@ -27,7 +27,7 @@ def build_index(vectors: Tensor, file: Path | None = None, progress: Progress | 
     """An index of vectors (N, D) float32 of length 1: a `FlatIndex` up to `EXACT_UP_TO` vectors, else an `HNSWIndex`.
 
     Args:
-        file: where graphs are stored, see `hnsw_index`; its name says what the vectors are.
+        file: where graphs are stored, see `hnsw_index`; its stem identifies the vectors.
         progress: called with the fraction done, 0 to 1, while an index is built.
         database: address of a PostgreSQL server with pgvector that holds the index instead, see `filled_index`.
 

@@ -32,7 +32,7 @@ class Difference:
 def difference(first: Tensor, second: Tensor) -> Difference:
     """Compare the answers of two runs to the same queries, each (Q,) bool: whether it is right.
 
-    The interval is that of a mean of paired differences: queries that both answer alike say nothing.
+    The interval is that of a mean of paired differences: queries with equal answers contribute 0.
     """
     gaps = second.double() - first.double()
     return Difference(float(gaps.mean()), CERTAIN * float(gaps.std(correction=0)) / max(1, len(gaps)) ** 0.5)

@@ -44,7 +44,7 @@ class Pair:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class ChangeEffect:
     """What a change does.
 
     Attributes:
@@ -115,7 +115,7 @@ def default_pair(batch: Batch, temperature: float, pairs: Pairs = "nt_xent") -> 
     return row, column
 
 
-def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, pairs: Pairs, seed: int = 0) -> Outcome:
+def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, pairs: Pairs, seed: int = 0) -> ChangeEffect:
     """Take a step with and without a change to one pair of views.
 
     Args:
@@ -128,7 +128,7 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, p
     """
     count, temperature = len(batch.rows), model.temperature
     if row % count == column % count:
-        raise ValueError("a pair of different images")
+        raise ValueError("row and column must show different images")
     images = row % count, column % count
     plain = masks(batch, pairs)
     changed, views, view = plain, batch.views, None
@@ -147,7 +147,7 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, p
     gradients = _gradient(method, views, changed, temperature)
     states = method, stepped, _stepped(method, gradients, min(rate, _longest_rate(method, gradients)))
     ends = [_pair(each, batch.views, plain, temperature, row, column) for each in states]
-    return Outcome(
+    return ChangeEffect(
         ends[0],
         _pair(method, views, changed, temperature, row, column),
         [each.cosine for each in ends],
@@ -158,7 +158,7 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, p
 
 
 def _loss(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Terms, log-probabilities and embeddings, with the statistics of inference as in the microscope."""
+    """Terms, log-probabilities and embeddings, with the batch statistics of inference."""
     z = F.normalize(method.project(method.encoder(views)), dim=1)
     return *masked_loss(z, *pairs, temperature), z
 
@@ -171,14 +171,14 @@ def _gradient(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], tempe
 
 
 def _descended(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> tuple[Method, float]:
-    """The method after a step that lowers its loss, and the learning rate of that step."""
+    """The method after one gradient step, and its learning rate: the first of HALVINGS that lowers the loss, else the last."""
     before, gradients = _mean_loss(method, views, pairs, temperature), _gradient(method, views, pairs, temperature)
-    rate = _longest_rate(method, gradients)
-    for _ in range(HALVINGS):
+    longest = _longest_rate(method, gradients)
+    for halvings in range(HALVINGS):
+        rate = longest / 2**halvings
         stepped = _stepped(method, gradients, rate)
         if _mean_loss(stepped, views, pairs, temperature) < before:
             break
-        rate /= 2
     return stepped, rate
 
 

@@ -1,4 +1,4 @@
-"""Training read as clustering: the loss between its two moves, and how far the gradients of batches agree."""
+"""Training read as clustering: the loss between its two updates, and how far the gradients of batches agree."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ HEIGHT = 330  # pixels
 BELOW = {"legend": {"orientation": "h", "y": -0.36, "x": 0}, "margin": {"l": 56, "r": 16, "t": 36, "b": 96}}
 
 
-def moves_figure(moves: list[tuple[float, float, float]], captions: dict[str, str]) -> go.Figure:
+def updates_figure(updates: list[tuple[float, float, float]], captions: dict[str, str]) -> go.Figure:
     """The loss of some batches, each before its step, after the update of the weights, and after that of the keys.
 
     Args:
-        moves: the three losses of each batch, in nats.
-        captions: `moves`, `start`, `recolored`, `moved`, `batch`, `loss`.
+        updates: the three losses of each batch, in nats.
+        captions: `updates`, `start`, `after_weights`, `after_keys`, `batch`, `loss`.
     """
     figure = go.Figure()
-    places = list(range(1, len(moves) + 1))
-    for name, color, index in (("start", UNTRAINED, 0), ("recolored", TRAINED, 1), ("moved", POSITIVE, 2)):
-        figure.add_bar(x=places, y=[each[index] for each in moves], name=captions[name], marker_color=color)
-    changes = layout(title={"text": captions["moves"], "font": {"size": 14}}, height=HEIGHT, barmode="group", bargap=0.3, **BELOW)
+    places = list(range(1, len(updates) + 1))
+    for name, color, index in (("start", UNTRAINED, 0), ("after_weights", TRAINED, 1), ("after_keys", POSITIVE, 2)):
+        figure.add_bar(x=places, y=[each[index] for each in updates], name=captions[name], marker_color=color)
+    changes = layout(
+        title={"text": captions["updates"], "font": {"size": 14}}, height=HEIGHT, barmode="group", bargap=0.3, **BELOW
+    )
     figure.update_layout(changes)
     figure.update_xaxes(title=captions["batch"], dtick=1)
     figure.update_yaxes(title=captions["loss"], rangemode="tozero")

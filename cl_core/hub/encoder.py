@@ -22,7 +22,7 @@ from cl_core.networks.encoders.base import Statistics
 from cl_core.networks.encoders.timm import TimmName, trained_timm
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.feature_cache import cached_rows, compute_features, features_of
+from cl_core.runs.feature_cache import cached_features, cached_rows, fill_feature_cache
 from cl_core.runs.folder import RunFolder, Snapshots, round_floats
 from cl_core.runs.hub_cache import snapshot_folders
 from cl_core.runs.hub_names import NEWEST, HubName, hub_name
@@ -204,13 +204,13 @@ def encode_dataset(folder: RunFolder) -> Generator[float, None, None]:
     """
     run, record = open_run(folder), folder.read_record()
     data = load_dataset(record.config.dataset)
-    yield from compute_features(run, data)
+    yield from fill_feature_cache(run, data)
     if folder.snapshots_file.is_file():
         return
     monitored, everything = monitor_rows(data), torch.arange(len(data))
-    folder.write_snapshots(Snapshots(monitored, [0], features_of(run, data, monitored).half()[None]))
+    folder.write_snapshots(Snapshots(monitored, [0], cached_features(run, data, monitored).half()[None]))
     if has_split(data, labels_seen=False) and len(cached_rows(data)) == len(data):
-        knn = evaluate_knn(features_of(run, data, everything), data)
+        knn = evaluate_knn(cached_features(run, data, everything), data)
         pixels = evaluate_pixels(data, record.image_size)
         measured = {"knn": dataclasses.asdict(knn), "pixels": dataclasses.asdict(pixels), "protocol": knn.protocol()}
         folder.write_record(record.model_copy(update={"metrics": record.metrics | round_floats(measured)}))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.losses.cross_correlation import correlation_terms, cross_correlation
-from cl_core.losses.hard_negatives import log_negatives
+from cl_core.losses.hard_negatives import log_reweighted_negatives
 from cl_core.losses.info_nce import decoupled_weights
 from cl_core.losses.nt_xent import false_negatives
 from cl_core.losses.similarity import at_least_float32, check_temperature, masked, self_pairs, similarities
@@ -23,7 +23,7 @@ from cl_core.losses.vicreg import EPSILON, VICRegWeights, covariance
 
 FormKind = Literal["out", "in", "in-sum", "views", "ratio", "hard", "nce", "sigmoid", "cosine", "correlation", "covariance"]
 
-OF_DIMENSIONS: tuple[FormKind, ...] = ("correlation", "covariance")  # rows and columns are dimensions
+DIMENSION_FORMS: tuple[FormKind, ...] = ("correlation", "covariance")  # rows and columns are dimensions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,7 +250,7 @@ def hard_negative_anatomy(z1: Tensor, z2: Tensor, temperature: float, hardness: 
     cosines = _leaf(similarities(z, z))
     scaled = cosines / temperature
     own = scaled.masked_fill(~positive, 0).sum(1, keepdim=True)
-    estimate = log_negatives(scaled, own[:, 0], negative, temperature, hardness, prior)[:, None]
+    estimate = log_reweighted_negatives(scaled, own[:, 0], negative, temperature, hardness, prior)[:, None]
     denominator = torch.logaddexp(own, estimate)
     share = masked((1 + hardness) * scaled, ~negative).log_softmax(1)
     log_probabilities = torch.where(positive, scaled - denominator, estimate + share - denominator)

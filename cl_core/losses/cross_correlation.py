@@ -1,11 +1,11 @@
-"""Barlow Twins (Zbontar et al. 2021): the cross-correlation of two views' dimensions shall be the identity."""
+"""Barlow Twins (Zbontar et al. 2021): the cross-correlation of two views' dimensions should be the identity."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from cl_core.losses.similarity import at_least_float32, same_shape, without_autocast
+from cl_core.losses.similarity import at_least_float32, check_same_shape, without_autocast
 
 EPSILON = 1e-5  # added to variances, as by a batch normalization
 
@@ -27,7 +27,7 @@ def cross_correlation(z1: Tensor, z2: Tensor) -> Tensor:
     Raises:
         ValueError: shapes differ, or there is only one image.
     """
-    same_shape(z1, z2)
+    check_same_shape(z1, z2)
     if len(z1) < 2:
         raise ValueError("a correlation needs at least 2 images, not 1")
     return standardized(z1).T @ standardized(z2) / len(z1)
@@ -43,7 +43,7 @@ def barlow_twins(z1: Tensor, z2: Tensor, redundancy_weight: float = 0.005) -> Te
 
     Returns:
         Scalar, float32 (float64 for float64 input), >= 0. A model whose dimensions are unrelated has about D, see
-        `barlow_chance_level`.
+        `barlow_twins_chance_level`.
 
     Raises:
         ValueError: shapes differ, or there is only one image.
@@ -55,7 +55,7 @@ def barlow_twins(z1: Tensor, z2: Tensor, redundancy_weight: float = 0.005) -> Te
     return (1 - diagonal).square().sum() + redundancy_weight * off
 
 
-def barlow_chance_level(dimensions: int) -> float:
+def barlow_twins_chance_level(dimensions: int) -> float:
     """`barlow_twins` where no dimension is related to any other, over many images: D; also of collapsed embeddings."""
     return float(dimensions)
 

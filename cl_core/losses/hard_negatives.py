@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from cl_core.losses.similarity import check_temperature, masked, same_shape, self_pairs, similarities, without_autocast
+from cl_core.losses.similarity import check_same_shape, check_temperature, masked, self_pairs, similarities, without_autocast
 
 
 @without_autocast
@@ -37,7 +37,7 @@ def hard_negative_nt_xent(
         ValueError: shapes differ, there is only one image, or a number is out of its range.
     """
     check_temperature(temperature)
-    same_shape(z1, z2)
+    check_same_shape(z1, z2)
     if len(z1) < 2:
         raise ValueError("negatives need at least 2 images, not 1")
     check_reweighting(hardness, prior)
@@ -47,11 +47,12 @@ def hard_negative_nt_xent(
     partner = own.roll(len(z1), 1)
     positive = scaled.masked_fill(~partner, 0).sum(1)
     return (
-        torch.logaddexp(positive, log_negatives(scaled, positive, ~(own | partner), temperature, hardness, prior)) - positive
+        torch.logaddexp(positive, log_reweighted_negatives(scaled, positive, ~(own | partner), temperature, hardness, prior))
+        - positive
     ).mean()
 
 
-def log_negatives(
+def log_reweighted_negatives(
     scaled: Tensor, positive: Tensor, negative: Tensor, temperature: float | Tensor, hardness: float, prior: float
 ) -> Tensor:
     """log of the estimated sum over each anchor's negatives, (R,).

@@ -14,9 +14,9 @@ from torch import Tensor
 from cl_core.losses.blockwise import blockwise_pays, pair_logsumexp
 from cl_core.losses.similarity import (
     check_count,
+    check_same_shape,
     check_temperature,
     masked,
-    same_shape,
     self_pairs,
     similarities,
     unit_rows,
@@ -39,13 +39,13 @@ def info_nce(
         left_out: (N, K) bool, keys that are no negatives of a query, such as its own entry in a bank.
 
     Returns:
-        Scalar, float32 (float64 for float64 input), >= 0; log(1 + K) where all keys are equal.
+        Scalar, float32 (float64 for float64 input), >= 0; log(1 + K) where all keys are equal and none is left out.
 
     Raises:
         ValueError: shapes do not agree, or the temperature is not above 0.
     """
     check_temperature(temperature)
-    same_shape(query, positive)
+    check_same_shape(query, positive)
     own = (unit_rows(query) * unit_rows(positive)).sum(1, keepdim=True)
     others = similarities(query, negatives)
     if left_out is not None:
@@ -76,7 +76,7 @@ def info_nce_views(z: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
         raise ValueError(f"views need the shape (V, N, D) with V >= 2 and N >= 1, not {tuple(z.shape)}")
     count, images = z.shape[0], z.shape[1]
     rows = unit_rows(z.flatten(0, 1))
-    rest = _log_negatives(rows, images, temperature)
+    rest = _log_sum_of_negatives(rows, images, temperature)
     # The pairs of each image, (N, V, V), and log(exp(positive) + exp(rest)): each one's denominator, in log space.
     of_image = rows.view(count, images, -1).transpose(0, 1)
     scaled = of_image @ of_image.mT / temperature
@@ -89,7 +89,7 @@ def decoupled_nt_xent(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5,
     """-log(positive / sum of negatives): NT-Xent with the positive left out of the denominator.
 
     The decoupled loss (Yeh et al. 2022, eq. 5). With a = exp(positive) and b the sum over the negatives it is log(b / a),
-    unbounded below, where NT-Xent is log(1 + b / a). See `decoupled_chance_level`.
+    unbounded below, where NT-Xent is log(1 + b / a). See `decoupled_nt_xent_chance_level`.
 
     With `sigma` the positive's logit is multiplied by `decoupled_weights`: pairs that differ much pull more (DCLW, eq. 6).
 
@@ -105,7 +105,7 @@ def decoupled_nt_xent(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5,
         ValueError: shapes differ, there is only one image, or the temperature or sigma is not above 0.
     """
     check_temperature(temperature)
-    same_shape(z1, z2)
+    check_same_shape(z1, z2)
     if sigma is not None and not sigma > 0:
         raise ValueError(f"sigma must be above 0, not {sigma}")
     pairs = len(z1)
@@ -115,10 +115,10 @@ def decoupled_nt_xent(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5,
     cosines = (first * second).sum(1)
     weights = 1.0 if sigma is None else decoupled_weights(cosines, sigma)
     positive = weights * cosines / temperature
-    return (_log_negatives(torch.cat([first, second]), pairs, temperature) - positive.repeat(2)).mean()
+    return (_log_sum_of_negatives(torch.cat([first, second]), pairs, temperature) - positive.repeat(2)).mean()
 
 
-def _log_negatives(rows: Tensor, images: int, temperature: float | Tensor) -> Tensor:
+def _log_sum_of_negatives(rows: Tensor, images: int, temperature: float | Tensor) -> Tensor:
     """log of the sum of exp(cosine / temperature) over the views of other images, (M,); -inf with one image.
 
     Args:
@@ -146,20 +146,20 @@ def decoupled_weights(cosines: Tensor, sigma: float = 0.5) -> Tensor:
     return 2 - len(cosines) * (cosines.detach() / sigma).softmax(0)
 
 
-def bank_chance_level(negatives: int) -> float:
+def info_nce_chance_level(negatives: int) -> float:
     """`info_nce` of a model with equal similarities for all K + 1 keys: log(1 + K), in nats; K >= 0."""
     check_count(negatives, 0, "negatives")
     return math.log(1 + negatives)
 
 
-def views_chance_level(views: int, images: int) -> float:
+def info_nce_views_chance_level(views: int, images: int) -> float:
     """`info_nce_views` of a model with equal similarities: log(1 + V (N - 1)), in nats; V >= 2, N >= 1."""
     check_count(views, 2, "views")
     check_count(images, 1, "images")
     return math.log(1 + views * (images - 1))
 
 
-def decoupled_chance_level(pairs: int) -> float:
+def decoupled_nt_xent_chance_level(pairs: int) -> float:
     """`decoupled_nt_xent` of a model with equal similarities for all views of N images: log(2N - 2), in nats; N >= 2."""
     check_count(pairs, 2, "pairs")
     return math.log(2 * pairs - 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from cl_core.losses.similarity import at_least_float32, same_shape, without_autocast
+from cl_core.losses.similarity import at_least_float32, check_same_shape, without_autocast
 
 MIN_LOSS = -1.0  # where both views agree, and also where all images have collapsed to one point
 
@@ -23,5 +23,5 @@ def negative_cosine(p: Tensor, z: Tensor) -> Tensor:
     Raises:
         ValueError: shapes differ or are not (N, D).
     """
-    same_shape(p, z)
+    check_same_shape(p, z)
     return -F.cosine_similarity(at_least_float32(p), at_least_float32(z), dim=1).mean()

@@ -11,9 +11,9 @@ from torch import Tensor
 from cl_core.losses.blockwise import blockwise_pays, pair_logsumexp
 from cl_core.losses.similarity import (
     check_count,
+    check_same_shape,
     check_temperature,
     masked,
-    same_shape,
     self_pairs,
     similarities,
     unit_rows,
@@ -26,7 +26,7 @@ def positive_index(pairs: int, device: torch.device | None = None) -> Tensor:
     return torch.arange(2 * pairs, device=device).roll(pairs)
 
 
-def same_class(labels: Tensor) -> Tensor:
+def class_counts(labels: Tensor) -> Tensor:
     """How many of the labels (N,) are the same as each, itself included: (N,) int64."""
     _, index, counts = labels.unique(return_inverse=True, return_counts=True)
     return counts[index]
@@ -55,13 +55,13 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.5, labels: T
         labels: (N,); where given, `false_negatives` are left out of the denominator.
 
     Returns:
-        Scalar, float32 (float64 for float64 input), >= 0; exactly log(2N - 1) for identical embeddings, see `chance_level`.
+        Scalar, float32 (float64 for float64 input), >= 0; exactly log(2N - 1) for identical embeddings without `labels`.
 
     Raises:
         ValueError: shapes differ or are not (N, D), or the temperature is not above 0.
     """
     check_temperature(temperature)
-    same_shape(z1, z2)
+    check_same_shape(z1, z2)
     z = torch.cat([z1, z2])
     if blockwise_pays(len(z)):
         return _blockwise(z, temperature, labels)
@@ -87,7 +87,7 @@ def _blockwise(z: Tensor, temperature: float | Tensor, labels: Tensor | None) ->
     return (pair_logsumexp(z, temperature, left_out) - positive.repeat(2)).mean()
 
 
-def chance_level(pairs: int) -> float:
+def nt_xent_chance_level(pairs: int) -> float:
     """The loss of a model with equal similarities for all views of N images: log(2N - 1), in nats; N >= 1."""
     check_count(pairs, 1, "pairs")
     return math.log(2 * pairs - 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cl_core.losses.blockwise import block_side
-from cl_core.losses.similarity import check_count, check_temperature, same_shape, unit_rows, without_autocast
+from cl_core.losses.similarity import check_count, check_same_shape, check_temperature, unit_rows, without_autocast
 
 
 @without_autocast
@@ -35,7 +35,7 @@ def sigmoid_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.1, bias
         ValueError: shapes differ or are not (N, D), or the temperature is not above 0.
     """
     check_temperature(temperature)
-    same_shape(z1, z2)
+    check_same_shape(z1, z2)
     first, second = unit_rows(z1), unit_rows(z2)
     # The temperature's gradient comes through the rows, the bias's through a term of its own.
     rows = first / temperature

@@ -73,7 +73,7 @@ def masked(logits: Tensor, left_out: Tensor) -> Tensor:
     return logits.masked_fill(left_out, -torch.inf)
 
 
-def same_shape(z1: Tensor, z2: Tensor) -> None:
+def check_same_shape(z1: Tensor, z2: Tensor) -> None:
     """Raise ValueError unless both are (N, D) with the same N >= 1."""
     if z1.shape != z2.shape or z1.dim() != 2 or len(z1) == 0:
         raise ValueError(f"both views need the same shape (N, D) with N >= 1, not {tuple(z1.shape)} and {tuple(z2.shape)}")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cl_core.losses.similarity import at_least_float32, same_shape, without_autocast
+from cl_core.losses.similarity import at_least_float32, check_same_shape, without_autocast
 
 EPSILON = 1e-4  # added to variances
 
@@ -22,7 +22,7 @@ class VICRegWeights:
     covariance: float = 1.0
 
 
-OF_THE_PAPER = VICRegWeights()
+PAPER_WEIGHTS = VICRegWeights()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ def vicreg_terms(z1: Tensor, z2: Tensor) -> VICRegTerms:
     Raises:
         ValueError: shapes differ, or there is only one image.
     """
-    same_shape(z1, z2)
+    check_same_shape(z1, z2)
     if len(z1) < 2:
         raise ValueError("a covariance needs at least 2 images, not 1")
     z1, z2 = at_least_float32(z1), at_least_float32(z2)
@@ -71,7 +71,7 @@ def vicreg_terms(z1: Tensor, z2: Tensor) -> VICRegTerms:
 
 
 @without_autocast
-def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = OF_THE_PAPER) -> Tensor:
+def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = PAPER_WEIGHTS) -> Tensor:
     """The weighted sum of the three terms, scalar, float32 (float64 for float64 input), >= 0; as `vicreg_terms`.
 
     Collapsed embeddings have about `weights.variance`, see `vicreg_chance_level`.
@@ -79,6 +79,6 @@ def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = OF_THE_PAPER) -> Ten
     return vicreg_terms(z1, z2).weighted(weights)
 
 
-def vicreg_chance_level(weights: VICRegWeights = OF_THE_PAPER) -> float:
+def vicreg_chance_level(weights: VICRegWeights = PAPER_WEIGHTS) -> float:
     """The loss of collapsed embeddings: both views agree, and no dimension varies."""
     return weights.variance * (1 - EPSILON**0.5)

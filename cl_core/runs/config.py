@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -131,18 +130,16 @@ class RunConfig(BaseModel):
     @field_validator("method")
     @classmethod
     def _check_method(cls, value: str) -> str:
-        return value if value in METHODS else _one_of(value, TRAINABLE)
+        if value not in METHODS:
+            raise refused("settings.one_of", choices=", ".join(TRAINABLE))
+        return value
 
     @field_validator("encoder")
     @classmethod
     def _check_encoder(cls, value: str) -> str:
-        return value if is_encoder(value) else _one_of(value, ENCODERS)
-
-
-def _one_of(value: str, choices: Iterable[str]) -> str:
-    if value not in choices:
-        raise refused("settings.one_of", choices=", ".join(choices))
-    return value
+        if not is_encoder(value):
+            raise refused("settings.one_of", choices=", ".join(ENCODERS))
+        return value
 
 
 RunState = Literal["running", "stopped", "finished", "diverged", "untrained"]

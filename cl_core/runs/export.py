@@ -28,12 +28,12 @@ def export_run(source: RunFolder, target: Path) -> RunFolder:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp") as beside:
             small = RunFolder(Path(beside) / target.name)
-            small.write_small_model(source.read_model())
+            small.write_quantized_model(source.read_model())
             for point in source.read_metrics():
                 small.append_metrics(point)
             snapshots = source.read_snapshots()
             if snapshots is not None:
-                small.write_small_snapshots(snapshots)
+                small.write_quantized_snapshots(snapshots)
             layout = source.read_snapshots(source.layout_file)
             if layout is not None:
                 small.write_snapshots(layout, small.layout_file)

@@ -22,7 +22,7 @@ from cl_core.errors import UserError
 from cl_core.networks.embedding import Layer, embed
 from cl_core.networks.methods import Method
 from cl_core.runs.folder import RunFolder
-from cl_core.runs.store import Run, map_key, on_device, open_run, run_features
+from cl_core.runs.store import Run, features_key, on_device, open_run, run_features
 from cl_core.system.device import choose_device
 from cl_core.system.files import replace_file
 from cl_core.system.paths import cache_dir
@@ -31,12 +31,12 @@ from cl_core.system.zero_gpu import ON_ZERO_GPU, on_zero_gpu
 # Images per batch: some seconds on two cores, and well within the time limit of a ZeroGPU call.
 BATCH, ZERO_GPU_BATCH = 128, 2048
 SAVE_EVERY_S = 10.0
-VERSION = 1  # of `all_features`: another one where the same weights give other features
+VERSION = 1  # of `dataset_features`: another one where the same weights give other features
 MAX_STORED = 6e7  # bytes of a small encoder's features
 
 
-def is_cached(run: Run) -> bool:
-    """Whether features of some images are cached: of public encoders only. `all_features` stores those of others, too."""
+def uses_batch_cache(run: Run) -> bool:
+    """Whether features of some images are cached: of public encoders only. `dataset_features` stores those of others, too."""
     return not run.method.trainable and run.record.state != "untrained"
 
 
@@ -47,7 +47,7 @@ def cached_rows(dataset: Dataset) -> Tensor:
     return torch.cat([gallery_rows(dataset), dataset.shown]).unique()
 
 
-def compute_features(run: Run, dataset: Dataset) -> Generator[float, None, None]:
+def fill_feature_cache(run: Run, dataset: Dataset) -> Generator[float, None, None]:
     """Compute the features that are missing in the cache; yields the fraction done, 0 to 1, after each batch.
 
     If the generator is closed early, the next call resumes after the last batch.
@@ -88,18 +88,18 @@ def _opened(folder: str, _key: str, device: torch.device) -> tuple[Method, int]:
     return on_device(run, device), run.size
 
 
-def features_of(
+def cached_features(
     run: Run, dataset: Dataset, rows: Tensor, layer: Layer = "feature", progress: Callable[[float], None] | None = None
 ) -> Tensor:
-    """Features of images, (N, D) float32 of length 1, from the cache where `is_cached`.
+    """Features of images, (N, D) float32 of length 1, from the cache where `uses_batch_cache`.
 
     Args:
         rows: (N,) int64. Those outside `cached_rows` are computed at every call.
         progress: called with the fraction done, 0 to 1, while the cache is filled.
     """
-    if not is_cached(run):
+    if not uses_batch_cache(run):
         return run_features(run, dataset.images[rows], layer)
-    for fraction in compute_features(run, dataset):
+    for fraction in fill_feature_cache(run, dataset):
         if progress:
             progress(fraction)
     cached = cached_rows(dataset)
@@ -113,14 +113,14 @@ def features_of(
     return torch.nn.functional.normalize(found, dim=1)
 
 
-def all_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor:
+def dataset_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor:
     """Features of all images of a data set, (N, D) float32 of length 1.
 
     A small encoder takes seconds for some thousand images, so its features are stored, too.
     """
     rows = torch.arange(len(dataset))
-    if is_cached(run):
-        return features_of(run, dataset, rows, layer)
+    if uses_batch_cache(run):
+        return cached_features(run, dataset, rows, layer)
     file = _file(run, dataset).with_suffix(f".{layer}-{VERSION}.safetensors")
     features = _read(file, len(dataset))
     if len(features) < len(dataset):
@@ -131,7 +131,7 @@ def all_features(run: Run, dataset: Dataset, layer: Layer = "feature") -> Tensor
 
 
 def _file(run: Run, dataset: Dataset) -> Path:
-    return cache_dir() / "features" / f"{map_key(run, dataset)}.safetensors"
+    return cache_dir() / "features" / f"{features_key(run, dataset)}.safetensors"
 
 
 def _read(file: Path, most: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -30,13 +29,19 @@ class SettingField:
     choices: tuple[str, ...] = ()
 
 
+def nested_model(field: FieldInfo) -> type[BaseModel] | None:
+    """The settings that a field consists of; None for a single setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
 def setting_fields(model: type[BaseModel], prefix: str = "") -> list[SettingField]:
     """The settings of a model in their order, nested ones with the name of their field before theirs."""
     found = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and not isinstance(kind, UnionType) and issubclass(kind, BaseModel):
-            found += setting_fields(kind, f"{prefix}{name}.")
+        inner = nested_model(field)
+        if inner:
+            found += setting_fields(inner, f"{prefix}{name}.")
         else:
             found.append(_field(prefix + name, field))
     return found

@@ -179,16 +179,21 @@ class Folder(Generic[R]):
         write_json(self.record_file, record.model_dump(mode="json"))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All points of the learning curves; an incomplete last line is skipped."""
+        """All points of the learning curves; an incomplete last line is skipped.
+
+        Raises:
+            UserError: another line is damaged.
+        """
         if not self.metrics_file.exists():
             return []
         points = []
-        for number, line in enumerate(read_bytes(self.metrics_file, MAX_METRICS).splitlines()):
+        lines = read_bytes(self.metrics_file, MAX_METRICS).splitlines()
+        for number, line in enumerate(lines):
             try:
                 point = from_json(line)
                 point["step"], point["kind"]
             except (ValueError, KeyError, TypeError):
-                if number == 0:
+                if number == 0 or number < len(lines) - 1:
                     raise UserError("runs.damaged_metrics", file=self.metrics_file) from None
                 break
             point = upgrade_metrics(point)
@@ -217,7 +222,7 @@ class Folder(Generic[R]):
         half = {n: w.clamp(-limit, limit).half() if is_matrix(n, w) else w for n, w in weights.items()}
         self._write(self.model_file, half, {})
 
-    def write_small_model(self, weights: dict[str, Tensor]) -> None:
+    def write_quantized_model(self, weights: dict[str, Tensor]) -> None:
         """`write_model` with matrices and kernels quantized to 8 bits."""
         self._write(self.model_file, quantize(weights), {})
 
@@ -307,7 +312,7 @@ class RunFolder(Folder[RunRecord]):
         tensors = {"rows": snapshots.rows, "steps": torch.tensor(snapshots.steps), "embeddings": snapshots.embeddings}
         self._write(file or self.snapshots_file, tensors, {})
 
-    def write_small_snapshots(self, snapshots: Snapshots) -> None:
+    def write_quantized_snapshots(self, snapshots: Snapshots) -> None:
         """Write snapshots in 8 bits, with a scale for each embedding.
 
         Where that would change the spread of the embeddings by more than `SPREAD_TOLERANCE`, as after a collapse, they

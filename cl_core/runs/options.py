@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from types import UnionType
 from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
 from cl_core.errors import UserError, quoted
+from cl_core.runs.fields import nested_model
 from cl_core.runs.upgrade import RENAMED_SETTINGS
 
 
@@ -21,9 +21,9 @@ def add_settings(parser: argparse.ArgumentParser, model: type[BaseModel], severa
         prefix: of nested settings, such as "augment.".
     """
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            add_settings(parser, kind, several, f"{prefix}{name}.")
+        inner = nested_model(field)
+        if inner:
+            add_settings(parser, inner, several, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True)
         default = f"{default:.4g}" if isinstance(default, float) else default
@@ -43,9 +43,9 @@ def given_settings(namespace: argparse.Namespace, model: type[BaseModel], prefix
     """The settings that were given, nested like the model."""
     given: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and not isinstance(kind, UnionType) and issubclass(kind, BaseModel):
-            nested = given_settings(namespace, kind, f"{prefix}{name}.")
+        inner = nested_model(field)
+        if inner:
+            nested = given_settings(namespace, inner, f"{prefix}{name}.")
             if nested:
                 given[name] = nested
         elif hasattr(namespace, prefix + name):

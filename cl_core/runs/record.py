@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from cl_core.errors import UserError, from_validation, quoted
 from cl_core.runs.config import RunConfig, RunState
+from cl_core.runs.fields import nested_model
 from cl_core.runs.metrics import check_metrics
 from cl_core.runs.upgrade import upgrade_record
 from cl_core.system.files import read_bytes
@@ -86,8 +87,8 @@ def _missing_field(model: type[BaseModel], values: Any, prefix: str = "") -> str
     for name, field in model.model_fields.items():
         if name not in values:
             return prefix + name
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        inner = nested_model(field)
+        if inner:
             missing = _missing_field(inner, values[name], f"{prefix}{name}.")
             if missing:
                 return missing

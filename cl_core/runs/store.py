@@ -147,7 +147,7 @@ def on_device(run: Run, device: torch.device) -> Method:
     return run.method if device.type == "cpu" else copy.deepcopy(run.method).to(device)
 
 
-def map_key(run: Run, dataset: Dataset) -> str:
+def features_key(run: Run, dataset: Dataset) -> str:
     """Cache key of results computed from the data set's images with the run's weights."""
     return "-".join(filter(None, (dataset.name, dataset.digest, run.key)))
 

@@ -22,7 +22,7 @@ from cl_core.networks.methods import TRAINABLE
 from cl_core.runs.config import RunConfig
 from cl_core.system.files import read_bytes
 
-FILE = "tournament.json"
+FILE = "comparison.json"
 MAX_FILE = 50_000_000  # bytes
 RESAMPLES = 1_000
 USUAL_BATCH = 128
@@ -34,7 +34,7 @@ MAX_EPOCHS = 40  # of one run; then further seeds are trained
 MAX_SEEDS = 3
 
 
-class TournamentConfig(BaseModel):
+class ComparisonConfig(BaseModel):
     """What is compared, and for how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,19 +53,19 @@ class TournamentConfig(BaseModel):
         return tuple(dict.fromkeys(value))
 
 
-def checked_config(values: Mapping[str, Any]) -> TournamentConfig:
+def checked_config(values: Mapping[str, Any]) -> ComparisonConfig:
     """Settings as they were given.
 
     Raises:
         UserError: one is out of range or missing.
     """
     try:
-        return TournamentConfig.model_validate(values)
+        return ComparisonConfig.model_validate(values)
     except ValidationError as error:
         raise from_validation(error) from None
 
 
-def planned_trainings(config: TournamentConfig, epoch_s: dict[str, float]) -> dict[str, tuple[int, int]]:
+def planned_trainings(config: ComparisonConfig, epoch_s: dict[str, float]) -> dict[str, tuple[int, int]]:
     """Epochs and seeds of each method that fit into the time, if each gets an equal part of it.
 
     Args:
@@ -109,8 +109,8 @@ class Entry(BaseModel):
         return float(torch.tensor(self.right, dtype=torch.double).mean()) if self.right else math.nan
 
 
-class Tournament(BaseModel):
-    """A comparison and how far it is; stored as `tournament.json`.
+class ComparisonState(BaseModel):
+    """A comparison and how far it is; stored as `comparison.json`.
 
     Attributes:
         digest: of the images, see `Dataset`.
@@ -120,7 +120,7 @@ class Tournament(BaseModel):
         s_per_step: measured, by method. step, steps: of the training in progress.
     """
 
-    config: TournamentConfig
+    config: ComparisonConfig
     state: State = "running"
     digest: str = ""
     measure: Literal["knn", "pairs"] = "knn"
@@ -172,14 +172,14 @@ def rank_entries(entries: Sequence[Entry]) -> list[Standing]:
     return [Standing(each, low[i], high[i], float(best[i]), tied=i > 0 and gaps[i] <= 0) for i, each in enumerate(scored)]
 
 
-def read_tournament(folder: Path) -> Tournament | None:
-    """The tournament stored in a folder; None where there is none, or a damaged one."""
+def read_comparison(folder: Path) -> ComparisonState | None:
+    """The comparison stored in a folder; None where there is none, or a damaged one."""
     with contextlib.suppress(OSError, ValueError, UserError):
-        return Tournament.model_validate_json(read_bytes(folder / FILE, MAX_FILE))
+        return ComparisonState.model_validate_json(read_bytes(folder / FILE, MAX_FILE))
     return None
 
 
-def run_config(config: TournamentConfig, method: str, epochs: int, seed: int, dataset: Dataset) -> RunConfig:
+def run_config(config: ComparisonConfig, method: str, epochs: int, seed: int, dataset: Dataset) -> RunConfig:
     """Settings of one training."""
     settings = {"batch_size": USUAL_BATCH, "temperature": 0.1} | BRIEF.get(method, {})
     settings["batch_size"] = min(settings["batch_size"], max(2, len(dataset.train) // 4))

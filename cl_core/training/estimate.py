@@ -235,26 +235,37 @@ def _target_views(config: RunConfig, batch: int) -> int:
     return batch * {"moco": 1, "byol": 2}.get(config.method, 0)
 
 
-def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[Advice, float]:
-    """Bytes of the parts of the peak memory, by what reduces each."""
-    size, shape = train_size(config, dataset), data_shape(config, dataset)
-    batch, views = min(config.batch_size, shape.instances), _whole_views(config, dataset)
-    image = 3 * size**2 * FLOAT_BYTES
-    step: float = VIEW_COPIES * image * batch * views
+def _image_bytes(size: int) -> float:
+    return 3 * size**2 * FLOAT_BYTES
+
+
+def _step_bytes(config: RunConfig, dataset: Dataset, network: _Network, batch: int, device: torch.device) -> float:
+    """Views, maps and their gradients in a training step."""
+    view, views = _image_bytes(train_size(config, dataset)), _whole_views(config, dataset)
+    step = VIEW_COPIES * view * batch * views
     step += (network.saved + GRADIENT_COPIES * network.largest) * _trained_views(config, dataset, batch)
-    # Of a snapshot, of whitening and of the final baseline, between the steps; they take views of the whole size.
-    whole, measuring = image_size(config, dataset), 0.0
-    image, largest = 3 * whole**2 * FLOAT_BYTES, network.largest * (whole / size) ** 2
+    return step if device.type == "cpu" else max(step, (views + VIEW_WORK_COPIES) * view * batch)
+
+
+def _measuring_bytes(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> float:
+    """Of a snapshot, of whitening and of the final baseline, between the steps; they take views of the whole size."""
+    size, needed = image_size(config, dataset), 0.0
+    largest = network.largest * (size / train_size(config, dataset)) ** 2
     if config.snapshots or config.whitening:
-        measuring = (VIEW_COPIES * image + FORWARD_COPIES * largest) * min(BATCH, len(dataset))
+        needed = (VIEW_COPIES * _image_bytes(size) + FORWARD_COPIES * largest) * min(BATCH, len(dataset))
     if config.whitening:
         count = min(len(dataset.train), MAX_WHITENED)
-        measuring += WHITENING_COPIES * FLOAT_BYTES * network.features * (count + network.features)
-    if device.type != "cpu":
-        step = max(step, (views + VIEW_WORK_COPIES) * 3 * size**2 * FLOAT_BYTES * batch)
-    elif dataset.labeled:
-        pixels = 3 * pixel_side(whole, len(dataset)) ** 2 * FLOAT_BYTES
-        measuring = max(measuring, PIXEL_COPIES * pixels * len(dataset))
+        needed += WHITENING_COPIES * FLOAT_BYTES * network.features * (count + network.features)
+    if device.type == "cpu" and dataset.labeled:
+        needed = max(needed, PIXEL_COPIES * _image_bytes(pixel_side(size, len(dataset))) * len(dataset))
+    return needed
+
+
+def _memory(config: RunConfig, dataset: Dataset, network: _Network, device: torch.device) -> dict[Advice, float]:
+    """Bytes of the parts of the peak memory, by what reduces each."""
+    shape = data_shape(config, dataset)
+    batch = min(config.batch_size, shape.instances)
+    step, measuring = _step_bytes(config, dataset, network, batch, device), _measuring_bytes(config, dataset, network, device)
     compared: float = batch * _keys(config, shape) * KEY_COPIES * FLOAT_BYTES
     if config.method == "hcl":
         compared += HARD_COPIES * FLOAT_BYTES * _pairs(config, batch)

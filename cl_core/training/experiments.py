@@ -25,7 +25,7 @@ from cl_core.training.setup import image_statistics
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class SupervisedTask:
     """Training and test inputs (N, ...) float32, and their labels (N,) int64."""
 
     train: Tensor
@@ -43,7 +43,7 @@ class Experiment:
     """
 
     name: str
-    prepare: Callable[[int], tuple[Task, nn.Module]]
+    prepare: Callable[[int], tuple[SupervisedTask, nn.Module]]
     temperature: float
     lr: float
     batch_size: int
@@ -65,7 +65,7 @@ class Experiment:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class ExperimentResult:
     """One list for each seed: test accuracies after each epoch of the head, and the encoder's mean loss in each epoch."""
 
     trained: list[list[float]]
@@ -78,7 +78,7 @@ class Outcome:
         return trained, random
 
 
-def _iris(seed: int) -> tuple[Task, nn.Module]:
+def _iris(seed: int) -> tuple[SupervisedTask, nn.Module]:
     """Standardized measurements; a random fifth of each species is the test part."""
     table = load_iris()
     generator = torch.Generator().manual_seed(seed)
@@ -89,16 +89,16 @@ def _iris(seed: int) -> tuple[Task, nn.Module]:
     mean, std = table.values[~test].mean(0), table.values[~test].std(0)
     values = (table.values - mean) / std
     torch.manual_seed(seed)
-    task = Task(values[~test], table.labels[~test], values[test], table.labels[test], len(table.classes))
+    task = SupervisedTask(values[~test], table.labels[~test], values[test], table.labels[test], len(table.classes))
     return task, table_mlp(values.shape[1])
 
 
-def _digits(dataset: Dataset, encoder: str, seed: int) -> tuple[Task, nn.Module]:
+def _digits(dataset: Dataset, encoder: str, seed: int) -> tuple[SupervisedTask, nn.Module]:
     images = dataset.images.float() / 255
     torch.manual_seed(seed)
     network = build_encoder(encoder, dataset.size, image_statistics(dataset))
     train, test = dataset.train, dataset.test
-    return Task(images[train], dataset.labels[train], images[test], dataset.labels[test], len(dataset.classes)), network
+    return SupervisedTask(images[train], dataset.labels[train], images[test], dataset.labels[test], len(dataset.classes)), network
 
 
 def experiments(mnist: Callable[[], Dataset] = lambda: load_dataset("mnist")) -> dict[str, Experiment]:
@@ -115,7 +115,7 @@ def experiments(mnist: Callable[[], Dataset] = lambda: load_dataset("mnist")) ->
 
 
 def train_encoder(
-    encoder: nn.Module, task: Task, experiment: Experiment, seed: int, progress: Callable[[float], None]
+    encoder: nn.Module, task: SupervisedTask, experiment: Experiment, seed: int, progress: Callable[[float], None]
 ) -> list[float]:
     """Train with SupCon, one view a row; returns the mean loss of each epoch. Batches without a positive pair are skipped."""
     optimizer = torch.optim.SGD(encoder.parameters(), lr=experiment.lr)
@@ -148,7 +148,7 @@ def features_of(encoder: nn.Module, inputs: Tensor) -> Tensor:
     return torch.cat([encoder(part) for part in inputs.split(1000)])
 
 
-def train_head(encoder: nn.Module, task: Task, experiment: Experiment, seed: int) -> list[float]:
+def train_head(encoder: nn.Module, task: SupervisedTask, experiment: Experiment, seed: int) -> list[float]:
     """Test accuracy of a linear head on frozen features after each epoch."""
     train, test = features_of(encoder, task.train), features_of(encoder, task.test)
     torch.manual_seed(seed)
@@ -168,7 +168,7 @@ def train_head(encoder: nn.Module, task: Task, experiment: Experiment, seed: int
 
 def run_experiment(
     experiment: Experiment, seeds: int, progress: Callable[[float], None]
-) -> tuple[Outcome, Task, tuple[nn.Module, nn.Module]]:
+) -> tuple[ExperimentResult, SupervisedTask, tuple[nn.Module, nn.Module]]:
     """Train an encoder for each seed, and a head on it and on a random one.
 
     Args:
@@ -177,7 +177,7 @@ def run_experiment(
     Returns:
         The outcome, and the last seed's task and encoders (trained, random).
     """
-    outcome = Outcome([], [], [])
+    outcome = ExperimentResult([], [], [])
     for seed in range(seeds):
         task, encoder = experiment.prepare(seed)
         random = copy.deepcopy(encoder)

@@ -16,7 +16,7 @@ CHANCE_MARGIN = 0.02  # of the chance level, at least in nats
 EARLY_EPOCHS = 1.0  # before that most runs look collapsed or at chance
 
 
-def judge(step: int, loss: float | None, chance: float, geometry: Geometry, epoch: float = math.inf) -> Verdict:
+def training_verdict(step: int, loss: float | None, chance: float, geometry: Geometry, epoch: float = math.inf) -> Verdict:
     """Verdict from the latest loss, its chance level and the spread of the embeddings.
 
     Args:

@@ -25,6 +25,7 @@ from cl_core.system import zero_gpu
 from cl_core.system.host import cores
 from cl_core.system.oom import oom_kills
 from cl_core.system.pipes import start_worker
+from cl_core.training.comparison_state import FILE as COMPARISON_FILE
 from cl_core.training.job_process import (
     EXIT_ABORTED,
     SAVE_GRACE_S,
@@ -33,9 +34,8 @@ from cl_core.training.job_process import (
     STEPPING,
     train_on_lent_gpu,
 )
-from cl_core.training.tournament import FILE as TOURNAMENT_FILE
 
-Work = Literal["job", "contest"]
+Work = Literal["job", "comparison"]
 KILLED = 9  # signal
 LOG_END, LOG_READ = 4_000, 64_000  # characters of the log that are shown, bytes that are read
 MODULES = "Extension modules:"  # a list of thousands of characters that ends the report of a crash
@@ -47,11 +47,11 @@ THREADS = max(1, cores() - 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class JobRequest:
     """A run to train, new or unfinished, or a comparison of methods to make.
 
     path: its folder. settings: of a new one. seconds: the longest time it may take. work: what the process does. context: of
-    the caller; it tells the lender of a GPU whose quota to charge.
+    the caller, to whose quota a GPU is charged.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Job:
     ended: called when it has ended.
     """
 
-    def __init__(self, task: Task, ended: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, task: JobRequest, ended: Callable[[], None] = lambda: None) -> None:
         self.path = task.path.resolve()
         self._at_end, self._ended = ended, threading.Event()
         self._module = f"{task.work}_process"
@@ -166,7 +166,7 @@ class Job:
 
 def has_begun(path: Path) -> bool:
     """Whether a run or a comparison has a record in its folder, from which it can be resumed."""
-    return RunFolder(path).exists() or (path / TOURNAMENT_FILE).exists()
+    return RunFolder(path).exists() or (path / COMPARISON_FILE).exists()
 
 
 @contextlib.contextmanager

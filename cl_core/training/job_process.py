@@ -1,6 +1,6 @@
 """Training a run until it is finished or a stop is requested: in a background process, or in a call with a lent GPU.
 
-The run folder carries the run from one process or call to the next, and the page reads its progress there.
+Processes and calls pass the state of the run on in its folder, where the page reads its progress.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cl_core.system.device import choose_device
 from cl_core.system.pipes import report
 from cl_core.system.zero_gpu import on_zero_gpu
 from cl_core.training.estimate import check_affordable, memory_limit
-from cl_core.training.recorder import begin, start
+from cl_core.training.recorder import resolve_settings, start
 
 LENT_GPU_S = 35.0  # of the call's 60: starting, the last snapshot and saving take the rest
 STEP_GRACE_S = 3.0  # from the request to stop until a running step is aborted; stopping then takes less than 5 s
@@ -54,7 +54,7 @@ def train_until(
 
     Raises: as `recorder.start`, `ImageRecorder.events` and `check_affordable`.
     """
-    begun = begin(RunFolder(path), RunConfig, settings)
+    begun = resolve_settings(RunFolder(path), RunConfig, settings)
     if begun and not begun[1]:
         check_affordable(begun[0], load_dataset(begun[0].dataset), device)
     recorder = start(path, settings, device)
@@ -135,10 +135,10 @@ def main() -> int:
 
 
 def run_job(work: Callable[[Path, dict[str, Any], torch.device, StopOnClose], RunState]) -> int:
-    """Call `work` with what standard input asks for; returns the exit code of the process.
+    """Call `work` with the request on standard input; returns the exit code of the process.
 
-    The first line of standard input is `{"path": ..., "settings": {...}}`, its end asks to stop: so the work stops with the
-    program that started it, however that ends. Standard output has the lines `SAVING` and `STEPPING`, and at the end an
+    The first line of standard input is `{"path": ..., "settings": {...}}`, closing it requests a stop: so the work stops with
+    the program that started it, however that ends. Standard output has the lines `SAVING` and `STEPPING`, and at the end an
     error as JSON.
     """
     job = json.loads(sys.stdin.readline())

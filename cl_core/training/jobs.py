@@ -14,7 +14,7 @@ from typing import Any
 from cl_core.errors import UserError
 from cl_core.runs.folder import WAITING
 from cl_core.system.files import write_json
-from cl_core.training.job import Job, Task, Work, has_begun
+from cl_core.training.job import Job, JobRequest, Work, has_begun
 
 MAX_WAITING = 50
 MAX_REMEMBERED = 100  # jobs whose end is known
@@ -49,7 +49,7 @@ class Jobs:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._last: Job | None = None
-        self._queue: list[Task] = []
+        self._queue: list[JobRequest] = []
         self._jobs: dict[Path, Job] = {}  # the latest of each run, the oldest first
 
     @property
@@ -60,7 +60,7 @@ class Jobs:
     def start(self, path: Path, settings: dict[str, Any], seconds: float | None = None, work: Work = "job") -> Job | None:
         """Train the run in `path`, new or unfinished, or compare methods there; None while another job runs."""
         with self._lock:
-            return None if self.running else self._begin(Task(path, settings, seconds, work))
+            return None if self.running else self._begin(JobRequest(path, settings, seconds, work))
 
     def enqueue(self, path: Path, settings: dict[str, Any], seconds: float | None = None, work: Work = "job") -> None:
         """Train the run in `path`, or compare methods there, as soon as all before it have ended.
@@ -75,10 +75,10 @@ class Jobs:
                 raise UserError("training.queue_full", most=MAX_WAITING)
             if settings:  # what was begun has them in its record
                 write_json(path / WAITING, settings)
-            self._queue.append(Task(path.resolve(), settings, seconds, work))
+            self._queue.append(JobRequest(path.resolve(), settings, seconds, work))
             self._start_next()
 
-    def _begin(self, task: Task) -> Job:
+    def _begin(self, task: JobRequest) -> Job:
         job = self._last = Job(task, lambda: self._job_ended(task.path))
         self._jobs.pop(job.path, None)
         self._jobs[job.path] = job
@@ -125,15 +125,15 @@ class Jobs:
         with self._lock:
             if self.is_training(path):
                 self.stop()
-            self.forget(path)
+            self.dequeue(path)
 
     def move_to_front(self, path: Path) -> None:
-        """Let a run that waits be the next one."""
+        """Move a run to the front of the queue."""
         with self._lock:
             self._queue.sort(key=lambda each: each.path != path.resolve())
 
-    def forget(self, path: Path) -> None:
-        """Let a run wait no longer; its settings stay in its folder."""
+    def dequeue(self, path: Path) -> None:
+        """Remove a run from the queue; its settings stay in its folder."""
         with self._lock:
             self._queue = [each for each in self._queue if each.path != path.resolve()]
 

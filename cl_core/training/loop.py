@@ -33,7 +33,7 @@ from cl_core.runs.events import DivergedError, State, StepDone
 from cl_core.system.device import autocast
 from cl_core.training.distributed import World, data_parallel, sync_batch_norm
 from cl_core.training.drawings import Drawings
-from cl_core.training.health import Verdict, judge, sentence
+from cl_core.training.health import Verdict, sentence, training_verdict
 from cl_core.training.optimizers import Plateau, build_optimizer, learning_rate
 from cl_core.training.randomness import STEP_STREAM, seeded_generator
 from cl_core.training.setup import (
@@ -333,7 +333,7 @@ class Training:
             peak = f"{self.config.lr:g}"
             raise DivergedError("training.features_diverged", step=f"{at + 1:,}", lr=lr, good=good, peak=peak) from None
         loss, chance = self._last or (None, 0.0)
-        verdict = judge(self.step, loss, chance, geometry, self.epoch if self.step < self.total else math.inf)
+        verdict = training_verdict(self.step, loss, chance, geometry, self.epoch if self.step < self.total else math.inf)
         measurable = has_split(self.dataset, self.labels_seen)
         knn = evaluate_knn(features, self.dataset, labels_seen=self.labels_seen) if measurable else None
         return Snapshot(self.step, self.epoch, knn, geometry, verdict, loss, chance, embeddings, features[self.map_rows])

@@ -19,43 +19,43 @@ from cl_core.data.dataset import Dataset, first_of_each, group_representatives, 
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.geometry import effective_rank
-from cl_core.evaluation.knn import Split, answered_right, has_split, split_of
+from cl_core.evaluation.knn import Split, has_split, knn_correct, split_of
 from cl_core.evaluation.linear import evaluate_linear
 from cl_core.networks.embedding import embed, embed_views, pixel_features
 from cl_core.networks.methods import Method
 from cl_core.runs.config import RunConfig
 from cl_core.runs.events import StepDone
-from cl_core.runs.feature_cache import cached_rows, features_of
+from cl_core.runs.feature_cache import cached_features, cached_rows
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import encoder_runs, open_run
 from cl_core.system.files import write_json
-from cl_core.training.distributed import World
-from cl_core.training.loop import Training
-from cl_core.training.recorder import BriefRecorder, begin
-from cl_core.training.setup import build_method, check_data, image_size, steps_per_epoch, uses_labels
-from cl_core.training.tournament import (
+from cl_core.training.comparison_state import (
     FILE,
     MAX_EPOCHS,
     MAX_SEEDS,
+    ComparisonConfig,
+    ComparisonState,
     Entry,
     Kind,
-    Tournament,
-    TournamentConfig,
-    read_tournament,
+    read_comparison,
     run_config,
 )
+from cl_core.training.distributed import World
+from cl_core.training.loop import Training
+from cl_core.training.recorder import BriefRecorder, resolve_settings
+from cl_core.training.setup import build_method, check_data, image_size, steps_per_epoch, uses_labels
 
 MAX_QUERIES, MAX_GALLERY = 2_000, 5_000  # images of the evaluation by kNN
 PROBED_QUERIES, PROBED_GALLERY = 1_000, 2_000  # of these, images of the linear probe, which takes longer
-PAIRED = 500  # images whose two views look for each other
+PAIRED = 500  # images for the retrieval of one view by the other
 PART = 100  # views that are embedded together
 RANKED = 1_000  # images, about, of the effective rank
 NEIGHBORS = 10  # whose agreement is measured
 MEASURED_STEPS = 4  # of each method, for the estimate of time
 
 
-class Contest:
-    """Carries out a tournament in a folder; entries that are there already are kept.
+class MethodComparison:
+    """Carries out a comparison in a folder; entries that are there already are kept.
 
     Args:
         stop: whether to stop now; asked after each step.
@@ -67,7 +67,7 @@ class Contest:
     def __init__(
         self,
         folder: Path,
-        config: TournamentConfig,
+        config: ComparisonConfig,
         device: torch.device,
         stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -76,29 +76,29 @@ class Contest:
         self.data = load_dataset(config.dataset)
         for method in config.methods:
             check_data(run_config(config, method, 1, 0, self.data), self.data)
-        known = read_tournament(folder)
-        self.state = known if known and known.config == config else Tournament(config=config, digest=self.data.digest)
+        known = read_comparison(folder)
+        self.state = known if known and known.config == config else ComparisonState(config=config, digest=self.data.digest)
         if self.state.digest not in ("", self.data.digest):  # earlier versions stored none
             raise UserError("training.changed_images", name=quoted(self.data.name))
         self._since = clock()
         self._before = self.state.spent
         labels_seen = any(uses_labels(run_config(config, method, 1, 0, self.data)) for method in config.methods)
-        self.judged_rows = evaluated_rows(self.data, MAX_GALLERY, MAX_QUERIES)
-        self.judged = subset(self.data, self.judged_rows)
-        self.probed_rows = evaluated_rows(self.judged, PROBED_GALLERY, PROBED_QUERIES)
-        self.probed = subset(self.judged, self.probed_rows)
+        self.evaluated_rows = evaluated_rows(self.data, MAX_GALLERY, MAX_QUERIES)
+        self.evaluated = subset(self.data, self.evaluated_rows)
+        self.probed_rows = evaluated_rows(self.evaluated, PROBED_GALLERY, PROBED_QUERIES)
+        self.probed = subset(self.evaluated, self.probed_rows)
         self.paired = paired_rows(self.data)
         state = self.state
         self.split: Split | None = None
-        if has_split(self.judged, labels_seen):
-            self.split = split_of(self.judged, labels_seen)
+        if has_split(self.evaluated, labels_seen):
+            self.split = split_of(self.evaluated, labels_seen)
         if self.split:
             state.measure, state.queries, state.gallery = "knn", len(self.split.queries), len(self.split.gallery)
         else:
             state.measure, state.queries, state.gallery = "pairs", len(self.paired), len(self.paired)
 
-    def run(self) -> Tournament:
-        """Work until all is compared, the time is over or `stop` asks to; returns the state, which is stored."""
+    def run(self) -> ComparisonState:
+        """Run until all entries are complete, the time is over or `stop` returns True; returns the stored state."""
         self._set(state="running")
         for work in self._works():
             if self._stop():
@@ -128,7 +128,7 @@ class Contest:
                 record = folder.read_record()
             except UserError:  # a damaged one is not compared
                 continue
-            stored = torch.isin(torch.cat([self.judged_rows, self.paired]), cached_rows(self.data)).all()
+            stored = torch.isin(torch.cat([self.evaluated_rows, self.paired]), cached_rows(self.data)).all()
             here = record.config.dataset == self.data.name and folder.snapshots_file.is_file() and stored
             if here and folder.name not in done:
                 yield lambda folder=folder: self._enter(folder.name, "public", lambda: self._public(folder))  # type: ignore[misc]
@@ -152,22 +152,22 @@ class Contest:
         started = self._clock()
         entry = Entry(name=name, kind=kind)
         try:
-            self.judge(entry, *work())
+            self.add_result(entry, *work())
         except UserError as error:
             entry.problem = str(error)
         entry.seconds = self._clock() - started
         self.state.entries.append(entry)
         self._set()
 
-    def judge(self, entry: Entry, features: Tensor, first: Tensor | None, second: Tensor | None, paired: Tensor) -> None:
+    def add_result(self, entry: Entry, features: Tensor, first: Tensor | None, second: Tensor | None, paired: Tensor) -> None:
         """Add a result.
 
         Args:
-            features: (M, D) of `judged`. first, second: of two views of the paired images. paired: of these whole.
+            features: (M, D) of `evaluated`. first, second: of two views of the paired images. paired: of these whole.
         """
         features = F.normalize(features.float(), dim=1)
         if self.split:
-            entry.right.append(answered_right(features, self.judged, self.split).int().tolist())
+            entry.right.append(knn_correct(features, self.evaluated, self.split).int().tolist())
             if has_split(self.probed, labels_seen=True):  # which the linear probe needs
                 accuracy = evaluate_linear(features[self.probed_rows], self.probed).accuracy
                 entry.linear = accuracy if entry.linear is None else entry.linear + (accuracy - entry.linear) / len(entry.right)
@@ -188,18 +188,18 @@ class Contest:
 
     def _pixels(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         size = image_size(run_config(self.state.config, self.state.config.methods[0], 1, 0, self.data), self.data)
-        features = pixel_features(self.judged.images, size)
+        features = pixel_features(self.evaluated.images, size)
         mean = features.mean(0)
         first, second = (F.normalize(views.flatten(1) - mean, dim=1) for views in self._views(size))
         return features - mean, first, second, pixel_features(self.data.images[self.paired], size) - mean
 
     def _untrained(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = run_config(self.state.config, self.state.config.methods[0], 1, 0, self.data)
-        return self.network(build_method(config, self.data).to(self.device), image_size(config, self.data))
+        return self.measure_network(build_method(config, self.data).to(self.device), image_size(config, self.data))
 
-    def network(self, method: Method, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def measure_network(self, method: Method, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         first, second = (_embed_parts(method, views.to(self.device)) for views in self._views(size))
-        features = embed(method, self.judged.images, size, self.device)
+        features = embed(method, self.evaluated.images, size, self.device)
         return features, first, second, embed(method, self.data.images[self.paired], size, self.device)
 
     def _public(self, folder: RunFolder) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
@@ -208,7 +208,7 @@ class Contest:
         second: Tensor | None = None
         if self.state.measure == "pairs":
             first, second = (_embed_parts(run.method, views) for views in self._views(run.size))
-        features, paired = (features_of(run, self.data, rows) for rows in (self.judged_rows, self.paired))
+        features, paired = (cached_features(run, self.data, rows) for rows in (self.evaluated_rows, self.paired))
         return features, first, second, paired
 
     def _measure(self, method: str) -> None:
@@ -255,7 +255,7 @@ class Contest:
             if not self._train_run(path, run_config(self.state.config, method, new.epochs, seed, self.data)):
                 return
             run = open_run(RunFolder(path))
-            self.judge(new, *self.network(run.method.to(self.device), run.size))
+            self.add_result(new, *self.measure_network(run.method.to(self.device), run.size))
         except UserError as error:  # such as a loss that is no longer finite
             new.problem = str(error)
         new.seconds += self._clock() - started
@@ -266,7 +266,7 @@ class Contest:
 
     def _train_run(self, path: Path, config: RunConfig) -> bool:
         """Train until the end; False if it was asked to stop before, and is saved."""
-        begun = begin(RunFolder(path), RunConfig, config.model_dump())
+        begun = resolve_settings(RunFolder(path), RunConfig, config.model_dump())
         if begun is None:
             return True
         recorder = BriefRecorder(RunFolder(path), begun[0], self.device, resume=begun[1], world=World())

@@ -128,6 +128,7 @@ def build_optimizer(config: RunConfig, method: nn.Module, device: torch.device) 
 def learning_rate(config: RunConfig, step: int, total: int) -> float:
     """Learning rate of a step (0 to total - 1): linear warm-up to the peak, then the configured schedule.
 
+    From `total` on the cosine schedule stays at 0.
     With `plateau` the rate stays at the peak; the factor of `Plateau` is applied on top.
     """
     warmup = int(config.warmup * total)
@@ -135,7 +136,8 @@ def learning_rate(config: RunConfig, step: int, total: int) -> float:
         return config.lr * (step + 1) / warmup
     if config.schedule != "cosine":
         return config.lr
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+    done = min(1.0, (step - warmup) / max(1, total - warmup))
+    return config.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 
 class Plateau:

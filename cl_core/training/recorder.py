@@ -256,12 +256,12 @@ def start(path: Path, settings: dict[str, Any], device: torch.device, world: Wor
         ValidationError: a setting is out of range.
     """
     world = world or World()
-    begun = begin(RunFolder(path), RunConfig, settings)
+    begun = resolve_settings(RunFolder(path), RunConfig, settings)
     world.barrier()  # all processes read the folder before the main one writes
     return ImageRecorder(RunFolder(path), begun[0], device, resume=begun[1], world=world) if begun else None
 
 
-def begin(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tuple[C, bool] | None:
+def resolve_settings(folder: Folder[Any], model: type[C], settings: dict[str, Any]) -> tuple[C, bool] | None:
     """The settings of the run that `folder` holds or will hold, and whether to resume it; None if it is finished.
 
     Raises: as `start`.

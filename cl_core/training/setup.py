@@ -17,7 +17,7 @@ from cl_core.system.seeding import seeded
 from cl_core.training.distributed import World
 from cl_core.training.randomness import EPOCH_STREAM, STEP_STREAM, seeded_generator
 
-MIN_MONITORED = 16  # images whose spread tells whether a run has collapsed
+MIN_MONITORED = 16  # images needed to detect a collapse
 MONITOR_SIZE = 256  # images whose embeddings each snapshot stores
 MAX_MAP = 10_000  # images whose features each snapshot stores
 STATISTICS_BATCH = 100  # images

@@ -28,7 +28,7 @@ from cl_core.networks.embedding import Layer
 from cl_core.runs.store import run_features
 from cl_core.text import text
 from cl_core.ui import images
-from cl_core.ui.tabs.loss import compare_by
+from cl_core.ui.tabs.loss import breakdown_by
 
 MAX_BYTES = 20_000_000  # of an image inside a call
 MAX_SEED = 2**63 - 1
@@ -134,7 +134,7 @@ class Api:
         classes = torch.arange(pairs) if labels is None else torch.tensor(labels)
         if classes.shape != (pairs,):
             raise UserError("api.labels", pairs=pairs, given=len(classes))
-        parts = compare_by(loss, torch.nn.functional.normalize(z, dim=1), classes, temperature).anatomy
+        parts = breakdown_by(loss, torch.nn.functional.normalize(z, dim=1), classes, temperature).anatomy
         return {
             "loss": parts.loss,
             "terms": _numbers(parts.terms),

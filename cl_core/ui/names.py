@@ -29,7 +29,7 @@ def class_name(data: Dataset, label: int) -> str:
 
 def entry_name(name: str) -> str:
     """The name of what a comparison of methods compares: a method, a baseline, or a public encoder by its own."""
-    return texts("contest.names").get(name.replace("-", "_"), name)
+    return texts("comparison.names").get(name.replace("-", "_"), name)
 
 
 def family_names(data: Dataset) -> list[str]:

@@ -10,9 +10,9 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.device import choose_device
 from cl_core.text import text
 from cl_core.training.advice import warnings_for
+from cl_core.training.comparison_state import ComparisonConfig, planned_trainings, run_config
 from cl_core.training.estimate import estimate
 from cl_core.training.setup import steps_per_epoch
-from cl_core.training.tournament import TournamentConfig, planned_trainings, run_config
 from cl_core.ui.names import entry_name
 
 MAX_EPOCHS = 100_000  # of `RunConfig`
@@ -56,7 +56,7 @@ def in_minutes(config: RunConfig, minutes: float | None, planned: float | None) 
     return config.model_copy(update={"epochs": epochs})
 
 
-def contest_plan(config: TournamentConfig) -> str:
+def comparison_plan(config: ComparisonConfig) -> str:
     """What a comparison of methods will train, as one sentence; empty where that cannot be estimated.
 
     Raises:
@@ -72,12 +72,12 @@ def contest_plan(config: TournamentConfig) -> str:
     for method, (epochs, seeds) in planned_trainings(config, epoch_s).items():
         name = entry_name(method)
         if seeds > 1:
-            parts.append(text("contest.planned_seeds", name=name, epochs=epochs, seeds=seeds))
+            parts.append(text("comparison.planned_seeds", name=name, epochs=epochs, seeds=seeds))
         else:
-            parts.append(text("contest.planned_epochs", name=name, epochs=epochs))
+            parts.append(text("comparison.planned_epochs", name=name, epochs=epochs))
     least = sum(epoch_s.values()) / 60
-    over = " " + text("contest.planned_over", least=f"{least:.0f}") if least > config.minutes else ""
-    return text("contest.planned", methods=text("contest.planned_separator").join(parts)) + over
+    over = " " + text("comparison.planned_over", least=f"{least:.0f}") if least > config.minutes else ""
+    return text("comparison.planned", methods=text("comparison.planned_separator").join(parts)) + over
 
 
 def _epoch_s(config: RunConfig) -> float | None:

@@ -95,7 +95,7 @@ def check_comparisons(access: Access, visitor: str, root: Path) -> None:
         UserError: strangers use this app, and this visitor has too many below `root`.
     """
     if access.strangers and sum(owner_of(file.parent) == visitor for file in root.glob(f"*/{OWNER}")) >= MAX_RUNS:
-        raise UserError("contest.many", most=MAX_RUNS)
+        raise UserError("comparison.many", most=MAX_RUNS)
 
 
 def clean_up(access: Access) -> None:

@@ -22,7 +22,7 @@ from cl_core.words.vocabulary import Vocabulary
 
 SENTENCE_END = re.compile(r"[.!?。！？]+|\n\s*\n")
 EXPONENT = 0.75  # of the synthetic corpus: a word's probability is proportional to 1 / rank ** EXPONENT
-READ_AT_ONCE = 2**20  # bytes
+READ_BYTES = 2**20  # bytes
 MAX_SENTENCE = 10_000  # words, as in gensim
 MAX_WORD = 2**16  # characters
 LAST_HAN = re.compile(r"[㐀-鿿][^㐀-鿿]*\Z")
@@ -121,14 +121,14 @@ def synthetic(count: int, length: int, seed: int) -> Sentences:
 
 
 def read_parts(path: Path) -> Iterator[bytes]:
-    """The content of a file, `READ_AT_ONCE` bytes at a time.
+    """The content of a file, `READ_BYTES` bytes at a time.
 
     Raises:
         UserError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            while part := file.read(READ_AT_ONCE):
+            while part := file.read(READ_BYTES):
                 yield part
     except OSError as error:
         raise UserError("words.unreadable", path=quoted(path), reason=quoted(error.strerror)) from None

@@ -84,7 +84,7 @@ def read_ratings(path: Path) -> list[tuple[str, str, float]]:
 
 def agreement(space: WordSpace, ratings: list[tuple[str, str, float]], name: str) -> Agreement:
     """Rank correlation of the cosines of `space` with the ratings of word pairs."""
-    index = space.vocabulary.index
+    index = space.vocabulary.word_to_index
     rated = [(index[a.lower()], index[b.lower()], r) for a, b, r in ratings if a.lower() in index and b.lower() in index]
     if len(rated) < 3:
         return Agreement(name, None, len(rated), len(ratings))

@@ -21,19 +21,19 @@ from cl_core.words.model import WordVectors
 from cl_core.words.noise import REDRAWS, AliasTable
 from cl_core.words.pairs import Span, Stream
 
-F = np.float32
-U = np.uint64
+f32 = np.float32
+u64 = np.uint64
 LINE = 16  # float32 in a line of the cache, 64 bytes
-GOLDEN, MIX_1, MIX_2 = U(0x9E3779B97F4A7C15), U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)
+GOLDEN, MIX_1, MIX_2 = u64(0x9E3779B97F4A7C15), u64(0xBF58476D1CE4E5B9), u64(0x94D049BB133111EB)
 
 
 @compiled
 def _random(seed, number):  # type: ignore[no-untyped-def]
     """64 random bits: output `number` of SplitMix64 (Steele et al. 2014) seeded with `seed`; both uint64."""
-    z = seed + (number + U(1)) * GOLDEN
-    z = (z ^ (z >> U(30))) * MIX_1
-    z = (z ^ (z >> U(27))) * MIX_2
-    return z ^ (z >> U(31))
+    z = seed + (number + u64(1)) * GOLDEN
+    z = (z ^ (z >> u64(30))) * MIX_1
+    z = (z ^ (z >> u64(27))) * MIX_2
+    return z ^ (z >> u64(31))
 
 
 @compiled
@@ -66,13 +66,13 @@ def _make_pairs(ids, sentence, windows, start, stop, grouped, centers, starts, c
 @compiled
 def _draw_noise(accept, alias, starts, contexts, noise, seed):  # type: ignore[no-untyped-def]
     """Noise words of each group, like `noise.draw_noise`, into noise (G, K)."""
-    words, draws = U(len(accept)), REDRAWS + 1
+    words, draws = u64(len(accept)), REDRAWS + 1
     for group in range(len(noise)):
         for slot in range(noise.shape[1]):
             for attempt in range(draws):
-                bits = _random(seed, U((group * noise.shape[1] + slot) * draws + attempt))
-                column = np.int64(((bits >> U(32)) * words) >> U(32))
-                accepted = F(bits & U(0xFFFFFFFF)) * F(2.0**-32) < accept[column]
+                bits = _random(seed, u64((group * noise.shape[1] + slot) * draws + attempt))
+                column = np.int64(((bits >> u64(32)) * words) >> u64(32))
+                accepted = f32(bits & u64(0xFFFFFFFF)) * f32(2.0**-32) < accept[column]
                 word = column if accepted else alias[column]
                 is_positive = False
                 for pair in range(starts[group], starts[group + 1]):
@@ -86,13 +86,13 @@ def _draw_noise(accept, alias, starts, contexts, noise, seed):  # type: ignore[n
 def _logistic(logit):  # type: ignore[no-untyped-def]
     """The logistic function, and 1 + exp(-|logit|)."""
     small = np.exp(-abs(logit))
-    total = F(1) + small
-    return (F(1) if logit >= F(0) else small) / total, total
+    total = f32(1) + small
+    return (f32(1) if logit >= f32(0) else small) / total, total
 
 
 @compiled_with_nan
 def _dot(left, right):  # type: ignore[no-untyped-def]
-    total = F(0)
+    total = f32(0)
     for d in range(len(left)):
         total += left[d] * right[d]
     return total
@@ -136,21 +136,21 @@ def _score(center, context, bias, log_kq, batch, of_pairs, of_noise, from_center
         c, gradient = center[centers[group]], from_center[group]
         _prefetch_group(center, context, batch, group + 1)
         size = starts[group + 1] - starts[group]
-        gradient[:] = F(0)
+        gradient[:] = f32(0)
         product = 1.0  # of 1 + exp(-|logit|): one logarithm for many scores
         for pair in range(starts[group], starts[group + 1]):
             w = contexts[pair]
             row = context[w]
             logit = _dot(c, row) + bias[w] - log_kq[w]
             probability, total = _logistic(logit)
-            positive += max(F(0), -logit)
+            positive += max(f32(0), -logit)
             product *= total
             if product > 1e200:
                 positive += np.log(product)
                 product = 1.0
-            hits += logit > F(0)
-            of_pairs[pair] = probability - F(1)
-            _subtract(gradient, F(1) - probability, row)
+            hits += logit > f32(0)
+            of_pairs[pair] = probability - f32(1)
+            _subtract(gradient, f32(1) - probability, row)
         positive += np.log(product)
         product = 1.0
         for slot in range(noise.shape[1]):
@@ -161,14 +161,14 @@ def _score(center, context, bias, log_kq, batch, of_pairs, of_noise, from_center
             row = context[w]
             logit = _dot(c, row) + bias[w] - log_kq[w]
             probability, total = _logistic(logit)
-            negative += uses * max(F(0), logit)
+            negative += uses * max(f32(0), logit)
             if uses == size and product < 1e200:
                 product *= total
             else:
                 negative += uses * np.log(total)
-            rejected += uses * (logit <= F(0))
+            rejected += uses * (logit <= f32(0))
             kept += uses
-            of_noise[group, slot] = F(uses) * probability
+            of_noise[group, slot] = f32(uses) * probability
             _subtract(gradient, -of_noise[group, slot], row)
         negative += size * np.log(product)
     return positive, negative, hits, rejected, kept, len(contexts)
@@ -187,24 +187,24 @@ def _rates(batch, of_pairs, of_noise, by_center, uses, lr, limit):  # type: igno
     for group in range(groups):
         uses[centers[group]] += starts[group + 1] - starts[group]
     for group in range(groups):
-        by_center[group] = lr / (F(1) + uses[centers[group]] / limit)
+        by_center[group] = lr / (f32(1) + uses[centers[group]] / limit)
     for group in range(groups):
-        uses[centers[group]] = F(0)
+        uses[centers[group]] = f32(0)
     for group in range(groups):
         for pair in range(starts[group], starts[group + 1]):
-            uses[contexts[pair]] += F(1)
+            uses[contexts[pair]] += f32(1)
         for slot in range(noise.shape[1]):
             uses[noise[group, slot]] += starts[group + 1] - starts[group]
     for group in range(groups):
         for pair in range(starts[group], starts[group + 1]):
-            of_pairs[pair] *= lr / (F(1) + uses[contexts[pair]] / limit)
+            of_pairs[pair] *= lr / (f32(1) + uses[contexts[pair]] / limit)
         for slot in range(noise.shape[1]):
-            of_noise[group, slot] *= lr / (F(1) + uses[noise[group, slot]] / limit)
+            of_noise[group, slot] *= lr / (f32(1) + uses[noise[group, slot]] / limit)
     for group in range(groups):
         for pair in range(starts[group], starts[group + 1]):
-            uses[contexts[pair]] = F(0)
+            uses[contexts[pair]] = f32(0)
         for slot in range(noise.shape[1]):
-            uses[noise[group, slot]] = F(0)
+            uses[noise[group, slot]] = f32(0)
 
 
 @compiled_with_nan
@@ -284,7 +284,7 @@ class CompiledStep:
         noise = np.empty((groups, self._config.noise_words), np.int64)
         generator = seeded_generator(torch.device("cpu"), self._config.seed, STEP_STREAM, number)
         seed = torch.randint(2**63 - 1, (), generator=generator)
-        _draw_noise(self._accept, self._alias, starts, contexts, noise, U(int(seed)))
+        _draw_noise(self._accept, self._alias, starts, contexts, noise, u64(int(seed)))
         return Batch(centers[:groups], starts, contexts, noise)
 
     def update(self, batch: Batch, lr: float) -> tuple[float, ...]:
@@ -299,7 +299,7 @@ class CompiledStep:
             self._from_center = np.empty((groups, self._config.dim), np.float32)
         from_center, by_center = self._from_center[:groups], np.empty(groups, np.float32)
         sums = _score(*self._tables, self._log_kq, batch, of_pairs, of_noise, from_center)  # type: ignore[call-arg]
-        _rates(batch, of_pairs, of_noise, by_center, self._uses, F(lr), F(self._config.repeat_limit))
+        _rates(batch, of_pairs, of_noise, by_center, self._uses, f32(lr), f32(self._config.repeat_limit))
         _update(*self._tables, batch, of_pairs, of_noise, by_center, from_center, self._config.bias)  # type: ignore[call-arg]
         found: tuple[float, ...] = sums
         return found

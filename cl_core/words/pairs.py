@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cl_core.words.corpus import Corpus
 
-READ_AT_ONCE = 1_000_000  # words
+CHUNK_WORDS = 1_000_000  # words
 Span = tuple[int, int]  # the first word and one past the last
 
 
@@ -74,7 +74,7 @@ def read_epoch(corpus: Corpus, keep_prob: Tensor, window: int, dynamic: bool, ge
     order = torch.randperm(len(lengths), generator=generator, device=device)
     starts, lengths = (lengths.cumsum(0) - lengths)[order], lengths[order]
     ends = lengths.cumsum(0)
-    edges = torch.searchsorted(ends, torch.arange(0, len(corpus.ids), READ_AT_ONCE, device=device)).unique().tolist()
+    edges = torch.searchsorted(ends, torch.arange(0, len(corpus.ids), CHUNK_WORDS, device=device)).unique().tolist()
     text, parts = corpus.ids.to(device), []
     for first, last in pairwise([*edges, len(order)]):  # whole sentences, so that memory stays small
         of_word = torch.arange(first, last, device=device).repeat_interleave(lengths[first:last])

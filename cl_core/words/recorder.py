@@ -14,9 +14,9 @@ import torch
 from cl_core.errors import quoted
 from cl_core.runs.config import RunState
 from cl_core.text import text
-from cl_core.training.recorder import Recorder, begin
+from cl_core.training.recorder import Recorder, resolve_settings
 from cl_core.words.config import WordConfig
-from cl_core.words.corpus import READ_AT_ONCE, Corpus, build_corpus, decode, read_parts, read_sentences, synthetic, wordnet
+from cl_core.words.corpus import READ_BYTES, Corpus, build_corpus, decode, read_parts, read_sentences, synthetic, wordnet
 from cl_core.words.evaluation import log_partition_over_contexts
 from cl_core.words.folder import WordFolder, WordRecord
 from cl_core.words.training import Event, WordsLogged, WordTraining
@@ -67,7 +67,7 @@ def sentences_of(config: WordConfig, pasted: str | None = None) -> Iterable[list
     if config.text == STANDARD_INPUT:
         if pasted is not None:
             return read_sentences([pasted])
-        parts = iter(partial(sys.stdin.buffer.read, READ_AT_ONCE), b"")
+        parts = iter(partial(sys.stdin.buffer.read, READ_BYTES), b"")
         return read_sentences(decode(parts, text("words.standard_input")))
     path = Path(config.text)
     return read_sentences(decode(read_parts(path), quoted(path)))
@@ -85,7 +85,7 @@ def start(path: Path, settings: dict[str, Any], device: torch.device, pasted: st
         ValidationError: a setting is out of range.
     """
     folder = WordFolder(path)
-    begun = begin(folder, WordConfig, settings)
+    begun = resolve_settings(folder, WordConfig, settings)
     if begun is None:
         return None
     config, resume = begun

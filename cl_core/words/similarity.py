@@ -42,12 +42,12 @@ class WordSpace:
         Raises:
             UserError: a word is not in the vocabulary. The other queries raise the same error.
         """
-        a, b = (self.unit[self.vocabulary.number(word)] for word in (first, second))
+        a, b = (self.unit[self.vocabulary.index_of(word)] for word in (first, second))
         return float(a @ b)
 
     def similar(self, word: str, count: int) -> list[Answer]:
         """The `count` words with the highest cosine to `word`, without the word itself."""
-        number = self.vocabulary.number(word)
+        number = self.vocabulary.index_of(word)
         return self._nearest(self.unit[number], [number], count)
 
     def analogy(self, positive: list[str], negative: list[str], count: int) -> list[Answer]:
@@ -57,8 +57,8 @@ class WordSpace:
         """
         if not positive:
             raise UserError("words.empty_analogy")
-        plus = [self.vocabulary.number(word) for word in positive]
-        minus = [self.vocabulary.number(word) for word in negative]
+        plus = [self.vocabulary.index_of(word) for word in positive]
+        minus = [self.vocabulary.index_of(word) for word in negative]
         target = self.unit[plus].sum(0) - (self.unit[minus].sum(0) if minus else 0)
         return self._nearest(F.normalize(target, dim=0), [*plus, *minus], count)
 

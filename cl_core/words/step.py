@@ -16,7 +16,7 @@ from cl_core.words.optimizers import WordOptimizer, clip
 from cl_core.words.pairs import Span, Stream, pairs
 
 
-def sums_dtype(device: torch.device) -> torch.dtype:
+def accumulation_dtype(device: torch.device) -> torch.dtype:
     """The type in which losses and counts are added up."""
     return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
 
@@ -33,7 +33,7 @@ class Step(Protocol):
             following: the span of the next step, if it is in the same stream, so that it can be prepared.
 
         Returns:
-            (6,) of `sums_dtype`, sums over the pairs: positive and negative loss, positives and noise words
+            (6,) of `accumulation_dtype`, sums over the pairs: positive and negative loss, positives and noise words
             classified correctly, noise words, pairs.
         """
 
@@ -52,7 +52,7 @@ class TorchStep:
 
     def __call__(self, stream: Stream, span: Span, number: int, lr: float, following: Span | None) -> Tensor:
         device = self._log_kq.device
-        exact = sums_dtype(device)
+        exact = accumulation_dtype(device)
         drawn = pairs(stream, *span, self._config.window)
         batch = drawn if self._config.shared_noise else drawn.ungrouped()
         if len(batch) == 0:  # the words of this step stand alone in their sentences

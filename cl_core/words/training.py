@@ -25,7 +25,7 @@ from cl_core.words.model import WordVectors, init_vectors
 from cl_core.words.noise import AliasTable
 from cl_core.words.optimizers import WordOptimizer, build_word_optimizer
 from cl_core.words.pairs import Span, Stream, count_pairs, read_epoch
-from cl_core.words.step import Step, TorchStep, sums_dtype
+from cl_core.words.step import Step, TorchStep, accumulation_dtype
 from cl_core.words.vocabulary import keep_probability, noise_distribution
 
 LOG_LINES = 500  # the most points a curve gets
@@ -106,7 +106,7 @@ class WordTraining:
         self.total = self.steps_per_epoch * config.epochs
         self.step = 0
         # Positive and negative loss, positives and noise words classified correctly, noise words, pairs.
-        self._sums = torch.zeros(6, dtype=sums_dtype(device), device=device)
+        self._sums = torch.zeros(6, dtype=accumulation_dtype(device), device=device)
         self._epoch_sums = torch.zeros_like(self._sums)
         self._good = self._copy()
 

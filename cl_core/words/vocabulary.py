@@ -39,18 +39,18 @@ class Vocabulary:
         return len(self.words)
 
     @cached_property
-    def index(self) -> dict[str, int]:
+    def word_to_index(self) -> dict[str, int]:
         return {word: number for number, word in enumerate(self.words)}
 
-    def number(self, word: str) -> int:
+    def index_of(self, word: str) -> int:
         """The index of a word; upper and lower case are the same.
 
         Raises:
             UserError: it is not in the vocabulary.
         """
         normalized = unicodedata.normalize("NFC", word.strip().lower())
-        if normalized in self.index:
-            return self.index[normalized]
+        if normalized in self.word_to_index:
+            return self.word_to_index[normalized]
         similar = difflib.get_close_matches(normalized, self.words, SUGGESTIONS)
         if similar:
             raise UserError("words.unknown_word_suggested", word=quoted(word), suggestions=", ".join(similar))

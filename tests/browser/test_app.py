@@ -294,7 +294,7 @@ def test_noise_step_and_cost_of_words(page: Page) -> None:
     expect(page.get_by_text(f"“{first}” is drawn 1 times as often as “{last}”")).to_be_visible()
     open_tab(page, "One step", "#words-views")
     drawn(page, "words-step")
-    numbers = WORDS.vocabulary.number("dog"), WORDS.vocabulary.number("cat")
+    numbers = WORDS.vocabulary.index_of("dog"), WORDS.vocabulary.index_of("cat")
     parts = step_anatomy(WORDS.vectors, WORDS.record.config, WORDS.vocabulary, *numbers, seed=1)
     expect(page.get_by_text(f"The step costs {parts.loss:.2f} nats")).to_be_visible()
     bars = page.locator("#words-step .cl-plot").first.locator(".bartext")

@@ -9,11 +9,11 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from cl_core.explore.batch import chosen_batch, compare, draw_batch
+from cl_core.explore.batch import chosen_batch, draw_batch, loss_breakdowns
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.what_if import default_pair, what_if
 from cl_core.losses.anatomy import Anatomy
-from cl_core.ui.tabs.loss import Loss, compare_by, example_anatomy
+from cl_core.ui.tabs.loss import Loss, breakdown_by, example_anatomy
 from tests.browser.conftest import open_tab, screenshot
 
 pytestmark = pytest.mark.opens("loss")
@@ -85,7 +85,7 @@ def test_a_cell_shows_its_pair_and_its_term(page: Page) -> None:
     expect(details).to_contain_text("positive: two views of one image")
     expect(details.locator(".cl-tile")).to_have_count(2)
     batch = draw_batch(STORE.get("emoji-simclr"), COUNT, 1)
-    _, trained = compare(STORE.get("emoji-simclr"), batch, 2 * COUNT)
+    _, trained = loss_breakdowns(STORE.get("emoji-simclr"), batch, 2 * COUNT)
     check(page, trained.anatomy, 0, COUNT)
     expect(details.locator(".cl-formula .cl-here")).to_have_count(2)  # above and below the line
     screenshot(page, "loss")
@@ -102,7 +102,7 @@ def test_the_temperature_tab_has_the_same_batch_and_the_same_pull(page: Page) ->
         open_tab(page, "Loss")
         page.locator("input[aria-label*='Images']").first.fill(str(count)) if count != COUNT else None
         batch = draw_batch(STORE.get("emoji-simclr"), count, 1)
-        parts = compare(STORE.get("emoji-simclr"), batch, 2 * count)[TRAINED].anatomy
+        parts = loss_breakdowns(STORE.get("emoji-simclr"), batch, 2 * count)[TRAINED].anatomy
         expect(page.locator("#loss-view [data-fact=chance] dd")).to_have_text(f"{math.log(2 * count - 1):.3f}")  # it is drawn
         point(page, 0, count, 2 * count)
         check(page, parts, 0, count)
@@ -166,7 +166,7 @@ def test_every_loss_at_every_temperature(page: Page) -> None:
         for t in TEMPERATURES:
             page.get_by_role("spinbutton", name="Temperature t").fill(t)
             expect(page).to_have_url(re.compile(rf"[?&]t={re.escape(t)}(&|$)"))
-            trained = compare_by(loss, batch.trained, batch.labels, float(t)).anatomy
+            trained = breakdown_by(loss, batch.trained, batch.labels, float(t)).anatomy
             check(page, trained, row, column)
             # The sentence above has the numbers of the matrices.
             said = page.locator("#loss-view .cl-summary")
@@ -180,7 +180,7 @@ def test_every_method(page: Page) -> None:
         model = f"emoji-{method}"
         pick(page, "Model", model)
         batch = draw_batch(STORE.get(model), COUNT, 1)
-        parts = compare(STORE.get(model), batch, 2 * COUNT)[TRAINED].anatomy
+        parts = loss_breakdowns(STORE.get(model), batch, 2 * COUNT)[TRAINED].anatomy
         columns = parts.cosines.shape[1]
         row = 3
         column = int(parts.positive[row].int().argmax())
@@ -239,7 +239,7 @@ def test_a_false_negative_is_called_one(page: Page) -> None:
     assert data.classes
     point(page, row, column, 2 * COUNT)
     expect(page.locator("#loss-view .cl-flag")).to_contain_text("false negative")
-    parts = compare(STORE.get("emoji-simclr"), batch, 2 * COUNT)[TRAINED].anatomy
+    parts = loss_breakdowns(STORE.get("emoji-simclr"), batch, 2 * COUNT)[TRAINED].anatomy
     without = parts.negative.clone()
     without[row, column] = False
     compared = parts.scaled.masked_fill(~(parts.positive | without), -torch.inf)[row]

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from cl_core.explore.batch import chosen_batch
 from cl_core.explore.model_store import ModelStore
-from cl_core.losses import bank_chance_level, info_nce, log_partition, nce, nce_chance_level, negative_sampling
+from cl_core.losses import info_nce, info_nce_chance_level, log_partition, nce, nce_chance_level, negative_sampling
 from cl_core.ui.tabs.nce import negatives_in_order
 from tests.browser.conftest import READY, modules_of, screenshot
 
@@ -59,7 +59,7 @@ def test_the_losses_are_those_of_python(modules: Page, embeddings: torch.Tensor)
         assert values["corrected"]["nce"] == pytest.approx(expected["nce"], abs=1e-5)
         assert values["plain"]["nce"] == pytest.approx(expected["sampling"], abs=1e-5)
         assert values["corrected"]["infoNce"] == pytest.approx(expected["info_nce"], abs=1e-5)
-        assert values["chances"] == pytest.approx([nce_chance_level(count), bank_chance_level(count)], abs=1e-9)
+        assert values["chances"] == pytest.approx([nce_chance_level(count), info_nce_chance_level(count)], abs=1e-9)
 
 
 def test_one_control_at_a_time(page: Page) -> None:

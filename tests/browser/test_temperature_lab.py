@@ -13,7 +13,7 @@ from cl_core.explore.batch import chosen_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.losses.anatomy import Anatomy
 from cl_core.losses.temperature import effective_negatives, hardest_contribution, overflow_temperature, positive_pull
-from cl_core.ui.tabs.loss import Loss, compare_by
+from cl_core.ui.tabs.loss import Loss, breakdown_by
 from tests.browser.conftest import screenshot
 
 pytestmark = pytest.mark.opens("temperature")
@@ -28,7 +28,7 @@ def anatomy_at(model: str, t: float) -> Anatomy:
     """The batch as the model's loss sees it, at another temperature."""
     batch = chosen_batch(STORE.get(model), "", PAIRS, 1)
     loss: Loss = "out" if model == "emoji-supcon" else "nt-xent"
-    return compare_by(loss, batch.trained, batch.labels, t).anatomy
+    return breakdown_by(loss, batch.trained, batch.labels, t).anatomy
 
 
 def number(page: Page, fact: str) -> float:

@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from cl_core.data.registry import load_dataset
-from cl_core.evaluation.linear import STRENGTHS, _standardize, evaluate_linear, fit_logistic
+from cl_core.evaluation.linear import INVERSE_PENALTIES, _standardize, evaluate_linear, fit_logistic
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import open_run, run_features
 from cl_core.system.files import fingerprint
@@ -56,10 +56,10 @@ def test_protocol_and_frozen_encoder(small: Small) -> None:
     assert not features.requires_grad
     result = evaluate_linear(features, data)
     assert result.accuracy > 0.9
-    assert result.strength in STRENGTHS
+    assert result.inverse_penalty in INVERSE_PENALTIES
     assert (result.queries, result.train) == (359, 1438)
     assert "frozen" in result.protocol()
-    assert f"C = {result.strength:g}" in result.protocol()
+    assert f"C = {result.inverse_penalty:g}" in result.protocol()
     assert all(torch.equal(before[name], value) for name, value in run.method.state_dict().items())
     assert fingerprint(run.folder.model_file) == on_disk
 

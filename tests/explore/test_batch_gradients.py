@@ -1,4 +1,4 @@
-"""The loss between the two moves, and the agreement of batches, against gradients and losses computed apart."""
+"""The loss between the two updates, and the agreement of batches, against gradients and losses computed apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cl_core.explore.batch_gradients import gradient_agreement, two_moves
+from cl_core.explore.batch_gradients import gradient_cosines, measure_updates
 from cl_core.explore.paradigms import FOLDER, resumed
 from cl_core.networks.methods.memory_bank import BankMethod
 from cl_core.runs.folder import RunFolder
@@ -14,7 +14,7 @@ from cl_core.runs.folder import RunFolder
 
 def test_the_agreement_is_that_of_the_gradients() -> None:
     training, same = (resumed(RunFolder(FOLDER / "end-to-end")) for _ in range(2))
-    cosines = gradient_agreement(training, 4)
+    cosines = gradient_cosines(training, 4)
     gradients = []
     for step in range(same.step, same.step + 4):
         rows, views, generator = same.batch_of(step)
@@ -33,9 +33,9 @@ def test_both_moves_lower_the_loss() -> None:
     method, (rows, views, generator) = training.method, training.batch_of(training.step)
     assert isinstance(method, BankMethod)
     own, before = training.instances[rows], method.bank.keys.clone()
-    moves = two_moves(training, 3)
-    assert all(each.moved < each.recolored < each.start for each in moves)
-    assert [each.step for each in moves] == [870, 871, 872]
+    updates = measure_updates(training, 3)
+    assert all(each.after_keys < each.after_weights < each.start for each in updates)
+    assert [each.step for each in updates] == [870, 871, 872]
     # The first batch with the weights and keys of the start, by the softmax written out.
     fresh = resumed(RunFolder(FOLDER / "memory-bank")).method.train()
     assert isinstance(fresh, BankMethod)
@@ -44,9 +44,9 @@ def test_both_moves_lower_the_loss() -> None:
     drawn = fresh.bank.draw(fresh.negatives, generator)
     logits = torch.cat([(z * before[own]).sum(1, keepdim=True), z @ before[drawn].T], 1) / fresh.temperature
     logits[:, 1:][drawn[None] == own[:, None]] = -torch.inf
-    assert moves[0].start == pytest.approx(float(F.cross_entropy(logits, torch.zeros(len(z), dtype=torch.long))), abs=1e-4)
+    assert updates[0].start == pytest.approx(float(F.cross_entropy(logits, torch.zeros(len(z), dtype=torch.long))), abs=1e-4)
 
 
-def test_only_a_memory_bank_has_both_moves() -> None:
+def test_only_a_memory_bank_has_both_updates() -> None:
     with pytest.raises(TypeError):
-        two_moves(resumed(RunFolder(FOLDER / "end-to-end")), 1)
+        measure_updates(resumed(RunFolder(FOLDER / "end-to-end")), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.pca import pca, pca_axes
 from cl_core.explore import projection
-from cl_core.explore.maps import can_lay_out, compute_maps, lay_out, layout_over_time, map_key, map_points, snapshot_points
-from cl_core.explore.regions import kept
+from cl_core.explore.maps import can_lay_out, compute_maps, features_key, lay_out, layout_over_time, map_points, snapshot_points
+from cl_core.explore.model import Model
+from cl_core.explore.regions import neighbor_preservation
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.runs.store import open_run
 
@@ -24,14 +26,24 @@ def test_cached_maps_are_still_saved_to_the_run_folder(small_run: Path, tmp_path
     shutil.copytree(small_run, folder)
     run, data = open_run(RunFolder(folder)), load_dataset("digits")
     seen = map_points(run, data, "pca")  # as the app does: into the cache
-    assert not projection.is_saved(folder, map_key(run, data), "pca")
+    assert not projection.is_saved(folder, features_key(run, data), "pca")
     assert list(compute_maps(run, data)) == list(projection.PROJECTORS)
     for projector in projection.PROJECTORS:
-        assert projection.is_saved(folder, map_key(run, data), projector)
-    saved = projection.cached(folder, map_key(run, data), "pca")
+        assert projection.is_saved(folder, features_key(run, data), projector)
+    saved = projection.cached(folder, features_key(run, data), "pca")
     assert saved is not None
     assert torch.allclose(saved / saved.abs().max(), seen / seen.abs().max(), atol=1e-3)
     assert list(compute_maps(run, data)) == []
+
+
+def test_there_are_at_most_as_many_clusters_as_images_on_the_map() -> None:
+    features = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    model = SimpleNamespace(
+        map_features=lambda layer: features,
+        dataset=SimpleNamespace(family_names=list("abcde")),
+        _of_map=lambda what, layer, make: make(),
+    )
+    assert sorted(Model.map_clusters(model).tolist()) == [0, 1, 2]  # type: ignore[arg-type]
 
 
 def test_snapshots_share_the_axes_of_the_last() -> None:
@@ -59,7 +71,7 @@ def test_places_over_time_end_at_the_finished_map_and_keep_neighbors(small_run: 
     finished = projection.standard(map_points(run, data, "tsne"))
     assert torch.allclose(layout.embeddings[-1].float(), finished, atol=2e-3)
     for points, z in zip(layout.embeddings, features.embeddings, strict=True):
-        found = kept(points.float(), z.float(), data.labels[layout.rows], data.groups[layout.rows])
+        found = neighbor_preservation(points.float(), z.float(), data.labels[layout.rows], data.groups[layout.rows])
         assert found.neighbors > 0.3
     assert not can_lay_out(run.folder), "the features are no longer needed"
     with pytest.raises(UserError, match=r"features\.safetensors is missing"):

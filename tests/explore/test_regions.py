@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from cl_core.explore.regions import kept, regions
+from cl_core.explore.regions import neighbor_preservation, regions
 
 
 def blobs() -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,14 +49,14 @@ def test_kept_neighbors_against_a_plain_loop() -> None:
         both += len(set(full) & set(here))
         right += int(labels[full].mode().values) == int(labels[i])
         right_here += int(labels[here].mode().values) == int(labels[i])
-    found = kept(points, features, labels, groups)
+    found = neighbor_preservation(points, features, labels, groups)
     assert abs(found.neighbors - both / 600) < 1e-6
     assert found.accuracy is not None and abs(found.accuracy - right / 60) < 1e-6
     assert found.accuracy_on_map is not None and abs(found.accuracy_on_map - right_here / 60) < 1e-6
-    assert kept(points, features, torch.full((60,), -1), groups).accuracy is None
+    assert neighbor_preservation(points, features, torch.full((60,), -1), groups).accuracy is None
 
 
 def test_a_map_that_is_the_space_keeps_everything() -> None:
     angles = torch.rand(50, generator=torch.Generator().manual_seed(2)) * 1.5
     circle = torch.stack([angles.cos(), angles.sin()], dim=1)
-    assert kept(circle, circle, torch.arange(50) % 3, torch.arange(50)).neighbors == 1
+    assert neighbor_preservation(circle, circle, torch.arange(50) % 3, torch.arange(50)).neighbors == 1

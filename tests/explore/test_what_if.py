@@ -8,12 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cl_core.explore import what_if as explained
 from cl_core.explore.batch import Batch, chosen_batch
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.what_if import (
     CHANGES,
+    HALVINGS,
     NEIGHBORS,
+    _descended,
     _gradient,
+    _longest_rate,
     _stepped,
     default_pair,
     masked_loss,
@@ -52,6 +56,16 @@ def test_the_step_lowers_the_loss_of_any_batch() -> None:
         few = chosen_batch(MODEL, "", 4, seed)
         found = what_if(MODEL, few, *default_pair(few, T), "leave_out", "nt_xent")
         assert found.losses[1] < found.losses[0]
+
+
+def test_the_rate_is_that_of_the_step_though_none_lowers_the_loss(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explained, "_mean_loss", lambda *arguments: 1.0)
+    method, pairs = MODEL.run.method, masks(batch, "nt_xent")
+    stepped, rate = _descended(method, batch.views, pairs, T)
+    gradients = _gradient(method, batch.views, pairs, T)
+    assert rate == pytest.approx(_longest_rate(method, gradients) / 2 ** (HALVINGS - 1))
+    again = _stepped(method, gradients, rate)
+    assert all(torch.equal(a, b) for a, b in zip(stepped.parameters(), again.parameters(), strict=True))
 
 
 def test_what_is_left_out_is_in_no_denominator(batch: Batch) -> None:

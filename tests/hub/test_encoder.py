@@ -27,7 +27,7 @@ from cl_core.hub.push import push
 from cl_core.hub.recommended import RECOMMENDED
 from cl_core.networks.embedding import embed
 from cl_core.networks.encoders.timm import TimmName, build_timm, timm_name
-from cl_core.runs.feature_cache import compute_features, features_of
+from cl_core.runs.feature_cache import cached_features, fill_feature_cache
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_cache import find_pulled
 from cl_core.runs.hub_names import hub_name
@@ -81,7 +81,7 @@ def test_every_use_of_a_run(hub: Hub, vit: Path) -> None:
     assert snapshots is not None
     assert snapshots.steps == [0]
     whole = embed(run.method, data.images[:50], run.size, torch.device("cpu"))
-    assert (features_of(run, data, torch.arange(50)) * whole).sum(1).min() > 0.999
+    assert (cached_features(run, data, torch.arange(50)) * whole).sum(1).min() > 0.999
     gallery = run_gallery(run, data)
     found = gallery.search(gallery.embedder(data.images[3:4]), 3)[0]
     assert found[0].row == 3
@@ -89,7 +89,7 @@ def test_every_use_of_a_run(hub: Hub, vit: Path) -> None:
     before = untrained_like(run)
     assert before.key != run.key
     z = run.method.project(run.method.encoder(torch.rand(8, 3, run.size, run.size)))
-    compared = run.method.compare(z, torch.arange(4), torch.arange(4))
+    compared = run.method.loss_breakdown(z, torch.arange(4), torch.arange(4))
     assert compared.anatomy.cosines.shape == (8, 8)
 
 
@@ -115,15 +115,15 @@ def test_from_the_command_line(
 def test_stopped_looking_goes_on(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add(VIT, published(vit))
     run, data = open_run(fetch_encoder(VIT, "digits")), load_dataset("digits")
-    looking = compute_features(run, data)
+    looking = fill_feature_cache(run, data)
     shares = [next(looking) for _ in range(4)]
     looking.close()
     assert 0 < shares[-1] < 1
-    again = compute_features(run, data)
+    again = fill_feature_cache(run, data)
     assert next(again) == shares[-1], "what was done is kept"
     assert list(again)[-1] == 1.0
     monkeypatch.setattr("cl_core.runs.feature_cache.embed", None)
-    assert list(compute_features(run, data)) == [1.0], "and never computed again"
+    assert list(fill_feature_cache(run, data)) == [1.0], "and never computed again"
 
 
 def test_wrapped_once_it_needs_no_hub(hub: Hub, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:

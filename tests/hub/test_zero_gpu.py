@@ -39,8 +39,8 @@ from cl_core.runs.folder import RunFolder
 assert torch.cuda.is_available()  # as torch says there, though nothing may touch it
 feature_cache.ZERO_GPU_BATCH = 1000
 run, data = open_run(RunFolder(Path(sys.argv[1]))), load_dataset("digits")
-shares = list(feature_cache.compute_features(run, data))
-lent = feature_cache.features_of(run, data, torch.arange(5))
+shares = list(feature_cache.fill_feature_cache(run, data))
+lent = feature_cache.cached_features(run, data, torch.arange(5))
 plain = feature_cache.run_features(run, data.images[:5])
 print(json.dumps({
     "device": choose_device().type, "shares": shares, "pid": os.getpid(),

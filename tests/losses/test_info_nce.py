@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_core.losses import (
-    bank_chance_level,
-    chance_level,
-    decoupled_chance_level,
     decoupled_nt_xent,
+    decoupled_nt_xent_chance_level,
     decoupled_weights,
     info_nce,
+    info_nce_chance_level,
     info_nce_views,
     nce_chance_level,
     nt_xent,
+    nt_xent_chance_level,
 )
 
 TEMPERATURES = [0.01, 0.05, 0.1, 0.5, 1.0, 10.0]
@@ -105,8 +105,8 @@ def test_only_the_ratio_form_is_negative() -> None:
 
 def test_chance_levels() -> None:
     same = torch.ones(4, 3, dtype=torch.float64)
-    assert info_nce(same, same, torch.ones(9, 3, dtype=torch.float64), 0.1).item() == pytest.approx(bank_chance_level(9))
-    assert decoupled_nt_xent(same, same, 0.1).item() == pytest.approx(decoupled_chance_level(4))
+    assert info_nce(same, same, torch.ones(9, 3, dtype=torch.float64), 0.1).item() == pytest.approx(info_nce_chance_level(9))
+    assert decoupled_nt_xent(same, same, 0.1).item() == pytest.approx(decoupled_nt_xent_chance_level(4))
     assert info_nce_views(torch.ones(2, 4, 3, dtype=torch.float64), 0.1).item() == pytest.approx(math.log(7))
 
 
@@ -166,9 +166,14 @@ def test_shapes_must_agree() -> None:
 
 
 def test_chance_levels_at_their_edges() -> None:
-    assert bank_chance_level(0) == 0
-    assert decoupled_chance_level(2) == pytest.approx(math.log(2))
-    for level, least in ((bank_chance_level, 0), (decoupled_chance_level, 2), (chance_level, 1), (nce_chance_level, 1)):
+    assert info_nce_chance_level(0) == 0
+    assert decoupled_nt_xent_chance_level(2) == pytest.approx(math.log(2))
+    for level, least in (
+        (info_nce_chance_level, 0),
+        (decoupled_nt_xent_chance_level, 2),
+        (nt_xent_chance_level, 1),
+        (nce_chance_level, 1),
+    ):
         assert math.isfinite(level(least))
         with pytest.raises(ValueError, match=f"must be at least {least}, not {least - 1}"):
             level(least - 1)

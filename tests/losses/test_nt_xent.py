@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_core.losses import chance_level, false_negatives, nt_xent, same_class
+from cl_core.losses import class_counts, false_negatives, nt_xent, nt_xent_chance_level
 
 
 def naive(z1: Tensor, z2: Tensor, temperature: float) -> float:
@@ -40,7 +40,7 @@ def test_equals_the_naive_reference(shape: tuple[int, int], temperature: float) 
 def test_identical_features_give_exactly_the_chance_level(pairs: int, temperature: float) -> None:
     z = torch.ones(pairs, 4, dtype=torch.float64)
     assert nt_xent(z, z, temperature).item() == pytest.approx(math.log(2 * pairs - 1), abs=1e-12)
-    assert chance_level(pairs) == math.log(2 * pairs - 1)
+    assert nt_xent_chance_level(pairs) == math.log(2 * pairs - 1)
 
 
 def test_orthogonal_pairs_have_a_closed_form() -> None:
@@ -118,4 +118,4 @@ def test_by_keyword() -> None:
 def test_counts_of_a_class_are_those_of_the_matrix_of_false_negatives() -> None:
     labels = torch.tensor([0, 2, 2, 0, 5, 2])
     others = false_negatives(labels).sum(1)
-    assert (2 * (same_class(labels) - 1)).repeat(2).tolist() == others.tolist()
+    assert (2 * (class_counts(labels) - 1)).repeat(2).tolist() == others.tolist()

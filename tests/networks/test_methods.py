@@ -112,8 +112,8 @@ def test_decoupled_and_hard_negatives_and_questions() -> None:
     same = torch.ones(N, 4)
     for name in ("dcl", "hcl"):
         method = build(name)
-        comparison = method.compare(torch.cat([same, same]), LABELS, ROWS)
-        assert comparison.anatomy.loss == pytest.approx(comparison.chance, rel=1e-5), name
+        breakdown = method.loss_breakdown(torch.cat([same, same]), LABELS, ROWS)
+        assert breakdown.anatomy.loss == pytest.approx(breakdown.chance, rel=1e-5), name
 
 
 def test_a_learned_temperature_moves_and_stays_in_bounds() -> None:
@@ -160,10 +160,10 @@ def test_methods_of_dimensions(name: str) -> None:
     z1, z2 = (z_of(method, view) for view in pair)
     loss = losses.barlow_twins(z1, z2) if name == "barlow-twins" else losses.vicreg(z1, z2)
     assert method(pair, LABELS, ROWS, generator()).loss.item() == pytest.approx(loss.item(), rel=1e-4)
-    comparison = method.compare(torch.cat([z1, z2]).detach(), LABELS, ROWS)
-    assert set(comparison.kinds) == {"dimension"} and len(comparison.ids) == 8
+    breakdown = method.loss_breakdown(torch.cat([z1, z2]).detach(), LABELS, ROWS)
+    assert set(breakdown.kinds) == {"dimension"} and len(breakdown.ids) == 8
     if name == "vicreg":
-        assert sum(comparison.terms.values()) == pytest.approx(loss.item(), rel=1e-4)
+        assert sum(breakdown.terms.values()) == pytest.approx(loss.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("form", ["out", "in", "in-sum"])
@@ -294,12 +294,12 @@ def test_moco_excludes_old_keys_of_the_same_instance() -> None:
     pair = views(method)
     method(pair, LABELS, ROWS, generator())
     method.after_step()
-    comparison = method.compare(torch.randn(2 * N, 8), LABELS, ROWS, method.stored_keys(ROWS, 24))
-    queue = [i for i, kind in enumerate(comparison.kinds) if kind == "queue"]
+    breakdown = method.loss_breakdown(torch.randn(2 * N, 8), LABELS, ROWS, method.stored_keys(ROWS, 24))
+    queue = [i for i, kind in enumerate(breakdown.kinds) if kind == "queue"]
     for row in range(N):
         for column in queue:
-            own = int(comparison.ids[column]) == int(ROWS[row])
-            assert bool(comparison.anatomy.negative[row, column]) != own
+            own = int(breakdown.ids[column]) == int(ROWS[row])
+            assert bool(breakdown.anatomy.negative[row, column]) != own
 
 
 def test_key_encoder_is_a_moving_average_without_gradient() -> None:
@@ -360,11 +360,11 @@ def test_comparison_equals_the_loss(name: str) -> None:
     pair = [torch.rand(N, 3, 16, 16) for _ in range(2)]
     with torch.no_grad():
         z = torch.cat([z_of(method, view) for view in pair])
-        comparison = method.compare(z, LABELS, ROWS, method.stored_keys(ROWS, INSTANCES))
-        rows, columns = comparison.anatomy.cosines.shape
+        breakdown = method.loss_breakdown(z, LABELS, ROWS, method.stored_keys(ROWS, INSTANCES))
+        rows, columns = breakdown.anatomy.cosines.shape
         assert rows in ((8,) if method.compares_dimensions else (N, 2 * N))
-        assert len(comparison.kinds) == len(comparison.ids) == columns
-        assert (comparison.anatomy.positive.sum(1) >= 1).all()
+        assert len(breakdown.kinds) == len(breakdown.ids) == columns
+        assert (breakdown.anatomy.positive.sum(1) >= 1).all()
         stored = method.stored_keys(ROWS, INSTANCES)
         if isinstance(method, NCEBank | InfoNCEBank):  # draws its own keys, so the loss is computed here
             assert stored is not None
@@ -377,15 +377,15 @@ def test_comparison_equals_the_loss(name: str) -> None:
                 unit = F.normalize(z[:N], dim=1)
                 log_kq, log_z = math.log(len(drawn) / INSTANCES), 4.25
                 method.log_z.fill_(log_z)
-                comparison = method.compare(z, LABELS, ROWS, stored)
+                breakdown = method.loss_breakdown(z, LABELS, ROWS, stored)
                 data, noise = (unit * own).sum(1) / 0.3 - log_z, unit @ drawn.T / 0.3 - log_z
                 expected = losses.nce(data, noise, log_kq, log_kq, left_out)
-            assert comparison.anatomy.loss == pytest.approx(expected.item(), rel=1e-4)
+            assert breakdown.anatomy.loss == pytest.approx(expected.item(), rel=1e-4)
             return
         loss = method(pair[: method.views], LABELS, ROWS, generator()).loss.item()
     if name == "cross-entropy":  # compares both views, trains on one
         loss = F.cross_entropy(z, LABELS.repeat(2)).item()
-    assert comparison.anatomy.loss == pytest.approx(loss, rel=1e-4)
+    assert breakdown.anatomy.loss == pytest.approx(loss, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", TRAINABLE)

@@ -105,7 +105,7 @@ def test_snapshots_in_8_bits_keep_the_spread_or_stay_exact(tmp_path: Path) -> No
     for spread, dtype in ((1.0, torch.int8), (1e-4, torch.float16)):
         z = normalize(common + spread * torch.randn(3, 50, 16, generator=generator), dim=2).half()
         folder = RunFolder(tmp_path / str(spread))
-        folder.write_small_snapshots(Snapshots(torch.arange(50), [0, 5, 9], z))
+        folder.write_quantized_snapshots(Snapshots(torch.arange(50), [0, 5, 9], z))
         with safe_open(folder.snapshots_file, framework="pt") as file:
             assert file.get_tensor("embeddings").dtype == dtype
         back = folder.read_snapshots()

@@ -93,6 +93,16 @@ def test_incomplete_last_line_is_skipped(copy: RunFolder) -> None:
     assert copy.read_metrics() == whole[:-1]
 
 
+def test_a_damaged_line_before_the_last_is_an_error_and_no_later_point_is_lost(copy: RunFolder) -> None:
+    lines = copy.metrics_file.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:10] + b"\n"
+    copy.metrics_file.write_bytes(b"".join(lines))
+    for reading in (copy.read_metrics, lambda: copy.cut_metrics(10**9)):
+        with pytest.raises(UserError, match="does not hold the metrics of a run"):
+            reading()
+    assert copy.metrics_file.read_bytes() == b"".join(lines)
+
+
 def test_metrics_have_float32_precision(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     point = {"kind": "loss", "step": 123456789, "epoch": 1 / 3, "lr": 1e-9 / 3, "figures": {"all": [2 / 3, None, True]}}
@@ -338,7 +348,7 @@ def test_odd_snapshots_are_refused(copy: RunFolder, change: Callable[[dict[str, 
 
 
 def test_a_scale_of_another_size_is_refused(copy: RunFolder) -> None:
-    copy.write_small_model(copy.read_model())
+    copy.write_quantized_model(copy.read_model())
     tensors = safetensors.torch.load_file(copy.model_file)
     name = next(name for name in tensors if name.endswith(".scale"))
     safetensors.torch.save_file(tensors | {name: torch.ones(3)}, copy.model_file)

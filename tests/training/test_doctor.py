@@ -12,15 +12,15 @@ from cl_core.runs.config import RunConfig
 from cl_core.runs.store import find_run, shipped_runs
 from cl_core.training.doctor import (
     PROGRESS,
-    Reading,
+    CurvePoint,
+    curve_features,
     curve_of,
+    curve_points,
     diagnose,
-    features,
+    error_report,
+    gain_ranks,
     is_collapsing,
-    ranks,
-    readings,
-    report,
-    runs,
+    reference_runs,
 )
 from cl_core.training.loop import Checkup, Training
 from cl_core.training.setup import monitor_geometry
@@ -44,7 +44,7 @@ CONFIG = RunConfig(epochs=10, encoder="cnn")
 
 
 def test_readings_have_the_mean_loss_since_the_one_before() -> None:
-    curve = readings(
+    curve = curve_points(
         [
             {"kind": "snapshot", "step": 0, "geometry": geometry()},
             {"kind": "loss", "step": 1, "loss": 4.0, "chance": 5.0},
@@ -60,9 +60,9 @@ def test_readings_have_the_mean_loss_since_the_one_before() -> None:
 
 
 def test_a_falling_spread_is_a_collapse_and_a_rising_one_is_not() -> None:
-    assert is_collapsing(readings(points(0.2, 0.4, 0.6, 0.5, 0.4, 0.3)))
-    assert not is_collapsing(readings(points(0.2, 0.4, 0.6, 0.5, 0.5, 0.55)))
-    assert not is_collapsing(readings(points(0.2, 0.4, 0.6, 0.4)))  # it may rise again until step 50
+    assert is_collapsing(curve_points(points(0.2, 0.4, 0.6, 0.5, 0.4, 0.3)))
+    assert not is_collapsing(curve_points(points(0.2, 0.4, 0.6, 0.5, 0.5, 0.55)))
+    assert not is_collapsing(curve_points(points(0.2, 0.4, 0.6, 0.4)))  # it may rise again until step 50
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_falling_spread_is_a_collapse_and_a_rising_one_is_not() -> None:
         (points(0.2, 0.6, 0.9, loss=5.1), {"lr": 1e-5}, "at_chance", "raise_lr"),
         (points(0.2, 0.3, 0.3), {"temperature": 2.0}, "narrow", "lower_temperature"),
         (points(0.2, 0.6, 0.9, loss=0.1), {}, "easy", "harder_views"),
-        (points(0.2, 0.6, 0.9), {}, "well", "go_on"),
+        (points(0.2, 0.6, 0.9), {}, "well", "continue_training"),
     ],
 )
 def test_what_happens_and_what_to_change(curve: list[dict[str, Any]], settings: dict[str, Any], state: str, advice: str) -> None:
@@ -101,11 +101,11 @@ def test_a_collapse_is_flagged_within_50_steps(name: str) -> None:
     config = find_run(name).read_record().config.model_copy(update={"seed": 5})  # none of those that ship
     training = Training(config, load_dataset("emoji"), torch.device("cpu"))
     found = [
-        Reading(0, None, None, monitor_geometry(training.method, config, training.dataset, training.size, training.device)[0])
+        CurvePoint(0, None, None, monitor_geometry(training.method, config, training.dataset, training.size, training.device)[0])
     ]
     for event in training.events():
         if isinstance(event, Checkup):
-            found.append(Reading(event.step, None, None, event.geometry))
+            found.append(CurvePoint(event.step, None, None, event.geometry))
         if training.step >= 50 and isinstance(event, Checkup):
             break
     assert [each.step for each in found] == [0, 10, 20, 30, 40, 50]
@@ -113,7 +113,7 @@ def test_a_collapse_is_flagged_within_50_steps(name: str) -> None:
 
 
 def test_the_table_has_a_hundred_runs_and_the_report_is_of_it() -> None:
-    table, found = runs(), report()
+    table, found = reference_runs(), error_report()
     assert len(table) >= 100 and found["runs"] == len(table)
     assert {run["config"]["method"] for run in table} >= {"simclr", "simsiam", "moco", "infonce-bank", "nce-bank"}
     assert [each["progress"] for each in found["folds"]] == list(PROGRESS)
@@ -127,18 +127,20 @@ def test_ranks_are_within_each_data_set() -> None:
         {"config": {"dataset": dataset}, "before": 0.4, "after": after}
         for dataset, after in (("a", 0.5), ("a", 0.3), ("a", 0.5), ("b", None), ("b", 0.1))
     ]
-    assert ranks(table).tolist() == [0.75, 0.0, 0.75, 0.0, 1.0]
+    assert gain_ranks(table).tolist() == [0.75, 0.0, 0.75, 0.0, 1.0]
 
 
 def test_the_estimate_tells_good_runs_from_bad_ones() -> None:
     """On the runs it was fitted on; the report has those it was not."""
-    table = runs()
-    best, worst = (sorted(range(len(table)), key=ranks(table).__getitem__, reverse=reverse)[:10] for reverse in (True, False))
+    table = reference_runs()
+    best, worst = (
+        sorted(range(len(table)), key=gain_ranks(table).__getitem__, reverse=reverse)[:10] for reverse in (True, False)
+    )
 
     def expected(i: int) -> float:
-        from cl_core.training.doctor import forest
+        from cl_core.training.doctor import forest_at
 
-        return float(forest(0.1).predict([features(curve_of(table[i], 0.1), table[i]["total"])])[0])
+        return float(forest_at(0.1).predict([curve_features(curve_of(table[i], 0.1), table[i]["total"])])[0])
 
     assert min(map(expected, best)) > max(map(expected, worst))
 

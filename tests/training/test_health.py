@@ -12,7 +12,7 @@ import torch
 from cl_core.evaluation.geometry import Geometry
 from cl_core.runs.folder import RunFolder
 from cl_core.text import using_language
-from cl_core.training.health import judge, sentence
+from cl_core.training.health import sentence, training_verdict
 from cl_core.training.recorder import start
 from tests.conftest import SMALL
 
@@ -45,7 +45,7 @@ LINE = dataclasses.replace(HEALTHY, effective_rank=1.1)
     ],
 )
 def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geometry, expected: str) -> None:
-    verdict = judge(step, loss, chance, geometry)
+    verdict = training_verdict(step, loss, chance, geometry)
     assert verdict == expected
     assert sentence(verdict, loss, chance, geometry).startswith("not trained yet" if expected == "untrained" else expected)
     with using_language("zh"):
@@ -62,10 +62,10 @@ def test_verdicts(step: int, loss: float | None, chance: float, geometry: Geomet
 
 def test_in_the_first_epoch_it_is_too_early_to_tell() -> None:
     chance = math.log(255)
-    assert judge(3, chance, chance, COLLAPSED, 0.4) == judge(3, chance, chance, HEALTHY, 0.4) == "too early"
-    assert judge(3, 3.0, chance, HEALTHY, 0.4) == "learning"
-    assert judge(3, math.nan, chance, HEALTHY, 0.4) == "diverged"
-    assert judge(9, chance, chance, COLLAPSED, 1.0) == "collapsed"
+    assert training_verdict(3, chance, chance, COLLAPSED, 0.4) == training_verdict(3, chance, chance, HEALTHY, 0.4) == "too early"
+    assert training_verdict(3, 3.0, chance, HEALTHY, 0.4) == "learning"
+    assert training_verdict(3, math.nan, chance, HEALTHY, 0.4) == "diverged"
+    assert training_verdict(9, chance, chance, COLLAPSED, 1.0) == "collapsed"
     assert sentence("too early", chance, chance, HEALTHY).startswith("too early to tell: ")
 
 

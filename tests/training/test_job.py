@@ -167,7 +167,9 @@ def test_a_long_step_is_aborted_with_the_program(tmp_path: Path) -> None:
         time.sleep(0.05)
     record = folder.read_record()
     assert (record.state, record.step) == ("running", 0), "aborted"
-    assert recorder.begin(folder, RunConfig, {}) == (RunConfig.model_validate(LONG_STEP), False), "it can be started again"
+    assert recorder.resolve_settings(folder, RunConfig, {}) == (RunConfig.model_validate(LONG_STEP), False), (
+        "it can be started again"
+    )
 
 
 def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:

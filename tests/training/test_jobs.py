@@ -32,7 +32,7 @@ def test_runs_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
     jobs.enqueue(others[0], brief)
     assert jobs.waiting == others, "a run waits once"
     jobs.move_to_front(others[2])
-    jobs.forget(others[1])
+    jobs.dequeue(others[1])
     shutil.rmtree(others[3])
     b, c, d, e = others
     assert jobs.waiting == [d, b, e]
@@ -73,7 +73,7 @@ def test_what_waits_is_found_after_a_restart(tmp_path: Path) -> None:
     jobs, path = Jobs(), tmp_path / "second"
     jobs.enqueue(tmp_path / "first", LONG)
     jobs.enqueue(path, LONG | {"epochs": 1})
-    jobs.forget(path)  # as if the program had ended
+    jobs.dequeue(path)  # as if the program had ended
     jobs.stop()
     settings = waiting_settings(path)
     later = Jobs()
@@ -94,7 +94,7 @@ def test_too_many_runs_do_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(UserError, match="1 runs wait already"):
         jobs.enqueue(tmp_path / "third", LONG)
     assert not (tmp_path / "third" / WAITING).exists()
-    jobs.forget(tmp_path / "second")
+    jobs.dequeue(tmp_path / "second")
     jobs.stop()
 
 

@@ -1,4 +1,4 @@
-"""Comparisons of methods: ranking with margins, and real contests on small images."""
+"""Comparisons of methods: ranking with margins, and real ones on small images."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.knn import evaluate_knn
 from cl_core.networks.embedding import pixel_features
-from cl_core.training import contest
-from cl_core.training.contest import Contest, evaluated_rows, paired_rows, pairs_found
-from cl_core.training.tournament import (
+from cl_core.training import method_comparison
+from cl_core.training.comparison_state import (
     BRIEF,
+    ComparisonConfig,
+    ComparisonState,
     Entry,
-    Tournament,
-    TournamentConfig,
     checked_config,
     planned_trainings,
     rank_entries,
-    read_tournament,
+    read_comparison,
     run_config,
 )
+from cl_core.training.method_comparison import MethodComparison, evaluated_rows, paired_rows, pairs_found
 
 CPU = torch.device("cpu")
 
@@ -112,7 +112,7 @@ def test_pairs_that_find_each_other() -> None:
 )
 def test_settings_out_of_range(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        TournamentConfig.model_validate({"dataset": "digits", "methods": ("simclr",), "minutes": 1.0} | changes)
+        ComparisonConfig.model_validate({"dataset": "digits", "methods": ("simclr",), "minutes": 1.0} | changes)
     with pytest.raises(UserError):
         checked_config({"dataset": "digits", "methods": ["simclr"], "minutes": 1.0} | changes)
 
@@ -120,41 +120,41 @@ def test_settings_out_of_range(changes: dict[str, object]) -> None:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of one seed, evaluated on few images."""
-    monkeypatch.setattr(contest, "MAX_EPOCHS", 1)
-    monkeypatch.setattr(contest, "MAX_SEEDS", 1)
-    monkeypatch.setattr(contest, "MEASURED_STEPS", 1)
-    monkeypatch.setattr(contest, "PAIRED", 60)
+    monkeypatch.setattr(method_comparison, "MAX_EPOCHS", 1)
+    monkeypatch.setattr(method_comparison, "MAX_SEEDS", 1)
+    monkeypatch.setattr(method_comparison, "MEASURED_STEPS", 1)
+    monkeypatch.setattr(method_comparison, "PAIRED", 60)
     for name in ("MAX_QUERIES", "MAX_GALLERY", "PROBED_QUERIES", "PROBED_GALLERY"):
-        monkeypatch.setattr(contest, name, 200)
+        monkeypatch.setattr(method_comparison, name, 200)
 
 
 @pytest.mark.slow
-def test_a_contest_measures_all_by_one_protocol(brief: None, tmp_path: Path) -> None:
-    config = TournamentConfig(dataset="digits", methods=("simclr", "supcon"), minutes=60, encoder="mlp")
-    found = Contest(tmp_path / "c", config, CPU).run()
+def test_a_comparison_measures_all_by_one_protocol(brief: None, tmp_path: Path) -> None:
+    config = ComparisonConfig(dataset="digits", methods=("simclr", "supcon"), minutes=60, encoder="mlp")
+    found = MethodComparison(tmp_path / "c", config, CPU).run()
     assert found.state == "finished" and found.measure == "knn" and (found.queries, found.gallery) == (200, 200)
     assert [each.name for each in found.entries] == ["pixels", "untrained", "simclr", "supcon"]
     assert [each.epochs for each in found.entries] == [0, 0, 1, 1] and not any(each.problem for each in found.entries)
     data = load_dataset("digits")
-    judged = subset(data, evaluated_rows(data, 200, 200))
-    pixels = pixel_features(judged.images, 28)
-    assert found.entries[0].score == pytest.approx(evaluate_knn(pixels - pixels.mean(0), judged, labels_seen=True).accuracy)
+    evaluated = subset(data, evaluated_rows(data, 200, 200))
+    pixels = pixel_features(evaluated.images, 28)
+    assert found.entries[0].score == pytest.approx(evaluate_knn(pixels - pixels.mean(0), evaluated, labels_seen=True).accuracy)
     assert all(0 < each.linear <= 1 and each.rank > 1 and 0 <= each.agreement <= 1 for each in found.entries)  # type: ignore[operator]
-    assert read_tournament(tmp_path / "c") == found
+    assert read_comparison(tmp_path / "c") == found
     assert not (tmp_path / "c" / "runs").exists()
-    again = Contest(tmp_path / "c", config, CPU).run()
+    again = MethodComparison(tmp_path / "c", config, CPU).run()
     assert again.entries == found.entries, "what is there is not computed again"
 
 
 @pytest.mark.slow
-def test_a_stopped_contest_is_resumed_as_if_it_had_not_stopped(brief: None, tmp_path: Path) -> None:
-    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=60, encoder="mlp")
-    whole = Contest(tmp_path / "whole", config, CPU).run()
+def test_a_stopped_comparison_is_resumed_as_if_it_had_not_stopped(brief: None, tmp_path: Path) -> None:
+    config = ComparisonConfig(dataset="digits", methods=("simclr", "moco"), minutes=60, encoder="mlp")
+    whole = MethodComparison(tmp_path / "whole", config, CPU).run()
     asked = itertools.count()
-    stopped = Contest(tmp_path / "parts", config, CPU, stop=lambda: next(asked) >= 8).run()
+    stopped = MethodComparison(tmp_path / "parts", config, CPU, stop=lambda: next(asked) >= 8).run()
     assert stopped.state == "stopped" and len(stopped.entries) < 4
     assert (tmp_path / "parts" / "runs" / "simclr-0" / "run.json").exists(), "in the middle of a training"
-    resumed = Contest(tmp_path / "parts", config, CPU).run()
+    resumed = MethodComparison(tmp_path / "parts", config, CPU).run()
     assert resumed.state == "finished"
     assert {each.name: each.right for each in resumed.entries} == {each.name: each.right for each in whole.entries}
     assert resumed.spent > stopped.spent
@@ -165,27 +165,27 @@ def test_without_labels_views_look_for_each_other(brief: None, tmp_path: Path, o
     digits = load_dataset("digits")
     described = Description(title="x", license="", classes=[], names=["x"] * 120, train=120)
     write_imported("plain", digits.images[:120], torch.full((120,), -1), described)
-    found = Contest(tmp_path / "c", TournamentConfig(dataset="plain", methods=("simclr",), minutes=60), CPU).run()
+    found = MethodComparison(tmp_path / "c", ComparisonConfig(dataset="plain", methods=("simclr",), minutes=60), CPU).run()
     assert found.measure == "pairs" and found.queries == 60
     assert all(len(each.right[0]) == 60 and each.linear is None for each in found.entries)
     with pytest.raises(UserError, match="learns from labels"):
-        Contest(tmp_path / "d", TournamentConfig(dataset="plain", methods=("supcon",), minutes=60), CPU)
+        MethodComparison(tmp_path / "d", ComparisonConfig(dataset="plain", methods=("supcon",), minutes=60), CPU)
 
 
 @pytest.mark.slow
 def test_a_run_that_diverges_is_an_entry_with_its_reason(brief: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BRIEF, "cross-entropy", {"lr": 10_000, "optimizer": "sgd", "warmup": 0, "precision": "float32"})
-    monkeypatch.setattr(contest, "MAX_EPOCHS", 4)
-    config = TournamentConfig(dataset="digits", methods=("cross-entropy", "supcon"), minutes=60, encoder="mlp")
-    found = Contest(tmp_path / "c", config, CPU).run()
+    monkeypatch.setattr(method_comparison, "MAX_EPOCHS", 4)
+    config = ComparisonConfig(dataset="digits", methods=("cross-entropy", "supcon"), minutes=60, encoder="mlp")
+    found = MethodComparison(tmp_path / "c", config, CPU).run()
     results = {each.name: each for each in found.entries}
     assert "learning rate" in results["cross-entropy"].problem and not results["cross-entropy"].right
     assert results["supcon"].right and found.state == "finished"
 
 
 def test_epochs_follow_from_the_time_that_is_left(tmp_path: Path) -> None:
-    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=2)
-    held = Contest(tmp_path / "c", config, CPU, clock=lambda: 0.0)
+    config = ComparisonConfig(dataset="digits", methods=("simclr", "moco"), minutes=2)
+    held = MethodComparison(tmp_path / "c", config, CPU, clock=lambda: 0.0)
     held.state.s_per_step = {"simclr": 1.0, "moco": 0.25}
     held.state.entries = [Entry(name="untrained", kind="baseline", seconds=5.0)]
     steps = load_dataset("digits").train.shape[0] // run_config(config, "simclr", 1, 0, load_dataset("digits")).batch_size
@@ -196,15 +196,15 @@ def test_epochs_follow_from_the_time_that_is_left(tmp_path: Path) -> None:
 
 
 def test_damaged_state_is_begun_anew(tmp_path: Path) -> None:
-    (tmp_path / "tournament.json").write_text("{")
-    assert read_tournament(tmp_path) is None and read_tournament(tmp_path / "nowhere") is None
-    known = Tournament(config=TournamentConfig(dataset="digits", methods=("simclr",), minutes=1))
-    (tmp_path / "tournament.json").write_text(known.model_dump_json())
-    assert read_tournament(tmp_path) == known
+    (tmp_path / "comparison.json").write_text("{")
+    assert read_comparison(tmp_path) is None and read_comparison(tmp_path / "nowhere") is None
+    known = ComparisonState(config=ComparisonConfig(dataset="digits", methods=("simclr",), minutes=1))
+    (tmp_path / "comparison.json").write_text(known.model_dump_json())
+    assert read_comparison(tmp_path) == known
 
 
 def test_the_plan_divides_the_time() -> None:
-    config = TournamentConfig(dataset="digits", methods=("simclr", "moco"), minutes=10)
+    config = ComparisonConfig(dataset="digits", methods=("simclr", "moco"), minutes=10)
     assert planned_trainings(config, {"simclr": 60.0, "moco": 20.0}) == {"simclr": (5, 1), "moco": (15, 1)}
     assert planned_trainings(config, {"simclr": 2.0, "moco": 7.0}) == {"simclr": (40, 3), "moco": (40, 1)}
     assert planned_trainings(config, {"simclr": 1e6, "moco": 1.0}) == {"simclr": (1, 1), "moco": (40, 3)}

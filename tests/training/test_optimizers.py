@@ -135,6 +135,7 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
     assert all(a > b for a, b in itertools.pairwise(rates[10:]))
     assert rates[-1] < 0.001
     assert learning_rate(config, 55, 100) == pytest.approx(0.5)
+    assert [learning_rate(config, step, 100) for step in (100, 150, 250)] == [0, 0, 0], "further steps change nothing"
 
 
 @pytest.mark.parametrize("schedule", ["constant", "plateau"])

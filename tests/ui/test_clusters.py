@@ -57,11 +57,11 @@ def test_other_starting_centers_give_other_clusters() -> None:
 
 
 def test_the_figures_show_what_was_measured() -> None:
-    moves, agreement = clusters.measured()
+    updates, agreement = clusters.measured()
     value = clusters.show_training()
     bars, histograms = (figure["data"] for figure in value["figures"])
-    assert [each.start for each in moves] == pytest.approx(list(bars[0]["y"]))
-    assert all(each.moved < each.recolored < each.start for each in moves)
+    assert [each.start for each in updates] == pytest.approx(list(bars[0]["y"]))
+    assert all(each.after_keys < each.after_weights < each.start for each in updates)
     assert [len(each["x"]) for each in histograms] == [clusters.BATCHES] * 2
     agree = sum(each > 0 for each in agreement["trained"]) / clusters.BATCHES
     assert f"In {100 * agree:.0f} % of them" in clusters.training_text()

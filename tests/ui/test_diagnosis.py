@@ -7,7 +7,7 @@ import pytest
 from cl_core.runs.config import RunConfig
 from cl_core.runs.store import find_run
 from cl_core.text import LANGUAGES, using_language
-from cl_core.training.doctor import diagnose, rank_without_gain, runs
+from cl_core.training.doctor import diagnose, rank_without_gain, reference_runs
 from cl_core.ui.diagnosis import diagnosis, early_diagnosis
 
 
@@ -23,7 +23,7 @@ def test_the_numbers_are_those_of_the_doctor() -> None:
     found = diagnose(folder.read_metrics(), record.config, record.total_steps)
     assert found is not None and found.expected is not None and found.error is not None
     said = of("emoji-simclr-small", early=False)
-    assert f"after step {record.step}" in said and f"({len(runs())} runs" in said
+    assert f"after step {record.step}" in said and f"({len(reference_runs())} runs" in said
     assert f"that of {100 * found.expected:.0f} % of small runs" in said and f"error {100 * found.error:.0f} points" in said
     assert f"no gain would be at {100 * rank_without_gain():.0f} %" in said
 

@@ -15,8 +15,8 @@ from cl_core.explore.model_store import ModelStore
 from cl_core.imports.jobs import ImportJobs
 from cl_core.runs.folder import WAITING, RunFolder
 from cl_core.system.files import OWNER, write_json
+from cl_core.training.comparison_state import FILE, ComparisonConfig, ComparisonState
 from cl_core.training.jobs import Jobs
-from cl_core.training.tournament import FILE, Tournament, TournamentConfig
 from cl_core.ui import visitors
 from cl_core.ui.access import Access, Options
 from cl_core.ui.tabs import images, import_form, train
@@ -144,8 +144,8 @@ def test_images_in_use_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for path in (waits, begun):
         path.mkdir()
     write_json(waits / WAITING, {"dataset": "mine"})
-    config = TournamentConfig(dataset="other", methods=("simclr",), minutes=1)
-    (begun / FILE).write_text(Tournament(config=config, measure="knn", queries=1, gallery=1).model_dump_json())
+    config = ComparisonConfig(dataset="other", methods=("simclr",), minutes=1)
+    (begun / FILE).write_text(ComparisonState(config=config, measure="knn", queries=1, gallery=1).model_dump_json())
     with pytest.raises(UserError, match="The run mine-simclr-1 trains on mine"):
         images.check_unused(jobs, "mine")
     with pytest.raises(UserError, match="The run other-1 trains on other"):

@@ -13,13 +13,13 @@ import torch
 
 from cl_core.data.dataset import instance_rows
 from cl_core.data.registry import load_dataset
-from cl_core.explore.batch import compare, dimension_batch, draw_batch
+from cl_core.explore.batch import dimension_batch, draw_batch, loss_breakdowns
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.training.recorder import start
 from cl_core.training.setup import uses_labels
 from cl_core.ui.names import class_name
-from cl_core.ui.tabs.loss import Loss, batch_controls, cell_roles, compare_by, show
+from cl_core.ui.tabs.loss import Loss, batch_controls, breakdown_by, cell_roles, show
 from tests.conftest import SMALL
 
 STORE = ModelStore()
@@ -33,7 +33,7 @@ def numbers(packed: str, kind: type[np.generic]) -> torch.Tensor:
 
 def roles(model: str) -> list[list[str]]:
     batch = draw_batch(STORE.get(model), COUNT, 1)
-    _, trained = compare(STORE.get(model), batch, 2 * COUNT)
+    _, trained = loss_breakdowns(STORE.get(model), batch, 2 * COUNT)
     data, run = load_dataset("emoji"), STORE.get(model).run
     return cell_roles(trained, batch, data.labels[instance_rows(data, uses_labels(run.record.config))])
 
@@ -48,7 +48,7 @@ def test_losses_of_dimensions_are_shown(method: str, measure: str, tmp_path: Pat
         pass
     model = ModelStore().get(f"digits-{method}-1")
     value = show(model, "own", COUNT, 1)
-    untrained, trained = compare(model, dimension_batch(model, 1), 0)
+    untrained, trained = loss_breakdowns(model, dimension_batch(model, 1), 0)
     assert value["measure"] == measure and "over 256 images" in value["summary"]
     assert ("from the invariance" in value["summary"]) == (method == "vicreg")
     for panel, comparison in zip(value["panels"], (untrained, trained), strict=True):
@@ -65,7 +65,7 @@ def test_every_checkpoint_is_shown(model: str) -> None:
     summary = value["summary"]
     by_dimension = STORE.get(model).run.method.compares_dimensions
     batch = dimension_batch(STORE.get(model), 1) if by_dimension else draw_batch(STORE.get(model), COUNT, 1)
-    pair = compare(STORE.get(model), batch, 2 * COUNT)
+    pair = loss_breakdowns(STORE.get(model), batch, 2 * COUNT)
     for panel, comparison in zip(value["panels"], pair, strict=True):
         parts = comparison.anatomy
         assert (panel["rows"], len(panel["columns"])) == parts.cosines.shape
@@ -124,7 +124,7 @@ def test_each_loss_has_its_own_chance_level() -> None:
         "in-sum": math.log(views - 1) - float(positives.log().mean()),
     }
     for loss, chance in expected.items():
-        assert compare_by(loss, z, labels, 0.1).chance == pytest.approx(chance, abs=1e-5), loss
+        assert breakdown_by(loss, z, labels, 0.1).chance == pytest.approx(chance, abs=1e-5), loss
 
 
 def test_simclr_has_one_positive_a_row_and_leaves_itself_out() -> None:
@@ -140,17 +140,17 @@ def test_images_without_a_class_are_no_false_negatives_of_each_other() -> None:
     unlabeled = dataclasses.replace(batch, labels=torch.full((COUNT,), -1))
     losses: tuple[Loss, ...] = ("nt-xent", "out")
     for loss in losses:
-        found = compare_by(loss, batch.trained, unlabeled.labels, 0.5)
+        found = breakdown_by(loss, batch.trained, unlabeled.labels, 0.5)
         parts = {part for line in cell_roles(found, unlabeled, unlabeled.labels) for part in line}
         assert parts == {"view.self", "view.positive", "view.negative"}
-    assert compare_by("out", batch.trained, unlabeled.labels, 0.5).anatomy.loss == pytest.approx(
-        compare_by("nt-xent", batch.trained, unlabeled.labels, 0.5).anatomy.loss
+    assert breakdown_by("out", batch.trained, unlabeled.labels, 0.5).anatomy.loss == pytest.approx(
+        breakdown_by("nt-xent", batch.trained, unlabeled.labels, 0.5).anatomy.loss
     )
 
 
 def test_supcon_has_its_class_as_positives() -> None:
     batch = draw_batch(STORE.get("emoji-supcon"), 32, 1)
-    _, trained = compare(STORE.get("emoji-supcon"), batch, 64)
+    _, trained = loss_breakdowns(STORE.get("emoji-supcon"), batch, 64)
     labels = batch.labels.repeat(2)
     same = labels[:, None] == labels[None]
     same.fill_diagonal_(False)

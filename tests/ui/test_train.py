@@ -17,7 +17,7 @@ from cl_core.runs.folder import RunFolder
 from cl_core.runs.options import read_settings, write_settings
 from cl_core.runs.store import open_run
 from cl_core.system.files import OWNER, write_json
-from cl_core.training.job import Task
+from cl_core.training.job import JobRequest
 from cl_core.training.jobs import Jobs
 from cl_core.ui import visitors
 from cl_core.ui.access import Access, Options
@@ -242,7 +242,7 @@ def test_strangers_neither_reorder_the_queue_nor_see_logs(runs: Path) -> None:
     assert "secret.py" not in train.status(failed)
     jobs = Jobs()
     for name in ("first", "second", "third"):
-        jobs._queue.append(Task((runs / name).resolve(), {}))
+        jobs._queue.append(JobRequest((runs / name).resolve(), {}))
     prefer = [
         train.watch(jobs, STORE, "third", "", allowed, first)[3]["visible"]
         for allowed, first in ((True, True), (True, False), (False, True))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus, build_corpus
-from cl_core.words.kernel import CompiledStep, U, _random
+from cl_core.words.kernel import CompiledStep, _random, u64
 from cl_core.words.model import WordVectors
 from cl_core.words.noise import AliasTable
 from cl_core.words.optimizers import build_word_optimizer
@@ -45,7 +45,7 @@ def compiled(**changes: Any) -> tuple[CompiledStep, WordVectors, Stream]:
 
 def test_splitmix64_is_its_authors() -> None:
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
-    assert [int(_random(U(1234567), U(i))) for i in range(4)] == expected
+    assert [int(_random(u64(1234567), u64(i))) for i in range(4)] == expected
 
 
 @pytest.mark.parametrize("shared", [True, False])

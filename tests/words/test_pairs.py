@@ -16,7 +16,7 @@ from cl_core.words.vocabulary import noise_distribution
 @pytest.fixture(autouse=True, params=[1, 5, 1_000_000])
 def _read_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch is read in parts of whole sentences; the parts must not show."""
-    monkeypatch.setattr("cl_core.words.pairs.READ_AT_ONCE", request.param)
+    monkeypatch.setattr("cl_core.words.pairs.CHUNK_WORDS", request.param)
 
 
 @pytest.fixture

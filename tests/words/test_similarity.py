@@ -84,12 +84,12 @@ def test_agreement_with_people(space: WordSpace, tmp_path: Path) -> None:
 
 def test_a_step_taken_apart(topic_run: WordRun) -> None:
     vocabulary, config = topic_run.vocabulary, topic_run.record.config
-    center, context = vocabulary.number("cat"), vocabulary.number("dog")
+    center, context = vocabulary.index_of("cat"), vocabulary.index_of("dog")
     parts = step_anatomy(topic_run.vectors, config, vocabulary, center, context, seed=3)
     assert parts.words[0] == "dog"
     assert len(parts.words) == 1 + config.noise_words
     assert "dog" not in parts.words[1:]
-    noise = torch.tensor([[vocabulary.number(word) for word in parts.words[1:]]])
+    noise = torch.tensor([[vocabulary.index_of(word) for word in parts.words[1:]]])
     data, against = scores(topic_run.vectors, one_pair(center, context), noise)
     assert torch.allclose(parts.score, torch.cat([data, against[0]]))
     assert torch.allclose(parts.log_kq, log_kq(config, vocabulary.counts)[[context, *noise[0].tolist()]])

@@ -117,7 +117,7 @@ def test_topics_are_learned(loss: str, optimizer: str, shared: bool) -> None:
     assert lines[-1].loss == pytest.approx(lines[-1].positive + lines[-1].negative)
     assert 0.74 < lines[-1].accuracy < 1  # of eight words and three draws no more can be told apart
     unit = torch.nn.functional.normalize(run.vectors.center + run.vectors.context, dim=1)
-    index = run.corpus.vocabulary.index
+    index = run.corpus.vocabulary.word_to_index
     same = [float(unit[index[a]] @ unit[index[b]]) for topic in TOPICS for a in topic for b in topic if a != b]
     other = [float(unit[index[a]] @ unit[index[b]]) for a in TOPICS[0] for b in TOPICS[1]]
     assert min(same) > max(other)

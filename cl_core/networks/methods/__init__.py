@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_core.networks.methods.barlow_twins import BarlowTwins
-from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, Shard, StoredKeys
+from cl_core.networks.methods.base import DataShape, LossBreakdown, Method, MethodOutput, MethodSettings, Shard, StoredKeys
 from cl_core.networks.methods.byol import BYOL
 from cl_core.networks.methods.cross_entropy import CrossEntropy
 from cl_core.networks.methods.dcl import DCL
@@ -38,8 +38,8 @@ TRAINABLE = [name for name, method in METHODS.items() if method.trainable]
 __all__ = [
     "METHODS",
     "TRAINABLE",
-    "Comparison",
     "DataShape",
+    "LossBreakdown",
     "Method",
     "MethodOutput",
     "MethodSettings",

@@ -36,7 +36,7 @@ class MethodOutput:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class LossBreakdown:
     """The loss of one batch taken apart.
 
     Attributes:
@@ -162,9 +162,9 @@ class Method(nn.Module, ABC):
         has_head: whether z differs from h.
         views: number of views of each image in a step. takes_views: whether the settings give another number instead.
         has_temperature: whether the loss has a temperature.
-        has_softmax: whether the rows of `compare` are probabilities of a softmax, if the loss has a temperature.
+        has_softmax: whether the rows of `loss_breakdown` are probabilities of a softmax, if the loss has a temperature.
         lowest_loss: the bound that curves show, where it is not 0.
-        compares_dimensions: whether `compare` has dimensions as rows and columns; a correlation needs many images.
+        compares_dimensions: whether `loss_breakdown` has dimensions as rows and columns; a correlation needs many images.
         training_only: prefixes of state entries that inference does not need.
     """
 
@@ -211,7 +211,7 @@ class Method(nn.Module, ABC):
         """
 
     @abstractmethod
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         """Compute the loss of one batch term by term.
 
         Args:
@@ -244,11 +244,12 @@ class Method(nn.Module, ABC):
         return F.normalize(self.queries_of(views).float(), dim=1)
 
     @torch.no_grad()
-    def whiten(self, images: Callable[[], Tensor], strength: float) -> None:
+    def whiten(self, compute_features: Callable[[], Tensor], strength: float) -> None:
         """Whiten the features, see `Whitening.fit`; embeddings z stay as they are.
 
         Args:
-            images: computes the features h of the training images with this encoder, (N, dim), not scaled to length 1.
+            compute_features: returns the features h of training images by this encoder, (N, dim) float32, not scaled to length 1.
+            strength: in (0, 1], see `Whitening.fit`.
 
         Raises:
             ValueError: they are whitened already.
@@ -257,7 +258,7 @@ class Method(nn.Module, ABC):
         assert whitening is not None
         if whitening.is_fitted:
             raise ValueError("the features are whitened already")
-        inverse = whitening.fit(images(), strength)
+        inverse = whitening.fit(compute_features(), strength)
         first, norm = self.feature_layers()
         keep_output(first, norm, whitening.mean, inverse)
 

@@ -14,9 +14,9 @@ from cl_core.losses.negative_cosine import MIN_LOSS
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.heads import predictor
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -63,7 +63,7 @@ class BYOL(HeadMethod):
         self.target_encoder.load_state_dict(self.encoder.state_dict())
         self.target_head.load_state_dict(self.head.state_dict())
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         """Targets are by the trained network, an approximation of its moving average, which is not saved."""
         anatomy = negative_cosine_anatomy(*self.predictor(z).chunk(2), *z.chunk(2))
-        return Comparison(anatomy, *view_columns(len(z)), chance=0.0)
+        return LossBreakdown(anatomy, *view_columns(len(z)), chance=0.0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cl_core.losses.anatomy import cross_entropy_anatomy
 from cl_core.networks.encoders.base import Encoder
-from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys
+from cl_core.networks.methods.base import DataShape, LossBreakdown, Method, MethodOutput, MethodSettings, StoredKeys
 
 
 class CrossEntropy(Method):
@@ -38,8 +38,8 @@ class CrossEntropy(Method):
         logits = self.shard.gather(self.project(self.encoder(views[0])).float())
         return MethodOutput(F.cross_entropy(logits, labels), math.log(logits.shape[1]))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         """Views against the classes present in the batch."""
         present, position = labels.unique(return_inverse=True)
         anatomy = cross_entropy_anatomy(z[:, present], position.repeat(2))
-        return Comparison(anatomy, ["class"] * len(present), present, math.log(max(1, len(present))))
+        return LossBreakdown(anatomy, ["class"] * len(present), present, math.log(max(1, len(present))))

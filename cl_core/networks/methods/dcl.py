@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import decoupled_chance_level, decoupled_nt_xent
+from cl_core.losses import decoupled_nt_xent, decoupled_nt_xent_chance_level
 from cl_core.losses.anatomy import decoupled_nt_xent_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -38,10 +38,10 @@ class DCL(HeadMethod):
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
         return MethodOutput(
-            decoupled_nt_xent(z1, z2, self.temperature(self.shard), self.sigma), decoupled_chance_level(len(labels))
+            decoupled_nt_xent(z1, z2, self.temperature(self.shard), self.sigma), decoupled_nt_xent_chance_level(len(labels))
         )
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         z1, z2 = z.chunk(2)
         anatomy = decoupled_nt_xent_anatomy(z1, z2, self.temperature.value, self.sigma)
-        return Comparison(anatomy, *view_columns(len(z)), decoupled_chance_level(len(labels)))
+        return LossBreakdown(anatomy, *view_columns(len(z)), decoupled_nt_xent_chance_level(len(labels)))

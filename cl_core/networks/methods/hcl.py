@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import chance_level, hard_negative_nt_xent
+from cl_core.losses import hard_negative_nt_xent, nt_xent_chance_level
 from cl_core.losses.anatomy import hard_negative_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -36,9 +36,9 @@ class HCL(HeadMethod):
         z1, z2 = map(self.shard.gather, self.queries_of(views).chunk(2))
         # Of equal similarities, weights and prior cancel.
         loss = hard_negative_nt_xent(z1, z2, self.temperature(self.shard), self.hardness, self.prior)
-        return MethodOutput(loss, chance_level(len(labels)))
+        return MethodOutput(loss, nt_xent_chance_level(len(labels)))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         z1, z2 = z.chunk(2)
         anatomy = hard_negative_anatomy(z1, z2, self.temperature.value, self.hardness, self.prior)
-        return Comparison(anatomy, *view_columns(len(z)), chance_level(len(labels)))
+        return LossBreakdown(anatomy, *view_columns(len(z)), nt_xent_chance_level(len(labels)))

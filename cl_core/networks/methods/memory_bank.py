@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_core.losses import (
-    bank_chance_level,
     info_nce,
+    info_nce_chance_level,
     log_partition,
     nce,
     nce_chance_level,
@@ -25,9 +25,9 @@ from cl_core.losses.anatomy import info_nce_anatomy, nce_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     ColumnKind,
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -131,12 +131,12 @@ class InfoNCEBank(BankMethod):
         z, drawn = self._query(views, instances, generator)
         own = drawn[None] == instances[:, None]  # exclude an instance from its own negatives
         loss = info_nce(z, self.bank.keys[instances], self.bank.keys[drawn], self.temperature, own)
-        return MethodOutput(loss, bank_chance_level(self.negatives))
+        return MethodOutput(loss, info_nce_chance_level(self.negatives))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         parts = _parts(stored, instances)
         anatomy = info_nce_anatomy(z.chunk(2)[0], parts.own, parts.drawn, self.temperature, parts.excluded)
-        return Comparison(anatomy, *_bank_columns(stored), bank_chance_level(len(parts.drawn)))
+        return LossBreakdown(anatomy, *_bank_columns(stored), info_nce_chance_level(len(parts.drawn)))
 
 
 class NCEBank(BankMethod):
@@ -171,11 +171,11 @@ class NCEBank(BankMethod):
         loss = nce(data - self.log_z, noise - self.log_z, log_kq, log_kq, own)
         return MethodOutput(loss, nce_chance_level(self.negatives))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         parts, query = _parts(stored, instances), z.chunk(2)[0]
         log_z, log_kq = self._inference_log_z(query, parts.drawn), self._log_kq(len(parts.drawn))
         anatomy = nce_anatomy(query, parts.own, parts.drawn, self.temperature, log_z, log_kq, parts.excluded)
-        return Comparison(anatomy, *_bank_columns(stored), nce_chance_level(len(parts.drawn)))
+        return LossBreakdown(anatomy, *_bank_columns(stored), nce_chance_level(len(parts.drawn)))
 
     def _inference_log_z(self, query: Tensor, drawn: Tensor) -> float:
         """The trained log Z; before the first step, the estimate from `drawn`."""

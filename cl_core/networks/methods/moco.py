@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cl_core.losses import bank_chance_level, info_nce
+from cl_core.losses import info_nce, info_nce_chance_level
 from cl_core.losses.anatomy import info_nce_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     ColumnKind,
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -75,7 +75,7 @@ class MoCo(HeadMethod):
         own = self.queue_instances[None] == instances[:, None]
         loss = info_nce(query, keys, self.queue, self.temperature, own)
         self._keys = (instances, keys)
-        return MethodOutput(loss, bank_chance_level(len(self.queue)))
+        return MethodOutput(loss, info_nce_chance_level(len(self.queue)))
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -100,7 +100,7 @@ class MoCo(HeadMethod):
         newest = (self.queue_position - 1 - torch.arange(min(count, len(self.queue)))) % len(self.queue)
         return StoredKeys(self.queue_instances[newest], self.queue[newest])
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         """Keys are the second views by the trained encoder, an approximation of the key encoder, which is not saved."""
         assert stored is not None
         first, second = z.chunk(2)
@@ -109,4 +109,4 @@ class MoCo(HeadMethod):
         views: list[ColumnKind] = ["view"] * len(second)
         queued: list[ColumnKind] = ["queue"] * len(stored.keys)
         ids = torch.cat([torch.arange(len(second)) + len(first), stored.instances])
-        return Comparison(anatomy, views + queued, ids, bank_chance_level(len(stored.keys)))
+        return LossBreakdown(anatomy, views + queued, ids, info_nce_chance_level(len(stored.keys)))

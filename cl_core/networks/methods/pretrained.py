@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from cl_core.errors import UserError
-from cl_core.losses import chance_level
+from cl_core.losses import nt_xent_chance_level
 from cl_core.losses.anatomy import nt_xent_anatomy
 from cl_core.networks.encoders.base import Encoder
-from cl_core.networks.methods.base import Comparison, DataShape, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
+from cl_core.networks.methods.base import DataShape, LossBreakdown, Method, MethodOutput, MethodSettings, StoredKeys, view_columns
 
 
 class Pretrained(Method):
-    """Encoder without projection head: z is h. `compare` uses NT-Xent at the temperature of the settings."""
+    """Encoder without projection head: z is h. `loss_breakdown` uses NT-Xent at the temperature of the settings."""
 
     trainable = False
     has_head = False
@@ -30,7 +30,7 @@ class Pretrained(Method):
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
         raise UserError("models.not_trainable")
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         first, second = z.chunk(2)
         anatomy = nt_xent_anatomy(first, second, self.temperature)
-        return Comparison(anatomy, *view_columns(len(z)), chance=chance_level(len(first)))
+        return LossBreakdown(anatomy, *view_columns(len(z)), chance=nt_xent_chance_level(len(first)))

@@ -13,9 +13,9 @@ from cl_core.losses.anatomy import sigmoid_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
     ColumnKind,
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -42,8 +42,8 @@ class SigLIP(HeadMethod):
             sigmoid_loss(z1, z2, self.temperature(self.shard), self.shard.shared(self.bias)), sigmoid_chance_level(len(labels))
         )
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         first, second = z.chunk(2)
         anatomy = sigmoid_anatomy(first, second, self.temperature.value, float(self.bias.detach()))
         kinds: list[ColumnKind] = ["view"] * len(second)
-        return Comparison(anatomy, kinds, torch.arange(len(second)) + len(first), sigmoid_chance_level(len(labels)))
+        return LossBreakdown(anatomy, kinds, torch.arange(len(second)) + len(first), sigmoid_chance_level(len(labels)))

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import chance_level, info_nce_views, nt_xent, same_class, views_chance_level
+from cl_core.losses import class_counts, info_nce_views, info_nce_views_chance_level, nt_xent, nt_xent_chance_level
 from cl_core.losses.anatomy import nt_xent_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -45,8 +45,8 @@ class SimCLR(HeadMethod):
 
     def _chance(self, labels: Tensor) -> float:
         if not self.exclude_false_negatives:
-            return chance_level(len(labels))
-        candidates = 2 * len(labels) - 1 - 2 * (same_class(labels) - 1)  # without both views of the others of the class
+            return nt_xent_chance_level(len(labels))
+        candidates = 2 * len(labels) - 1 - 2 * (class_counts(labels) - 1)  # without both views of the others of the class
         return float(candidates.float().log().mean())
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
@@ -57,10 +57,11 @@ class SimCLR(HeadMethod):
                 nt_xent(z[0], z[1], self.temperature(self.shard), self._mask_labels(labels)), self._chance(labels)
             )
         return MethodOutput(
-            info_nce_views(torch.stack(z), self.temperature(self.shard)), views_chance_level(self.view_total, len(labels))
+            info_nce_views(torch.stack(z), self.temperature(self.shard)),
+            info_nce_views_chance_level(self.view_total, len(labels)),
         )
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         z1, z2 = z.chunk(2)
         anatomy = nt_xent_anatomy(z1, z2, self.temperature.value, self._mask_labels(labels))
-        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels))
+        return LossBreakdown(anatomy, *view_columns(len(z)), self._chance(labels))

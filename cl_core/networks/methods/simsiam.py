@@ -13,9 +13,9 @@ from cl_core.losses.negative_cosine import MIN_LOSS
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.heads import predictor
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -45,6 +45,6 @@ class SimSiam(HeadMethod):
         loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
         return MethodOutput(loss, chance=0.0)
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         anatomy = negative_cosine_anatomy(*self.predictor(z).chunk(2), *z.chunk(2))
-        return Comparison(anatomy, *view_columns(len(z)), chance=0.0)
+        return LossBreakdown(anatomy, *view_columns(len(z)), chance=0.0)

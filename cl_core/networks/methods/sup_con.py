@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cl_core.losses import same_class, sup_con
+from cl_core.losses import class_counts, sup_con
 from cl_core.losses.anatomy import sup_con_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -45,7 +45,7 @@ class SupCon(HeadMethod):
         """
         chance = math.log(len(labels) - 1)
         if self.form == "in-sum":
-            chance -= float((same_class(labels) - 1).float().log().mean())
+            chance -= float((class_counts(labels) - 1).float().log().mean())
         return chance
 
     def forward(self, views: Sequence[Tensor], labels: Tensor, instances: Tensor, generator: torch.Generator) -> MethodOutput:
@@ -53,6 +53,6 @@ class SupCon(HeadMethod):
         of_views = labels.repeat(self.view_total)
         return MethodOutput(sup_con(z, of_views, self.temperature(self.shard), self.form), self._chance(of_views))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         anatomy = sup_con_anatomy(z, labels.repeat(2), self.temperature.value, self.form)
-        return Comparison(anatomy, *view_columns(len(z)), self._chance(labels.repeat(2)))
+        return LossBreakdown(anatomy, *view_columns(len(z)), self._chance(labels.repeat(2)))

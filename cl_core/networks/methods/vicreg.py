@@ -11,9 +11,9 @@ from cl_core.losses import VICRegWeights, vicreg, vicreg_chance_level, vicreg_te
 from cl_core.losses.anatomy import vicreg_anatomy
 from cl_core.networks.encoders.base import Encoder
 from cl_core.networks.methods.base import (
-    Comparison,
     DataShape,
     HeadMethod,
+    LossBreakdown,
     MethodOutput,
     MethodSettings,
     StoredKeys,
@@ -35,7 +35,7 @@ class VICReg(HeadMethod):
         z1, z2 = (self.shard.gather(self.project(self.encoder(view))) for view in views)
         return MethodOutput(vicreg(z1, z2, self.weights), vicreg_chance_level(self.weights))
 
-    def compare(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> Comparison:
+    def loss_breakdown(self, z: Tensor, labels: Tensor, instances: Tensor, stored: StoredKeys | None = None) -> LossBreakdown:
         z1, z2 = z.chunk(2)
         terms, weights = vicreg_terms(z1, z2), self.weights
         parts = {
@@ -44,4 +44,4 @@ class VICReg(HeadMethod):
             "covariance": weights.covariance * float(terms.covariance),
         }
         anatomy = vicreg_anatomy(z1, z2, weights)
-        return Comparison(anatomy, *dimension_columns(z), vicreg_chance_level(weights), parts)
+        return LossBreakdown(anatomy, *dimension_columns(z), vicreg_chance_level(weights), parts)

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 from torch import Tensor
 
-from cl_core.losses.anatomy import OF_DIMENSIONS, Anatomy
+from cl_core.losses.anatomy import DIMENSION_FORMS, Anatomy
 from cl_core.ui.components.base import module_component
 from cl_core.ui.packing import packed
 
@@ -64,6 +64,6 @@ def panel_value(
     }
     if row_sprites is not None:
         value["rowSprites"] = row_sprites
-    if anatomy.form.kind in OF_DIMENSIONS:  # the browser does not have what these are computed from
+    if anatomy.form.kind in DIMENSION_FORMS:  # the browser does not have what these are computed from
         value |= {part: packed(getattr(anatomy, part), np.float32) for part in ("contribution", "gradient")}
     return value

@@ -1,4 +1,4 @@
-"""Contrastive learning as clustering: k-means and EM step by step, and the same two moves in training."""
+"""Contrastive learning as clustering: k-means and EM step by step, and the same two updates in training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cl_core.data.dataset import spaced
 from cl_core.data.registry import load_dataset
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps, mixture_bound, mixture_steps
 from cl_core.evaluation.pca import pca
-from cl_core.explore.batch_gradients import Moves, gradient_agreement, two_moves
+from cl_core.explore.batch_gradients import UpdateLosses, gradient_cosines, measure_updates
 from cl_core.explore.model import Model
 from cl_core.explore.paradigms import PARADIGMS, paradigm, resumed
 from cl_core.runs.config import RunConfig
@@ -39,7 +39,7 @@ ROUNDS = 20  # at most that are shown
 MAX_IMAGES = 5_000  # images
 DIMENSIONS = 8  # of the principal components that a mixture is fitted to
 SEEDS = 1_000
-MOVES, BATCHES = 8, 58  # two epochs
+UPDATES, BATCHES = 8, 58  # two epochs
 
 
 def show(model: Model, kind: Kind, clusters: float, seed: float) -> dict[str, Any]:
@@ -95,25 +95,25 @@ def _bytes(weights: np.ndarray[Any, Any]) -> str:
 
 
 @functools.cache
-def measured() -> tuple[list[Moves], dict[str, list[float]]]:
-    """The losses between the two moves of a run with a memory bank, and the agreement of batches before and after training."""
+def measured() -> tuple[list[UpdateLosses], dict[str, list[float]]]:
+    """The losses between the two updates of a run with a memory bank, and the agreement of batches before and after training."""
     end_to_end = paradigm("end-to-end")
     config = RunConfig.model_validate(PARADIGMS["end-to-end"])
     untrained = Training(config, load_dataset(config.dataset), torch.device("cpu"))
     states = {"untrained": untrained, "trained": resumed(end_to_end.folder)}
-    agreement = {name: gradient_agreement(state, BATCHES).tolist() for name, state in states.items()}
-    return two_moves(resumed(paradigm("memory-bank").folder), MOVES), agreement
+    agreement = {name: gradient_cosines(state, BATCHES).tolist() for name, state in states.items()}
+    return measure_updates(resumed(paradigm("memory-bank").folder), UPDATES), agreement
 
 
 def show_training() -> dict[str, Any]:
     """Figures of `measured`."""
-    from cl_core.figures.clusters import agreement_figure, moves_figure
+    from cl_core.figures.clusters import agreement_figure, updates_figure
 
-    moves, agreement = measured()
+    updates, agreement = measured()
     captions = texts("clusters.figure")
     named = {text(f"spaces.{name}"): cosines for name, cosines in agreement.items()}
     return figures_value(
-        moves_figure([(each.start, each.recolored, each.moved) for each in moves], captions),
+        updates_figure([(each.start, each.after_weights, each.after_keys) for each in updates], captions),
         agreement_figure(named, captions),
         label=text("clusters.label"),
     )
@@ -121,14 +121,14 @@ def show_training() -> dict[str, Any]:
 
 def training_text() -> str:
     """What the figures show, with their numbers."""
-    moves, agreement = measured()
-    means = [sum(getattr(each, name) for each in moves) / len(moves) for name in ("start", "recolored", "moved")]
+    updates, agreement = measured()
+    means = [sum(getattr(each, name) for each in updates) / len(updates) for name in ("start", "after_weights", "after_keys")]
     positive = sum(each > 0 for each in agreement["trained"]) / BATCHES
     return text(
         "clusters.training",
         start=f"{means[0]:.2f}",
-        recolored=f"{means[1]:.2f}",
-        moved=f"{means[2]:.2f}",
+        after_weights=f"{means[1]:.2f}",
+        after_keys=f"{means[2]:.2f}",
         batches=BATCHES,
         agree=f"{100 * positive:.0f}",
         median=f"{statistics.median(agreement['trained']):.2f}",

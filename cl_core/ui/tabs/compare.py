@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cl_core.augment.views import make_views
-from cl_core.evaluation.knn import answered_right, has_split, split_of, split_text
+from cl_core.evaluation.knn import has_split, knn_correct, split_of, split_text
 from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
@@ -29,7 +29,7 @@ from cl_core.ui.neighbors import neighbor_row
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page, after_drawing, any_of
 from cl_core.ui.tabs.curves import lowest_losses, protocols_of
-from cl_core.ui.tabs.loss import Loss, compare_by, image_panel, value_of
+from cl_core.ui.tabs.loss import Loss, breakdown_by, image_panel, value_of
 from cl_core.ui.tabs.map import names_file
 
 MAX_MODELS = 3
@@ -81,10 +81,10 @@ def _verdict(first: Model, second: Model) -> str:
     data = first.dataset
     partly = len(cached_rows(data)) < len(data)  # of a large data set an encoder's features are computed for the gallery alone
     seen = any(uses_labels(each.config) for each in (first, second))
-    if not has_split(data, seen) or (partly and not (first.trained_here and second.trained_here)):
+    if not has_split(data, seen) or (partly and not (first.has_training_loss and second.has_training_loss)):
         return text("compare.verdict.unmeasured", **names)
     split = split_of(data, seen)
-    right = [answered_right(each.features(), data, split) for each in (first, second)]
+    right = [knn_correct(each.features(), data, split) for each in (first, second)]
     found = difference(*right)
     a, b = (f"{100 * each.double().mean():.1f}" for each in right)
     gap = abs(float(a) - float(b))  # of the numbers that are shown
@@ -141,8 +141,8 @@ def show_batch(model: Model, others: list[Model], count: float, seed: float, pic
         # The same crops and colors for runs on images of another size.
         generator = torch.Generator().manual_seed(int(seed))
         pair = [make_views(data.images[batch.rows], augment, each.size, generator)[0] for _ in range(2)]
-        comparison = compare_by(LOSS, embed_batch(each.run, torch.cat(pair)), batch.labels, TEMPERATURE)
-        panels.append(image_panel(each.name, comparison, batch, data, data.labels, {}))
+        breakdown = breakdown_by(LOSS, embed_batch(each.run, torch.cat(pair)), batch.labels, TEMPERATURE)
+        panels.append(image_panel(each.name, breakdown, batch, data, data.labels, {}))
         losses.append(f"{each.name} **{{loss{len(losses)}}}**")
     summary = text("compare.batch_summary", t="{t}", losses=", ".join(losses))  # numbers follow the slider in the browser
     return value_of(panels, images.sprites(batch.views), summary)

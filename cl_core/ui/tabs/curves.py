@@ -27,7 +27,7 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
     """The curves of a run, and the protocol of the accuracy."""
     folder = model.folder
     record = model.record
-    if not model.trained_here:
+    if not model.has_training_loss:
         return figures_value(label=text("curves.label")), trained_elsewhere(model)
     value = figures_of(model.name, folder.read_metrics(), record)
     config = record.config

@@ -13,19 +13,19 @@ from cl_core.errors import UserError, quoted
 from cl_core.explore.model_store import trained_records
 from cl_core.system.files import owner_of
 from cl_core.text import text
+from cl_core.training.comparison_state import read_comparison
 from cl_core.training.jobs import Jobs, waiting_settings
-from cl_core.training.tournament import read_tournament
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import image_rows, menu
 from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.page import Event, Page
-from cl_core.ui.tabs import import_form, which_method
+from cl_core.ui.tabs import import_form, method_comparison
 from cl_core.ui.tabs.dataset_view import copies, facts, samples
-from cl_core.ui.tabs.which_method import TO_TRAINING
+from cl_core.ui.tabs.method_comparison import TO_TRAINING
 
-TO_COMPARISON = "() => { document.querySelector('#contest-methods')?.scrollIntoView({ block: 'center' }); return []; }"
+TO_COMPARISON = "() => { document.querySelector('#comparison-methods')?.scrollIntoView({ block: 'center' }); return []; }"
 
 
 def removable(access: Access, name: str, visitor: str) -> bool:
@@ -45,7 +45,7 @@ def check_unused(jobs: Jobs, name: str) -> None:
         UserError: one does.
     """
     for path in jobs.active:
-        begun = read_tournament(path) or trained_records().get(path.name)
+        begun = read_comparison(path) or trained_records().get(path.name)
         used = begun.config.dataset if begun else (waiting_settings(path) or {}).get("dataset")
         if name == used:
             raise UserError("images.in_use", name=name, run=path.name)
@@ -69,7 +69,7 @@ def build(page: Page, opened: Event) -> None:
             )
             about_data = gr.HTML("", elem_id="images-facts")
             with gr.Row(equal_height=True):
-                which = gr.Button(text("contest.title"), variant="primary", elem_id="images-which", visible=access.training)
+                which = gr.Button(text("comparison.title"), variant="primary", elem_id="images-which", visible=access.training)
                 train = gr.Button(text("images.train"), elem_id="images-train", visible=access.training)
                 remove = gr.Button(text("images.remove"), interactive=False, elem_id="images-remove", visible=access.training)
                 undo = gr.Button(text("images.undo"), visible=False, elem_id="images-undo")
@@ -95,7 +95,7 @@ def build(page: Page, opened: Event) -> None:
 
     which.click(None, js=TO_COMPARISON, api_visibility="private")
     if access.training:
-        which_method.build(page, look)
+        method_comparison.build(page, look)
 
     described = look.change(page.handles(show_dataset), look, [about_data, rows, remove], **QUICK)
     described.then(page.handles(find_duplicates), look, same, **QUICK)

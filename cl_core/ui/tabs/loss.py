@@ -11,11 +11,11 @@ from torch import Tensor
 
 from cl_core.augment.views import plain_views
 from cl_core.data.dataset import Dataset, instance_rows
-from cl_core.explore.batch import Batch, chosen_batch, compare, dimension_batch, key_images, picked_rows
+from cl_core.explore.batch import Batch, chosen_batch, dimension_batch, key_images, loss_breakdowns, picked_rows
 from cl_core.explore.model import Model
 from cl_core.losses import SupConForm
 from cl_core.losses.anatomy import Anatomy, decoupled_nt_xent_anatomy, nt_xent_anatomy, sup_con_anatomy
-from cl_core.networks.methods import METHODS, Comparison
+from cl_core.networks.methods import METHODS, LossBreakdown
 from cl_core.networks.methods.base import view_columns
 from cl_core.text import text, texts
 from cl_core.training.setup import uses_labels
@@ -37,13 +37,13 @@ MAX_DIMENSIONS = 256  # of a matrix; it has the square of their number of cells
 STORED_KINDS = ("bank", "queue")
 
 
-def compare_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Comparison:
+def breakdown_by(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> LossBreakdown:
     """Another loss than the model's own, on embeddings z (2N, D) of N images with labels (N,).
 
     Its chance level is the same loss of equal embeddings.
     """
     chance = _taken_apart(loss, torch.ones_like(z), labels, temperature).loss
-    return Comparison(_taken_apart(loss, z, labels, temperature), *view_columns(len(z)), chance=chance)
+    return LossBreakdown(_taken_apart(loss, z, labels, temperature), *view_columns(len(z)), chance=chance)
 
 
 def _taken_apart(loss: Loss, z: Tensor, labels: Tensor, temperature: float) -> Anatomy:
@@ -62,17 +62,17 @@ def _form(loss: Loss) -> SupConForm:
     return "in" if name == "in" else "in-sum" if name == "in-sum" else "out"
 
 
-def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) -> list[list[str]]:
+def cell_roles(breakdown: LossBreakdown, batch: Batch, instance_labels: Tensor) -> list[list[str]]:
     """What each cell is to the method, as a key of `roles.`: which kind of column, and its part in the loss."""
     count = len(batch.rows)
-    rows, columns = comparison.anatomy.cosines.shape
+    rows, columns = breakdown.anatomy.cosines.shape
     row_image = torch.arange(rows) % count
     roles = []
     for row in range(rows):
         own, label = int(row_image[row]), int(batch.labels[row_image[row]])
         line = []
         for column in range(columns):
-            kind, number = comparison.kinds[column], int(comparison.ids[column])
+            kind, number = breakdown.kinds[column], int(breakdown.ids[column])
             if kind == "view":
                 same_image, same_label = number % count == own, label >= 0 and int(batch.labels[number % count]) == label
             elif kind == "class":
@@ -80,9 +80,9 @@ def cell_roles(comparison: Comparison, batch: Batch, instance_labels: Tensor) ->
             else:
                 same_image = number == int(batch.instances[own])
                 same_label = number >= 0 and label >= 0 and int(instance_labels[number]) == label
-            if bool(comparison.anatomy.positive[row, column]):
+            if bool(breakdown.anatomy.positive[row, column]):
                 part = "positive" if same_image else "positive_class"
-            elif bool(comparison.anatomy.negative[row, column]):
+            elif bool(breakdown.anatomy.negative[row, column]):
                 part = "negative_class" if same_label else "negative"
             else:
                 part = "self" if kind == "view" and number == row else "none"
@@ -96,11 +96,11 @@ def _view_names(data: Dataset, batch: Batch) -> list[str]:
     return [text("loss.view", name=name, number=number) for number in (1, 2) for name in names]
 
 
-def _columns(comparison: Comparison, views: list[str], stored: dict[int, str], classes: list[str]) -> list[dict[str, Any]]:
+def _columns(breakdown: LossBreakdown, views: list[str], stored: dict[int, str], classes: list[str]) -> list[dict[str, Any]]:
     """One a column: its image among the sprites (-1: none), a caption, and a key that tells equal columns."""
     order = list(stored)
     columns = []
-    for kind, identity in zip(comparison.kinds, comparison.ids.tolist(), strict=True):
+    for kind, identity in zip(breakdown.kinds, breakdown.ids.tolist(), strict=True):
         sprite, caption = -1, text("loss.random_key")
         if kind == "view":
             sprite, caption = identity, views[identity]
@@ -131,16 +131,16 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
         loss = "nt-xent"
         notes.append(text("loss.not_stored", model=model.name))
     if loss == "own":
-        pair = compare(model, batch, 2 * len(batch.rows))
+        pair = loss_breakdowns(model, batch, 2 * len(batch.rows))
     else:
-        before, after = (compare_by(loss, z, batch.labels, model.temperature) for z in (batch.untrained, batch.trained))
+        before, after = (breakdown_by(loss, z, batch.labels, model.temperature) for z in (batch.untrained, batch.trained))
         pair = before, after
     first_images = instance_rows(data, uses_labels(config))
     keys = sorted({n for c in pair for kind, n in zip(c.kinds, c.ids.tolist(), strict=True) if kind in STORED_KINDS and n >= 0})
     stored = {key: image_name(data, int(first_images[key])) for key in keys}
     panels = [
-        image_panel(text(f"spaces.{space}"), comparison, batch, data, data.labels[first_images], stored)
-        for space, comparison in zip(("untrained", "trained"), pair, strict=True)
+        image_panel(text(f"spaces.{space}"), breakdown, batch, data, data.labels[first_images], stored)
+        for space, breakdown in zip(("untrained", "trained"), pair, strict=True)
     ]
     sheet = [batch.views]
     if keys:
@@ -160,17 +160,17 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
 
 
 def image_panel(
-    name: str, comparison: Comparison, batch: Batch, data: Dataset, instance_labels: Tensor, stored: dict[int, str]
+    name: str, breakdown: LossBreakdown, batch: Batch, data: Dataset, instance_labels: Tensor, stored: dict[int, str]
 ) -> dict[str, Any]:
     """One matrix of images. instance_labels: (I,) of the training's instances; stored: names of kept keys, by instance."""
     views = _view_names(data, batch)
     return panel_value(
         name,
-        comparison.anatomy,
-        _codes(cell_roles(comparison, batch, instance_labels), list(texts("roles"))),
-        views[: len(comparison.anatomy.cosines)],
-        _columns(comparison, views, stored, [class_name(data, label) for label in range(len(data.classes))]),
-        comparison.chance,
+        breakdown.anatomy,
+        _codes(cell_roles(breakdown, batch, instance_labels), list(texts("roles"))),
+        views[: len(breakdown.anatomy.cosines)],
+        _columns(breakdown, views, stored, [class_name(data, label) for label in range(len(data.classes))]),
+        breakdown.chance,
     )
 
 
@@ -179,7 +179,7 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
     batch, config = dimension_batch(model, seed), model.config
     total = batch.trained.shape[1]
     batch = dataclasses.replace(batch, trained=batch.trained[:, :MAX_DIMENSIONS], untrained=batch.untrained[:, :MAX_DIMENSIONS])
-    pair = compare(model, batch, 0)
+    pair = loss_breakdowns(model, batch, 0)
     count = len(batch.rows)
     images_of = [z[:count].argmax(0).tolist() for z in (batch.untrained, batch.trained)]
     kept = sorted({row for rows in images_of for row in rows})
@@ -187,7 +187,7 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
     names = [text("loss.dimension", number=i + 1) for i in range(batch.trained.shape[1])]
     roles = list(texts("roles"))
     panels = []
-    for space, comparison, rows in zip(("untrained", "trained"), pair, images_of, strict=True):
+    for space, breakdown, rows in zip(("untrained", "trained"), pair, images_of, strict=True):
         parts = [["dimension.positive" if i == j else "dimension.negative" for j in range(len(names))] for i in range(len(names))]
         columns = [
             {"sprite": place[row], "caption": name, "key": f"dimension {i}"}
@@ -196,11 +196,11 @@ def show_dimensions(model: Model, seed: int) -> dict[str, Any]:
         panels.append(
             panel_value(
                 text(f"spaces.{space}"),
-                comparison.anatomy,
+                breakdown.anatomy,
                 _codes(parts, roles),
                 names,
                 columns,
-                comparison.chance,
+                breakdown.chance,
                 [place[row] for row in rows],
             )
         )

@@ -18,7 +18,7 @@ from cl_core.explore.batch import MAX_BATCH, picked_rows
 from cl_core.explore.maps import can_lay_out, lay_out, layout_over_time, snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
 from cl_core.explore.projection import Projector
-from cl_core.explore.regions import Kept, Region, regions
+from cl_core.explore.regions import NeighborPreservation, Region, regions
 from cl_core.runs.folder import RunFolder, Snapshots
 from cl_core.text import text, texts
 from cl_core.ui import images
@@ -86,7 +86,7 @@ def regions_value(found: list[Region], model: Model) -> list[dict[str, Any]]:
     return [{"point": region.point, "name": class_name(model.dataset, region.label)} for region in found]
 
 
-def kept_text(keeps: Kept) -> str:
+def kept_text(keeps: NeighborPreservation) -> str:
     """How well a map keeps neighbors, in words."""
     said = text("map.kept", kept=f"{100 * keeps.neighbors:.0f}")
     if keeps.accuracy is None or keeps.accuracy_on_map is None:

@@ -18,17 +18,17 @@ from cl_core.runs.folder import COMPARISONS
 from cl_core.system.files import OWNER, write_bytes
 from cl_core.system.paths import trained_dir
 from cl_core.text import text, texts
-from cl_core.training.jobs import Jobs, JobState, waiting_settings
-from cl_core.training.setup import check_data
-from cl_core.training.tournament import (
+from cl_core.training.comparison_state import (
+    ComparisonConfig,
+    ComparisonState,
     Standing,
-    Tournament,
-    TournamentConfig,
     checked_config,
     rank_entries,
-    read_tournament,
+    read_comparison,
     run_config,
 )
+from cl_core.training.jobs import Jobs, JobState, waiting_settings
+from cl_core.training.setup import check_data
 from cl_core.ui import visitors
 from cl_core.ui.access import Access
 from cl_core.ui.components import figure_view
@@ -40,7 +40,7 @@ from cl_core.ui.names import entry_name
 from cl_core.ui.page import Page, any_of
 from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.run_status import numbered_folder
-from cl_core.ui.training_plan import contest_plan
+from cl_core.ui.training_plan import comparison_plan
 
 USUAL = ("simclr", "moco", "simsiam")
 WITH_LABELS = ("supcon",)
@@ -50,31 +50,31 @@ POLL_S = 1.5
 TO_TRAINING = "(plan) => { const link = window.contrastiveLink; link.goTo('train'); return [`${plan} #${link.nextTurn()}`]; }"
 
 
-def contests_dir() -> Path:
+def comparisons_dir() -> Path:
     return trained_dir() / COMPARISONS
 
 
-def new_contest(dataset: str) -> Path:
+def new_comparison(dataset: str) -> Path:
     """A new folder for a comparison on a data set.
 
     Raises:
         UserError: it cannot be made.
     """
-    return numbered_folder(contests_dir(), dataset)
+    return numbered_folder(comparisons_dir(), dataset)
 
 
 def latest(dataset: str, access: Access, request: gr.Request | None) -> Path | None:
     """The visitor's latest comparison on a data set, also one that has not begun."""
     found = []
-    for folder in contests_dir().glob(f"{dataset}-*"):
-        known, waiting = read_tournament(folder), waiting_settings(folder)
+    for folder in comparisons_dir().glob(f"{dataset}-*"):
+        known, waiting = read_comparison(folder), waiting_settings(folder)
         of = known.config.dataset if known else waiting and waiting.get("dataset")
         if of == dataset and access.owns(folder, request):
             found.append((int(folder.name.rpartition("-")[2]), folder))  # of `numbered_folder`
     return max(found)[1] if found else None
 
 
-def check(access: Access, config: TournamentConfig) -> None:
+def check(access: Access, config: ComparisonConfig) -> None:
     """Check that the methods can learn from these images, and that a visitor may train them.
 
     Raises:
@@ -87,74 +87,74 @@ def check(access: Access, config: TournamentConfig) -> None:
         visitors.check_training(access, each)
 
 
-def start(access: Access, jobs: Jobs, config: TournamentConfig, visitor: str) -> Path:
+def start(access: Access, jobs: Jobs, config: ComparisonConfig, visitor: str) -> Path:
     """Start a comparison that belongs to the visitor, or let it wait for the jobs before it.
 
     Raises:
         UserError: a method cannot learn from these images, the visitor has too many comparisons, or too many jobs wait.
     """
     check(access, config)
-    visitors.check_comparisons(access, visitor, contests_dir())
+    visitors.check_comparisons(access, visitor, comparisons_dir())
     visitors.check_waiting(access, visitor, jobs.waiting)
-    folder = new_contest(config.dataset)
+    folder = new_comparison(config.dataset)
     write_bytes(folder / OWNER, visitor.encode())
     try:
-        jobs.enqueue(folder, config.model_dump(mode="json"), visitors.turn_s(access), "contest")
+        jobs.enqueue(folder, config.model_dump(mode="json"), visitors.turn_s(access), "comparison")
     except UserError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
 
 
-def status(known: Tournament | None, job: JobState) -> str:
+def status(known: ComparisonState | None, job: JobState) -> str:
     """Progress of a comparison as HTML. known: None if it has not begun."""
     if job.place:
-        return result(text("contest.waiting", place=job.place, waiting=job.waiting))
+        return result(text("comparison.waiting", place=job.place, waiting=job.waiting))
     if job.problem:
         return result(job.problem)
     if job.stopping:
         return progress_bar(None, text("train.stopping"))
     if known is None:
-        return progress_bar(None, text("train.starting")) if job.running else result(text("contest.not_begun"))
+        return progress_bar(None, text("train.starting")) if job.running else result(text("comparison.not_begun"))
     budget = 60 * known.config.minutes
     if job.running:
-        message = text("contest.doing", name=entry_name(known.doing)) if known.doing else text("train.starting")
+        message = text("comparison.doing", name=entry_name(known.doing)) if known.doing else text("train.starting")
         if known.steps:
-            message += " " + text("contest.step", step=f"{known.step:,}", steps=f"{known.steps:,}")
+            message += " " + text("comparison.step", step=f"{known.step:,}", steps=f"{known.steps:,}")
         left = budget - known.spent
-        message += time_left(left) if left > 0 else " " + text("contest.over")
+        message += time_left(left) if left > 0 else " " + text("comparison.over")
         return progress_bar(min(1.0, known.spent / budget), message)
     if known.state == "finished":
-        return result(text("contest.finished", minutes=f"{known.spent / 60:.1f}"))
-    return result(text("contest.stopped", minutes=f"{known.spent / 60:.1f}"))
+        return result(text("comparison.finished", minutes=f"{known.spent / 60:.1f}"))
+    return result(text("comparison.stopped", minutes=f"{known.spent / 60:.1f}"))
 
 
-def advice(known: Tournament, standings: list[Standing]) -> str:
+def advice(known: ComparisonState, standings: list[Standing]) -> str:
     """What to conclude, in sentences."""
     if not standings:
         return ""
     first = standings[0]
     score, low, high = (f"{value:.1%}" for value in (first.entry.score, first.low, first.high))
     values = {"name": entry_name(first.entry.name), "score": score, "low": low, "high": high}
-    parts = [text(f"contest.best_{known.measure}", **values)]
+    parts = [text(f"comparison.best_{known.measure}", **values)]
     tied = [entry_name(each.entry.name) for each in standings if each.tied]
-    parts.append(text("contest.tied", names=", ".join(tied)) if tied else text("contest.clear"))
+    parts.append(text("comparison.tied", names=", ".join(tied)) if tied else text("comparison.clear"))
     trained = [each for each in standings if each.entry.kind == "method"]
     baseline = max((each.entry.score for each in standings if each.entry.kind == "baseline"), default=0.0)
     if trained and known.measure == "knn":
         gap = 100 * (trained[0].entry.score - baseline)
         if gap > 0:
-            parts.append(text("contest.above", name=entry_name(trained[0].entry.name), points=f"{gap:.1f}"))
+            parts.append(text("comparison.above", name=entry_name(trained[0].entry.name), points=f"{gap:.1f}"))
         else:
-            parts.append(text("contest.below"))
+            parts.append(text("comparison.below"))
     return " ".join(parts)
 
 
-def table(known: Tournament, standings: list[Standing]) -> str:
+def table(known: ComparisonState, standings: list[Standing]) -> str:
     """The entries as an HTML table with what was measured."""
     if not standings:
         return ""
-    heads = texts("contest.head_knn") if known.measure == "knn" else texts("contest.head_pairs")
+    heads = texts("comparison.head_knn") if known.measure == "knn" else texts("comparison.head_pairs")
     head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in heads.values())
     rows = []
     for each in standings:
@@ -168,18 +168,18 @@ def table(known: Tournament, standings: list[Standing]) -> str:
     problems = "".join(f"<p class='table-about'>{html.escape(each)}</p>" for each in failed)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     numbers = {"queries": f"{known.queries:,}", "gallery": f"{known.gallery:,}"}
-    about = with_hints(emphasized(text(f"contest.about_{known.measure}", **numbers)))
+    about = with_hints(emphasized(text(f"comparison.about_{known.measure}", **numbers)))
     return (
-        f"<div class='models-table' role='region' aria-label='{html.escape(text('contest.title'))}' tabindex='0'>"
+        f"<div class='models-table' role='region' aria-label='{html.escape(text('comparison.title'))}' tabindex='0'>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p class='table-about'>{about}</p>{problems}"
     )
 
 
-def figure(known: Tournament, standings: list[Standing]) -> dict[str, Any]:
+def figure(known: ComparisonState, standings: list[Standing]) -> dict[str, Any]:
     """The entries as bars."""
     if not standings:
-        return figures_value(label=text("contest.title"))
-    axis = text(f"contest.axis_{known.measure}")
+        return figures_value(label=text("comparison.title"))
+    axis = text(f"comparison.axis_{known.measure}")
     drawn = standings_figure(
         [entry_name(each.entry.name) for each in standings],
         [each.entry.kind for each in standings],
@@ -187,7 +187,7 @@ def figure(known: Tournament, standings: list[Standing]) -> dict[str, Any]:
         [(each.low, each.high) for each in standings],
         axis,
     )
-    return figures_value(drawn, label=text("contest.title"))
+    return figures_value(drawn, label=text("comparison.title"))
 
 
 def offered(dataset: str) -> tuple[list[tuple[str, str]], list[str]]:
@@ -200,47 +200,47 @@ def offered(dataset: str) -> tuple[list[tuple[str, str]], list[str]]:
 def build(page: Page, look: gr.Dropdown) -> None:
     """Lay out the part; it follows the data set that `look` shows."""
     access, jobs = page.access, page.jobs
-    gr.Markdown(f"## {text('contest.title')}\n\n{text('contest.about')}", elem_classes="part")
+    gr.Markdown(f"## {text('comparison.title')}\n\n{text('comparison.about')}", elem_classes="part")
     with gr.Row(elem_classes="panel-row"):
         with gr.Column(scale=2, min_width=320, elem_classes="panel"):
             methods = gr.CheckboxGroup(
                 [(entry_name(each), each) for each in TRAINABLE],
                 value=list(USUAL),
-                label=text("contest.methods"),
-                elem_id="contest-methods",
+                label=text("comparison.methods"),
+                elem_id="comparison-methods",
             )
             minutes = gr.Slider(
                 MIN_MINUTES,
                 MAX_SHARED_MINUTES if access.strangers else MAX_MINUTES,
                 value=MINUTES,
                 step=1,
-                label=text("contest.minutes"),
-                info=text("contest.minutes_hint"),
+                label=text("comparison.minutes"),
+                info=text("comparison.minutes_hint"),
             )
-            plan = gr.HTML("", elem_id="contest-plan")
+            plan = gr.HTML("", elem_id="comparison-plan")
             with gr.Row():
-                begin = gr.Button(text("contest.start"), variant="primary", elem_id="contest-start")
-                stop = gr.Button(text("train.stop"), interactive=False, elem_id="contest-stop")
-                resume = gr.Button(text("train.resume"), interactive=False, elem_id="contest-resume")
-            message = gr.HTML("", elem_id="contest-status")
+                begin = gr.Button(text("comparison.start"), variant="primary", elem_id="comparison-start")
+                stop = gr.Button(text("train.stop"), interactive=False, elem_id="comparison-stop")
+                resume = gr.Button(text("train.resume"), interactive=False, elem_id="comparison-resume")
+            message = gr.HTML("", elem_id="comparison-status")
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
-            said = gr.HTML("", elem_id="contest-advice")
-            view = figure_view(elem_id="contest-figure")
-            listed = gr.HTML("", elem_id="contest-table")
-            longer = gr.Button(text("contest.longer"), visible=False, elem_id="contest-longer")
-    page.link("contest-methods", methods)
-    page.link("contest-minutes", minutes)
+            said = gr.HTML("", elem_id="comparison-advice")
+            view = figure_view(elem_id="comparison-figure")
+            listed = gr.HTML("", elem_id="comparison-table")
+            longer = gr.Button(text("comparison.longer"), visible=False, elem_id="comparison-longer")
+    page.link("comparison-methods", methods)
+    page.link("comparison-minutes", minutes)
     clock, shown, winner = gr.Timer(POLL_S, active=False), gr.Textbox("", visible=False), gr.Textbox("", visible=False)
     outputs = [message, stop, resume, clock, said, view, listed, longer, winner, shown]
 
     def follow(request: gr.Request, dataset: str, before: str) -> tuple[Any, ...]:
         folder = latest(dataset, access, request) if dataset in dataset_names(access.viewer(request)) else None
         if folder is None:
-            nothing = figures_value(label=text("contest.title"))
-            empty = f"<p class='table-about'>{html.escape(text('contest.empty'))}</p>"
+            nothing = figures_value(label=text("comparison.title"))
+            empty = f"<p class='table-about'>{html.escape(text('comparison.empty'))}</p>"
             return "", off(), off(), gr.update(active=False), empty, nothing, "", gr.update(visible=False), "", ""
         job = jobs.state_of(folder)  # before the file: what ends in between is read again
-        known = read_tournament(folder)
+        known = read_comparison(folder)
         active = job.running or job.place > 0
         controls = (
             status(known, job),
@@ -253,8 +253,8 @@ def build(page: Page, look: gr.Dropdown) -> None:
             return *controls, *(gr.skip() for _ in outputs[4:])
         standings = rank_entries(known.entries) if known else []
         best = next((each.entry.name for each in standings if each.entry.kind == "method"), "")
-        drawn = figure(known, standings) if known else figures_value(label=text("contest.title"))
-        sentence = f"<p class='contest-advice'>{html.escape(advice(known, standings))}</p>" if known and standings else ""
+        drawn = figure(known, standings) if known else figures_value(label=text("comparison.title"))
+        sentence = f"<p class='comparison-advice'>{html.escape(advice(known, standings))}</p>" if known and standings else ""
         found = table(known, standings) if known else ""
         return *controls, sentence, drawn, found, gr.update(visible=bool(best)), f"{dataset} {best}" if best else "", key
 
@@ -274,7 +274,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
     def estimate_plan(request: gr.Request, dataset: str, names: list[str], given: float) -> str:
         if not names or dataset not in dataset_names(access.viewer(request)):
             return ""
-        sentence = contest_plan(checked_config(values_of(dataset, names, given)))
+        sentence = comparison_plan(checked_config(values_of(dataset, names, given)))
         return f"<p class='training-plan'>{html.escape(sentence)}</p>" if sentence else ""
 
     def values_of(dataset: str, names: list[str], given: float) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def build(page: Page, look: gr.Dropdown) -> None:
     def start_comparison(request: gr.Request, dataset: str, names: list[str], given: float) -> tuple[Any, ...]:
         visitor = access.check("train", request)
         if not names:
-            raise UserError("contest.no_method")
+            raise UserError("comparison.no_method")
         start(access, jobs, checked_config(values_of(dataset, names, given)), visitor)
         return follow(request, dataset, "")
 
@@ -299,11 +299,11 @@ def build(page: Page, look: gr.Dropdown) -> None:
         folder = latest(dataset, access, request)
         if folder:
             access.own(folder, request)
-            known = read_tournament(folder)
+            known = read_comparison(folder)
             settings = {} if known else waiting_settings(folder) or {}
             check(access, known.config if known else checked_config(settings))
             visitors.check_waiting(access, visitor, jobs.waiting)
-            jobs.enqueue(folder, settings, visitors.turn_s(access), "contest")
+            jobs.enqueue(folder, settings, visitors.turn_s(access), "comparison")
         return follow(request, dataset, before)
 
     look.change(page.handles(fit_methods), [look, methods], methods, **QUICK)

@@ -19,7 +19,7 @@ from cl_core.errors import UserError, quoted
 from cl_core.explore.examples import Example, examples
 from cl_core.explore.filters import Part, parts_of, rows_among
 from cl_core.explore.model import Model, Space
-from cl_core.explore.preparation import prepare, quickest_first
+from cl_core.explore.preparation import prepare_galleries, quickest_first
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.components import image_rows, image_upload, menu, search_queries, why_view
@@ -124,7 +124,7 @@ def show_steps(
         rows = [answers.get(space) or _waiting(model, query, space) for space in model.spaces]
         return {"rows": rows, "remove": text("search.leave_out"), "more": not complete}
 
-    with contextlib.closing(prepare(model, quickest_first(model))) as waits:
+    with contextlib.closing(prepare_galleries(model, quickest_first(model))) as waits:
         for _ in waits:
             yield value(complete=False)
     yield value(complete=True)
@@ -132,7 +132,7 @@ def show_steps(
 
 def _review_steps(model: Model, kind: str, mask: Tensor | None) -> Iterator[dict[str, Any]]:
     if kind != review_view.LABELS or model.dataset.labeled:
-        with contextlib.closing(prepare(model, ["trained"])) as waits:
+        with contextlib.closing(prepare_galleries(model, ["trained"])) as waits:
             for _ in waits:
                 yield {"rows": [], "empty": _preparing(model, "trained"), "more": True}
     yield review_view.show(model, kind, mask)

@@ -25,7 +25,7 @@ WEIGHTS = ("trained", "untrained")
 
 def show(store: ModelStore, model: Model, count: float, seed: float, picked: str = "", viewer: str | None = "") -> dict[str, Any]:
     """A batch under the model's loss, or under NT-Xent if that is no softmax; places of the runs that `viewer` may see."""
-    if not model.trained_here:
+    if not model.has_training_loss:
         about = "elsewhere"
     elif not model.has_temperature:
         about = "stands_in"
@@ -47,7 +47,7 @@ def places(store: ModelStore, model: Model, viewer: str | None = "") -> list[dic
             continue
         label = text("temperature.place", name=name, t=f"{other.temperature:.3g}") if other.has_temperature else name
         found.append(_place(other, label, -1, name == model.name))
-    if not model.trained_here:
+    if not model.has_training_loss:
         return found
     return [*found, _place(model, text("temperature.place_untrained"), 0, False)]
 

@@ -270,7 +270,7 @@ def build(page: Page, opened: Event) -> None:
         access.check("train", request)
         folder = folder_of(name)
         access.own(folder.path, request)
-        jobs.forget(folder.path)
+        jobs.dequeue(folder.path)
         if folder.is_claimed() or jobs.is_training(folder.path):
             raise UserError("train.in_use", name=name)
         remove_folder(folder.path)

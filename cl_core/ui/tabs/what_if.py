@@ -9,7 +9,7 @@ import gradio as gr
 from cl_core.errors import UserError
 from cl_core.explore.batch import Batch, chosen_batch
 from cl_core.explore.model import Model
-from cl_core.explore.what_if import CHANGES, Change, Outcome, Pairs, default_pair, what_if
+from cl_core.explore.what_if import CHANGES, Change, ChangeEffect, Pairs, default_pair, what_if
 from cl_core.runs.config import RunConfig
 from cl_core.text import text
 from cl_core.ui import images
@@ -66,7 +66,7 @@ def show(model: Model, loss: str, count: float, seed: float, picked: str, asked:
     chosen: Change | None = next((each for each in CHANGES if each == change), None)
     if chosen is None or not number.isdecimal():
         return "", NOTHING
-    if not model.trained_here or loss.startswith("example-"):
+    if not model.has_training_loss or loss.startswith("example-"):
         raise UserError("what_if.not_here")
     pairs = pairs_of(loss, model.config)
     batch = chosen_batch(model, picked, int(count), int(seed))
@@ -84,7 +84,7 @@ def show(model: Model, loss: str, count: float, seed: float, picked: str, asked:
     return _table(found, chosen, names, pairs), {"rows": rows}
 
 
-def _table(found: Outcome, change: Change, names: list[str], pairs: Pairs) -> str:
+def _table(found: ChangeEffect, change: Change, names: list[str], pairs: Pairs) -> str:
     lines = [text(f"what_if.change.{change}", anchor=names[0], other=names[1]), ""]
     lines += [f"| | {text('what_if.head.before')} | {text('what_if.head.after')} |", "|---|---|---|"]
     for name in ("cosine", "probability", "row_loss", "loss", "gradient"):
@@ -98,7 +98,7 @@ def _table(found: Outcome, change: Change, names: list[str], pairs: Pairs) -> st
     return "\n".join([*lines, "", text("what_if.after_step", **losses, **cosines, by=by)])
 
 
-def _rows(found: Outcome, model: Model) -> list[dict[str, Any]]:
+def _rows(found: ChangeEffect, model: Model) -> list[dict[str, Any]]:
     return [
         neighbor_row(text(f"what_if.state.{state}"), text("what_if.neighbors"), model.dataset, near)
         for state, near in zip(STATES, found.neighbors, strict=True)

@@ -54,11 +54,11 @@ def answer(model: WordModel, query: str | None) -> tuple[dict[str, Any], str]:
     query = query if query and query.strip() else EXAMPLES[0]
     space = model.space
     summary, terms, found = answer_query(model, query)
-    rare = [term.lower() for term in terms if space.vocabulary.number(term) >= MAP_WORDS]
+    rare = [term.lower() for term in terms if space.vocabulary.index_of(term) >= MAP_WORDS]
     if rare:
         summary += " " + text("words.answer.rare", words=", ".join(rare), count=f"{MAP_WORDS:,}")
-    drawn = [space.vocabulary.words[space.vocabulary.number(terms[0])], *(each.word for each in found)]
-    vectors = space.unit[[space.vocabulary.number(word) for word in drawn]]
+    drawn = [space.vocabulary.words[space.vocabulary.index_of(terms[0])], *(each.word for each in found)]
+    vectors = space.unit[[space.vocabulary.index_of(word) for word in drawn]]
     points = pca(vectors)
     points = points - points[0]
     around = around_figure(points, drawn, text("words.neighborhood.around"))
@@ -77,8 +77,8 @@ def show_map(model: WordModel, projector: Projector, query: str | None) -> dict[
     marked, count = list[int](), 0
     if query and query.strip():
         _, terms, found = answer_query(model, query)
-        queried = dict.fromkeys(space.vocabulary.number(word) for word in terms)
-        others = dict.fromkeys(space.vocabulary.number(each.word) for each in found)
+        queried = dict.fromkeys(space.vocabulary.index_of(word) for word in terms)
+        others = dict.fromkeys(space.vocabulary.index_of(each.word) for each in found)
         count = sum(number < len(points) for number in queried)
         marked = [number for number in (queried | others) if number < len(points)]
     mark_words(figure, points[marked], [space.vocabulary.words[number] for number in marked], marked, count)

@@ -23,7 +23,7 @@ def show(model: WordModel, center: str, context: str, seed: float) -> tuple[dict
     from cl_core.figures.words import step_figure
 
     run = model.run
-    numbers = [run.vocabulary.number(word) for word in (center or CENTER, context or CONTEXT)]
+    numbers = [run.vocabulary.index_of(word) for word in (center or CENTER, context or CONTEXT)]
     parts = step_anatomy(run.vectors, run.record.config, run.vocabulary, numbers[0], numbers[1], int(seed))
     groups = (
         {"score": parts.score, "logit": parts.logit},
