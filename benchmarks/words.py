@@ -25,7 +25,7 @@ from cl_core.system.device import choose_device
 from cl_core.words.config import WordConfig
 from cl_core.words.corpus import Corpus, Sentences, build_corpus, wordnet
 from cl_core.words.cost import measure_cost
-from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_ratings
+from cl_core.words.evaluation import log_partition_over_contexts, rating_correlation, read_ratings
 from cl_core.words.model import WordVectors
 from cl_core.words.similarity import WordSpace
 from cl_core.words.training import WordTraining, noise_log_kq
@@ -40,13 +40,13 @@ OURS: dict[str, dict[str, Any]] = {
 JUDGEMENTS = ("wordsim353.tsv", "simlex999.txt")
 
 
-def agreements(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, float | None]:
+def correlations(corpus: Corpus, vectors: WordVectors, folder: Path) -> dict[str, float | None]:
     """Spearman's correlation by file, for center vectors alone and with contexts added."""
     found = {}
     for contexts in (False, True):
         space = WordSpace.of(corpus.vocabulary, vectors, contexts)
         for file in JUDGEMENTS:
-            result = agreement(space, read_ratings(folder / file), file)
+            result = rating_correlation(space, read_ratings(folder / file), file)
             found[f"{file.split('.')[0]}{' +contexts' if contexts else ''} ({result.in_vocabulary}/{result.pairs})"] = (
                 result.spearman
             )
@@ -77,7 +77,7 @@ def train_gensim(sentences: Sentences, corpus: Corpus, epochs: int, alpha: float
         return torch.from_numpy(values)[rows].float()
 
     vectors = WordVectors(table(model.wv.vectors), table(model.syn1neg), torch.zeros(len(rows)))
-    return {"words_per_s": corpus.total * epochs / seconds} | agreements(corpus, vectors, folder)
+    return {"words_per_s": corpus.total * epochs / seconds} | correlations(corpus, vectors, folder)
 
 
 def train_ours(corpus: Corpus, epochs: int, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def train_ours(corpus: Corpus, epochs: int, settings: dict[str, Any], folder: Pa
         pass
     seconds = time.perf_counter() - start
     vectors, counts = WordVectors(**{n: t.cpu() for n, t in training.vectors.tensors().items()}), corpus.vocabulary.counts
-    found: dict[str, Any] = {"words_per_s": corpus.total * epochs / seconds} | agreements(corpus, vectors, folder)
+    found: dict[str, Any] = {"words_per_s": corpus.total * epochs / seconds} | correlations(corpus, vectors, folder)
     log_z = log_partition_over_contexts(vectors, counts)
     found |= {"log Z": log_z.mean, "log Z std": log_z.std}
     if config.loss == "negative-sampling":

@@ -46,7 +46,7 @@ def models() -> list[str]:
         >>> "emoji-simclr" in cl_core.models()
         True
     """
-    return _store().names()
+    return _store().names(None)
 
 
 def load(name: str | Path, dataset: str = "emoji") -> Model:
@@ -70,7 +70,7 @@ def load(name: str | Path, dataset: str = "emoji") -> Model:
         ('simclr', 64)
     """
     text = str(name)
-    if text in _store().names():
+    if text in _store().names(None):
         return _store().get(text)
     if is_hub_name(text) and not Path(text).is_dir():
         return Model(_from_hub(text, dataset))

@@ -1,4 +1,4 @@
-"""Errors that are the user's to solve."""
+"""Errors that the user can correct."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic_core import PydanticCustomError
 from cl_core.text import text
 
 EXIT_USER_ERROR = 2
-MAX_QUOTE = 80  # characters of what somebody gave, in a sentence about it
+MAX_QUOTE = 80  # characters of the user's input that a message quotes
 MAX_VALUE = 2_000
-UNFIT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, what stands for bytes that are not UTF-8, line ends
+UNFIT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories replaced in messages: control characters, surrogates, line ends
 
 
-# Kinds of pydantic's complaints that have a sentence of ours; others keep pydantic's English one.
+# Error types of pydantic with a message in the locale files; others keep pydantic's English message.
 SENTENCES = {
     f"settings.{kind}"
     for kind in (

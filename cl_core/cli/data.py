@@ -74,12 +74,16 @@ def _get_from_hub(given: str, size: int) -> int:
 
 
 def add(arguments: argparse.Namespace) -> int:
-    from cl_core.data.bundled import DATASETS
+    from cl_core.data.bundled import DATASETS, TABLES
+    from cl_core.data.dataset import PUBLIC_SIZES
+    from cl_core.data.downloads import DOWNLOADS
     from cl_core.data.importing import import_images
 
     name = arguments.name
-    if name in DATASETS:
+    if name in DATASETS or name in TABLES:
         raise UserError("cli.bundled_name", name=name)
+    if name in DOWNLOADS and name not in PUBLIC_SIZES:
+        raise UserError("cli.public_name", name=name)
     with _progress_bar(name) as progress:
         skipped = import_images(name, arguments.images, arguments.title, arguments.license, arguments.size, progress)
     return _report(name, skipped)
@@ -95,7 +99,7 @@ def _report(name: str, skipped: list[UserError]) -> int:
         print(f"skipped: and {len(skipped) - LISTED:,} more", file=sys.stderr)
     data = load_dataset(name)
     print(
-        f"{name}: {len(data):,} images of {data.size} px, {len(data.classes)} classes, "
-        f"{len(data.test):,} of them in the test split; use it as --dataset {name}"
+        f"{name}: {len(data):,} images of {data.size} px ({len(data.test):,} of them in the test split), "
+        f"{len(data.classes)} classes; use it as --dataset {name}"
     )
     return 0

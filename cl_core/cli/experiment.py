@@ -30,12 +30,10 @@ def add_parser(commands: Commands) -> None:
 def experiment(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from cl_core.data.downloads import full_mnist
-    from cl_core.data.registry import load_dataset
     from cl_core.system.files import write_json
     from cl_core.training.experiments import experiments, run_experiment
 
-    chosen = experiments(full_mnist if arguments.full else lambda: load_dataset("mnist"))[arguments.name]
+    chosen = experiments(arguments.full)[arguments.name]
     if arguments.full and arguments.name == "iris":
         raise UserError("cli.full_iris")
     folder: Path = arguments.out or Path("runs") / chosen.name

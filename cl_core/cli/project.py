@@ -15,11 +15,13 @@ def add_parser(commands: Commands) -> None:
 def project(arguments: argparse.Namespace) -> int:
     from cl_core.data.registry import load_dataset
     from cl_core.explore.maps import can_lay_out, compute_maps, lay_out
+    from cl_core.networks.methods import METHODS
     from cl_core.runs.store import load_run, untrained_like
 
     run = load_run(arguments.checkpoint)
     data = load_dataset(run.record.config.dataset)
-    for each in (run, untrained_like(run)):
+    # The map of a public encoder before training has no meaning.
+    for each in (run, untrained_like(run)) if METHODS[run.record.config.method].trainable else (run,):
         for projector in compute_maps(each, data):
             print(f"{each.name}: {projector} written to {each.folder.path / 'projections'}")
     if can_lay_out(run.folder):

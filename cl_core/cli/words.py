@@ -112,13 +112,13 @@ def analogy(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_ratings
+    from cl_core.words.evaluation import log_partition_over_contexts, rating_correlation, read_ratings
     from cl_core.words.training import noise_log_kq
 
     run = _open(arguments)
     space = _space(run)
     files: list[Path] = arguments.pairs
-    agreements = [agreement(space, read_ratings(file), file.stem) for file in files]
+    correlations = [rating_correlation(space, read_ratings(file), file.stem) for file in files]
     log_z = log_partition_over_contexts(run.vectors, run.vocabulary.counts)
     metrics: dict[str, Any] = {
         "checkpoint": run.name,
@@ -131,7 +131,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         counts = run.vocabulary.counts
         log_p = log_partition_over_contexts(run.vectors, counts, noise_log_kq(run.record.config, counts))
         metrics["log_z_with_log_kq"] = dataclasses.asdict(log_p)
-    metrics["agreement"] = [dataclasses.asdict(each) for each in agreements]
+    metrics["agreement"] = [dataclasses.asdict(each) for each in correlations]
     if arguments.json:
         print(json.dumps(metrics, indent=2))
         return 0
@@ -141,7 +141,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     print(f"log Z {log_z.mean:+.2f} ± {log_z.std:.2f}: {log_z.protocol()}")
     if "log_z_with_log_kq" in metrics:
         print(f"log Z of score + log(k q) {log_p.mean:+.2f} ± {log_p.std:.2f}")
-    for each in agreements:
+    for each in correlations:
         correlation = "too few pairs" if each.spearman is None else f"Spearman {each.spearman:.3f}"
         print(f"{each.name}: {correlation} ({each.in_vocabulary} of {each.pairs} pairs are in the vocabulary)")
     return 0

@@ -13,8 +13,6 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from cl_core.data.bundled import digit_dataset
-from cl_core.data.dataset import Dataset
 from cl_core.data.decoding import decode_image
 from cl_core.data.http_files import fetch_file
 from cl_core.data.imported import Description, imported_names, write_imported
@@ -266,21 +264,3 @@ def _fetch_files(chosen: Download, folder: Path, progress: Progress | None) -> N
         file = folder / remote.path
         fetch_file(remote.url, file, remote.md5, report)
         before += file.stat().st_size
-
-
-def full_mnist() -> Dataset:
-    """All 70,000 digits of MNIST, 60,000 of them for training; downloaded once (12 MB).
-
-    Raises:
-        UserError: the download fails, or a checksum does not match.
-    """
-    from torchvision.datasets import MNIST
-
-    folder = cache_dir() / "torchvision"
-    try:
-        parts = [MNIST(folder, train=train, download=True) for train in (True, False)]
-    except (OSError, RuntimeError) as error:
-        raise UserError("data.mnist_failed", reason=_reason(error)) from None
-    images = torch.cat([part.data for part in parts])[:, None].repeat(1, 3, 1, 1)
-    labels = torch.cat([part.targets for part in parts])
-    return digit_dataset("mnist-full", "MNIST", images, labels, len(parts[0].data), MNIST_LICENSE)

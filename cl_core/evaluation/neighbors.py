@@ -26,7 +26,7 @@ def nearest_others(features: Tensor, groups: Tensor, queries: Tensor, k: int) ->
     return torch.cat(cosines), torch.cat(positions)
 
 
-def agreement(features: Tensor, labels: Tensor, groups: Tensor, k: int = 10) -> Tensor:
+def label_agreement(features: Tensor, labels: Tensor, groups: Tensor, k: int = 10) -> Tensor:
     """Fraction of each image's k nearest neighbors that have its label: (P,) in [0, 1], NaN for unlabeled images.
 
     Args:

@@ -14,7 +14,7 @@ from cl_core.explore.gallery import Gallery, Neighbor
 from cl_core.explore.regions import NeighborPreservation, Region
 from cl_core.explore.review import Review
 from cl_core.runs.store import Run
-from cl_core.system.memo import Memo, Together
+from cl_core.system.memo import BatchedFunction, Memo
 
 BATCHED_QUERIES = 16  # of concurrent visitors; a larger batch takes longer than it saves
 
@@ -37,12 +37,12 @@ class BatchedGallery:
     """A gallery that answers concurrent queries in one batch."""
 
     gallery: Gallery
-    search: Together[Query, list[Neighbor]]
+    search: BatchedFunction[Query, list[Neighbor]]
 
     @classmethod
     def of(cls, gallery: Gallery) -> BatchedGallery:
         """Wrap a gallery."""
-        return cls(gallery, Together(partial(_search_batch, gallery), BATCHED_QUERIES))
+        return cls(gallery, BatchedFunction(partial(_search_batch, gallery), BATCHED_QUERIES))
 
 
 def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]]:

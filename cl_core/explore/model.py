@@ -19,7 +19,7 @@ from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
 from cl_core.evaluation.knn import has_split
-from cl_core.evaluation.neighbors import agreement
+from cl_core.evaluation.neighbors import label_agreement
 from cl_core.explore.caches import BatchedGallery, Caches, Query
 from cl_core.explore.gallery import Gallery, Neighbor, is_stored, pixel_gallery, run_gallery
 from cl_core.explore.inputs import Images, as_images
@@ -351,7 +351,9 @@ class Model:
         """Fraction of the 10 nearest neighbors of each image on the map with its label, (P,) in [0, 1]; NaN without one."""
         data = self.dataset
         return self._of_map(
-            "agreement", layer, lambda: agreement(self.map_features(layer), data.labels[data.on_map], data.groups[data.on_map])
+            "agreement",
+            layer,
+            lambda: label_agreement(self.map_features(layer), data.labels[data.on_map], data.groups[data.on_map]),
         )
 
     def map_clusters(self, layer: MapLayer = "feature") -> Tensor:

@@ -172,7 +172,7 @@ class ModelStore:
             self._archives.forget(key)
         return self._archives.get(key, pack)
 
-    def waiting(self) -> dict[str, list[str]]:
+    def without_images(self) -> dict[str, list[str]]:
         """Shipped models whose images are not on this machine, by data set."""
         here = dataset_names()
         found: dict[str, list[str]] = {}

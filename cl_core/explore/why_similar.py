@@ -285,7 +285,7 @@ class Explained:
     """One explanation of the cosine of two views.
 
     maps: contributions of either view, (CELLS, CELLS) float32 each. curves: of either view; None where they would take too
-    long. untrained: the mean of both maps' `agreement` with those of the untrained network; None without one. Adebayo et al.
+    long. untrained: mean `rank_correlation` of both maps with those of the untrained network; None without one. Adebayo et al.
     2018: an explanation that does not change with the weights explains the image, not the network.
     """
 
@@ -308,7 +308,7 @@ def explain(
     before = contribution_maps(untrained, first, second, quick=quick) if untrained is not None else {}
     explained = []
     for kind, pair in found.items():
-        same = [agreement(a, b) for a, b in zip(pair, before[kind], strict=True)] if kind in before else []
+        same = [rank_correlation(a, b) for a, b in zip(pair, before[kind], strict=True)] if kind in before else []
         ways = None if quick else (curves(encoder, first, second, pair[0]), curves(encoder, second, first, pair[1]))
         explained.append(Explained(kind, pair, ways, sum(same) / len(same) if same else None))
     return explained
@@ -333,7 +333,7 @@ def explain_images(run: Run, untrained: Run | None, first: Tensor, second: Tenso
     return between, found, [(255 * each.cpu()).round().clamp(0, 255).byte() for each in covered]
 
 
-def agreement(first: Tensor, second: Tensor) -> float:
+def rank_correlation(first: Tensor, second: Tensor) -> float:
     """Spearman's rank correlation of two maps of the same shape, -1 to 1; 0 where one is constant."""
     ranks = torch.stack([_ranks(values.flatten()) for values in (first, second)])
     return float(torch.corrcoef(ranks)[0, 1].nan_to_num())

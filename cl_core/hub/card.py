@@ -13,7 +13,7 @@ from cl_core.runs.record import RunRecord
 from cl_core.text import DEFAULT_LANGUAGE, using_language
 
 CURVES_FILE = "curves.png"
-SPACE = "Contrastive Explorer"
+APP_NAME = "Contrastive Explorer"
 
 
 def model_card(record: RunRecord, repository: str, curves: bool) -> str:
@@ -56,7 +56,7 @@ def model_card(record: RunRecord, repository: str, curves: bool) -> str:
     parts = [
         f"---\n{front.to_yaml()}\n---",
         f"# {repository.split('/')[1]}",
-        f"A {config.encoder} trained by {config.method} on {images}, {config.epochs} epochs, with {SPACE}.",
+        f"A {config.encoder} trained by {config.method} on {images}, {config.epochs} epochs, with {APP_NAME}.",
         *([f"![Training curves]({CURVES_FILE})"] if curves else []),
         "## Metrics",
         _metrics(record),
@@ -100,7 +100,7 @@ def _metrics(record: RunRecord) -> str:
 
 
 def _usage(repository: str) -> str:
-    return f"""With {SPACE} and its requirements installed:
+    return f"""With {APP_NAME} and its requirements installed:
 
 ```
 python -m cl_core pull {repository}

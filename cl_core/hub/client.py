@@ -13,6 +13,7 @@ from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
+    LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -68,9 +69,9 @@ def hub_errors(repository: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in (401, 403):
-            raise UserError("hub.no_write_access", repository=repository) from None
+            raise UserError("hub.no_access", repository=repository) from None
         raise Unreachable("hub.status", status=status, repository=repository) from None
     except OfflineModeIsEnabled:
         raise Unreachable("hub.offline", repository=repository) from None
-    except (HTTPError, ConnectionError, TimeoutError) as error:
-        raise Unreachable("hub.no_connection", reason=type(error).__name__) from None
+    except (HTTPError, ConnectionError, TimeoutError, LocalEntryNotFoundError) as error:
+        raise Unreachable("hub.no_connection", reason=type(error.__cause__ or error).__name__) from None

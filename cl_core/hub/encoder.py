@@ -208,9 +208,10 @@ def encode_dataset(folder: RunFolder) -> Generator[float, None, None]:
     if folder.snapshots_file.is_file():
         return
     monitored, everything = monitor_rows(data), torch.arange(len(data))
-    folder.write_snapshots(Snapshots(monitored, [0], cached_features(run, data, monitored).half()[None]))
     if has_split(data, labels_seen=False) and len(cached_rows(data)) == len(data):
         knn = evaluate_knn(cached_features(run, data, everything), data)
         pixels = evaluate_pixels(data, record.image_size)
         measured = {"knn": dataclasses.asdict(knn), "pixels": dataclasses.asdict(pixels), "protocol": knn.protocol()}
         folder.write_record(record.model_copy(update={"metrics": record.metrics | round_floats(measured)}))
+    # Last, as it marks the import as complete.
+    folder.write_snapshots(Snapshots(monitored, [0], cached_features(run, data, monitored).half()[None]))

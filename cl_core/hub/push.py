@@ -19,7 +19,8 @@ from cl_core.runs.store import open_run
 def push(folder: RunFolder, text: str, private: bool = False) -> str:
     """Publish a run as OWNER/NAME; returns the address of the commit.
 
-    Other files of the repository are left unchanged. The token is read by `client.api`.
+    Files of an earlier run that this one lacks are deleted; other files of the repository are left unchanged. The token is
+    read by `client.api`.
 
     Args:
         private: create the repository as private; without effect if it exists.
@@ -45,7 +46,10 @@ def push(folder: RunFolder, text: str, private: bool = False) -> str:
             client = api()
             client.create_repo(name.repository, private=private, exist_ok=True)
             commit = client.upload_folder(
-                repo_id=name.repository, folder_path=content, commit_message=f"{folder.name}: {record.config.method}"
+                repo_id=name.repository,
+                folder_path=content,
+                commit_message=f"{folder.name}: {record.config.method}",
+                delete_patterns=[each for each in (*RUN.files, CURVES_FILE) if not (content / each).is_file()],
             )
     return str(commit.commit_url)
 

@@ -68,8 +68,8 @@ class ImportJob:
         problem: why it failed.
     """
 
-    def __init__(self, order: ImportRequest, seconds: float | None, ended: Callable[[], None]) -> None:
-        self.order = order
+    def __init__(self, request: ImportRequest, seconds: float | None, ended: Callable[[], None]) -> None:
+        self.request = request
         self.state: State = "waiting"
         self.fraction, self.skipped, self.skipped_count = 0.0, list[UserError](), 0
         self.problem: UserError | None = None
@@ -100,12 +100,12 @@ class ImportJob:
         finally:
             self.finished = time.monotonic()
             with contextlib.suppress(OSError):
-                remove_unfinished(self.order.name)
+                remove_unfinished(self.request.name)
             self._ended()
             self.state = end
 
     def _run_process(self) -> State:
-        process = start_worker("cl_core.imports.process", self.order.model_dump_json(), threads=1)
+        process = start_worker("cl_core.imports.process", self.request.model_dump_json(), threads=1)
         assert process.stdin and process.stdout
         reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
         reader.start()
@@ -153,7 +153,7 @@ class ImportJobs:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
 
-    def start(self, order: ImportRequest, seconds: float | None = None, ended: Callable[[], None] = lambda: None) -> ImportJob:
+    def start(self, request: ImportRequest, seconds: float | None = None, ended: Callable[[], None] = lambda: None) -> ImportJob:
         """Import as soon as the imports before it have ended.
 
         Args:
@@ -164,11 +164,11 @@ class ImportJobs:
             UserError: this data set is being imported.
         """
         with self._lock:
-            before = self._jobs.get(order.name)
+            before = self._jobs.get(request.name)
             if before and before.active:
-                raise UserError("images.in_progress", name=order.name)
-            job = self._jobs[order.name] = ImportJob(order, seconds, ended)
-            self._jobs.move_to_end(order.name)
+                raise UserError("images.in_progress", name=request.name)
+            job = self._jobs[request.name] = ImportJob(request, seconds, ended)
+            self._jobs.move_to_end(request.name)
             while len(self._jobs) > MAX_JOBS and not next(iter(self._jobs.values())).active:
                 self._jobs.popitem(last=False)
         self._pool.submit(job.run)
@@ -182,7 +182,7 @@ class ImportJobs:
     def of(self, owner: str) -> list[ImportJob]:
         """The imports of a visitor, the latest first."""
         with self._lock:
-            return [job for job in reversed(self._jobs.values()) if job.order.owner == owner]
+            return [job for job in reversed(self._jobs.values()) if job.request.owner == owner]
 
     def names(self) -> set[str]:
         """Names of the data sets that are being imported."""

@@ -1,4 +1,4 @@
-"""Import images in a process of its own: it can be stopped, and what damaged files do to it does not reach the page."""
+"""Import images in a separate process, which can be stopped and whose crashes do not affect the app."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ImportRequest(BaseModel):
         size: side of the stored images in pixels; 0 for their own, at most 64.
         owner: the visitor of the app who imports them; empty if everybody may see them.
         most: number of images; 0 for no limit.
-        shown: what errors call the source, if not by its path: an upload lies where nobody knows it.
+        shown: name of the source in error messages, by default its path. Uploads need it, as their paths are temporary.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,25 +42,31 @@ class ImportRequest(BaseModel):
     shown: str = ""
 
 
-def carry_out(order: ImportRequest, progress: Any = None) -> list[UserError]:
-    """Import what is ordered; returns the errors of skipped files.
+def run_import(request: ImportRequest, progress: Any = None) -> list[UserError]:
+    """Import what `request` describes; returns the errors of skipped files.
 
     Raises:
         UserError: as `import_images` and `downloads.get`.
     """
-    if order.kind == "download":
+    if request.kind == "download":
         from cl_core.data.downloads import get
 
-        get(order.source, progress)
+        get(request.source, progress)
         return []
-    if order.kind == "hub":
+    if request.kind == "hub":
         from cl_core.hub.dataset import import_hub_dataset
 
-        return import_hub_dataset(order.source, order.name, order.size, progress, order.most)
+        return import_hub_dataset(request.source, request.name, request.size, progress, request.most)
     from cl_core.data.importing import import_images
 
     return import_images(
-        order.name, Path(order.source), order.title, size=order.size, progress=progress, owner=order.owner, most=order.most
+        request.name,
+        Path(request.source),
+        request.title,
+        size=request.size,
+        progress=progress,
+        owner=request.owner,
+        most=request.most,
     )
 
 
@@ -78,13 +84,13 @@ def main() -> int:
 
     Standard output has lines with the `fraction` done, and at the end one with the `skipped` errors or the `problem`.
     """
-    order = ImportRequest.model_validate_json(sys.stdin.readline())
+    request = ImportRequest.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     try:
-        skipped = carry_out(order, lambda fraction: _report(fraction=fraction))
+        skipped = run_import(request, lambda fraction: _report(fraction=fraction))
     except UserError as error:
-        if "source" in error.values and order.shown:
-            error.values["source"] = quoted(order.shown)
+        if "source" in error.values and request.shown:
+            error.values["source"] = quoted(request.shown)
         _report(problem=error_to_json(error))
         return EXIT_USER_ERROR
     except (MemoryError, RuntimeError) as error:

@@ -27,9 +27,9 @@ def choose_device(name: str = "auto") -> torch.device:
         available.insert(0, "cuda")
     if name == "auto":
         return torch.device(available[0])
-    kind, _, index = name.partition(":")
+    kind, colon, index = name.partition(":")
     count = torch.cuda.device_count() if kind == "cuda" else 1
-    if kind not in available or (index and not (index.isdecimal() and int(index) < count)):
+    if kind not in available or (colon and not (index.isdecimal() and int(index) < count)):
         raise UserError("system.no_device", name=quoted(name), choices=", ".join(available))
     return torch.device(name)
 

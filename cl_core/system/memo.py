@@ -100,8 +100,8 @@ class Memo(Generic[T]):
         return key in self._entries
 
 
-class Together(Generic[Q, R]):
-    """Answers the queries of concurrent threads in one batch, which costs little more than one query.
+class BatchedFunction(Generic[Q, R]):
+    """A function that is called once for the queries of several concurrent threads; a batch costs little more than one query.
 
     Args:
         work: queries -> answers, in the same order.

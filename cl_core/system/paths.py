@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from functools import cache
@@ -22,9 +23,10 @@ def cache_dir() -> Path:
     `CL_CACHE_DIR`, else the user's cache folder, else (in a container without a home) a temporary folder.
     """
     configured = os.environ.get("CL_CACHE_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     candidates = [Path(configured)] if configured else []
-    for folder in [*candidates, home / "contrastive-explorer"]:
+    with contextlib.suppress(RuntimeError):  # there is no home folder
+        candidates.append(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contrastive-explorer")
+    for folder in (each.absolute() for each in candidates):  # worker processes have another working directory
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:

@@ -202,7 +202,7 @@ class Access:
         return visitor
 
     def own(self, folder: Path, request: gr.Request | None) -> str:
-        """Check that a run is the visitor's, to stop, resume or download it; returns the visitor.
+        """Check that a run belongs to the visitor, before an action on it; returns the visitor.
 
         Raises:
             UserError: it is another visitor's, or the request comes from no page of this app.

@@ -43,7 +43,10 @@ class Api:
         self._store = store
 
     def list_models(self) -> list[dict[str, Any]]:
-        """List the trained models: name, method, encoder, data set, image size in pixels, kNN accuracy (0 to 1), protocol."""
+        """List the models: name, method, encoder, data set, image size in pixels, temperature, kNN accuracy and its protocol.
+
+        The accuracy is from 0 to 1, null if it was not measured.
+        """
         found = []
         for name in self._store.names():
             model = self._store.get(name)

@@ -27,6 +27,7 @@ QUALITY = 6  # of brotli: a tenth of a second for the largest script, once
 MIN_COMPRESSED = 400  # bytes worth compressing
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
 FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
+NOT_OF_THE_PAGE = (b"cookie", b"accept-encoding", b"x-gradio-server")  # Gradio would take its address from the last one
 QUERIED = ("/config", "/gradio_api/info")  # depend on their query; the query of a page is for the browser
 # On every answer.
 SECURITY = [
@@ -34,7 +35,7 @@ SECURITY = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-FRONTEND = Path(gradio.__file__).resolve().parent / "templates" / "frontend"
+GRADIO_FRONTEND = Path(gradio.__file__).resolve().parent / "templates" / "frontend"
 TYPES = {".js": "application/javascript", ".mjs": "application/javascript", ".css": "text/css", ".webp": "image/webp"}
 
 
@@ -71,9 +72,11 @@ def prepare(body: bytes, kind: str, cache_control: str) -> CachedAnswer:
 
 
 class Assets:
-    """folders: whose files may be fetched by their path; file names change with their content. files: further files.
+    """Serve files and pages that are equal for all visitors from memory.
 
-    pages: paths of the pages that are the same for everybody; none with a login.
+    Args:
+        folders: folders whose files are public; the name of a file changes with its content. files: further public files.
+        pages: paths of pages that are equal for all visitors; none with a login.
     """
 
     def __init__(self, app: ASGIApp, folders: Iterable[Path], files: Iterable[Path], pages: Iterable[str]) -> None:
@@ -147,8 +150,8 @@ class Assets:
     def _place(self, path: str) -> tuple[Path | None, str]:
         """The file at a path of the site, if it is public, and its cache control."""
         if path.startswith("/assets/"):
-            file = (FRONTEND / path[1:]).resolve()
-            return (file, FOREVER) if FRONTEND in file.parents and file.is_file() else (None, "")
+            file = (GRADIO_FRONTEND / path[1:]).resolve()
+            return (file, FOREVER) if GRADIO_FRONTEND in file.parents and file.is_file() else (None, "")
         if path.startswith(FILE_ROUTE):
             file = Path(path.removeprefix(FILE_ROUTE)).resolve()
             if file in self._files:
@@ -171,14 +174,14 @@ class Assets:
             else:
                 body += message.get("body", b"")
 
-        headers = [(name, value) for name, value in scope["headers"] if name not in (b"cookie", b"accept-encoding")]
+        headers = [(name, value) for name, value in scope["headers"] if name not in NOT_OF_THE_PAGE]
         await self._app({**scope, "method": "GET", "query_string": b"", "headers": headers}, receive, collect)
         return await anyio.to_thread.run_sync(prepare, body, kind, "no-cache") if status == 200 else None
 
 
 def _page_key(scope: Scope, headers: Headers) -> str:
     """A page contains the address it was opened by, which a proxy sends in its own headers."""
-    secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
+    secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto", "").split(",")[0].strip())
     return f"{secure} {headers.get('host')} {headers.get('x-forwarded-host')} {scope['path']}"
 
 

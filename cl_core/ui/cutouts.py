@@ -1,4 +1,4 @@
-"""Images without their ground: drawings and products stand on white or black."""
+"""Images without their white or black background, as drawings and products have."""
 
 from __future__ import annotations
 

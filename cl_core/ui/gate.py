@@ -189,7 +189,7 @@ class Gate:
         origin = headers.get("origin")
         if origin is None:
             return headers.get("sec-fetch-site") != "cross-site" or headers.get("sec-fetch-mode") == "navigate"
-        source = urllib.parse.urlsplit(origin)
+        source = _split(origin)
         if source.netloc and source.netloc.lower() == headers.get("host", "").lower():
             return True
         # Behind a proxy the page has another host name than this server gets.
@@ -299,10 +299,18 @@ def _host_name(host: str) -> str:
     return (found[1] or found[2] or "") if found else ""
 
 
+def _split(address: str) -> urllib.parse.SplitResult:
+    """The parts of an address; empty ones if it is malformed."""
+    try:
+        return urllib.parse.urlsplit(address)
+    except ValueError:
+        return urllib.parse.urlsplit("")
+
+
 def _language(scope: Scope) -> str:
     """The language of the page in the path, or of the page that calls, else the default."""
     referer = next((value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"referer"), "")
-    last = (path.strip("/").rpartition("/")[2] for path in (scope["path"], urllib.parse.urlsplit(referer).path))
+    last = (path.strip("/").rpartition("/")[2] for path in (scope["path"], _split(referer).path))
     return next((language for language in last if language in LANGUAGES), DEFAULT_LANGUAGE)
 
 

@@ -31,7 +31,7 @@ SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 
 
 def sprite_folder() -> Path:
-    """Folder of the sheets; the app serves it and nothing else of the cache but the browser modules."""
+    """Folder of the sheets and of the files of `json_file`, which the app serves to every visitor."""
     folder = cache_dir() / "sprites"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

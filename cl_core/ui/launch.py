@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the app; each has an environment variable beside it."""
     fields, env = Options.model_fields, os.environ
     parser.add_argument("--host", default=env.get("GRADIO_SERVER_NAME", "127.0.0.1"), help=fields["host"].description)
-    parser.add_argument("--port", type=int, default=int(env.get("GRADIO_SERVER_PORT", "7860")), help="default: 7860")
+    parser.add_argument("--port", type=int, default=env.get("GRADIO_SERVER_PORT", "7860"), help="default: 7860")
     parser.add_argument("--auth", action="append", metavar="NAME:PASSWORD", help="ask visitors to log in (CL_AUTH)")
     parser.add_argument("--read-only", action="store_true", help=f"{fields['read_only'].description} (CL_READ_ONLY)")
     parser.add_argument("--shared", action="store_true", help=f"{fields['shared'].description} (CL_SHARED)")
@@ -81,7 +81,7 @@ def serve(options: argparse.Namespace) -> int:
         app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(server))
         server.run(ended)
     except OSError:
-        print(f"error: {text('app.port_taken', port=options.port)}", file=sys.stderr)
+        print(f"error: {text('app.cannot_listen', host=options.host, port=options.port)}", file=sys.stderr)
         return EXIT_USER_ERROR
     finally:
         workspace.close()

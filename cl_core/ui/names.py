@@ -23,12 +23,12 @@ def image_name(data: Dataset, row: int) -> str:
 
 
 def class_name(data: Dataset, label: int) -> str:
-    """The name of a class; imported ones are called what they are called."""
+    """The name of a class in the page's language; names of imported classes are not translated."""
     return _label_name(data, data.classes[label])
 
 
 def entry_name(name: str) -> str:
-    """The name of what a comparison of methods compares: a method, a baseline, or a public encoder by its own."""
+    """The name of an entry of a comparison of methods: a method, a baseline or a public encoder."""
     return texts("comparison.names").get(name.replace("-", "_"), name)
 
 

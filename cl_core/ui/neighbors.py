@@ -9,7 +9,7 @@ from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
 from cl_core.explore.model import Model
 from cl_core.text import text
-from cl_core.ui import images as images
+from cl_core.ui import images
 from cl_core.ui.names import image_name
 
 

@@ -40,7 +40,8 @@ class Page:
     seed, count, picked: hidden inputs for the batch that several tabs show: `count` images drawn with `seed`, or the
         images in `picked` (`batch.picked_rows`).
     wanted: hidden input, the name of an image that another tab sends to the search.
-    data: hidden input, the name of a data set that another tab sends to the form of training.
+    data: hidden input, "DATASET [METHOD] #NUMBER", what another tab asks the form of training to train; the number makes
+        each request differ from the one before.
     jobs, imports: the app's training runs and imports of images. access: what visitors may do.
     """
 
@@ -105,7 +106,7 @@ class Page:
 
         return wrapped
 
-    def allows(self, action: Action, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
+    def handles_action(self, action: Action, handler: Callable[..., Any], inputs: Any = ()) -> Callable[..., Any]:
         """`handles` for what writes, trains, pulls or publishes: checks first that `access` allows it."""
 
         def steps(request: gr.Request, *given: Any) -> Iterator[Any]:

@@ -41,7 +41,7 @@ HOT = (
 SWEEP_S = 2.0
 UPLOADS_EVERY = 15  # sweeps
 DRAIN_S = 10.0  # for calls in progress when the server ends
-FETCHED_S = 2.0  # for clients to fetch their answers
+DRAIN_FETCH_S = 2.0  # for clients to fetch their answers
 DELIVERY_S = 0.5  # until the last answers are sent
 
 
@@ -115,7 +115,7 @@ class Server:
             if time.monotonic() > until:
                 return False
             time.sleep(0.05)
-        until = time.monotonic() + FETCHED_S
+        until = time.monotonic() + DRAIN_FETCH_S
         while time.monotonic() < until and any(not each.empty() for each in list(queue.pending_messages_per_session.values())):
             time.sleep(0.05)
         if self._loop is not None:

@@ -16,8 +16,8 @@ from gradio.queueing import Queue
 from gradio.state_holder import SessionState, StateHolder
 
 MAX_SESSIONS = 200  # changed ones; the least recently used is dropped first
-MAX_UNREAD = 8  # answers older than `FETCHED_S`; the largest is 15 MB
-FETCHED_S = 5.0  # a connected page or client fetches an answer at once
+MAX_UNREAD = 8  # answers older than `UNREAD_GRACE_S`; the largest is 15 MB
+UNREAD_GRACE_S = 5.0  # a connected page or client fetches an answer at once
 UNREAD_S = 60.0  # longest time an answer is stored
 EVENTS_REMEMBERED = 16  # by Gradio's own statistics, which it computes anew after every event
 
@@ -79,7 +79,7 @@ class Unread:
         self._queue, self._since = queue, dict[str, float]()
 
     def sweep(self, now: float) -> int:
-        """Drop answers older than `UNREAD_S`, and the oldest of those older than `FETCHED_S` beyond `MAX_UNREAD`.
+        """Drop answers older than `UNREAD_S`, and the oldest of those older than `UNREAD_GRACE_S` beyond `MAX_UNREAD`.
 
         Args:
             now: in seconds, of any clock that only rises.
@@ -93,7 +93,7 @@ class Unread:
         messages = queue.pending_messages_per_session
         waiting = [name for name, unread in list(messages.items()) if not unread.empty() and name not in at_work]
         self._since = {name: self._since.get(name, now) for name in waiting}
-        late = sorted((name for name in waiting if now - self._since[name] > FETCHED_S), key=self._since.__getitem__)
+        late = sorted((name for name in waiting if now - self._since[name] > UNREAD_GRACE_S), key=self._since.__getitem__)
         gone = {*late[: max(0, len(late) - MAX_UNREAD)], *(name for name in late if now - self._since[name] > UNREAD_S)}
         for name in gone:
             messages.pop(name, None)

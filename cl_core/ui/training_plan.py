@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 
 from cl_core.data.registry import load_dataset
-from cl_core.errors import UserError
 from cl_core.runs.config import RunConfig
 from cl_core.system.device import choose_device
 from cl_core.text import text
@@ -92,7 +91,5 @@ def _seconds_per_step(config: RunConfig) -> float | None:
         return None
     try:
         return estimate(config, load_dataset(config.dataset)).seconds_per_step
-    except UserError:
-        raise
     except (RuntimeError, AssertionError):
         return None

@@ -44,8 +44,8 @@ def log_partition_over_contexts(vectors: WordVectors, counts: Tensor, correction
 
 
 @dataclasses.dataclass(frozen=True)
-class Agreement:
-    """Agreement of cosines with human ratings of word pairs.
+class RatingCorrelation:
+    """RatingCorrelation of cosines with human ratings of word pairs.
 
     Attributes:
         spearman: Spearman's rank correlation; None with fewer than three pairs in the vocabulary.
@@ -82,14 +82,14 @@ def read_ratings(path: Path) -> list[tuple[str, str, float]]:
     return ratings
 
 
-def agreement(space: WordSpace, ratings: list[tuple[str, str, float]], name: str) -> Agreement:
+def rating_correlation(space: WordSpace, ratings: list[tuple[str, str, float]], name: str) -> RatingCorrelation:
     """Rank correlation of the cosines of `space` with the ratings of word pairs."""
     index = space.vocabulary.word_to_index
     rated = [(index[a.lower()], index[b.lower()], r) for a, b, r in ratings if a.lower() in index and b.lower() in index]
     if len(rated) < 3:
-        return Agreement(name, None, len(rated), len(ratings))
+        return RatingCorrelation(name, None, len(rated), len(ratings))
     from scipy.stats import spearmanr
 
     first, second = (space.unit[[pair[i] for pair in rated]] for i in (0, 1))
     cosines = (first * second).sum(1)
-    return Agreement(name, float(spearmanr(cosines, [rating for *_, rating in rated])[0]), len(rated), len(ratings))
+    return RatingCorrelation(name, float(spearmanr(cosines, [rating for *_, rating in rated])[0]), len(rated), len(ratings))

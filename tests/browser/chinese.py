@@ -14,7 +14,7 @@ WORD = re.compile(r"[A-Za-z][A-Za-z'’./_-]*(?: [A-Za-z][A-Za-z'’./_-]*)*")
 NAMES = {
     *("NCE", "InfoNCE", "NT-Xent", "SimCLR", "SimSiam", "SupCon", "MoCo", "WordNet", "Noto Emoji", "Fashion-MNIST", "MNIST"),
     *("PCA", "UMAP", "t-SNE", "kNN", "k-means", "softmax", "CIFAR-", "Hub", "Hugging Face Hub", "timm", "ImageNet", "CLIP"),
-    *("GPU", "GB", "MB", "cpu", "cuda", "PNG", "SVG", "CSV", "English", "Enter", "Shift", "HF_TOKEN", "ResNet-"),
+    *("GPU", "GB", "MB", "cpu", "cuda", "PNG", "SVG", "CSV", "English", "Enter", "Esc", "Shift", "logit", "HF_TOKEN", "ResNet-"),
     *("OK", "BMP", "GIF", "JPEG", "TIFF", "WebP", "zip", "tar", "train", "test"),
     *("BYOL", "Barlow Twins", "VICReg", "DCL", "HCL", "SigLIP", "medium-resnet", "fast-resnet", "muon"),
     *("CPC", "CLIP", "EM", "Damrich", "Z", "ln Z", "k q"),

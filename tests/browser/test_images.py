@@ -70,7 +70,7 @@ def drop(page: Page, path: Path) -> None:
 def test_a_folder_is_imported_looked_at_trained_on_and_removed(page: Page, photos: Path) -> None:
     drop(page, photos)
     expect(page.locator(DONE)).to_have_text("My pets is ready.")
-    expect(page.locator("#images-drop .cl-drop-text")).to_have_text("Uploaded. Files left out, as they are no images: 1.")
+    expect(page.locator("#images-drop .cl-drop-text")).to_have_text("Uploaded. Files that are not images were left out: 1.")
     expect(page.locator("#images-status summary")).to_have_text("Files that cannot be read: 1")
     facts = page.locator("#images-facts")
     expect(facts).to_contain_text("My pets.")

@@ -49,6 +49,15 @@ def expected_names(point: int, layer: MapLayer = "feature") -> list[str]:
     return [data.names[int(data.on_map[i])] for i in (point, *positions[0].tolist())]
 
 
+def test_escape_drops_the_choice_and_its_neighbors(page: Page) -> None:
+    page.mouse.click(*point_somewhere(page))
+    chosen(page)
+    expect(page.locator("#map-neighbors .cl-caption")).to_have_count(9)
+    page.locator("#map-view .cl-map").press("Escape")
+    expect(page.locator("#map-neighbors .cl-caption")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile(r"[?&]point="))
+
+
 def test_the_card_stays_at_its_image_while_the_map_is_dragged(page: Page) -> None:
     x, y = point_somewhere(page)
     card = page.locator("#map-view .cl-card")

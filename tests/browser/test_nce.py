@@ -90,3 +90,13 @@ def test_one_control_at_a_time(page: Page) -> None:
     expect(page.locator("#nce-view .cl-pick[aria-pressed=true]")).to_have_count(1)
     page.locator("#nce-view [data-cell='use.nce'] a").click()
     page.wait_for_selector(READY["words"])
+
+
+def test_all_negatives_are_those_of_the_batch_that_is_shown(page: Page) -> None:
+    expect(page.locator("#nce-view .cl-count")).to_have_text("30")
+    page.evaluate("contrastiveLink.goTo('loss')")
+    page.wait_for_selector(READY["loss"])
+    page.locator("input[aria-label*='Images']").first.fill("20")
+    expect(page.locator("#loss-view [data-fact=chance] dd")).to_have_text(f"{math.log(39):.3f}")
+    page.evaluate("contrastiveLink.goTo('nce')")
+    expect(page.locator("#nce-view .cl-count")).to_have_text("38")

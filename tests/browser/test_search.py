@@ -71,7 +71,7 @@ def test_a_drawing_is_searched_for(page: Page) -> None:
     search = page.get_by_role("button", name="Search for it")
     expect(search).to_be_disabled()
     paper = page.locator("#search-queries .cl-paper")
-    page.get_by_role("button", name="Color #e63946").click()
+    page.get_by_role("button", name="Red").click()
     page.get_by_text("Thick", exact=True).click()
     box = paper.bounding_box()
     assert box

@@ -114,6 +114,8 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
         (["train", "--run", "r", "--like", "nobody"], "There is no checkpoint or run folder 'nobody'"),
         (["evaluate", "--checkpoint", "nobody"], "There is no checkpoint or run folder 'nobody': choose one of"),
         (["evaluate", "--checkpoint", "."], "is not a run: it has no run.json"),
+        (["data", "add", "cifar100", "."], "cifar100 is a public data set, which `data get cifar100` downloads: choose another"),
+        (["data", "add", "iris", "."], "iris comes with the project: choose another name"),
         (["search", "x.png", "--checkpoint", "nobody"], "There is no checkpoint or run folder 'nobody'"),
     ],
 )

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from cl_core.evaluation import neighbors as neighborhood
-from cl_core.evaluation.neighbors import agreement, nearest_others
+from cl_core.evaluation.neighbors import label_agreement, nearest_others
 
 
 def some(count: int = 40) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -33,7 +33,7 @@ def test_nearest_others_exclude_the_own_group(monkeypatch: pytest.MonkeyPatch) -
 
 def test_agreement_is_the_fraction_of_neighbors_with_the_label() -> None:
     features, labels, groups = some()
-    found = agreement(features, labels, groups, k=5)
+    found = label_agreement(features, labels, groups, k=5)
     for i in range(40):
         if labels[i] < 0:
             assert torch.isnan(found[i])
@@ -45,5 +45,5 @@ def test_agreement_is_the_fraction_of_neighbors_with_the_label() -> None:
 def test_fewer_others_than_k() -> None:
     features = F.normalize(torch.randn(4, 3), dim=1)
     groups, labels = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 2, 2, 2])
-    assert agreement(features, labels, groups, k=10).tolist() == [1.0] * 4
+    assert label_agreement(features, labels, groups, k=10).tolist() == [1.0] * 4
     assert (nearest_others(features, groups, torch.tensor([0]), 3)[0] > -torch.inf).sum() == 1

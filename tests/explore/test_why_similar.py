@@ -13,7 +13,6 @@ from cl_core.explore import why_similar
 from cl_core.explore.why_similar import (
     CELLS,
     EXPLANATIONS,
-    agreement,
     contribution_maps,
     cosine,
     curves,
@@ -21,6 +20,7 @@ from cl_core.explore.why_similar import (
     gradient_map,
     occlusion_map,
     pairwise_split,
+    rank_correlation,
     split_maps,
 )
 from cl_core.networks.encoders.base import Encoder
@@ -166,10 +166,10 @@ def test_the_most_important_patches_go_first() -> None:
 
 def test_agreement_is_spearmans() -> None:
     first, second = torch.rand(2, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
-    assert agreement(first, second) == pytest.approx(float(spearmanr(first.flatten(), second.flatten()).statistic))
+    assert rank_correlation(first, second) == pytest.approx(float(spearmanr(first.flatten(), second.flatten()).statistic))
     rounded = (3 * first).round()  # ties
-    assert agreement(rounded, second) == pytest.approx(float(spearmanr(rounded.flatten(), second.flatten()).statistic))
-    assert agreement(torch.zeros_like(first), second) == 0
+    assert rank_correlation(rounded, second) == pytest.approx(float(spearmanr(rounded.flatten(), second.flatten()).statistic))
+    assert rank_correlation(torch.zeros_like(first), second) == 0
 
 
 def test_a_trained_network_is_explained_and_an_untrained_one_otherwise() -> None:
@@ -191,7 +191,7 @@ def test_a_trained_network_is_explained_and_an_untrained_one_otherwise() -> None
         here, other = contribution_maps(run.method.encoder, first, second), contribution_maps(untrained, first, second)
         for method in EXPLANATIONS:
             gains[method].append(curves(run.method.encoder, first, second, here[method][0]).gain)
-            same[method].append(agreement(here[method][0], other[method][0]))
+            same[method].append(rank_correlation(here[method][0], other[method][0]))
     for method in ("split", "occlusion"):
         assert sum(gains[method]) / len(pairs) > 0.02, gains
     for method in EXPLANATIONS:

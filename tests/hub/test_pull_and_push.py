@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,8 +148,20 @@ def test_private_needs_a_token(hub: Hub, small_run: Path, monkeypatch: pytest.Mo
         push(RunFolder(small_run), NAME)
     monkeypatch.setenv("HF_TOKEN", READER)
     assert pull(NAME).name == NAME
-    with pytest.raises(UserError, match="does not let you write"):
+    with pytest.raises(UserError, match="The Hub refuses access"):
         push(RunFolder(small_run), NAME)
+
+
+def test_files_of_an_earlier_run_are_deleted_and_others_stay(hub: Hub, small_run: Path, tmp_path: Path) -> None:
+    push(RunFolder(small_run), NAME)
+    newest = hub.repositories[f"models/{NAME}"]
+    newest.commit({**newest.commits[newest.resolve("main") or ""], "layout.safetensors": b"old", "notes.txt": b"mine"})
+    shutil.copytree(small_run, tmp_path / "run")
+    (tmp_path / "run" / "snapshots.safetensors").unlink()
+    push(RunFolder(tmp_path / "run"), NAME)
+    left = newest.commits[newest.resolve("main") or ""]
+    assert {"model.safetensors", "run.json", "README.md", "notes.txt"} <= set(left)
+    assert not {"layout.safetensors", "snapshots.safetensors"} & set(left)
 
 
 def test_a_space_uses_no_token_for_its_visitors(hub: Hub, small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

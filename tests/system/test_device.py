@@ -15,7 +15,7 @@ def test_fastest_device_is_the_default() -> None:
     assert choose_device("cpu").type == "cpu"
 
 
-@pytest.mark.parametrize("name", ["tpu", "cpu:foo", "cpu:7", "cuda:99"])
+@pytest.mark.parametrize("name", ["tpu", "cpu:", "cpu:foo", "cpu:7", "cuda:99"])
 def test_missing_device_raises_user_error(name: str) -> None:
     with pytest.raises(UserError, match=f"This machine has no device '{name}': choose auto or one of"):
         choose_device(name)

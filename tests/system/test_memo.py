@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cl_core.errors import UserError
-from cl_core.system.memo import Memo, Together, bytes_of
+from cl_core.system.memo import BatchedFunction, Memo, bytes_of
 from cl_core.text import text
 
 
@@ -78,9 +78,9 @@ def test_concurrent_queries_are_batched() -> None:
         busy.release()
         return [each * 2 for each in questions]
 
-    together = Together(work, 4)
+    batched = BatchedFunction(work, 4)
     with ThreadPoolExecutor(13) as pool:
-        assert list(pool.map(together, range(13))) == [2 * each for each in range(13)]
+        assert list(pool.map(batched, range(13))) == [2 * each for each in range(13)]
     assert sum(sizes) == 13
     assert max(sizes) == 4
     assert len(sizes) < 8
@@ -93,11 +93,11 @@ def test_error_reaches_its_batch_only() -> None:
             raise UserError("map.too_few")
         return questions
 
-    together = Together(work, 8)
+    batched = BatchedFunction(work, 8)
 
     def ask(question: int) -> str:
         try:
-            return str(together(question))
+            return str(batched(question))
         except UserError as error:
             return str(error)
 

@@ -14,9 +14,8 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
-from cl_core.data.downloads import full_mnist
 from cl_core.errors import UserError
-from cl_core.training.experiments import experiments, run_experiment
+from cl_core.training.experiments import experiments, load_digits, run_experiment
 
 
 def test_iris_exceeds_the_published_margin() -> None:
@@ -96,17 +95,17 @@ def mirror(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_full_mnist_is_downloaded_and_cached(mirror: Path) -> None:
-    data = full_mnist()
-    assert data.labels.tolist() == [3, 1, 4, 1, 5, 9]
+    data = load_digits(full=True)
+    assert data.labels.tolist() == [1, 1, 3, 4, 5, 9], "each split is sorted by class"
     assert (data.train.tolist(), data.test.tolist()) == ([0, 1, 2, 3], [4, 5])
     assert data.images.shape == (6, 3, 28, 28)
-    assert int(data.images[0, 0, 0, 5]) == 5
+    assert int(data.images[2, 0, 0, 5]) == 5
     for file in mirror.iterdir():
         file.unlink()
-    assert len(full_mnist()) == 6  # from the cache
+    assert len(load_digits(full=True)) == 6  # from the cache
 
 
 def test_a_damaged_download_raises_user_error(mirror: Path) -> None:
     (mirror / "train-labels-idx1-ubyte.gz").write_bytes(b"something else")
-    with pytest.raises(UserError, match=r"MNIST could not be downloaded .* leave out --full to use the 10,000 bundled digits"):
-        full_mnist()
+    with pytest.raises(UserError, match="MNIST could not be downloaded"):
+        load_digits(full=True)

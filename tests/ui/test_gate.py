@@ -30,6 +30,19 @@ def open_url() -> Iterator[str]:
         yield address
 
 
+def test_what_one_visitor_sends_is_in_no_page_of_another() -> None:
+    with served() as (url, _):
+        for headers in ({"X_Gradio_Server": "https://evil.example"}, {"X_Forwarded_Proto": "https, http"}):
+            assert ask(url, "/config", **headers).status == 200
+            seen = ask(url, "/config").text
+            assert "evil.example" not in seen and f"https://{urllib.parse.urlsplit(url).netloc}" not in seen
+
+
+def test_addresses_that_are_malformed_are_no_error(url: str) -> None:
+    assert ask(url, "/config", Referer="http://[").status == 200
+    assert ask(url, "/gradio_api/queue/join", "{}", Origin="http://[").status == 403
+
+
 ROUTES = ["/", "/zh", "/config", "/gradio_api/info", "/gradio_api/mcp/"]
 CALLS = ["/gradio_api/call/search", "/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/upload", "/login"]
 

@@ -44,7 +44,7 @@ def test_an_upload_is_gone_after_its_import(tmp_path: Path) -> None:
     assert place.parent == imports_dir() and not file.exists()
     job = ended(import_form.start_files(LOCAL, ImportJobs(), place, "", 64, "", temporary=True))
     assert not place.exists()
-    assert (job.order.title, job.order.name) == ("My images", "my-images")
+    assert (job.request.title, job.request.name) == ("My images", "my-images")
     said = import_form.status(job, 1.0)
     assert "My images" in said and str(imports_dir()) not in said
 

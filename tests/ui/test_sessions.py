@@ -63,7 +63,7 @@ def test_answers_that_nobody_fetches_are_forgotten(app: tuple[str, Any], monkeyp
     """A call with 256 rows kept 15 MB."""
     url, blocks = app
     monkeypatch.setattr(sessions, "MAX_UNREAD", 4)
-    monkeypatch.setattr(sessions, "FETCHED_S", 1.0)
+    monkeypatch.setattr(sessions, "UNREAD_GRACE_S", 1.0)
     body = json.dumps({"data": [[[float(i == j) for j in range(64)] for i in range(64)], "nt-xent", 0.1, None]})
     queue: Queue = blocks._queue
     for _ in range(30):
@@ -109,7 +109,7 @@ def test_an_answer_waits_a_minute() -> None:
     for number in range(20):
         board.answer(f"burst {number}")
     assert unread.sweep(100.0) == 0, "they came just now"
-    assert unread.sweep(101.0 + sessions.FETCHED_S) == 21 - sessions.MAX_UNREAD
+    assert unread.sweep(101.0 + sessions.UNREAD_GRACE_S) == 21 - sessions.MAX_UNREAD
     for name in list(board.pending_messages_per_session):
         if name != "new":
             del board.pending_messages_per_session[name]

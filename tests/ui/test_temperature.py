@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
+from typing import Any
 
+import pytest
+import torch
+
+from cl_core.explore.batch import Batch, chosen_batch
 from cl_core.explore.model_store import ModelStore
+from cl_core.ui.tabs import loss as loss_tab
 from cl_core.ui.tabs import temperature
 
 STORE = ModelStore()
 SOFTMAX = ("out", "in", "in-sum", "views")  # kinds of losses whose rows are probabilities
+
+
+def test_a_loss_that_lacks_the_keys_of_some_images_is_replaced_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_an_image_outside(*given: Any) -> Batch:
+        batch = chosen_batch(*given)
+        return dataclasses.replace(batch, instances=batch.instances.index_fill(0, torch.tensor([1]), -1))
+
+    for module in (temperature, loss_tab):
+        monkeypatch.setattr(module, "chosen_batch", with_an_image_outside)
+    value = temperature.show(STORE, STORE.get("emoji-moco"), 8, 1)
+    assert value["summary"].startswith("**emoji-moco** stores keys only of the images it was trained on")
+    assert {panel["form"]["kind"] for panel in value["panels"]} == {"out"}
+    simclr = temperature.show(STORE, STORE.get("emoji-simclr"), 8, 1)
+    assert simclr["summary"].startswith("The loss is the one **emoji-simclr** was trained with.")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from cl_core.errors import UserError
 from cl_core.words.anatomy import one_pair, step_anatomy
 from cl_core.words.cost import measure_cost
-from cl_core.words.evaluation import agreement, log_partition_over_contexts, read_ratings
+from cl_core.words.evaluation import log_partition_over_contexts, rating_correlation, read_ratings
 from cl_core.words.folder import WordRun
 from cl_core.words.maps import clusters
 from cl_core.words.model import WordVectors, scores
@@ -71,7 +71,7 @@ def test_log_z_against_a_loop() -> None:
 def test_agreement_with_people(space: WordSpace, tmp_path: Path) -> None:
     file = tmp_path / "pairs.tsv"
     file.write_text("Word 1\tWord 2\tHuman\n# note\nking\tman\t9\nking\tqueen\t6\nking\tapple\t1\nking\tknave\t5\n")
-    found = agreement(space, read_ratings(file), "small")
+    found = rating_correlation(space, read_ratings(file), "small")
     assert (found.in_vocabulary, found.pairs) == (3, 4)
     assert found.spearman == pytest.approx(1.0)
     file.write_text("king,man,9\nking queen\n")

@@ -47,5 +47,6 @@ def module_component(
         module=module_url(name),
         save=texts("save"),
         close=text("common.close"),
+        unloaded=text("common.not_loaded"),
         **props,
     )

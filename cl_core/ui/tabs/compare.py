@@ -11,11 +11,11 @@ import torch
 from cl_core.augment.views import make_views
 from cl_core.evaluation.knn import has_split, knn_correct, split_of, split_text
 from cl_core.evaluation.neighbors import nearest_others
+from cl_core.explore.accuracy_difference import difference, differing_settings
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.explore.projection import Projector, align
-from cl_core.explore.verdict import difference, differing_settings
 from cl_core.runs.feature_cache import cached_rows
 from cl_core.text import text, texts
 from cl_core.training.setup import uses_labels

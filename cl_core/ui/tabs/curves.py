@@ -25,11 +25,11 @@ SPREAD = 0.5  # of an even spread, from which embeddings are called spread out
 
 def show(model: Model) -> tuple[dict[str, Any], str]:
     """The curves of a run, and the protocol of the accuracy."""
-    folder = model.folder
     record = model.record
     if not model.has_training_loss:
         return figures_value(label=text("curves.label")), trained_elsewhere(model)
-    value = figures_of(model.name, folder.read_metrics(), record)
+    metrics = model.folder.read_metrics()
+    value = figures_of(model.name, metrics, record)
     config = record.config
     summary = text(
         "curves.summary",
@@ -44,11 +44,11 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
     )
     if "knn" in record.metrics:
         accuracy = f"{record.metrics['knn']['accuracy']:.1%}"
-        beside = _beside(record.metrics, folder.read_metrics())
+        beside = _beside(record.metrics, metrics)
         summary += " " + text("curves.knn", knn=accuracy, beside=beside, protocol=_protocol(record.metrics))
     if "health" in record.metrics:
         summary += "\n\n" + health_of(record.metrics)
-    early = early_diagnosis(folder.read_metrics(), config, record.total_steps)
+    early = early_diagnosis(metrics, config, record.total_steps)
     return value, f"{summary}\n\n{early}" if early else summary
 
 
@@ -59,7 +59,7 @@ def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> d
     baselines = {text("curves.pixels"): record.metrics["pixels"]["accuracy"]} if "pixels" in record.metrics else {}
     words = texts("curves.figure")
     floors = lowest_losses({name: record.config})
-    quality = quality_figure({name: metrics}, baselines, {name: split_of(record)}, words)
+    quality = quality_figure({name: metrics}, baselines, {name: split_text_of(record)}, words)
     figures = loss_figure({name: metrics}, floors, words), quality
     return figures_value(*figures, label=text("curves.label"))
 
@@ -80,12 +80,12 @@ def protocols_of(models: Sequence[Model]) -> dict[str, str]:
     several = len({model.config.dataset for model in models}) > 1
     found = {}
     for model in models:
-        protocol = split_of(model.record)
+        protocol = split_text_of(model.record)
         found[model.name] = text("models.group", images=model.config.dataset, protocol=protocol) if several else protocol
     return found
 
 
-def split_of(record: RunRecord) -> str:
+def split_text_of(record: RunRecord) -> str:
     """How the kNN accuracy of a run was measured, in a few words, without its data set; "" before it is."""
     knn = KnnResult.from_metrics(record.metrics.get("knn"))
     return knn.split() if knn else ""

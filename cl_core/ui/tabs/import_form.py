@@ -58,7 +58,7 @@ def start_files(access: Access, jobs: ImportJobs, file: Path, title: str, side: 
     title = readable(title.strip())[:MAX_TITLE] or text("images.untitled")
     owner = visitor if access.strangers else ""
     visitors.check_datasets(access, visitor, jobs)
-    order = ImportRequest(
+    wanted = ImportRequest(
         kind="files",
         name=new_name(title, access.strangers, jobs.names() | used_names()),
         source=str(file),
@@ -68,7 +68,7 @@ def start_files(access: Access, jobs: ImportJobs, file: Path, title: str, side: 
         most=access.most_images,
         shown=title if temporary else "",
     )
-    return jobs.start(order, visitors.turn_s(access), (lambda: file.unlink(missing_ok=True)) if temporary else (lambda: None))
+    return jobs.start(wanted, visitors.turn_s(access), (lambda: file.unlink(missing_ok=True)) if temporary else (lambda: None))
 
 
 def start_hub(access: Access, jobs: ImportJobs, given: str, side: int) -> ImportJob:
@@ -80,7 +80,7 @@ def start_hub(access: Access, jobs: ImportJobs, given: str, side: int) -> Import
     name = hub_name(given.strip())
     if access.strangers:
         raise UserError("images.no_download")
-    order = ImportRequest(
+    wanted = ImportRequest(
         kind="hub",
         name=new_name(name.repository.rpartition("/")[2], False, jobs.names() | used_names()),
         source=str(name),
@@ -88,7 +88,7 @@ def start_hub(access: Access, jobs: ImportJobs, given: str, side: int) -> Import
         size=side if side != SIDES[0] else 0,
         most=access.most_images,
     )
-    return jobs.start(order)
+    return jobs.start(wanted)
 
 
 def start_download(access: Access, jobs: ImportJobs, name: str) -> ImportJob:
@@ -106,11 +106,11 @@ def start_download(access: Access, jobs: ImportJobs, name: str) -> ImportJob:
 
 def status(job: ImportJob, elapsed: float) -> str:
     """Progress or result of an import, as HTML. elapsed: seconds since it started."""
-    title = job.order.title
+    title = job.request.title
     if job.state == "waiting":
         return progress_bar(None, text("images.waiting"))
     if job.state == "running":
-        key = "images.reading" if job.order.kind == "files" else "images.downloading"
+        key = "images.reading" if job.request.kind == "files" else "images.downloading"
         label = text(key, title=title, percent=f"{job.fraction:.0%}")
         if 0.02 < job.fraction < 1 and elapsed > 2:
             label += time_left(elapsed * (1 - job.fraction) / job.fraction)
@@ -160,7 +160,7 @@ def handle(page: Page, form: ImportForm, look: gr.Dropdown) -> None:
 
     def following(request: gr.Request, name: str) -> tuple[Any, ...]:
         job = imports.get(name)
-        if job is None or job.order.owner not in ("", access.viewer(request)):
+        if job is None or job.request.owner not in ("", access.viewer(request)):
             return "", gr.update(visible=False), gr.update(active=False), gr.skip()
         menu_now = gr.skip()
         if job.state == "done":
@@ -173,10 +173,10 @@ def handle(page: Page, form: ImportForm, look: gr.Dropdown) -> None:
         active = [job for job in imports.of(access.viewer(request) or "") if job.active]
         if not active:
             return gr.skip(), *(gr.skip() for _ in outputs)
-        return active[0].order.name, *following(request, active[0].order.name)
+        return active[0].request.name, *following(request, active[0].request.name)
 
     def begun(request: gr.Request, job: ImportJob) -> tuple[Any, ...]:
-        return job.order.name, *following(request, job.order.name)
+        return job.request.name, *following(request, job.request.name)
 
     def uploaded(request: gr.Request, event: gr.EventData, chosen: int) -> tuple[Any, ...]:
         visitor = access.check("import", request)
@@ -190,7 +190,7 @@ def handle(page: Page, form: ImportForm, look: gr.Dropdown) -> None:
 
     def stopped(request: gr.Request, name: str) -> tuple[Any, ...]:
         visitor, job = access.check("import", request), imports.get(name)
-        if job and (job.order.owner == visitor or not access.strangers):
+        if job and (job.request.owner == visitor or not access.strangers):
             job.stop()
         return following(request, name)
 

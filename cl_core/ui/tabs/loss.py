@@ -117,6 +117,11 @@ def _codes(roles: list[list[str]], role_names: list[str]) -> Tensor:
     return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
 
+def lacks_stored_keys(model: Model, batch: Batch) -> bool:
+    """Whether the model's loss takes keys that it stores of training images only, and the batch has other images."""
+    return bool((batch.instances < 0).any()) and model.run.method.stored_keys(batch.instances[:0], 0) is not None
+
+
 def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") -> dict[str, Any]:
     """The similarity matrices under a loss, and its values."""
     if loss.startswith("example-"):
@@ -127,7 +132,7 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
     batch = chosen_batch(model, picked, int(count), int(seed))
     config = run.record.config
     notes = [text("loss.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
-    if loss == "own" and bool((batch.instances < 0).any()) and run.method.stored_keys(batch.instances[:0], 0) is not None:
+    if loss == "own" and lacks_stored_keys(model, batch):
         loss = "nt-xent"
         notes.append(text("loss.not_stored", model=model.name))
     if loss == "own":
@@ -303,5 +308,5 @@ def batch_controls(model: Model, loss: str) -> tuple[Any, Any]:
 
 def _cell(raw: str) -> tuple[int, ...]:
     """A matrix, a row and a column; whether there is such a cell, the browser sees."""
-    panel, row, column = (int(number(part, 0, top)) for part, top in zip(raw.split("."), (1, 63, 255), strict=True))
+    panel, row, column = (int(number(part, 0, top)) for part, top in zip(raw.split("."), (1, 255, 255), strict=True))
     return panel, row, column

@@ -46,7 +46,7 @@ USUAL = ("simclr", "moco", "simsiam")
 WITH_LABELS = ("supcon",)
 MINUTES, MIN_MINUTES, MAX_MINUTES, MAX_SHARED_MINUTES = 10, 2, 120, 12  # of the last, shorter than `visitors.TURN_S`
 POLL_S = 1.5
-# The number makes a plan new, even if it is the one before.
+# The number makes each request differ from the one before, so that Gradio reports a change.
 TO_TRAINING = "(plan) => { const link = window.contrastiveLink; link.goTo('train'); return [`${plan} #${link.nextTurn()}`]; }"
 
 

@@ -18,10 +18,10 @@ import gradio as gr
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.evaluation.knn import KnnResult
+from cl_core.explore.accuracy_difference import CERTAIN
 from cl_core.explore.files import KINDS, save
 from cl_core.explore.model import Model
 from cl_core.explore.model_store import SHORT_COMMIT, ModelStore
-from cl_core.explore.verdict import CERTAIN
 from cl_core.hub.fetch import downloaded_bytes
 from cl_core.hub.recommended import RECOMMENDED, Recommended
 from cl_core.runs.feature_cache import cached_rows
@@ -119,7 +119,7 @@ def pull_run(access: Access, store: ModelStore, name: str) -> Iterator[tuple[Any
         yield status, gr.skip(), gr.skip()
     try:
         folder = future.result()
-    except UserError:
+    except Exception:
         yield "", gr.skip(), gr.skip()
         raise
     pulled = f"{folder.hub_name.repository}@{folder.commit[:SHORT_COMMIT]}"
@@ -142,7 +142,7 @@ def import_encoder(access: Access, store: ModelStore, recommended: str, other: s
         folder = future.result()
         for status in _encode_images(folder, visitors.turn_s(access)):
             yield status, gr.skip(), gr.skip(), gr.skip()
-    except UserError:
+    except Exception:
         yield "", gr.update(interactive=False), gr.skip(), gr.skip()
         raise
     chosen = gr.update(choices=store.names(None), value=folder.name)
@@ -194,7 +194,7 @@ def publish(model: Model, name: str, private: bool) -> Iterator[str]:
     yield progress_bar(None, text("models.publishing", model=model.name))
     try:
         address = html.escape(push(model.folder, name.strip(), private), quote=True)
-    except UserError:
+    except Exception:
         yield ""
         raise
     message = html.escape(text("models.published", model=model.name))
@@ -209,8 +209,8 @@ def stopped() -> tuple[str, Any]:
 def build(page: Page, opened: Event) -> None:
     """Lay out the tab; its table is filled when its tab opens."""
     explanation("models", text("models.about"))
-    for dataset, waiting in page.store.waiting().items():
-        missing_images.build(dataset, waiting, page)
+    for dataset, checkpoints in page.store.without_images().items():
+        missing_images.build(dataset, checkpoints, page)
     listed = gr.HTML("", elem_id="models-list", render=False)
     with gr.Row(elem_classes="panel-row"):
         if page.access.hub:
@@ -261,7 +261,7 @@ def _encoder_form(page: Page, opened: Event, listed: gr.HTML) -> None:
     opened(page.handles(here), dataset, dataset, **QUICK)  # with images that were imported meanwhile
     outputs = [status, stop, page.model, listed]
     running = start.click(
-        page.allows("hub", partial(import_encoder, page.access, page.store)),
+        page.handles_action("hub", partial(import_encoder, page.access, page.store)),
         [recommended, other, dataset],
         outputs,
         trigger_mode="multiple",
@@ -285,7 +285,7 @@ def _pull_form(page: Page, listed: gr.HTML) -> None:
     pull = gr.Button(text("models.pull"), elem_id="models-pull")
     status = gr.HTML("", elem_id="models-pull-status")
     page.link("pull", name)
-    pulls = page.allows("hub", partial(pull_run, page.access, page.store))
+    pulls = page.handles_action("hub", partial(pull_run, page.access, page.store))
     gr.on([pull.click, name.submit], pulls, name, [status, page.model, listed], **LONG)
 
 
@@ -338,4 +338,4 @@ def _publish_form(page: Page) -> None:
     private = gr.Checkbox(False, label=text("models.private"))
     send = gr.Button(text("models.publish"), elem_id="models-publish")
     status = gr.HTML("", elem_id="models-publish-status")
-    send.click(page.allows("hub", publish, page.model), [page.model, name, private], status, **LONG)
+    send.click(page.handles_action("hub", publish, page.model), [page.model, name, private], status, **LONG)

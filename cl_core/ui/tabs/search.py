@@ -171,7 +171,7 @@ def show_why(
         return why.NOTHING
     try:
         query = query_of(model, upload, choice)
-    except UserError:  # the answers tell
+    except UserError:  # the answers show the error
         return why.NOTHING
     without = query.without | left_out(model, excluded)
     return why.show(model, query.image, query.item, without, why.checked(rank), rows_among(model.dataset, among))
@@ -273,7 +273,7 @@ def build(page: Page, opened: Event) -> None:
             among = menu([], value=[], **limits, label=text("search.among"), elem_id="search-among")
         with gr.Column(scale=3, min_width=320):
             back = gr.Button("", visible=False, size="sm", scale=0, min_width=220, elem_id="search-take-back")
-            found = image_rows(elem_id="search-view")
+            found = image_rows(clickable=True, elem_id="search-view")
             reasons = why_view(elem_id="search-why")
     rank = gr.Number(0, visible=False, precision=0)
     excluded = gr.Textbox("", visible=False)
@@ -285,7 +285,7 @@ def build(page: Page, opened: Event) -> None:
     choice.input(lambda: None, None, upload, show_progress="hidden", api_visibility="private")  # takes its place
     page.wanted.change(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
     offered = opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
-    # What another tab asks for stands in the link, and what another data set does not have no more.
+    # The link names the image that another tab requested, and no longer one that this data set lacks.
     offered.then(None, choice, None, js=WRITE_LINK, api_visibility="private")
     opened(page.handles(offered_parts, page.model), [page.model, among], among, **QUICK)
     triggers = [opened, upload.change, choice.change, kind.change, among.change, excluded.change]

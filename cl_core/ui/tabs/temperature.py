@@ -31,8 +31,11 @@ def show(store: ModelStore, model: Model, count: float, seed: float, picked: str
         about = "stands_in"
     else:  # the numbers of this tab are probabilities of a softmax
         about = "own" if METHODS[model.config.method].has_softmax else "no_softmax"
+    batch = chosen_batch(model, picked, int(count), int(seed))
+    if about == "own" and loss_tab.lacks_stored_keys(model, batch):
+        about = "not_stored"
     value = loss_tab.show(model, "own" if about == "own" else "nt-xent", count, seed, picked)
-    same = text("temperature.batch", count=len(chosen_batch(model, picked, int(count), int(seed)).rows))
+    same = text("temperature.batch", count=len(batch.rows))
     whose = text(f"temperature.whose_loss.{about}", model=model.name)
     return value | {"summary": f"{whose} {same}", "places": places(store, model, viewer)}
 

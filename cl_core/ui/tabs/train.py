@@ -39,7 +39,7 @@ from cl_core.ui.training_plan import in_minutes, minutes_of, training_plan
 from cl_core.ui.uploads import uploads_dir
 
 POLL_S = 1.5
-# What one types stays while one types: an estimate may arrive late.
+# A number that is being typed is kept: an estimate may arrive meanwhile.
 KEEP_TYPED = "(planned, typed) => document.activeElement?.closest('#train-minutes') ? typed : planned"
 COFFEE_MINUTES, COFFEE_MINUTES_SHARED = 15, 12  # the latter is shorter than `visitors.TURN_S`
 
@@ -280,9 +280,10 @@ def build(page: Page, opened: Event) -> None:
         return *changes, *show_run(request, first, "")
 
     def restore_run(request: gr.Request, name: str) -> tuple[Any, ...]:
-        access.check("train", request)
+        visitor = access.check("train", request)
         folder = folder_of(name).path
         access.own(folder.parent / REMOVED / folder.name, request)
+        visitors.check_runs(access, visitor)
         restore_folder(folder)
         models = gr.update(choices=page.store.names(access.viewer(request)))
         changes = gr.update(choices=names(jobs, access.viewer(request)), value=name), models, "", gr.update(visible=False)

@@ -5,7 +5,7 @@ import { mountComponent } from "../lib/component.js";
 import { decode } from "../lib/decode.js";
 import { fill, formatNumber } from "../lib/formats.js";
 import { drawLatest } from "../lib/latest.js";
-import { fileUrl } from "../lib/page.js";
+import { fetchJson } from "../lib/page.js";
 import { interpolate, readPoints, smoothstep } from "../lib/points.js";
 import { ClusterCanvas } from "../parts/cluster_canvas.js";
 import { namedFact } from "../parts/facts.js";
@@ -28,7 +28,9 @@ export function mount(context) {
       (part, value) => show(part, root, context.props.strings, value),
     );
     return (value) => {
-      if (value.steps && !draw(value)) root.dataset.drawn = String(value.turn ?? 0);
+      const drawing = value.steps ? draw(value) : null;
+      if (value.steps && !drawing) root.dataset.drawn = String(value.turn ?? 0);
+      return drawing;
     };
   });
 }
@@ -41,8 +43,8 @@ async function show(scope, root, strings, value) {
   root.replaceChildren(view.node);
   view.go(0, false);
   root.dataset.drawn = String(value.turn ?? 0);
-  const response = await fetch(fileUrl(value.names), { signal: scope.signal }).catch(() => null);
-  if (response && !scope.ended) view.names = await response.json();
+  const names = await fetchJson(value.names, scope.signal).catch(() => null); // without them the pointer shows none
+  if (names && !scope.ended) view.names = names;
 }
 
 class ClusterView {
@@ -119,7 +121,8 @@ class ClusterView {
 
   #playOn() {
     if (!this.#playing) return;
-    if (this.#at >= this.#steps.length - 1) this.#stop(() => {});
+    const left = !this.node.clientWidth; // the tab
+    if (left || this.#at >= this.#steps.length - 1) this.#stop(() => {});
     else {
       this.go(this.#at + 1, true);
       this.#later();
@@ -142,6 +145,7 @@ class ClusterView {
     const last = this.#at === steps.length - 1;
     const following = steps[Math.min(steps.length - 1, this.#at + 1)].kind;
     this.#next.textContent = last ? this.#strings[cut ? "cut" : "done"] : this.#strings[`next.${following}`];
+    if (last && document.activeElement === this.#next) this.#back.focus();
     this.#next.disabled = last;
     this.#about.replaceChildren(...paragraphs(this.#strings[`about.${kind}.${step.kind}`]));
     const facts = [

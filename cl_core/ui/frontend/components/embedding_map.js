@@ -85,7 +85,10 @@ class EmbeddingMap {
       const { chosen } = this.plane.marks;
       if (chosen >= 0 && !this.#overTime) this.trigger("point_click", { id: chosen });
     });
-    this.selection = new MapSelection(scope, strings, trigger, () => this.#select(new Set()));
+    this.selection = new MapSelection(scope, strings, trigger, () => {
+      this.#select(new Set());
+      this.plane.node.focus({ preventScroll: true });
+    });
     const trailsLabel = build("label", "cl-trails");
     trailsLabel.append(this.#trails, strings.trails);
     this.player.node.append(trailsLabel);
@@ -259,6 +262,8 @@ class EmbeddingMap {
     // Projection, space and color are of the finished map.
     this.root.closest(".panel-row")?.querySelector(".beside")?.toggleAttribute("inert", this.#overTime);
     const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
+    if (this.plane.marks.chosen >= 0) this.trigger("point_clear", {});
+    if (byHand) writeLink("point", null);
     Object.assign(this.plane.marks, { batch, lines: null, chosen: -1, hover: -1 });
     this.plane.selected.clear();
     this.#card.hide();
@@ -367,8 +372,10 @@ class EmbeddingMap {
     const { scene, marks } = this.plane;
     if (i === marks.hover || !scene) return;
     marks.hover = i;
-    if (i < 0) this.#card.hide();
-    else {
+    if (i < 0) {
+      this.#card.hide();
+      this.plane.node.setAttribute("aria-label", this.#value?.label ?? "");
+    } else {
       const name = this.#nameOf(i);
       this.#card.show({ sheet: marks.sheet, index: i, name, detail: detailOf(scene, i) });
       this.#placeCard();
@@ -386,8 +393,11 @@ class EmbeddingMap {
 
   /** @param {number} i whose neighbors are shown; -1 is none */
   #choose(i) {
+    const { chosen } = this.plane.marks;
     this.#mark(i);
-    if (i >= 0 && !this.#overTime) this.trigger("point_click", { id: i });
+    if (this.#overTime) return;
+    if (i >= 0) this.trigger("point_click", { id: i });
+    else if (chosen >= 0) this.trigger("point_clear", {}); // the neighbors below were its own
   }
 
   /** @param {number} i the point to which lines will lead; -1 is none */

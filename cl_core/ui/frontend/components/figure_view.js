@@ -21,10 +21,10 @@ const UNUSED_BUTTONS = ["select2d", "lasso2d", "autoScale2d"];
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const figures = new FigureView(root, scope, context);
-    scope.onThemeChange(() => figures.draw());
+    scope.onThemeChange(() => void figures.draw());
     return (value) => {
       figures.value = value;
-      figures.draw();
+      return figures.draw();
     };
   });
 }

@@ -136,10 +136,12 @@ class Drop {
 
   /** @param {string} text @param {boolean} busy */
   #say(text, busy) {
+    const held = busy ? this.zone.contains(document.activeElement) : document.activeElement === this.#stop;
     this.#text.textContent = text;
     this.#bar.hidden = this.#stop.hidden = !busy;
     if (busy) this.#bar.value = 0;
     this.zone.inert = busy;
+    if (held) (busy ? this.#stop : this.zone.querySelector("button"))?.focus();
   }
 }
 

@@ -8,7 +8,7 @@ import { build, buildButton } from "../render/dom.js";
 
 const IN_ONE_LINE = 16; // on a narrow page more images are wrapped instead of scrolled
 
-/** @param {Context<RowsValue, { sheet: boolean }>} context */
+/** @param {Context<RowsValue, { sheet: boolean; clickable: boolean }>} context */
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     /** @type {RowsValue["rows"]} */
@@ -28,18 +28,20 @@ export function mount(context) {
       context.trigger(name, { row, item, id: rows[row].items[item].id });
     });
     return (value) => {
+      const focused = content.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
       rows = value.rows;
       root.toggleAttribute("data-more", Boolean(value.more));
       const empty = value.empty ? [build("p", "cl-empty", value.empty)] : [];
       const before = sections;
       sections = rows.map((row, r) => {
         const key = JSON.stringify([row, value.remove]);
-        return before[r]?.key === key ? before[r] : { key, node: rowSection(row, r, value.remove) };
+        return before[r]?.key === key ? before[r] : { key, node: rowSection(row, r, context.props.clickable, value.remove) };
       });
       // What has not changed keeps focus and scroll position.
       if (!sections.length) content.replaceChildren(...empty);
       else if (before.length !== sections.length) content.replaceChildren(...sections.map(({ node }) => node));
       else sections.forEach(({ node }, r) => node !== before[r].node && before[r].node.replaceWith(node));
+      if (focused && !focused.isConnected) focusSame(content, focused);
       if (rows.length && context.props.sheet) sheet.open();
       else sheet.close();
     };
@@ -49,15 +51,16 @@ export function mount(context) {
 /**
  * @param {RowsValue["rows"][number]} row
  * @param {number} r its position
+ * @param {boolean} clickable whether a click on an image does something
  * @param {string} [remove] name of the button that takes an image away
  */
-function rowSection(row, r, remove) {
+function rowSection(row, r, clickable, remove) {
   const section = build("section", "cl-row");
   const heading = build("div", "cl-heading");
   heading.append(build("h2", "cl-title", row.title), build("span", "cl-hint", row.hint));
   const items = build("div", "cl-items");
   const frames = row.items.map((item, i) => {
-    const frame = item.id === null ? build("div", "cl-item") : buildButton("cl-item", "");
+    const frame = item.id === null || !clickable ? build("div", "cl-item") : buildButton("cl-item", "");
     frame.title = item.caption;
     Object.assign(frame.dataset, { row: r, item: i });
     const shown = item.pair ? [item, item.pair] : [item];
@@ -90,4 +93,16 @@ function withRemove(frame, label) {
   Object.assign(button.dataset, frame.dataset);
   cell.append(frame, button);
   return cell;
+}
+
+/**
+ * Focus the button at the place of one that was drawn anew, or the last one before.
+ *
+ * @param {HTMLElement} content
+ * @param {HTMLElement} gone
+ */
+function focusSame(content, gone) {
+  const kind = gone.classList.contains("cl-remove") ? "cl-remove" : "cl-item";
+  const buttons = [.../** @type {NodeListOf<HTMLElement>} */ (content.querySelectorAll(`button.${kind}[data-row="${gone.dataset.row}"]`))];
+  (buttons.find((each) => Number(each.dataset.item) >= Number(gone.dataset.item)) ?? buttons.at(-1))?.focus();
 }

@@ -30,9 +30,7 @@ export function mount(context) {
       (/** @type {KeyStepValue} */ value) => `${value.paradigm}/${value.number}`,
       (part, value) => show(part, root, context, value),
     );
-    return (value) => {
-      if (value.before) draw(value);
-    };
+    return (value) => (value.before ? draw(value) : null);
   });
 }
 
@@ -41,10 +39,11 @@ async function show(scope, root, { props, trigger }, value) {
   const sheet = await loadSheet(value.sprites);
   if (scope.ended) return;
   const view = new StepView(scope, props.strings, value, sheet, (name, number) => trigger("ask", { name, number }));
-  const focused = root.contains(document.activeElement) && document.activeElement?.classList.contains("cl-next");
+  const focused = root.contains(document.activeElement) ? document.activeElement : null;
   root.replaceChildren(...view.nodes);
   view.go(0);
-  if (focused) view.focus();
+  if (focused?.classList.contains("cl-next")) view.focus();
+  else if (focused instanceof HTMLInputElement) view.choice.focus();
   root.dataset.drawn = value.paradigm;
 }
 
@@ -92,6 +91,7 @@ class StepView {
     const listed = value.paradigms.map(({ name, label }) => ({ value: name, text: label }));
     const choice = new Chips(scope, strings.method, listed, (name) => onAsk(name, 0), { labelHidden: true });
     choice.choose(value.paradigm);
+    this.choice = choice;
     const stages = new Chips(
       scope,
       strings.stages,

@@ -4,7 +4,7 @@ import { mountComponent } from "../lib/component.js";
 import { fill, formatPercent } from "../lib/formats.js";
 import { KEY_HISTORY, keyHistoryShapes, readKeys } from "../lib/keys.js";
 import { drawLatest } from "../lib/latest.js";
-import { fileUrl } from "../lib/page.js";
+import { fetchJson } from "../lib/page.js";
 import { namedFact } from "../parts/facts.js";
 import { KeyCloud } from "../parts/key_cloud.js";
 import { Player } from "../parts/player.js";
@@ -26,19 +26,16 @@ export function mount(context) {
       (/** @type {KeysViewValue} */ value) => value.file,
       (part, value) => show(part, root, context.props.strings, value),
     );
-    return (value) => {
-      if (value.file) draw(value);
-    };
+    return (value) => (value.file ? draw(value) : null);
   });
 }
 
 /** @param {Scope} scope @param {HTMLElement} root @param {Strings} strings @param {KeysViewValue} value */
 async function show(scope, root, strings, value) {
-  const [response, sheet] = await Promise.all([fetch(fileUrl(value.file), { signal: scope.signal }), loadSheet(value.sprites)]);
-  /** @type {KeysFile} */
-  const file = await response.json();
+  /** @type {[KeysFile, Sheet]} */
+  const [file, sheet] = await Promise.all([fetchJson(value.file, scope.signal), loadSheet(value.sprites)]);
   if (scope.ended) return;
-  const panels = file.paradigms.map((paradigm) => new Panel(scope, strings, paradigm, file.names, sheet));
+  const panels = file.paradigms.map((paradigm) => new RunPanel(scope, strings, paradigm, file.names, sheet));
   const row = build("div", "cl-paradigms");
   row.append(...panels.map(({ node }) => node));
   const { steps } = file;
@@ -52,6 +49,7 @@ async function show(scope, root, strings, value) {
       shown = now;
     },
     SECONDS_A_SNAPSHOT,
+    (position) => String(steps[Math.round(position)]), // of the snapshot that is shown
   );
   root.replaceChildren(player.node, row, build("p", "cl-note", strings.axes));
   player.load(steps);
@@ -59,7 +57,7 @@ async function show(scope, root, strings, value) {
   root.dataset.drawn = "";
 }
 
-class Panel {
+class RunPanel {
   node = build("section", "cl-paradigm");
   #cloud;
   #facts = build("dl", "cl-facts");

@@ -36,7 +36,7 @@ const TILE = 72;
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const microscope = new LossMicroscope(root, scope, context);
-    return (value) => void microscope.open(value);
+    return (value) => microscope.open(value);
   });
 }
 
@@ -97,7 +97,7 @@ class LossMicroscope {
       this.#clickedAt = { x: event.clientX, y: event.clientY };
       this.#pick(this.#cell.panel, this.#cell.row, Number(term.dataset.column));
     });
-    scope.onResize(this.#matrices, () => this.#paint());
+    scope.onResize(this.#matrices, scope.frame(() => this.#paint())); // after the panels took over their widths
   }
 
   // --- the link: of several microscopes on a page one keeps its state there -------------------------------------------------
@@ -293,6 +293,7 @@ class LossMicroscope {
       const { key } = this.#shown[chosen].panel.columns[column];
       const here = i === chosen ? column : panel.columns.findIndex((each) => each.key === key);
       if (here >= 0 && row < panel.table.rows) matrix.mark(row, here);
+      else matrix.unmark();
     });
   }
 
@@ -315,7 +316,11 @@ class LossMicroscope {
     const title = build("h2", "cl-title", panel.name);
     const formulaTitle = build("h2", "cl-title", this.strings.formula);
     const pair = this.#describePair(value, panel, start + column);
+    const focused = this.#details.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+    const fact = focused?.closest("[data-fact]")?.getAttribute("data-fact");
+    const again = focused?.dataset.column ? `[data-column="${focused.dataset.column}"]` : fact ? `[data-fact="${fact}"] dt` : "";
     this.#details.replaceChildren(title, pair, this.#facts(value, panel, parts, form), formulaTitle, inSymbols, formula);
+    if (again) /** @type {HTMLElement | null} */ (this.#details.querySelector(again))?.focus({ preventScroll: true });
   }
 
   /** @param {MicroscopeValue} value @param {Panel} panel @param {number} i */

@@ -18,6 +18,7 @@ import {
 } from "../lib/nce.js";
 import { LogScale } from "../lib/scales.js";
 import { Chips } from "../parts/chips.js";
+import { leadToTab } from "../parts/tab_link.js";
 import { TemperatureControl } from "../parts/temperature_control.js";
 import { build, buildInput, buildSvg, paragraphs } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
@@ -40,9 +41,7 @@ export function mount(context) {
     const part = scope.slot();
     /** @type {State} */
     const state = { anchor: 0, count: 0, temperature: null, form: "nce" };
-    return (value) => {
-      if (value.cosines) show(part(), root, context.props.strings, value, state);
-    };
+    return (value) => (value.cosines ? show(part(), root, context.props.strings, value, state) : null);
   });
 }
 
@@ -91,7 +90,6 @@ class NceTable {
     this.#noise = noise;
     const { views } = value;
     this.#batch = { cosines: decode(value.cosines, Float32Array), order: decode(value.order, Int16Array), views };
-    if (!state.count || state.count > views - 2) state.count = views - 2;
     state.anchor = Math.min(state.anchor, value.names.length - 1);
     const forms = new Chips(scope, strings.forms, FORMS.map((form) => ({ value: form, text: strings[`loss.${form}`] })), (form) => {
       state.form = form;
@@ -100,7 +98,7 @@ class NceTable {
     forms.choose(state.form);
     this.#count = buildInput({ type: "range", min: "1", max: String(views - 2), step: "1" }, strings.count);
     scope.listen(this.#count, "input", () => {
-      state.count = this.#count.valueAsNumber;
+      state.count = this.#count.valueAsNumber === views - 2 ? 0 : this.#count.valueAsNumber;
       this.draw();
     });
     const labels = { label: strings.temperature, own: strings.own, start: strings.start };
@@ -114,6 +112,8 @@ class NceTable {
     this.controls.append(this.#anchors, forms.node);
     this.node.className = "cl-nce";
     this.#layOut({ "number.nce": number, "temperature.info_nce": this.#temperature.node });
+    this.#fill("use.nce", useLink(scope, strings["live.use.nce"], "words"));
+    this.#fill("use.info_nce", useLink(scope, strings["live.use.info_nce"], "loss"));
   }
 
   /** @param {Scope} scope */
@@ -162,8 +162,15 @@ class NceTable {
     }
   }
 
+  /** As many as there are, unless the reader chose fewer. */
+  get #negatives() {
+    const most = this.#batch.views - 2;
+    return Math.min(this.#state.count || most, most);
+  }
+
   draw() {
-    const { anchor, count, form } = this.#state;
+    const { anchor, form } = this.#state;
+    const count = this.#negatives;
     const { temperature: own, trainedTemperature } = this.#value;
     const temperature = this.#state.temperature ?? own;
     this.#count.value = String(count);
@@ -184,7 +191,6 @@ class NceTable {
     this.#drawForms(left, right);
     this.#drawCurves(temperature);
     this.#drawNumbers(losses);
-    this.#drawUses();
   }
 
   /** @param {string} name @param {(Node | string)[]} nodes */
@@ -254,7 +260,8 @@ class NceTable {
   /** @param {number} temperature */
   #drawCurves(temperature) {
     const { temperature: own } = this.#value;
-    const { count, form } = this.#state;
+    const { form } = this.#state;
+    const count = this.#negatives;
     const places = TEMPERATURES.steps(CURVE_POINTS);
     const all = places.map((t) => batchLosses(this.#batch, count, own, t, form === "nce"));
     const draw = (/** @type {"nce" | "infoNce"} */ name, /** @type {number} */ chance) =>
@@ -271,7 +278,8 @@ class NceTable {
 
   /** @param {{ nce: number; infoNce: number }} losses of the batch */
   #drawNumbers(losses) {
-    const { count, form } = this.#state;
+    const { form } = this.#state;
+    const count = this.#negatives;
     const { temperature: own } = this.#value;
     const temperature = this.#state.temperature ?? own;
     const most = this.#batch.views - 2;
@@ -298,16 +306,11 @@ class NceTable {
       this.#line("live.number.info_nce", right, { loss: losses.infoNce, bound }),
     );
   }
+}
 
-  #drawUses() {
-    for (const [side, tab] of [["nce", "words"], ["info_nce", "loss"]]) {
-      const link = build("a", "cl-use", this.#strings[`live.use.${side}`]);
-      link.href = `?tab=${tab}`;
-      link.addEventListener("click", (event) => {
-        event.preventDefault();
-        globalThis.contrastiveLink?.goTo(tab);
-      });
-      this.#fill(`use.${side}`, link);
-    }
-  }
+/** @param {Scope} scope @param {string} text @param {string} tab where it leads */
+function useLink(scope, text, tab) {
+  const link = build("a", "cl-use", text);
+  leadToTab(scope, link, tab);
+  return link;
 }

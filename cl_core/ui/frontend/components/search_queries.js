@@ -50,7 +50,9 @@ function exampleButton(scope, strings, queries, { src, kind, name }) {
 
 /** @param {string} url @param {string} name */
 async function fileOf(url, name) {
-  const blob = await (await fetch(url)).blob();
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  const blob = await response.blob();
   return new File([blob], name, { type: blob.type });
 }
 
@@ -92,8 +94,10 @@ class Queries {
   async #goBack() {
     const query = this.#earlier.pop();
     this.back.hidden = !this.#earlier.length;
-    if (query?.src) this.ask(await fileOf(query.src, "query.png"));
-    else if (query) this.#context.trigger("ask", { name: query.name });
+    if (!query) return;
+    const file = query.src ? await fileOf(query.src, "query.png").catch(() => null) : null; // uploads are deleted after a while
+    if (file) this.ask(file);
+    else this.#context.trigger("ask", { name: query.name });
   }
 
   /** On a narrow page they are below. */

@@ -43,7 +43,11 @@ function settingRow(scope, context, setting) {
   const known = build("span", "cl-setting-bounds", boundsOf(setting, (value) => fill(context.props.strings.default, { value })));
   node.append(build("span", "cl-setting-name", name), control, build("span", "cl-setting-hint", hint), known);
   const read = () => (control instanceof HTMLInputElement && kind === "flag" ? String(control.checked) : control.value.trim());
+  let typing = false; // since the last change: an answer about another field does not replace it
+  scope.listen(control, "input", () => (typing = true));
+  scope.listen(control, "blur", () => (typing = false));
   scope.listen(control, "change", () => {
+    typing = false;
     const value = read();
     context.trigger("setting_change", { name, value: value === setting.default ? "" : value });
   });
@@ -52,7 +56,7 @@ function settingRow(scope, context, setting) {
     show: (given) => {
       const value = given || setting.default;
       if (control instanceof HTMLInputElement && kind === "flag") control.checked = value === "true";
-      else control.value = value;
+      else if (!typing) control.value = value;
       node.classList.toggle("cl-setting-changed", given !== "" && given !== setting.default);
     },
   };

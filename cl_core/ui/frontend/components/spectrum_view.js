@@ -37,9 +37,7 @@ export function mount(context) {
       (/** @type {SpectrumValue} */ value) => value.edges,
       (part, value) => show(part, root, context.props.strings, value),
     );
-    return (value) => {
-      if (value.edges) draw(value);
-    };
+    return (value) => (value.edges ? draw(value) : null);
   });
 }
 

@@ -2,14 +2,16 @@
 
 import { mountComponent } from "../lib/component.js";
 import { fill } from "../lib/formats.js";
-import { fileUrl } from "../lib/page.js";
+import { fetchJson } from "../lib/page.js";
 import { lastStep, stepAddress } from "../lib/tour.js";
 import { Drift } from "../parts/drift.js";
 import { Player } from "../parts/player.js";
+import { leadToTab } from "../parts/tab_link.js";
 import { build, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
+/** @import { Sheet } from "../render/sheet.js" */
 /** @import { Context, StartFile, StartValue, Strings } from "../types.js" */
 
 const SECONDS_A_SNAPSHOT = 0.75;
@@ -27,13 +29,14 @@ export function mount(context) {
     root.replaceChildren(sentence, stage, ways);
     return (value) => {
       sentence.replaceChildren(...paragraphs(fill(strings.sentence, { count: value.count })));
-      const step = lastStep();
+      const seen = lastStep();
+      const step = seen <= value.steps.length ? seen : 1; // an earlier version had more
       const link = ways.querySelector("a");
-      if (link && step <= value.steps.length) {
+      if (link && value.steps.length) {
         link.href = stepAddress(value.steps, step);
         if (step > 1) link.querySelector("strong")?.replaceChildren(fill(strings.resume, { number: step }));
       }
-      if (value.file) show(scope, context, stage, value);
+      return value.file ? show(scope, context, stage, value) : null;
     };
   });
 }
@@ -48,7 +51,8 @@ async function show(scope, { props, trigger }, stage, value) {
   const { strings } = props;
   stage.dataset.moving = ""; // until the drift has come to rest, which begins when the images are loaded
   try {
-    const [file, sheet] = await Promise.all([fetchFile(scope, value.file), loadSheet(value.sprites)]);
+    /** @type {[StartFile, Sheet]} */
+    const [file, sheet] = await Promise.all([fetchJson(value.file, scope.signal), loadSheet(value.sprites)]);
     if (scope.ended) return;
     const drift = new Drift(scope, strings, file, sheet, (id) => trigger("open_image", { id }));
     const player = new Player(scope, strings, (position) => drift.go(position), SECONDS_A_SNAPSHOT);
@@ -64,16 +68,11 @@ async function show(scope, { props, trigger }, stage, value) {
       delete stage.dataset.moving;
       if (player.position === 0 && !player.playing) player.start(); // unless the reader was faster
     })();
-  } catch (error) {
+  } catch {
     delete stage.dataset.moving;
-    if (!scope.ended) throw error;
+    if (scope.ended) return;
+    stage.replaceChildren(build("p", "cl-problem", props.unloaded)); // the doors stay
   }
-}
-
-/** @param {Scope} scope @param {string} url @returns {Promise<StartFile>} */
-async function fetchFile(scope, url) {
-  const response = await fetch(fileUrl(url), { signal: scope.signal });
-  return response.json();
 }
 
 /** @param {Strings} strings @param {string} name */
@@ -86,12 +85,6 @@ function door(strings, name) {
 /** @param {Scope} scope @param {Strings} strings @param {string} tab where it leads */
 function tabDoor(scope, strings, tab) {
   const link = door(strings, tab);
-  link.href = `?tab=${tab}`;
-  scope.listen(link, "click", (event) => {
-    const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event);
-    if (ctrlKey || metaKey || shiftKey) return;
-    event.preventDefault();
-    globalThis.contrastiveLink?.goTo(tab);
-  });
+  leadToTab(scope, link, tab);
   return link;
 }

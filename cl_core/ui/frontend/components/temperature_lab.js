@@ -35,7 +35,7 @@ const NETWORKS = ["untrained", "trained"];
 export function mount(context) {
   return mountComponent(context, (root, scope) => {
     const lab = new TemperatureLab(root, scope, context);
-    return (value) => void lab.open(value);
+    return (value) => lab.open(value);
   });
 }
 

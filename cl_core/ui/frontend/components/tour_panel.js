@@ -53,13 +53,17 @@ function panel(scope, strings, steps, at) {
   const leave = buildButton("cl-tour-button", strings.leave);
   const fold = buildButton("cl-tour-button cl-fold", "▾", strings.fold);
   head.append(build("span", "", fill(strings.step, { number: at, count: steps.length })), fold, leave);
+  fold.setAttribute("aria-expanded", "true");
   scope.listen(fold, "click", () => {
-    fold.textContent = node.classList.toggle("cl-folded") ? "▴" : "▾";
+    const folded = node.classList.toggle("cl-folded");
+    fold.textContent = folded ? "▴" : "▾";
+    fold.setAttribute("aria-expanded", String(!folded));
   });
   scope.listen(leave, "click", () => {
     writeLink("tour", null);
     scope.end();
     node.remove();
+    /** @type {HTMLElement | null} */ (document.querySelector('[role="tab"][aria-selected="true"]'))?.focus({ preventScroll: true });
   });
   const answer = build("details", "");
   answer.append(build("summary", "", strings.answer), ...paragraphs(step.answer));

@@ -103,6 +103,7 @@ class TwinMaps {
       this.#choose(this.#hover);
     });
     part.listen(frame, "keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
       const step = STEPS[event.key];
       if (step) this.#point((this.#hover + step + value.count) % value.count);
       else if (event.key === "Enter") this.#choose(this.#hover);

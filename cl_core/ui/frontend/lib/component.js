@@ -10,7 +10,8 @@ import { Scope } from "./scope.js";
  * @template Value
  * @template Extra
  * @param {Context<Value, Extra>} context as Gradio gives it
- * @param {(root: HTMLElement, scope: Scope) => (value: Value) => void} setup
+ * @param {(root: HTMLElement, scope: Scope) => (value: Value) => void | Promise<void> | null} setup what it returns fails where
+ *   a file of the value cannot be loaded
  * @returns {Mounted<Value>}
  */
 export function mountComponent({ element, props, watch }, setup) {
@@ -27,15 +28,29 @@ export function mountComponent({ element, props, watch }, setup) {
   root.before(problem);
   scope.onEnd(() => (root.replaceChildren(), problem.remove()));
   const answers = new Answers();
+  let drawings = 0;
+  const fail = (/** @type {string} */ sentence) => {
+    problem.textContent = sentence;
+    root.toggleAttribute("data-failed", sentence !== "");
+  };
+  const draw = async (/** @type {Value} */ value, /** @type {number} */ own) => {
+    try {
+      await update(value);
+    } catch (error) {
+      if (scope.ended || own !== drawings) return; // another value took its place
+      fail(props.unloaded);
+      throw error; // the console has the reason
+    }
+  };
   const take = () => {
     const { value } = props;
     if (scope.ended) return;
     if (answers.accept(value)) {
       // Numbers of an earlier answer would stand under the name of another model.
-      problem.textContent = value?.problem ?? "";
-      root.toggleAttribute("data-failed", value?.problem !== undefined);
+      const own = (drawings += 1);
+      fail(value?.problem ?? "");
       if (value?.problem === undefined) {
-        update(/** @type {Value} */ (value));
+        void draw(/** @type {Value} */ (value), own);
         root.dataset.filled = "";
       }
     }

@@ -8,22 +8,24 @@
  * @param {Scope} scope
  * @param {(value: Value) => string} keyOf equal for values that look the same
  * @param {(part: Scope, value: Value) => Promise<void>} draw leaves the page alone once `part` has ended
- * @returns {(value: Value) => boolean} true if it draws the value, false if that is drawn already
+ * @returns {(value: Value) => Promise<void> | null} the drawing, which fails where a file cannot be loaded; null if the value is
+ *   drawn already
  */
 export function drawLatest(scope, keyOf, draw) {
   const part = scope.slot();
   let drawn = "";
   return (value) => {
     const key = keyOf(value);
-    if (key === drawn) return false;
+    if (key === drawn) return null;
     drawn = "";
     const own = part();
-    draw(own, value).then(
+    const drawing = draw(own, value);
+    drawing.then(
       () => {
         if (!own.ended) drawn = key;
       },
-      () => {}, // such as a sheet that cannot be loaded: the same value may be drawn again
+      () => {}, // the same value may be drawn again
     );
-    return true;
+    return drawing;
   };
 }

@@ -32,6 +32,18 @@ export function fileUrl(path) {
 }
 
 /**
+ * JSON that the app serves.
+ *
+ * @param {string} path as `fileUrl` takes it
+ * @param {AbortSignal} signal
+ */
+export async function fetchJson(path, signal) {
+  const response = await fetch(fileUrl(path), { signal });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}
+
+/**
  * The answers of the server that are to be drawn. Each call for an answer has a number; an answer that comes after that of
  * a later call is skipped, as is one that holds nothing but its number.
  */

@@ -36,6 +36,10 @@ export class Chips {
     for (const input of this.#inputs) input.checked = input.value === value;
   }
 
+  focus() {
+    this.#inputs.find((input) => input.checked)?.focus();
+  }
+
   /** @param {string} value @param {boolean} enabled */
   enable(value, enabled) {
     for (const input of this.#inputs) if (input.value === value) input.disabled = !enabled;

@@ -7,7 +7,10 @@ import { Chips } from "./chips.js";
 /** @import { Strings } from "../types.js" */
 
 const SIDE = 512; // pixels of the drawing
-const COLORS = ["#222222", "#e63946", "#ff9f1c", "#ffd23f", "#2a9d4a", "#2a7fdb", "#8338ec", "#8d5524", "#ffb4c8", "#ffffff"];
+const COLORS = {
+  ...{ black: "#222222", red: "#e63946", orange: "#ff9f1c", yellow: "#ffd23f", green: "#2a9d4a" },
+  ...{ blue: "#2a7fdb", purple: "#8338ec", brown: "#8d5524", pink: "#ffb4c8", white: "#ffffff" },
+};
 const WIDTHS = { thin: 0.02, medium: 0.05, thick: 0.14 };
 
 /**
@@ -17,7 +20,7 @@ export class DrawingPad {
   node = build("div", "cl-pad");
   #strokes = new Strokes();
   #canvas = build("canvas", "cl-paper");
-  #color = COLORS[0];
+  #color = COLORS.black;
   #width = WIDTHS.medium;
   #buttons;
 
@@ -33,7 +36,7 @@ export class DrawingPad {
     const palette = build("div", "cl-palette");
     palette.setAttribute("role", "group");
     palette.setAttribute("aria-label", strings.colors);
-    palette.append(...COLORS.map((color) => this.#swatch(scope, strings, color)));
+    palette.append(...Object.entries(COLORS).map(([name, color]) => this.#swatch(scope, strings[`color.${name}`], color)));
     const widths = Object.keys(WIDTHS).map((name) => ({ value: name, text: strings[`width.${name}`] }));
     const choice = new Chips(scope, strings.width, widths, (name) => (this.#width = WIDTHS[/** @type {"thin"} */ (name)]), {
       labelHidden: true,
@@ -57,9 +60,9 @@ export class DrawingPad {
     this.#change(() => {});
   }
 
-  /** @param {Scope} scope @param {Strings} strings @param {string} color */
-  #swatch(scope, strings, color) {
-    const button = buildButton("cl-swatch", "", `${strings.color} ${color}`);
+  /** @param {Scope} scope @param {string} name @param {string} color */
+  #swatch(scope, name, color) {
+    const button = buildButton("cl-swatch", "", name);
     button.style.background = color;
     button.setAttribute("aria-pressed", String(color === this.#color));
     scope.listen(button, "click", () => {

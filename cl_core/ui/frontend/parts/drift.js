@@ -72,6 +72,7 @@ export class Drift {
     scope.listen(this.#overlay, "pointerleave", (event) => {
       if (/** @type {PointerEvent} */ (event).pointerType !== "touch") this.#leave(); // a tap leaves before it clicks
     });
+    scope.listen(this.#overlay, "pointercancel", () => this.#leave()); // the finger scrolls the page
     scope.listen(this.#overlay, "click", () => {
       if (this.#near >= 0) this.#onOpen(this.#file.rows[this.#near]);
     });
@@ -82,6 +83,7 @@ export class Drift {
 
   /** @param {KeyboardEvent} event */
   #pressKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
     const { width, height } = this.#overlay;
     if (event.key in DIRECTIONS) {
       const at = this.#pointer ?? { x: width / 2, y: height / 2 };
@@ -170,6 +172,7 @@ export class Drift {
 
   #leave() {
     [this.#pointer, this.#near] = [null, -1];
+    this.#overlay.setAttribute("aria-label", fill(this.#strings.label, { count: this.#file.count }));
     this.#say();
     this.#drawSoon();
   }

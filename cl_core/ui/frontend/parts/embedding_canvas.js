@@ -1,6 +1,6 @@
 import { mean } from "../lib/math.js";
 import { sizeCanvas } from "../render/canvas.js";
-import { build } from "../render/dom.js";
+import { build, prefersStillness } from "../render/dom.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Sheet } from "../render/sheet.js" */
@@ -47,7 +47,8 @@ export class EmbeddingCanvas {
     const reach = Float32Array.from(xs, (value, i) => Math.max(Math.abs(value - x), Math.abs(ys[i] - y))).sort();
     const half = reach[Math.floor(INNER * (reach.length - 1))] || 1;
     const before = this.#view ?? { x, y, half };
-    const mix = (/** @type {number} */ from, /** @type {number} */ to) => from + SMOOTH * (to - from);
+    const part = prefersStillness() ? 1 : SMOOTH; // few drawings: each has its own scale
+    const mix = (/** @type {number} */ from, /** @type {number} */ to) => from + part * (to - from);
     this.#view = { x: mix(before.x, x), y: mix(before.y, y), half: mix(before.half, half) };
     return this.#view;
   }

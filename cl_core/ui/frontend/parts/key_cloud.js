@@ -55,6 +55,7 @@ export class KeyCloud {
 
   /** @param {Cloud} cloud @param {number} most the largest age on the axis @param {string} label */
   show(cloud, most, label) {
+    if (cloud !== this.#cloud) this.caption.textContent = this.#strings.hover; // the former one was about other keys
     this.#cloud = cloud;
     this.#most = most;
     this.#canvas.setAttribute("aria-label", label);

@@ -79,11 +79,14 @@ export function handleGestures(scope, frame, handlers) {
   });
   const lift = (/** @type {PointerEvent} */ event) => {
     if (!fingers.delete(event.pointerId)) return;
+    const [start] = path ?? [];
+    const still = path ? path.every((place) => distance(place, start) <= CLICK_DISTANCE) : drag !== null && !drag.moved;
     if (path) {
-      if (path.length > 3) handlers.select(path);
+      if (!still) handlers.select(path);
       path = null;
       handlers.lasso(null);
-    } else if (drag && !drag.moved && fingers.size === 0) handlers.click(...placeOf(event));
+    }
+    if (still && fingers.size === 0) handlers.click(...placeOf(event));
     const [left] = fingers.values();
     drag = left ? { from: left, moved: true } : null; // after a pinch the finger that stays moves the map
   };
@@ -98,6 +101,7 @@ export function handleGestures(scope, frame, handlers) {
     if (event.pointerType !== "touch" && !fingers.size) handlers.leave(); // after a tap the name of its image stays
   });
   scope.listen(frame, "keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
     const direction = DIRECTIONS[event.key];
     if (direction && event.shiftKey) handlers.pan(-60 * direction[0], -60 * direction[1]);
     else if (direction) handlers.step(direction);

@@ -1,4 +1,4 @@
-import { fileUrl } from "../lib/page.js";
+import { fetchJson } from "../lib/page.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -50,9 +50,7 @@ export class MapImages {
   /** @param {string} url */
   async #fetchNames(url) {
     try {
-      const response = await fetch(fileUrl(url), { signal: this.#scope.signal });
-      if (!response.ok) throw new Error(url);
-      const names = await response.json();
+      const names = await fetchJson(url, this.#scope.signal);
       if (this.#namesUrl === url) this.names = names;
     } catch {
       if (this.#namesUrl === url) this.#namesUrl = ""; // as above

@@ -15,7 +15,7 @@ export function savedMap(plane, naming) {
   const { canvas } = plane;
   return {
     name: naming.map,
-    canvas: () => flatten([canvas.base, canvas.overlay]),
+    canvas: () => flatten([canvas.base, canvas.overlay], getComputedStyle(plane.node).backgroundColor), // the ground of the images
     svg: () => {
       const page = { width: canvas.base.width, height: canvas.base.height, background: paperShape() };
       return mapSvg(canvas.places, plane.scene?.colors ?? new Uint32Array(0), page, plane.visible, naming.point);

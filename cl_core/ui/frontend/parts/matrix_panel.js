@@ -40,6 +40,7 @@ export class MatrixPanel {
     scope.listen(frame, "pointermove", (event) => this.#withCell(event, onPoint));
     scope.listen(frame, "click", (event) => this.#withCell(event, onPick));
     scope.listen(frame, "keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
       const step = STEPS[event.key];
       if (!step) return;
       event.preventDefault();
@@ -70,6 +71,11 @@ export class MatrixPanel {
   draw(rows, columns, pixels, frames, images) {
     this.#width ||= this.#frame.clientWidth;
     if (this.#width) this.#drawing.draw(this.#width, rows, columns, pixels, frames, images);
+  }
+
+  /** Highlight nothing. */
+  unmark() {
+    for (const mark of [this.#rowBand, this.#columnBand, this.#cursor]) mark.hidden = true;
   }
 
   /** Highlight a cell with its row and column. @param {number} row @param {number} column */

@@ -22,6 +22,7 @@ export class Player {
   #strings;
   #seconds;
   #onMove;
+  #nameOf;
   #play;
   #slider;
   #epoch = build("output", "cl-epoch");
@@ -35,8 +36,10 @@ export class Player {
    * @param {Strings} strings
    * @param {(position: number, epoch: number) => void} onMove
    * @param {number} [seconds] a snapshot
+   * @param {(position: number, epoch: number) => string} [nameOf] how the place in training is written
    */
-  constructor(scope, strings, onMove, seconds = SECONDS_A_SNAPSHOT) {
+  constructor(scope, strings, onMove, seconds = SECONDS_A_SNAPSHOT, nameOf = (_, epoch) => formatEpoch(epoch)) {
+    this.#nameOf = nameOf;
     this.#seconds = seconds;
     this.#strings = strings;
     this.#onMove = onMove;
@@ -75,7 +78,7 @@ export class Player {
   go(position) {
     this.#slider.value = String(Math.min(this.#epochs.length - 1, Math.max(0, position)));
     const epoch = epochAt(this.#epochs, this.position);
-    this.#epoch.textContent = fill(this.#strings.epoch, { epoch: formatEpoch(epoch) });
+    this.#epoch.textContent = fill(this.#strings.epoch, { epoch: this.#nameOf(this.position, epoch) });
     this.#slider.setAttribute("aria-valuetext", this.#epoch.textContent);
     this.#onMove(this.position, epoch);
   }

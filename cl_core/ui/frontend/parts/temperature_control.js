@@ -63,6 +63,7 @@ export class TemperatureControl {
     this.#range.setAttribute("aria-valuetext", formatNumber(value));
     this.#shown = String(Number(value.toPrecision(3)));
     if (document.activeElement !== this.#number) this.#number.value = this.#shown;
+    if (temperature === null && document.activeElement === this.#own) this.#range.focus();
     this.#own.disabled = temperature === null;
     this.#range.disabled = this.#number.disabled = !enabled;
   }

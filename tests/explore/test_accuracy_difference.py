@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cl_core.explore.verdict import difference, differing_settings
+from cl_core.explore.accuracy_difference import difference, differing_settings
 from cl_core.runs.config import RunConfig
 
 
