@@ -196,7 +196,7 @@ def test_skipped_files_are_listed(command: Callable[..., subprocess.CompletedPro
     lines = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
     assert [line.split()[1] for line in lines[:10]] == [f"{i:02}.png" for i in range(10)]
     assert lines[10:] == ["skipped: and 2 more"]
-    assert "mine: 3 images of 8 px, 1 classes" in done.stdout
+    assert "mine: 3 images of 8 px (0 of them in the test split), 1 classes" in done.stdout
 
 
 def test_import_train_and_search_by_command(
@@ -211,7 +211,7 @@ def test_import_train_and_search_by_command(
         Image.fromarray(pixels).resize((24, 24)).save(folder / f"{i:02}.png")
     done = command("data", "add", "mine", folder)
     assert done.returncode == 0, done.stderr
-    assert "mine: 24 images of 24 px, 0 classes, 0 of them in the test split; use it as --dataset mine" in done.stdout
+    assert "mine: 24 images of 24 px (0 of them in the test split), 0 classes; use it as --dataset mine" in done.stdout
     listed = command("list")
     assert "mine" in listed.stdout
     assert "24 images 24x24" in listed.stdout
