@@ -57,9 +57,9 @@ def cores() -> int:
 
 def memory_gb() -> float:
     """Memory available to this process in 10^9 bytes, within the limits of a Space or container; 0 if unknown."""
-    granted = re.fullmatch(r"(\d+(?:\.\d+)?)G(i?)B?", os.environ.get("MEMORY", "")) if on_space() else None
+    granted = re.fullmatch(r"(\d+(?:\.\d+)?)Gi?B?", os.environ.get("MEMORY", "")) if on_space() else None
     if granted:
-        return float(granted[1]) * (2**30 / 1e9 if granted[2] else 1)
+        return float(granted[1])  # Spaces write Gi for the GB of their hardware
     limits = []
     with contextlib.suppress(OSError, ValueError, AttributeError):
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from cl_core.losses import anatomy
 from cl_core.losses.anatomy import Anatomy
-from cl_core.ui.modules import FRONTEND
+from tests.browser.conftest import modules_of
 from tests.losses.test_anatomy import TEMPERATURES, pairs_of
 
-SCRIPT = FRONTEND / "lib" / "anatomy.js"
 CALL = """({table, form}) => {
   const plain = (values) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
   const parts = anatomy(table, form);
@@ -25,11 +23,12 @@ CALL = """({table, form}) => {
 
 
 @pytest.fixture(scope="module")
-def script(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.add_script_tag(content=f"{SCRIPT.read_text()}\nglobalThis.anatomy = anatomy;", type="module")
-    yield page
-    page.close()
+def script(modules: Page) -> Page:
+    """A page with the function `anatomy`."""
+    modules.evaluate(
+        "async (url) => { globalThis.anatomy = (await import(url)).anatomy; }", f"{modules_of(modules)}/lib/anatomy.js"
+    )
+    return modules
 
 
 def in_browser(page: Page, parts: Anatomy) -> dict[str, Any]:

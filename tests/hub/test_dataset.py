@@ -140,5 +140,7 @@ def test_the_command(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.add("someone/birds", {"train.parquet": parquet([1, 2, -1], [0, 1, 1])}, "datasets")
     assert main(["data", "get", "someone/birds"]) == 0
     captured = capsys.readouterr()
-    assert "birds: 2 images of 20 px (0 of them in the test split), 2 classes" in captured.out and "skipped: 2.png" in captured.err
+    assert (
+        "birds: 2 images of 20 px (0 of them in the test split), 2 classes" in captured.out and "skipped: 2.png" in captured.err
+    )
     assert main(["data", "get", "someone/none"]) == 2

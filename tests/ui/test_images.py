@@ -38,8 +38,8 @@ def test_others_see_neither_images_nor_runs_of_a_visitor(
         STRANGERS, ImportJobs(), folder_of_images(tmp_path), "Photos of us", 64, visitor, temporary=False
     )
     ended(job)
-    name = job.order.name
-    assert job.state == "done" and job.order.owner == visitor and job.order.most == 20_000
+    name = job.request.name
+    assert job.state == "done" and job.request.owner == visitor and job.request.most == 20_000
     seen = {cookie: dataset_names(STRANGERS.viewer(request(cookie))) for cookie in (own, other)}
     assert name in seen[own] and name not in seen[other]
     assert name not in dataset_names(STRANGERS.viewer(None)), "a request that comes from no page"
