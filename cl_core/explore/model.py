@@ -224,7 +224,8 @@ class Model:
     def gallery_progress(self, space: Space) -> float | None:
         """The fraction of a gallery that has been computed, 0 to 1; None once it is ready."""
         key = self._gallery_key(space)
-        return None if key in self.caches.galleries else self.caches.preparing.get(key, 0.0)
+        done = self.caches.preparing.get(key, 0.0)  # first: it is removed after the gallery is stored
+        return None if key in self.caches.galleries else done
 
     def _gallery_key(self, space: Space) -> Hashable:
         data = self.dataset
