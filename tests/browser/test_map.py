@@ -49,6 +49,21 @@ def expected_names(point: int, layer: MapLayer = "feature") -> list[str]:
     return [data.names[int(data.on_map[i])] for i in (point, *positions[0].tolist())]
 
 
+def test_arrow_keys_keep_the_point_in_the_frame_of_a_zoomed_map(page: Page) -> None:
+    frame = page.locator("#map-view .cl-map")
+    frame.press("ArrowDown")
+    for _ in range(6):
+        frame.press("+")
+    seen = set()
+    for _ in range(25):
+        frame.press("ArrowDown")
+        box, card = frame.bounding_box(), page.locator("#map-view .cl-card").bounding_box()
+        assert box and card
+        assert box["y"] - 1 <= card["y"] <= box["y"] + box["height"] - 12
+        seen.add(page.locator("#map-view .cl-root").get_attribute("data-view"))
+    assert len(seen) > 1, "it has moved"
+
+
 def test_escape_drops_the_choice_and_its_neighbors(page: Page) -> None:
     page.mouse.click(*point_somewhere(page))
     chosen(page)

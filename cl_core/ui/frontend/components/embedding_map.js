@@ -36,6 +36,7 @@ export function mount(context) {
 const ASK_AFTER_MS = 250;
 
 const MAX_IMAGES = 10_000;
+const EDGE = 12; // CSS pixels between a point chosen by a key and the frame
 
 /** @param {MapValue} value */
 function defaultLook(value) {
@@ -338,7 +339,10 @@ class EmbeddingMap {
         plane.drawSoon();
       },
       select: (path) => this.#select(plane.inside(path)),
-      step: (direction) => this.#hover(plane.neighborTowards(direction)),
+      step: (direction) => {
+        this.#hover(plane.neighborTowards(direction));
+        this.#bringIntoView();
+      },
       key: (key) => this.#handleKey(key),
     };
   }
@@ -382,6 +386,16 @@ class EmbeddingMap {
       this.plane.node.setAttribute("aria-label", fill(this.strings.at, { name }));
     }
     this.plane.drawMarks();
+  }
+
+  /** Move the map so far that the point chosen by a key lies within the frame. */
+  #bringIntoView() {
+    const { marks, view } = this.plane;
+    if (marks.hover < 0) return;
+    const { x, y } = this.plane.placeOf(marks.hover);
+    const within = (/** @type {number} */ place, /** @type {number} */ size) => Math.min(size - EDGE, Math.max(EDGE, place));
+    view.pan(within(x, view.width) - x, within(y, view.height) - y);
+    this.plane.drawSoon();
   }
 
   /** @param {Set<number>} points */
