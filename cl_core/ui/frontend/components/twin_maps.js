@@ -10,7 +10,7 @@ import { readPoints } from "../lib/points.js";
 import { MapImages } from "../parts/map_images.js";
 import { fillKey } from "../parts/map_legend.js";
 import { saveButtons } from "../parts/save_buttons.js";
-import { build, paperShape } from "../render/dom.js";
+import { build, isShortcut, paperShape } from "../render/dom.js";
 import { MapCanvas } from "../render/map_canvas.js";
 import { drawRing, drawThumbnails } from "../render/map_overlay.js";
 
@@ -103,7 +103,7 @@ class TwinMaps {
       this.#choose(this.#hover);
     });
     part.listen(frame, "keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
+      if (isShortcut(event)) return;
       const step = STEPS[event.key];
       if (step) this.#point((this.#hover + step + value.count) % value.count);
       else if (event.key === "Enter") this.#choose(this.#hover);

@@ -7,7 +7,7 @@ import { interpolate, readPoints, smoothstep } from "../lib/points.js";
 import { snappedLayouts } from "../lib/snap.js";
 import { around } from "../lib/timeline.js";
 import { penOf, pixelScale } from "../render/canvas.js";
-import { build } from "../render/dom.js";
+import { build, isShortcut } from "../render/dom.js";
 import { drawRegionNames } from "../render/map_labels.js";
 import { PointCanvas } from "../render/point_canvas.js";
 
@@ -83,7 +83,7 @@ export class Drift {
 
   /** @param {KeyboardEvent} event */
   #pressKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
+    if (isShortcut(event)) return;
     const { width, height } = this.#overlay;
     if (event.key in DIRECTIONS) {
       const at = this.#pointer ?? { x: width / 2, y: height / 2 };

@@ -1,4 +1,5 @@
 import { DIRECTIONS } from "../lib/geometry.js";
+import { isShortcut } from "../render/dom.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 
@@ -101,7 +102,7 @@ export function handleGestures(scope, frame, handlers) {
     if (event.pointerType !== "touch" && !fingers.size) handlers.leave(); // after a tap the name of its image stays
   });
   scope.listen(frame, "keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
+    if (isShortcut(event)) return;
     const direction = DIRECTIONS[event.key];
     if (direction && event.shiftKey) handlers.pan(-60 * direction[0], -60 * direction[1]);
     else if (direction) handlers.step(direction);

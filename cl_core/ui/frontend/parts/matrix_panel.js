@@ -1,4 +1,4 @@
-import { build } from "../render/dom.js";
+import { build, isShortcut } from "../render/dom.js";
 import { MatrixDrawing } from "../render/matrix.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -32,7 +32,7 @@ export class MatrixPanel {
     frame.tabIndex = 0;
     frame.setAttribute("role", "application");
     frame.setAttribute("aria-label", label);
-    for (const mark of [this.#rowBand, this.#columnBand, this.#cursor]) mark.hidden = true;
+    this.unmark();
     frame.append(this.#drawing.canvas, this.#rowBand, this.#columnBand, this.#cursor);
     if (title) this.node.append(build("h2", "cl-title", title));
     this.node.append(frame, build("p", "cl-keys", hint));
@@ -40,7 +40,7 @@ export class MatrixPanel {
     scope.listen(frame, "pointermove", (event) => this.#withCell(event, onPoint));
     scope.listen(frame, "click", (event) => this.#withCell(event, onPick));
     scope.listen(frame, "keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
+      if (isShortcut(event)) return;
       const step = STEPS[event.key];
       if (!step) return;
       event.preventDefault();

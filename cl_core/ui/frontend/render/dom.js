@@ -114,3 +114,8 @@ export function paperShape() {
 export function prefersStillness() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
+
+/** Whether a pressed key is a shortcut of the browser or the system. @param {KeyboardEvent} event */
+export function isShortcut({ ctrlKey, metaKey, altKey }) {
+  return ctrlKey || metaKey || altKey;
+}
