@@ -15,12 +15,16 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS := $(shell expr $(CORES) + 1)
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: app test test-fast check docs pins browser screenshots clean
+.PHONY: app test pytest test-fast check docs pins browser screenshots clean
 
 app: $(VENV)/.app-ready
 	$(BIN)/python app.py --port $(PORT)
 
-test: $(VENV)/.test-ready browser check
+# The checks take one core for a minute, while the tests are still being collected.
+test: $(VENV)/.test-ready node_modules/.ready browser
+	$(MAKE) --no-print-directory -j 2 pytest check
+
+pytest:
 	$(PYTEST) -n $(WORKERS) --maxprocesses 4
 
 test-fast: $(VENV)/.test-ready

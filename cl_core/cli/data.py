@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from cl_core.cli.options import Commands, add_image_size
+from cl_core.cli.options import Commands, add_image_size, progress_bar
 from cl_core.errors import UserError
 
 LISTED = 10  # skipped files
@@ -41,22 +39,13 @@ def _add_add(actions: Commands) -> None:
     parser.set_defaults(call=add)
 
 
-@contextmanager
-def _progress_bar(name: str) -> Iterator[Callable[[float], None]]:
-    """A bar of 100 %, and the function that sets it to a fraction."""
-    from tqdm import tqdm
-
-    with tqdm(total=100, unit="%", desc=name, file=sys.stderr) as bar:
-        yield lambda fraction: bar.update(round(100 * fraction) - bar.n) and None
-
-
 def get(arguments: argparse.Namespace) -> int:
     from cl_core.data.downloads import get as download
     from cl_core.runs.hub_names import is_hub_name
 
     if is_hub_name(arguments.name):
         return _get_from_hub(arguments.name, arguments.size)
-    with _progress_bar(arguments.name) as progress:
+    with progress_bar(arguments.name) as progress:
         is_new = download(arguments.name, progress)
     print(f"{arguments.name} is ready: --dataset {arguments.name}" if is_new else f"{arguments.name} is on this machine already.")
     return 0
@@ -68,7 +57,7 @@ def _get_from_hub(given: str, size: int) -> int:
     from cl_core.runs.hub_names import hub_name
 
     name = new_name(hub_name(given).repository.rpartition("/")[2], False, used_names())
-    with _progress_bar(name) as progress:
+    with progress_bar(name) as progress:
         skipped = import_hub_dataset(given, name, size, progress)
     return _report(name, skipped)
 
@@ -84,7 +73,7 @@ def add(arguments: argparse.Namespace) -> int:
         raise UserError("cli.bundled_name", name=name)
     if name in DOWNLOADS and name not in PUBLIC_SIZES:
         raise UserError("cli.public_name", name=name)
-    with _progress_bar(name) as progress:
+    with progress_bar(name) as progress:
         skipped = import_images(name, arguments.images, arguments.title, arguments.license, arguments.size, progress)
     return _report(name, skipped)
 

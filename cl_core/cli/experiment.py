@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cl_core.cli.options import Commands, add_command, add_json, positive
+from cl_core.cli.options import Commands, add_command, add_json, positive, progress_bar
 from cl_core.errors import UserError
 
 NAMES = ("iris", "mnist-cnn", "mnist-mlp")
@@ -30,12 +30,16 @@ def add_parser(commands: Commands) -> None:
 def experiment(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from cl_core.data.downloads import get as download
     from cl_core.system.files import write_json
     from cl_core.training.experiments import experiments, run_experiment
 
     chosen = experiments(arguments.full)[arguments.name]
     if arguments.full and arguments.name == "iris":
         raise UserError("cli.full_iris")
+    if arguments.full:
+        with progress_bar("mnist-full") as fetched:
+            download("mnist-full", fetched)
     folder: Path = arguments.out or Path("runs") / chosen.name
     seeds = arguments.seeds or (5 if arguments.name == "iris" else 1)
     epochs = arguments.epochs or chosen.epochs
@@ -83,14 +87,17 @@ def _print(report: dict[str, Any], last: int) -> None:
 
 def _write_maps(folder: Path, task: Any, encoders: tuple[Any, Any]) -> None:
     """Write t-SNE maps of the test split's features from both encoders, colored by class."""
+    import torch
     import torch.nn.functional as F
 
+    from cl_core.data.dataset import spaced
     from cl_core.explore.projection import tsne
     from cl_core.figures.page import write_page
     from cl_core.figures.scatter import map_figure
     from cl_core.training.experiments import features_of
 
-    labels = task.test_labels[:MAP_ROWS]
+    rows = spaced(torch.arange(len(task.test)), MAP_ROWS)
+    labels = task.test_labels[rows]
     for name, encoder in zip(("trained", "random"), encoders, strict=True):
-        points = tsne(F.normalize(features_of(encoder, task.test[:MAP_ROWS]), dim=1))
+        points = tsne(F.normalize(features_of(encoder, task.test[rows]), dim=1))
         write_page(map_figure(points, labels, [str(c) for c in range(task.classes)]), folder / f"{name}.html")

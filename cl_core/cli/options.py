@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +28,15 @@ def add_command(commands: Commands, name: str, call: Call, description: str) -> 
     parser = commands.add_parser(name, help=description, description=description)
     parser.set_defaults(call=call)
     return parser
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[float], None]]:
+    """A bar of 100 % that appears after a second and goes when it is full, and the function that sets it to a fraction."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", desc=name, file=sys.stderr, leave=False, delay=1) as bar:
+        yield lambda fraction: bar.update(round(100 * fraction) - bar.n) and None
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cl_core.cli.options import Commands, add_checkpoint, add_command, add_gallery, add_json, positive
+from cl_core.cli.options import Commands, add_checkpoint, add_command, add_gallery, add_json, positive, progress_bar
 from cl_core.errors import EXIT_USER_ERROR, UserError
 
 
@@ -24,7 +24,6 @@ def add_parser(commands: Commands) -> None:
 def search(arguments: argparse.Namespace) -> int:
     import torch
     from torch import Tensor
-    from tqdm import tqdm
 
     from cl_core.data.decoding import decode_image, find_images, is_animated
     from cl_core.data.pixels import to_tensor
@@ -48,9 +47,9 @@ def search(arguments: argparse.Namespace) -> int:
             print(f"{file.name} is animated: its first frame is the query.", file=sys.stderr)
     results: list[list[Neighbor]] = []
     if queries:
-        with tqdm(total=100, unit="%", desc="gallery", file=sys.stderr, leave=False, delay=1) as bar:
+        with progress_bar("gallery") as progress:
             dataset = load_dataset(arguments.dataset or run.record.config.dataset)
-            gallery = run_gallery(run, dataset, lambda fraction: bar.update(round(100 * fraction) - bar.n), arguments.gallery)
+            gallery = run_gallery(run, dataset, progress, arguments.gallery)
         results = gallery.search(gallery.embedder(torch.cat(list(queries.values()))), arguments.top)
     if arguments.json:
         pairs = zip(queries, results, strict=True)

@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from cl_core.data.dataset import PUBLIC_SIZES
 from cl_core.data.decoding import decode_image
 from cl_core.data.http_files import fetch_file
 from cl_core.data.imported import Description, imported_names, write_imported
@@ -56,7 +57,14 @@ class Download:
 
     def missing_error(self) -> UserError:
         """Error for using this data set before it is downloaded."""
-        return UserError("data.not_downloaded", title=self.title, name=self.name, mb=f"{self.size / 1e6:.0f}")
+        return UserError(
+            "data.not_downloaded", title=self.title, name=self.name, mb=f"{self.size / 1e6:.0f}", copy=_copy(self.name)
+        )
+
+
+def _copy(name: str) -> str:
+    """A name for a copy of one's own: `data add` takes that of CIFAR-10, whose models need it, but of no other download."""
+    return name if name in PUBLIC_SIZES else f"my-{name}"
 
 
 def _cifar_files(kind: str) -> list[Remote]:
@@ -249,7 +257,7 @@ def get(name: str, progress: Progress | None = None) -> bool:
             write_imported(name, *chosen.read(folder))
             shutil.rmtree(folder, ignore_errors=True)  # the imported copy is enough
     except (OSError, RuntimeError) as error:
-        raise UserError("data.download_failed", title=chosen.title, name=name, reason=_reason(error)) from None
+        raise UserError("data.download_failed", title=chosen.title, copy=_copy(name), reason=_reason(error)) from None
     return True
 
 

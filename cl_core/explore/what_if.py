@@ -106,12 +106,19 @@ def masks(
 
 
 def default_pair(batch: Batch, temperature: float, pairs: Pairs = "nt_xent") -> tuple[int, int]:
-    """The false negative that is pushed hardest: views of two images of one class; else the hardest negative."""
+    """The false negative that is pushed hardest: views of two images of one class; else the hardest negative.
+
+    Where all images are of one class and none is a negative, the most similar views of two images.
+    """
     positive, negative = masks(batch, pairs)
     same = ((batch.labels[:, None] == batch.labels[None]) & (batch.labels >= 0)[:, None]).repeat(2, 2) & negative
-    _, logs = masked_loss(batch.trained, positive, negative, temperature)
-    chosen = logs.masked_fill(~(same if bool(same.any()) else negative), -torch.inf)
-    row, column = divmod(int(chosen.argmax()), len(logs))
+    if bool(negative.any()):
+        _, hardness = masked_loss(batch.trained, positive, negative, temperature)
+        among = same if bool(same.any()) else negative
+    else:
+        image = torch.arange(len(batch.trained)) % len(batch.rows)
+        hardness, among = batch.trained @ batch.trained.T, image[:, None] != image
+    row, column = divmod(int(hardness.masked_fill(~among, -torch.inf).argmax()), len(hardness))
     return row, column
 
 
@@ -158,7 +165,7 @@ def what_if(model: Model, batch: Batch, row: int, column: int, change: Change, p
 
 
 def _loss(method: Method, views: Tensor, pairs: tuple[Tensor, Tensor], temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Terms, log-probabilities and embeddings, with the batch statistics of inference."""
+    """Terms, log-probabilities and embeddings, with the running statistics of BatchNorm."""
     z = F.normalize(method.project(method.encoder(views)), dim=1)
     return *masked_loss(z, *pairs, temperature), z
 

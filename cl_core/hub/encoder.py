@@ -24,7 +24,7 @@ from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.feature_cache import cached_features, cached_rows, fill_feature_cache
 from cl_core.runs.folder import RunFolder, Snapshots, round_floats
-from cl_core.runs.hub_cache import snapshot_folders
+from cl_core.runs.hub_cache import set_reference, snapshot_folders
 from cl_core.runs.hub_names import NEWEST, HubName, hub_name
 from cl_core.runs.record import RunRecord
 from cl_core.runs.store import open_run
@@ -125,12 +125,14 @@ def _check_same(folder: RunFolder, name: HubName, dataset: str) -> None:
 
 def _fetch(name: HubName, largest: int) -> Path:
     try:
-        return fetch(name, ENCODER, largest)
+        path = fetch(name, ENCODER, largest)
     except Unreachable:
         complete = [path for path in snapshot_folders(name) if all((path / file).is_file() for file in ENCODER.required)]
         if len(complete) != 1:
             raise
         return complete[0]
+    set_reference(name, path.name)
+    return path
 
 
 def _read_description(file: Path, name: HubName) -> Description:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shutil
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import RepoFile, snapshot_download
 
 from cl_core.errors import UserError
 from cl_core.hub.client import api, hub_errors, token
-from cl_core.runs.hub_cache import pulled_dir, remove_damaged_reference
+from cl_core.runs.hub_cache import pulled_dir, repository_folder
 from cl_core.runs.hub_names import HubName
 
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5"}
@@ -35,31 +36,33 @@ class Layout:
 def fetch(name: HubName, layout: Layout, largest: int = MAX_DOWNLOAD) -> Path:
     """Download the files of `layout`, at most `largest` bytes; returns the folder of the commit.
 
-    Files that are on this machine already are not downloaded again.
+    Files that are on this machine already are not downloaded again. What `name` refers to here stays as it is, until the
+    caller has checked the files and calls `set_reference`.
 
     Raises:
         UserError: there is no such repository or revision, it is of another kind, or a file is damaged.
     """
     with hub_errors(str(name)):
-        commit = api().model_info(name.repository, revision=name.revision).sha
+        commit = str(api().model_info(name.repository, revision=name.revision).sha)
         entries = api().list_repo_tree(name.repository, recursive=True, revision=commit)
         files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
     _check_listing(name, files, layout, largest)
-    remove_damaged_reference(name)
-    with hub_errors(str(name)):
-        # By the given revision, not by the commit: the client stores which commit a branch or tag stands for.
-        path = Path(
+    path = repository_folder(name) / "snapshots" / commit
+    is_new = not path.exists()
+    try:
+        with hub_errors(str(name)):
             snapshot_download(
                 name.repository,
-                revision=name.revision,
+                revision=commit,
                 cache_dir=pulled_dir(),
                 allow_patterns=list(layout.files),
                 token=token(),
             )
-        )
+    except BaseException:
+        if is_new:  # a part of a commit; what was downloaded stays among the blobs
+            shutil.rmtree(path, ignore_errors=True)
+        raise
     try:
-        if path.name != commit:
-            raise UserError("hub.changed", name=str(name))
         for file in layout.files:
             if file in files:
                 check_hash(name, path / file, files[file])
@@ -71,8 +74,7 @@ def fetch(name: HubName, layout: Layout, largest: int = MAX_DOWNLOAD) -> Path:
 
 def downloaded_bytes(name: HubName) -> int:
     """Bytes of the repository that are on this machine, those of an unfinished download included."""
-    blobs = pulled_dir() / f"models--{name.repository.replace('/', '--')}" / "blobs"
-    return sum(file.stat().st_size for file in blobs.glob("*") if file.is_file())
+    return sum(file.stat().st_size for file in repository_folder(name).glob("blobs/*") if file.is_file())
 
 
 def _check_listing(name: HubName, files: dict[str, RepoFile], layout: Layout, largest: int) -> None:

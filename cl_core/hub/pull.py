@@ -5,7 +5,7 @@ from __future__ import annotations
 from cl_core.errors import UserError
 from cl_core.hub.client import Unreachable
 from cl_core.hub.fetch import MAX_DOWNLOAD, Layout, delete_snapshot, fetch
-from cl_core.runs.hub_cache import PulledFolder, find_pulled
+from cl_core.runs.hub_cache import PulledFolder, find_pulled, set_reference
 from cl_core.runs.hub_names import hub_name
 from cl_core.runs.store import open_run
 
@@ -44,4 +44,5 @@ def pull(text: str, largest: int = MAX_DOWNLOAD) -> PulledFolder:
     except UserError:
         delete_snapshot(folder.path)
         raise
+    set_reference(name, folder.commit)
     return folder

@@ -212,8 +212,8 @@ class Folder(Generic[R]):
             raise UserError("runs.metrics_not_written", file=self.metrics_file, reason=error.strerror) from None
 
     def cut_metrics(self, step: int) -> None:
-        """Remove points after `step`: a resumed run computes them again."""
-        points = [point for point in self.read_metrics() if point["step"] <= step]
+        """Remove points after `step`: a resumed run computes them again. A negative step removes all, damaged lines too."""
+        points = [point for point in self.read_metrics() if point["step"] <= step] if step >= 0 else []
         write_bytes(self.metrics_file, "".join(map(_line, points)).encode())
 
     def write_model(self, weights: dict[str, Tensor]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from pathlib import Path
 
 from cl_core.errors import UserError
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.hub_names import HubName, hub_name, is_hub_name
-from cl_core.system.files import read_bytes
+from cl_core.system.files import read_bytes, write_bytes
 from cl_core.system.paths import cache_dir
 
 SHORT = re.compile(r"[0-9a-f]{7,40}")  # a commit hash or a prefix of one
@@ -42,22 +41,24 @@ def pulled_dir() -> Path:
 
 def snapshot_folders(name: HubName) -> list[Path]:
     """Folders of the pulled commits that `name` refers to; several if its revision is a prefix of several commits."""
-    repository = _repository(name)
+    repository = repository_folder(name)
     commit = _commit_in(repository / "refs" / name.revision)
     if commit:
         return [repository / "snapshots" / commit]
     return list(repository.glob(f"snapshots/{name.revision}*")) if SHORT.fullmatch(name.revision) else []
 
 
-def remove_damaged_reference(name: HubName) -> None:
-    """Remove the file that maps the revision of `name` to a commit if it does not hold one; a download writes it again."""
-    reference = _repository(name) / "refs" / name.revision
-    if os.path.lexists(reference) and not reference.is_dir() and not _commit_in(reference):
-        with contextlib.suppress(OSError):
-            reference.unlink()
+def set_reference(name: HubName, commit: str) -> None:
+    """Store that the revision of `name`, a branch, tag or short hash, stands for `commit`."""
+    reference = repository_folder(name) / "refs" / name.revision
+    if name.revision != commit:
+        with contextlib.suppress(OSError):  # the run has been pulled, and its commit is a name, too
+            reference.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(reference, commit.encode())
 
 
-def _repository(name: HubName) -> Path:
+def repository_folder(name: HubName) -> Path:
+    """Where the Hub client keeps what it downloads of a repository: its blobs, snapshots and references."""
     return pulled_dir() / f"models--{name.repository.replace('/', '--')}"
 
 

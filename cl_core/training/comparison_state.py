@@ -23,6 +23,7 @@ from cl_core.runs.config import RunConfig
 from cl_core.system.files import read_bytes
 
 FILE = "comparison.json"
+EARLIER_FILE = "tournament.json"  # of the first comparisons
 MAX_FILE = 50_000_000  # bytes
 RESAMPLES = 1_000
 USUAL_BATCH = 128
@@ -174,8 +175,9 @@ def rank_entries(entries: Sequence[Entry]) -> list[Standing]:
 
 def read_comparison(folder: Path) -> ComparisonState | None:
     """The comparison stored in a folder; None where there is none, or a damaged one."""
+    file = folder / FILE if (folder / FILE).exists() else folder / EARLIER_FILE
     with contextlib.suppress(OSError, ValueError, UserError):
-        return ComparisonState.model_validate_json(read_bytes(folder / FILE, MAX_FILE))
+        return ComparisonState.model_validate_json(read_bytes(file, MAX_FILE))
     return None
 
 

@@ -179,10 +179,14 @@ class Assets:
         return await anyio.to_thread.run_sync(prepare, body, kind, "no-cache") if status == 200 else None
 
 
+def is_https(scope: Scope, headers: Headers) -> bool:
+    """Whether the visitor asked by https; of a chain of proxies the first one was asked by the visitor."""
+    return "https" in (scope.get("scheme"), headers.get("x-forwarded-proto", "").split(",")[0].strip())
+
+
 def _page_key(scope: Scope, headers: Headers) -> str:
     """A page contains the address it was opened by, which a proxy sends in its own headers."""
-    secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto", "").split(",")[0].strip())
-    return f"{secure} {headers.get('host')} {headers.get('x-forwarded-host')} {scope['path']}"
+    return f"{is_https(scope, headers)} {headers.get('host')} {headers.get('x-forwarded-host')} {scope['path']}"
 
 
 async def _send(found: CachedAnswer, scope: Scope, headers: Headers, send: Send) -> None:

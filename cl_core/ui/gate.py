@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cl_core.system.host import on_space
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.ui.access import COOKIE, Access
-from cl_core.ui.assets import SECURITY, Assets
+from cl_core.ui.assets import SECURITY, Assets, is_https
 from cl_core.ui.limits import Limiter
 
 API = "/gradio_api"
@@ -200,7 +200,7 @@ class Gate:
         visitor = self._access.visitor_of(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
         if visitor or (scope["path"].rstrip("/") or "/") not in self._pages:
             return visitor, None
-        secure = on_space() or "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
+        secure = on_space() or is_https(scope, headers)
         # On a Space the page is a frame in another site's.
         where = "SameSite=None; Secure; Partitioned" if secure and on_space() else "SameSite=Lax" + "; Secure" * secure
         return None, f"{COOKIE}={self._access.new_cookie()}; Path=/; Max-Age={COOKIE_S}; HttpOnly; {where}"

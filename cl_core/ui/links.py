@@ -33,6 +33,8 @@ RENAMED = {
     "centre": "center",
     "moment": "snapshot",
     "looks-at": "encoder-dataset",
+    "contest-methods": "comparison-methods",
+    "contest-minutes": "comparison-minutes",
 }
 RENAMED_VALUES = {
     "tab": {"pairs": "views", "matrix": "loss", "broken": "ablations"},

@@ -77,6 +77,8 @@ class RunStatus:
 def read_status(jobs: Jobs, name: str) -> RunStatus:
     """Read the run `name`; an empty name is no run.
 
+    Of a run whose files are damaged, `problem` names the file.
+
     Raises: as `folder_of`.
     """
     if not name:
@@ -85,8 +87,12 @@ def read_status(jobs: Jobs, name: str) -> RunStatus:
     # Before the files: a run that ends in between is read again.
     state = jobs.state_of(folder.path)
     is_training = state.running or folder.is_claimed()
-    record = folder.read_record() if folder.exists() else None
-    metrics = folder.read_metrics() if record else []
+    record, metrics, damage = None, [], ""
+    try:
+        record = folder.read_record() if folder.exists() else None
+        metrics = folder.read_metrics() if record else []
+    except UserError as error:
+        damage = str(error)
     return RunStatus(
         name,
         record,
@@ -94,7 +100,7 @@ def read_status(jobs: Jobs, name: str) -> RunStatus:
         state.running,
         is_training,
         state.stopping,
-        state.problem,
+        state.problem or damage,
         end_of_log(folder.path) if state.problem else "",
         state.place,
         state.waiting,

@@ -42,6 +42,7 @@ SWEEP_S = 2.0
 UPLOADS_EVERY = 15  # sweeps
 DRAIN_S = 10.0  # for calls in progress when the server ends
 DRAIN_FETCH_S = 2.0  # for clients to fetch their answers
+LOOK_EVERY_S = 0.01  # for new events; Gradio looks a thousand times a second, which takes a twentieth of a core while idle
 DELIVERY_S = 0.5  # until the last answers are sent
 
 
@@ -64,6 +65,7 @@ class Server:
         queue = blocks._queue
         # After each event Gradio computes statistics over 10,000, only for its monitoring page.
         queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = EVENTS_REMEMBERED, sys.maxsize
+        queue.sleep_when_free = LOOK_EVERY_S
         _hot_routes_first(app)
         pages = ["/", *(f"/{language}" for language in LANGUAGES if language != DEFAULT_LANGUAGE), *QUERIED]
         inner = app.middleware_stack

@@ -45,7 +45,7 @@ def log_partition_over_contexts(vectors: WordVectors, counts: Tensor, correction
 
 @dataclasses.dataclass(frozen=True)
 class RatingCorrelation:
-    """RatingCorrelation of cosines with human ratings of word pairs.
+    """Correlation of cosines with human ratings of word pairs.
 
     Attributes:
         spearman: Spearman's rank correlation; None with fewer than three pairs in the vocabulary.

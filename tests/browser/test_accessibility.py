@@ -20,7 +20,7 @@ from tests.browser.conftest import PATIENCE_MS, READY, SMALL_TARGETS
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 RUN = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 # Nothing was busy for a while: what is below the first screen is drawn a moment after it.
-QUIET_MS = 1_000
+QUIET_MS, QUIET_AFTER_RESIZE_MS = 1_000, 300
 QUIET = """(ms) => new Promise((resolve) => {
   let since = performance.now();
   const look = () => {
@@ -78,9 +78,9 @@ def violations(page: Page, tab: str, sizes: Sequence[ViewportSize]) -> list[str]
     page.evaluate("(tab) => contrastiveLink.goTo(tab)", tab)
     page.wait_for_selector(READY[tab])
     listed: list[dict[str, Any]] = []
-    for size in sizes:
+    for number, size in enumerate(sizes):
         page.set_viewport_size(size)
-        page.wait_for_function(QUIET, arg=QUIET_MS)
+        page.wait_for_function(QUIET, arg=QUIET_AFTER_RESIZE_MS if number else QUIET_MS)
         listed += page.evaluate(RUN)
     return [
         f"{each['impact']} {each['id']}: {node['target']} {node.get('failureSummary', '')[:160]}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from cl_core.explore.paradigms import PARADIGMS, Paradigm
-from tests.browser.conftest import PATIENCE_MS, open_tab, screenshot
+from tests.browser.conftest import PATIENCE_MS, screenshot
 
 pytestmark = pytest.mark.opens("keys")
 
@@ -63,16 +65,15 @@ def test_a_step_is_walked_stage_by_stage(page: Page) -> None:
     assert "paradigm=moco-0" in page.url
 
 
-def test_a_view_whose_files_cannot_be_loaded_shows_a_sentence_until_they_can(wide: BrowserContext, app_url: str) -> None:
+def test_a_view_whose_files_cannot_be_loaded_shows_a_sentence_and_can_be_tried_again(wide: BrowserContext, app_url: str) -> None:
     page = wide.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.route("**/sprites/**", lambda route: route.abort())
     page.goto(f"{app_url}?tab=keys")
     problem = page.locator("#keys-view .cl-problem")
-    expect(problem).to_have_text("This could not be loaded: check the connection, then open the tab again.")
+    expect(problem).to_have_text(re.compile(r"This could not be loaded\. Check the connection\.\s*Try again"))
     page.unroute("**/sprites/**")
-    open_tab(page, "Clusters")
-    open_tab(page, "Keys")
+    problem.get_by_role("button", name="Try again").click()
     page.wait_for_selector("#keys-view .cl-root[data-drawn]")
     expect(problem).to_have_text("")
     page.close()

@@ -35,6 +35,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_cifar10_is_downloaded_once_and_sorted_by_class(server: Path) -> None:
     with pytest.raises(UserError, match=r"CIFAR-10 is not on this machine: `python -m cl_core data get cifar10` downloads it"):
         load_dataset("cifar10")
+    with pytest.raises(UserError, match=r"`python -m cl_core data add my-pets FOLDER` imports your copy"):
+        load_dataset("pets")  # `data add pets` is refused
     fractions: list[float] = []
     assert get("cifar10", fractions.append)
     data = load_dataset("cifar10")

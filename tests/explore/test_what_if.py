@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from cl_core.explore.what_if import (
     CHANGES,
     HALVINGS,
     NEIGHBORS,
+    Pairs,
     _descended,
     _gradient,
     _longest_rate,
@@ -93,6 +95,17 @@ def test_the_default_pair_is_a_false_negative_if_there_is_one(batch: Batch) -> N
         same = found.labels[:, None] == found.labels[None]
         same.fill_diagonal_(False)
         assert bool(same.any()) == (int(found.labels[row % 16]) == int(found.labels[column % 16]))
+
+
+@pytest.mark.parametrize("pairs", ["sup_con", "no_false_negatives"])
+def test_images_of_one_class_have_no_negatives_and_yet_a_pair(batch: Batch, pairs: Pairs) -> None:
+    alike = dataclasses.replace(batch, labels=torch.zeros_like(batch.labels))
+    assert not bool(masks(alike, pairs)[1].any())
+    row, column = default_pair(alike, T, pairs)
+    cosines = batch.trained @ batch.trained.T
+    image = torch.arange(2 * COUNT) % COUNT
+    assert float(cosines[row, column]) == pytest.approx(float(cosines[image[:, None] != image].max()))
+    what_if(MODEL, alike, row, column, "leave_out", pairs)
 
 
 @pytest.mark.parametrize("change", CHANGES)

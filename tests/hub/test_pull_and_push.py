@@ -184,8 +184,16 @@ def test_an_interrupted_transfer(hub: Hub, small_run: Path) -> None:
         pull(NAME)
     assert find_pulled(NAME) is None
     hub.cuts = 2
-    assert files_of(pull(NAME).path) == files_of(small_run)
+    earlier = pull(NAME)
+    assert files_of(earlier.path) == files_of(small_run)
     assert hub.cuts == 0
+    changed = {name: content + b" " for name, content in files_of(small_run).items() if name.startswith("snapshots")}
+    hub.add(NAME, {**files_of(small_run), **changed, "metrics.jsonl": b""})
+    hub.cuts = 100
+    assert pull(NAME).path == earlier.path, "an unfinished download does not replace the run pulled before"
+    assert [each.name for each in pulled_runs()] == [NAME]
+    hub.cuts = 0
+    assert pull(NAME).path != earlier.path
 
 
 def test_a_wrong_hash(hub: Hub, small_run: Path) -> None:
@@ -212,6 +220,7 @@ def test_a_bad_commit_leaves_an_earlier_one(hub: Hub, small_run: Path) -> None:
     with pytest.raises(UserError):
         pull(NAME)
     assert files_of(earlier.path) == files
+    assert find_run(NAME).path == earlier.path
 
 
 def test_a_pickle_is_not_fetched(hub: Hub, small_run: Path) -> None:

@@ -101,6 +101,8 @@ def test_a_damaged_line_before_the_last_is_an_error_and_no_later_point_is_lost(c
         with pytest.raises(UserError, match="does not hold the metrics of a run"):
             reading()
     assert copy.metrics_file.read_bytes() == b"".join(lines)
+    copy.cut_metrics(-1)
+    assert copy.read_metrics() == [], "a run that begins anew keeps none"
 
 
 def test_metrics_have_float32_precision(tmp_path: Path) -> None:

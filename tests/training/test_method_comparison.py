@@ -201,6 +201,8 @@ def test_damaged_state_is_begun_anew(tmp_path: Path) -> None:
     known = ComparisonState(config=ComparisonConfig(dataset="digits", methods=("simclr",), minutes=1))
     (tmp_path / "comparison.json").write_text(known.model_dump_json())
     assert read_comparison(tmp_path) == known
+    (tmp_path / "comparison.json").rename(tmp_path / "tournament.json")
+    assert read_comparison(tmp_path) == known, "of the first comparisons"
 
 
 def test_the_plan_divides_the_time() -> None:

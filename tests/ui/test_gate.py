@@ -141,6 +141,8 @@ def test_security_headers(url: str) -> None:
     assert cookie.startswith(f"{COOKIE}=")
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     assert "set-cookie" not in ask(url, "/", Cookie=cookie.split(";")[0]).headers, "who has one keeps it"
+    assert "Secure" not in cookie
+    assert "; Secure" in ask(url, "/", X_Forwarded_Proto="https, http").headers["set-cookie"]
     forged = f"{COOKIE}={'0' * 24}.{'0' * 32}"
     assert ask(url, "/", Cookie=forged).headers["set-cookie"].startswith(f"{COOKIE}=")
 

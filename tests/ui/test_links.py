@@ -95,6 +95,7 @@ def test_links_of_earlier_versions_say_the_same(said: list[str]) -> None:
             LinkedControl("gray", gr.Slider(0, 1, 0.2)),
         ]
     assert values(restore(controls, {"tab": "pairs", "grey": "0.5"})) == [0.5]
+    assert links.renamed({"contest-methods": "simclr"}) == {"comparison-methods": "simclr"}
     assert links.renamed({"tab": "broken", "points": "pictures", "centre": "dog"}) == {
         "tab": "ablations",
         "points": "images",

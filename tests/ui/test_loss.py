@@ -13,13 +13,13 @@ import torch
 
 from cl_core.data.dataset import instance_rows
 from cl_core.data.registry import load_dataset
-from cl_core.explore.batch import dimension_batch, draw_batch, loss_breakdowns
+from cl_core.explore.batch import chosen_batch, dimension_batch, draw_batch, loss_breakdowns
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.store import find_run
 from cl_core.training.recorder import start
 from cl_core.training.setup import uses_labels
 from cl_core.ui.names import class_name
-from cl_core.ui.tabs.loss import Loss, batch_controls, breakdown_by, cell_roles, show
+from cl_core.ui.tabs.loss import Loss, _picked_notes, batch_controls, breakdown_by, cell_roles, show
 from tests.conftest import SMALL
 
 STORE = ModelStore()
@@ -146,6 +146,16 @@ def test_images_without_a_class_are_no_false_negatives_of_each_other() -> None:
     assert breakdown_by("out", batch.trained, unlabeled.labels, 0.5).anatomy.loss == pytest.approx(
         breakdown_by("nt-xent", batch.trained, unlabeled.labels, 0.5).anatomy.loss
     )
+
+
+def test_the_picked_images_are_named_where_they_are_shown() -> None:
+    model = STORE.get("emoji-simclr-small")
+    rows = model.dataset.on_map[:3].tolist()
+    batch = chosen_batch(model, f"emoji:{','.join(map(str, rows))}", 8, 0)
+    assert _picked_notes(batch, ()) == []
+    assert "**3 images you picked**" in _picked_notes(batch, tuple(rows))[0]
+    assert "**3 of the 4 images you picked**" in _picked_notes(batch, (*rows, 1000))[0]
+    assert "fewer than two" in _picked_notes(batch, (1000,))[0]
 
 
 def test_supcon_has_its_class_as_positives() -> None:

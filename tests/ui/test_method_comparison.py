@@ -66,6 +66,8 @@ def test_the_advice() -> None:
     pairs = sentence(known("pairs", pixels=0.2, simclr=0.6))
     assert "one view of an image finds the other in 60.0%" in pairs and "points above" not in pairs
     assert sentence(known()) == ""
+    alone = sentence(known(pixels=0.4))
+    assert "is best" in alone and "significant" not in alone, "there is nothing to compare with yet"
 
 
 def test_the_table_escapes_names_and_tells_its_protocol() -> None:

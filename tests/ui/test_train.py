@@ -152,6 +152,12 @@ def test_finished_runs_are_models(runs: Path) -> None:
     assert "paused is paused at epoch 0.6 of 3" in train.status(train.read_status(jobs, "paused"))
     assert "There is no run gone here" in train.status(train.read_status(jobs, "gone"))
     assert "Nothing was trained here yet" in train.status(train.read_status(jobs, ""))
+    shutil.copytree(runs / "small", runs / "damaged")
+    metrics = RunFolder(runs / "damaged").metrics_file
+    metrics.write_bytes(b"{\n" + metrics.read_bytes())
+    assert "does not hold the metrics of a run" in train.status(train.read_status(jobs, "damaged"))
+    train.watch(jobs, STORE, "damaged", "")
+    shutil.rmtree(runs / "damaged")
     buttons = {
         name: [each["interactive"] for each in train.watch(jobs, STORE, name, "")[1:6] if "interactive" in each]
         for name in ("small", "cut", "paused", "emoji-simclr")

@@ -48,5 +48,6 @@ def module_component(
         save=texts("save"),
         close=text("common.close"),
         unloaded=text("common.not_loaded"),
+        retry=text("common.retry"),
         **props,
     )

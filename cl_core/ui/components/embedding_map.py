@@ -20,7 +20,7 @@ def embedding_map(strings: dict[str, str], **props: Any) -> gr.HTML:
         `cells` and their `cosines` (S, M, M) in 127ths, int8, `loss`, `std`, `canLayOut`); `label`, `name`.
     lines: {from, to, cosines}, the neighbors of a point, sent after `point_click`.
     laying: the fraction done after `lay_out`, 0 to 1; below 0 once that has ended.
-    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}, `lay_out`, and `point_clear` where other images took the
-        place of a chosen one.
+    Events: `point_click` {id}, `use_batch` {ids}, `use_search` {id}, `lay_out`, and `point_clear` where no point is chosen any
+        more: by Escape, by a click beside all points, by another mode, or as other images took their place.
     """
     return module_component("embedding_map", events=EVENTS, styles=("player",), strings=strings, lines=None, laying=-1, **props)

@@ -11,7 +11,7 @@ export type Strings = Record<string, string>;
 export interface Context<Value, Extra = object> {
   element: HTMLElement;
   /** What Python sends; `value` is null before the first answer. */
-  props: Extra & { readonly value: (Value & Numbered) | Numbered | null; readonly save: Strings; readonly close: string; readonly unloaded: string };
+  props: Extra & { readonly value: (Value & Numbered) | Numbered | null; readonly save: Strings; readonly close: string; readonly unloaded: string; readonly retry: string };
   /** Fire an event that Python handles. */
   trigger: (event: string, data: object) => void;
   /** Call back when Python changes a prop. */

@@ -117,6 +117,14 @@ def _codes(roles: list[list[str]], role_names: list[str]) -> Tensor:
     return torch.tensor([[code[role] for role in line] for line in roles], dtype=torch.uint8)
 
 
+def _picked_notes(batch: Batch, picked: tuple[int, ...]) -> list[str]:
+    """A sentence on the images picked by hand: those without a label are left out of a loss that needs labels."""
+    used = len(batch.rows) if set(batch.rows.tolist()) <= set(picked) else 0
+    if not picked or used == len(picked):
+        return [text("loss.picked", count=used)] if picked else []
+    return [text("loss.picked_some", used=used, count=len(picked)) if used else text("loss.picked_too_few")]
+
+
 def lacks_stored_keys(model: Model, batch: Batch) -> bool:
     """Whether the model's loss takes keys that it stores of training images only, and the batch has other images."""
     return bool((batch.instances < 0).any()) and model.run.method.stored_keys(batch.instances[:0], 0) is not None
@@ -131,7 +139,7 @@ def show(model: Model, loss: Loss, count: float, seed: float, picked: str = "") 
         return show_dimensions(model, int(seed))
     batch = chosen_batch(model, picked, int(count), int(seed))
     config = run.record.config
-    notes = [text("loss.picked", count=len(batch.rows))] if picked_rows(picked, data) else []
+    notes = _picked_notes(batch, picked_rows(picked, data))
     if loss == "own" and lacks_stored_keys(model, batch):
         loss = "nt-xent"
         notes.append(text("loss.not_stored", model=model.name))

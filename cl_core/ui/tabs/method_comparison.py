@@ -138,7 +138,8 @@ def advice(known: ComparisonState, standings: list[Standing]) -> str:
     values = {"name": entry_name(first.entry.name), "score": score, "low": low, "high": high}
     parts = [text(f"comparison.best_{known.measure}", **values)]
     tied = [entry_name(each.entry.name) for each in standings if each.tied]
-    parts.append(text("comparison.tied", names=", ".join(tied)) if tied else text("comparison.clear"))
+    if len(standings) > 1:
+        parts.append(text("comparison.tied", names=", ".join(tied)) if tied else text("comparison.clear"))
     trained = [each for each in standings if each.entry.kind == "method"]
     baseline = max((each.entry.score for each in standings if each.entry.kind == "baseline"), default=0.0)
     if trained and known.measure == "knn":

@@ -14,15 +14,18 @@ from tests.browser.conftest import open_tab, running_app
 from tests.conftest import ROOT
 from tests.data.cifar import served
 
-# The app as it is, only that torchvision asks loopback for the archive.
-STARTED = "import json, sys; from torchvision.datasets import CIFAR10 as C; {settings}; import app; sys.exit(app.main())"
+# The app as it is, only that torchvision asks loopback for the archive, which has a hundredth of the images.
+STARTED = (
+    "import json, sys; from torchvision.datasets import CIFAR10 as C; from cl_core.data.dataset import PUBLIC_SIZES; {settings}; "
+    "PUBLIC_SIZES['cifar10'] = (500, 100); import app; sys.exit(app.main())"
+)
 
 
 @pytest.fixture
 def archive_and_url(tmp_path: Path, private_cache: Callable[[], str]) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "server"
     folder.mkdir()
-    with served(folder, [[*range(10)] * 1000] * 5, [*range(10)] * 1000) as (archive, settings):
+    with served(folder, [[*range(10)] * 10] * 5, [*range(10)] * 10) as (archive, settings):
         told = "; ".join(f"C.{name} = json.loads({json.dumps(value)!r})" for name, value in settings)
         environment = os.environ | {"CL_CACHE_DIR": private_cache(), "PYTHONPATH": str(ROOT)}
         with running_app(tmp_path / "log", ["-c", STARTED.format(settings=told)], environment) as url:

@@ -104,7 +104,10 @@ class EmbeddingMap {
     this.#stage.append(this.plane.node, this.panel.node);
     this.#strings = strings;
     this.#layOut = buildButton("cl-act", strings.lay_out);
-    scope.listen(this.#layOut, "click", () => trigger("lay_out", {}));
+    scope.listen(this.#layOut, "click", () => {
+      this.player.focus(); // the button is disabled meanwhile
+      trigger("lay_out", {});
+    });
     this.player.node.append(this.#layOut);
     const presentSoon = scope.frame(() => this.#present(false));
     scope.onResize(this.plane.node, () => {
@@ -140,7 +143,8 @@ class EmbeddingMap {
       this.root.dataset.images = String(value.turn ?? 0);
       this.#showImages();
     });
-    if (value.snapshots) this.snapshotImages.load(value.snapshots.sprites, value.snapshots.names, () => this.#showImages());
+    const { snapshots } = value;
+    if (snapshots) this.snapshotImages.load(snapshots.sprites, snapshots.names, () => this.#showImages(), () => this.#showCard());
     const inTime = this.#overTime; // its positions are those of other images
     Object.assign(marks, { batch: inTime && value.snapshots ? [] : value.batch, lines: null });
     const recolored = sameImages && before?.coloring !== value.coloring;
@@ -265,7 +269,8 @@ class EmbeddingMap {
     const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
     if (this.plane.marks.chosen >= 0) this.trigger("point_clear", {});
     if (byHand) writeLink("point", null);
-    Object.assign(this.plane.marks, { batch, lines: null, chosen: -1, hover: -1 });
+    this.#hover(-1);
+    Object.assign(this.plane.marks, { batch, lines: null, chosen: -1 });
     this.plane.selected.clear();
     this.#card.hide();
     if (this.#overTime && snapshots) {
@@ -276,7 +281,7 @@ class EmbeddingMap {
       } else this.#showSnapshots(byHand || linked === null ? snapshots.epochs.length - 1 : Number(linked));
     } else {
       this.player.pause();
-      if (byHand) writeLink("snapshot", null);
+      writeLink("snapshot", null);
       this.#showFinished(false);
     }
     this.#showTrails();
@@ -309,7 +314,7 @@ class EmbeddingMap {
   #placeCard() {
     const { marks, view } = this.plane;
     const { x, y } = this.plane.placeOf(marks.hover);
-    this.#card.place(x, y, view.width);
+    this.#card.place(x, y, view);
   }
 
   #onDraw() {
@@ -327,7 +332,11 @@ class EmbeddingMap {
     return {
       hover: (x, y) => this.#hover(plane.nearest(x, y)),
       leave: () => this.#hover(-1),
-      click: (x, y) => this.#choose(plane.nearest(x, y)),
+      click: (x, y) => {
+        const i = plane.nearest(x, y);
+        this.#hover(i); // a finger does not hover before
+        this.#choose(i);
+      },
       pan: (dx, dy) => {
         plane.view.pan(dx, dy);
         plane.drawSoon();
@@ -379,20 +388,26 @@ class EmbeddingMap {
     if (i < 0) {
       this.#card.hide();
       this.plane.node.setAttribute("aria-label", this.#value?.label ?? "");
-    } else {
-      const name = this.#nameOf(i);
-      this.#card.show({ sheet: marks.sheet, index: i, name, detail: detailOf(scene, i) });
-      this.#placeCard();
-      this.plane.node.setAttribute("aria-label", fill(this.strings.at, { name }));
-    }
+    } else this.#showCard();
     this.plane.drawMarks();
+  }
+
+  /** What the point under the pointer is; again when names have come. */
+  #showCard() {
+    const { scene, marks } = this.plane;
+    if (marks.hover < 0 || !scene) return;
+    const name = this.#nameOf(marks.hover);
+    this.#card.show({ sheet: marks.sheet, index: marks.hover, name, detail: detailOf(scene, marks.hover) });
+    this.#placeCard();
+    this.plane.node.setAttribute("aria-label", fill(this.strings.at, { name }));
   }
 
   /** Move the map so far that the point chosen by a key lies within the frame. */
   #bringIntoView() {
-    const { marks, view } = this.plane;
-    if (marks.hover < 0) return;
-    const { x, y } = this.plane.placeOf(marks.hover);
+    const { marks, scene, view } = this.plane;
+    if (marks.hover < 0 || !scene) return;
+    const { xs, ys } = scene.points; // as the view is now: the drawing may be of a moment before
+    const [x, y] = [view.left + xs[marks.hover] * view.unit, view.top + ys[marks.hover] * view.unit];
     const within = (/** @type {number} */ place, /** @type {number} */ size) => Math.min(size - EDGE, Math.max(EDGE, place));
     view.pan(within(x, view.width) - x, within(y, view.height) - y);
     this.plane.drawSoon();

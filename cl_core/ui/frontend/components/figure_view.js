@@ -61,7 +61,7 @@ class FigureView {
     this.#card.hidden = true;
     this.#grid.style.setProperty("--cl-columns", String(value.figures.length));
     this.#keepCells(value.figures.length);
-    value.figures.forEach((_, i) => this.#drawFigure(value, i, draw));
+    await Promise.all(value.figures.map((_, i) => this.#drawFigure(value, i, draw)));
   }
 
   /** Remove the cells after the first `count`. @param {number} count */

@@ -41,7 +41,10 @@ export function mount(context) {
       if (!sections.length) content.replaceChildren(...empty);
       else if (before.length !== sections.length) content.replaceChildren(...sections.map(({ node }) => node));
       else sections.forEach(({ node }, r) => node !== before[r].node && before[r].node.replaceWith(node));
-      if (focused && !focused.isConnected) focusSame(content, focused);
+      if (focused && document.activeElement !== focused) {
+        if (focused.isConnected) focused.focus({ preventScroll: true }); // its row was taken out and put back
+        else focusSame(content, focused);
+      }
       if (rows.length && context.props.sheet) sheet.open();
       else sheet.close();
     };
@@ -72,6 +75,7 @@ function rowSection(row, r, clickable, remove) {
     return frame;
   });
   items.append(...frames.map((frame, i) => (remove && row.items[i].id !== null ? withRemove(frame, `${remove}: ${row.items[i].caption}`) : frame)));
+  items.dataset.row = String(r);
   items.classList.toggle("cl-pairs", row.items.some(({ pair }) => pair));
   items.classList.toggle("cl-many", row.items.length > IN_ONE_LINE);
   if (!frames.some((frame) => frame instanceof HTMLButtonElement)) {
@@ -96,13 +100,18 @@ function withRemove(frame, label) {
 }
 
 /**
- * Focus the button at the place of one that was drawn anew, or the last one before.
+ * Focus the button, or the row, at the place of one that was drawn anew, or the last one before.
  *
  * @param {HTMLElement} content
  * @param {HTMLElement} gone
  */
 function focusSame(content, gone) {
+  if (gone.classList.contains("cl-items")) {
+    const rows = [.../** @type {NodeListOf<HTMLElement>} */ (content.querySelectorAll(".cl-items"))];
+    (rows[Number(gone.dataset.row)] ?? rows.at(-1))?.focus({ preventScroll: true });
+    return;
+  }
   const kind = gone.classList.contains("cl-remove") ? "cl-remove" : "cl-item";
   const buttons = [.../** @type {NodeListOf<HTMLElement>} */ (content.querySelectorAll(`button.${kind}[data-row="${gone.dataset.row}"]`))];
-  (buttons.find((each) => Number(each.dataset.item) >= Number(gone.dataset.item)) ?? buttons.at(-1))?.focus();
+  (buttons.find((each) => Number(each.dataset.item) >= Number(gone.dataset.item)) ?? buttons.at(-1))?.focus({ preventScroll: true });
 }

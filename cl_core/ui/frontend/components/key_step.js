@@ -40,10 +40,11 @@ async function show(scope, root, { props, trigger }, value) {
   if (scope.ended) return;
   const view = new StepView(scope, props.strings, value, sheet, (name, number) => trigger("ask", { name, number }));
   const focused = root.contains(document.activeElement) ? document.activeElement : null;
+  const inStages = root.querySelector(".cl-bar")?.contains(focused);
   root.replaceChildren(...view.nodes);
   view.go(0);
   if (focused?.classList.contains("cl-next")) view.focus();
-  else if (focused instanceof HTMLInputElement) view.choice.focus();
+  else if (focused instanceof HTMLInputElement) (inStages ? view.stages : view.choice).focus();
   root.dataset.drawn = value.paradigm;
 }
 
@@ -149,7 +150,9 @@ class StepView {
     this.stages.choose(STAGES[stage]);
     const last = stage === STAGES.length - 1;
     this.#next.textContent = last ? this.#strings.next_batch : fill(this.#strings.next, { stage: this.#text(`stage.${STAGES[stage + 1]}`) });
-    this.#next.disabled = last && this.#value.number + 1 >= this.#value.most;
+    const done = last && this.#value.number + 1 >= this.#value.most;
+    if (done && document.activeElement === this.#next) this.stages.focus();
+    this.#next.disabled = done;
     const numbers = { ...this.#numbers(), ...this.#counts() };
     this.#about.replaceChildren(...paragraphs(fill(this.#text(`about.${STAGES[stage]}`), numbers)));
     [...this.#anchors.querySelectorAll("button")].forEach((each, i) => each.setAttribute("aria-pressed", String(i === this.#anchor)));

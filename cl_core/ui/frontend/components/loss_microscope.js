@@ -301,6 +301,7 @@ class LossMicroscope {
     const value = this.#value;
     if (!value) return;
     const { row, column } = this.#cell;
+    const described = this.#described;
     this.#described = `${this.#cell.panel}.${row}.${column}`;
     const { panel, parts } = this.#shown[this.#cell.panel];
     const { table } = panel;
@@ -317,8 +318,10 @@ class LossMicroscope {
     const formulaTitle = build("h2", "cl-title", this.strings.formula);
     const pair = this.#describePair(value, panel, start + column);
     const focused = this.#details.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
-    const fact = focused?.closest("[data-fact]")?.getAttribute("data-fact");
-    const again = focused?.dataset.column ? `[data-column="${focused.dataset.column}"]` : fact ? `[data-fact="${fact}"] dt` : "";
+    const fact = described === this.#described ? focused?.closest("[data-fact]")?.getAttribute("data-fact") : null;
+    // The pointer has gone to another cell than the focused term's: that term is not to take it back.
+    const isHere = focused?.dataset.column === String(column);
+    const again = isHere ? `[data-column="${column}"]` : fact ? `[data-fact="${fact}"] dt` : "";
     this.#details.replaceChildren(title, pair, this.#facts(value, panel, parts, form), formulaTitle, inSymbols, formula);
     if (again) /** @type {HTMLElement | null} */ (this.#details.querySelector(again))?.focus({ preventScroll: true });
   }

@@ -60,13 +60,15 @@ async function fileOf(url, name) {
 class Queries {
   back;
   /** @type {{ src: string; name: string }[]} */ #earlier = [];
+  /** The query under way, and how many frames the upload has left to take it. */
+  #asked = { file: /** @type {File | null} */ (null), tries: 0 };
+  #putSoon;
   #context;
-  #scope;
 
   /** @param {Scope} scope @param {QueriesContext} context */
   constructor(scope, context) {
     this.#context = context;
-    this.#scope = scope;
+    this.#putSoon = scope.frame(() => this.#put());
     this.back = buildButton("cl-act", context.props.strings.back);
     this.back.hidden = true;
     scope.listen(this.back, "click", () => this.#goBack());
@@ -93,6 +95,8 @@ class Queries {
 
   async #goBack() {
     const query = this.#earlier.pop();
+    const first = this.back.parentElement?.querySelector("input:checked");
+    if (!this.#earlier.length && document.activeElement === this.back && first instanceof HTMLElement) first.focus();
     this.back.hidden = !this.#earlier.length;
     if (!query) return;
     const file = query.src ? await fileOf(query.src, "query.png").catch(() => null) : null; // uploads are deleted after a while
@@ -108,23 +112,28 @@ class Queries {
 
   /** @param {File} file */
   ask(file) {
+    this.#asked = { file, tries: TRIES };
+    this.#putSoon();
+  }
+
+  /** Put the query into the upload, which shows its input some frames after its image was removed. */
+  #put() {
     const { upload } = this.#context.props;
-    let tries = TRIES;
-    const put = this.#scope.frame(() => {
-      const input = document.querySelector(`#${upload} input[type=file]`);
-      if (input instanceof HTMLInputElement) {
-        const transfer = new DataTransfer();
-        transfer.items.add(file);
-        input.files = transfer.files;
-        input.dispatchEvent(new Event("change", { bubbles: true }));
-        this.#showAnswers();
-        return;
-      }
-      const remove = document.querySelector(`#${upload} button[aria-label="Remove Image"]`);
-      if (remove instanceof HTMLElement && tries === TRIES) remove.click();
-      tries -= 1;
-      if (tries > 0) put();
-    });
-    put();
+    const { file, tries } = this.#asked;
+    if (!file || !tries) return;
+    const input = document.querySelector(`#${upload} input[type=file]`);
+    if (input instanceof HTMLInputElement) {
+      const transfer = new DataTransfer();
+      transfer.items.add(file);
+      this.#asked.file = null;
+      input.files = transfer.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+      this.#showAnswers();
+      return;
+    }
+    const remove = document.querySelector(`#${upload} button[aria-label="Remove Image"]`);
+    if (remove instanceof HTMLElement && tries === TRIES) remove.click();
+    this.#asked.tries -= 1;
+    this.#putSoon();
   }
 }

@@ -57,6 +57,7 @@ class SpectrumView {
   #embedding;
   #canvas;
   #slider;
+  #again;
   #play = buildButton("cl-own", "");
   #about = build("div", "cl-about");
   #facts = build("dl", "cl-facts");
@@ -92,7 +93,7 @@ class SpectrumView {
       },
       { labelHidden: true },
     );
-    const again = buildButton("cl-own", strings.again);
+    this.#again = buildButton("cl-own", strings.again);
     const ends = build("label", "cl-ends");
     ends.append(build("span", "", strings.tsne), this.#slider, build("span", "", strings.umap));
     scope.listen(this.#slider, "input", () => {
@@ -100,10 +101,10 @@ class SpectrumView {
       this.#change();
     });
     scope.listen(this.#play, "click", () => (this.#frame ? this.#pause() : this.#run()));
-    scope.listen(again, "click", () => this.restart());
+    scope.listen(this.#again, "click", () => this.restart());
     scope.onEnd(() => cancelAnimationFrame(this.#frame));
     const bar = build("div", "cl-bar");
-    bar.append(chips.node, ends, this.#play, again);
+    bar.append(chips.node, ends, this.#play, this.#again);
     const side = build("div", "cl-side");
     side.append(this.#about, this.#facts);
     const main = build("div", "cl-main");
@@ -135,9 +136,12 @@ class SpectrumView {
   #pause() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    if (this.#measuredAt !== this.#round) this.#measure(); // the numbers and the picture are of one round
     delete this.#root.dataset.moving;
     this.#play.textContent = this.#strings.play;
-    this.#play.disabled = this.#round >= ROUNDS;
+    const done = this.#round >= ROUNDS;
+    if (done && document.activeElement === this.#play) this.#again.focus();
+    this.#play.disabled = done;
   }
 
   #run() {

@@ -7,7 +7,7 @@ import { lastStep, stepAddress } from "../lib/tour.js";
 import { Drift } from "../parts/drift.js";
 import { Player } from "../parts/player.js";
 import { leadToTab } from "../parts/tab_link.js";
-import { build, paragraphs, prefersStillness } from "../render/dom.js";
+import { build, buildButton, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -47,7 +47,8 @@ export function mount(context) {
  * @param {HTMLElement} stage
  * @param {StartValue} value
  */
-async function show(scope, { props, trigger }, stage, value) {
+async function show(scope, context, stage, value) {
+  const { props, trigger } = context;
   const { strings } = props;
   stage.dataset.moving = ""; // until the drift has come to rest, which begins when the images are loaded
   try {
@@ -71,7 +72,12 @@ async function show(scope, { props, trigger }, stage, value) {
   } catch {
     delete stage.dataset.moving;
     if (scope.ended) return;
-    stage.replaceChildren(build("p", "cl-problem", props.unloaded)); // the doors stay
+    const problem = build("p", "cl-problem", props.unloaded);
+    problem.setAttribute("role", "alert");
+    const retry = buildButton("cl-retry", props.retry);
+    scope.listen(retry, "click", () => void show(scope, context, stage, value));
+    problem.append(retry);
+    stage.replaceChildren(problem); // the doors stay
   }
 }
 

@@ -105,7 +105,8 @@ class TwinMaps {
     part.listen(frame, "keydown", (event) => {
       if (isShortcut(event)) return;
       const step = STEPS[event.key];
-      if (step) this.#point((this.#hover + step + value.count) % value.count);
+      const from = this.#hover < 0 && step < 0 ? 0 : this.#hover; // the last one is before the first
+      if (step) this.#point((from + step + value.count) % value.count);
       else if (event.key === "Enter") this.#choose(this.#hover);
       else return;
       event.preventDefault();

@@ -1,3 +1,4 @@
+import { buildButton } from "../render/dom.js";
 import { Answers } from "./page.js";
 import { Scope } from "./scope.js";
 
@@ -26,32 +27,36 @@ export function mountComponent({ element, props, watch }, setup) {
   problem.className = "cl-problem";
   problem.setAttribute("role", "alert");
   root.before(problem);
+  const retry = buildButton("cl-retry", props.retry);
   scope.onEnd(() => (root.replaceChildren(), problem.remove()));
   const answers = new Answers();
   let drawings = 0;
-  const fail = (/** @type {string} */ sentence) => {
-    problem.textContent = sentence;
+  const show = (/** @type {string} */ sentence, /** @type {Node[]} */ ...more) => {
+    problem.replaceChildren(...(sentence ? [sentence] : []), ...more);
     root.toggleAttribute("data-failed", sentence !== "");
   };
-  const draw = async (/** @type {Value} */ value, /** @type {number} */ own) => {
+  const draw = async (/** @type {Value} */ value) => {
+    // Numbers of an earlier answer would stand under the name of another model.
+    const own = (drawings += 1);
+    show("");
+    root.dataset.filled = "";
     try {
       await update(value);
     } catch (error) {
       if (scope.ended || own !== drawings) return; // another value took its place
-      fail(props.unloaded);
+      show(props.unloaded, retry);
       throw error; // the console has the reason
     }
   };
+  scope.listen(retry, "click", () => void draw(/** @type {Value} */ (props.value)));
   const take = () => {
     const { value } = props;
     if (scope.ended) return;
     if (answers.accept(value)) {
-      // Numbers of an earlier answer would stand under the name of another model.
-      const own = (drawings += 1);
-      fail(value?.problem ?? "");
-      if (value?.problem === undefined) {
-        void draw(/** @type {Value} */ (value), own);
-        root.dataset.filled = "";
+      if (value?.problem === undefined) void draw(/** @type {Value} */ (value));
+      else {
+        drawings += 1;
+        show(value.problem);
       }
     }
     const view = element.closest(".block")?.id;

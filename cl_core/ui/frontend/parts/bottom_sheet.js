@@ -26,7 +26,7 @@ export class BottomSheet {
 
   close() {
     const inside = this.node.contains(document.activeElement);
-    const open = this.node.classList.contains("cl-open");
+    const open = this.node.classList.contains("cl-open") && getComputedStyle(this.node).position === "fixed"; // on a narrow page
     this.node.classList.remove("cl-open");
     if (open && inside && this.#opener instanceof HTMLElement) this.#opener.focus();
   }

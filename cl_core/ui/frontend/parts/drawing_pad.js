@@ -100,6 +100,8 @@ export class DrawingPad {
   #change(change) {
     change();
     drawStrokes(penOf(this.#canvas), this.#strokes.list, SIDE);
+    const focused = this.#buttons?.some((button) => button === document.activeElement);
     for (const button of this.#buttons ?? []) button.disabled = this.#strokes.empty;
+    if (focused && this.#strokes.empty) /** @type {HTMLElement | null} */ (this.node.querySelector("[aria-pressed=true]"))?.focus();
   }
 }

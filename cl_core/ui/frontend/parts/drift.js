@@ -62,7 +62,6 @@ export class Drift {
     scope.onEnd(() => this.#points.end());
     this.#overlay.tabIndex = 0;
     this.#overlay.setAttribute("role", "application");
-    this.#overlay.setAttribute("aria-label", fill(strings.label, { count: file.count }));
     this.node.append(this.#points.node, this.#overlay);
     this.node.dataset.ground = sheet.ground;
     scope.onResize(this.node, () => this.#measure());
@@ -90,7 +89,6 @@ export class Drift {
       const start = this.#near < 0 ? new PointGrid(this.#places.xs, this.#places.ys).nearest(at.x, at.y, Infinity) : this.#near;
       const next = this.#near < 0 ? start : nextInDirection(this.#places, start, DIRECTIONS[event.key], 1, () => true);
       this.#pointer = { x: this.#places.xs[next], y: this.#places.ys[next] };
-      this.#overlay.setAttribute("aria-label", fill(this.#strings.hovered, { name: this.#file.names[next] }));
       this.#drawSoon();
     } else if (event.key === "Enter" && this.#near >= 0) this.#onOpen(this.#file.rows[this.#near]);
     else if (event.key === "Escape" && this.#pointer) this.#leave();
@@ -172,17 +170,18 @@ export class Drift {
 
   #leave() {
     [this.#pointer, this.#near] = [null, -1];
-    this.#overlay.setAttribute("aria-label", fill(this.#strings.label, { count: this.#file.count }));
     this.#say();
     this.#drawSoon();
   }
 
   /** What one sees: the image under the pointer, or how well neighbors agree by now. */
   #say() {
-    const { names, accuracy, epochs } = this.#file;
+    const { names, accuracy, count, epochs } = this.#file;
     const nearest = Math.round(this.#position);
-    const { hovered, progress, untrained } = this.#strings;
-    if (this.#near >= 0) this.caption.textContent = fill(hovered, { name: names[this.#near] });
+    const { hovered, label, progress, untrained } = this.#strings;
+    const under = this.#near < 0 ? "" : fill(hovered, { name: names[this.#near] });
+    this.#overlay.setAttribute("aria-label", under || fill(label, { count }));
+    if (under) this.caption.textContent = under;
     else if (accuracy[nearest] === null) this.caption.textContent = "";
     else {
       const percent = (100 * Number(accuracy[nearest])).toFixed(0);

@@ -28,11 +28,14 @@ export class MapCard {
   }
 
   /**
+   * Beside a point; hidden while that is outside of the frame.
+   *
    * @param {number} x of the point in the frame, CSS pixels
    * @param {number} y
-   * @param {number} width of the frame
+   * @param {{ width: number; height: number }} frame
    */
-  place(x, y, width) {
+  place(x, y, { width, height }) {
+    this.node.hidden = x < 0 || y < 0 || x > width || y > height;
     const [left, top] = [Math.min(Math.max(0, x - 50), width - WIDTH), y > HEIGHT + 4 ? y - HEIGHT : y + 20];
     this.node.style.transform = `translate(${left}px,${top}px)`;
   }

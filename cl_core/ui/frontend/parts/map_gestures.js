@@ -101,6 +101,7 @@ export function handleGestures(scope, frame, handlers) {
   scope.listen(frame, "pointerleave", (event) => {
     if (event.pointerType !== "touch" && !fingers.size) handlers.leave(); // after a tap the name of its image stays
   });
+  scope.listen(frame, "blur", () => handlers.leave());
   scope.listen(frame, "keydown", (event) => {
     if (isShortcut(event)) return;
     const direction = DIRECTIONS[event.key];

@@ -25,8 +25,9 @@ export class MapImages {
    * @param {Sprites} sprites
    * @param {string[] | string} names themselves or their address
    * @param {() => void} onSheet called when the images of a new address are there
+   * @param {() => void} [onNames] called when the names are
    */
-  load(sprites, names, onSheet) {
+  load(sprites, names, onSheet, onNames = () => {}) {
     if (sprites.url !== this.#sheetUrl) {
       [this.sheet, this.#sheetUrl] = [null, sprites.url];
       loadSheet(sprites).then(
@@ -43,15 +44,17 @@ export class MapImages {
     if (typeof names !== "string") [this.names, this.#namesUrl] = [names, ""];
     else if (names !== this.#namesUrl) {
       [this.names, this.#namesUrl] = [null, names];
-      this.#fetchNames(names);
+      this.#fetchNames(names, onNames);
     }
   }
 
-  /** @param {string} url */
-  async #fetchNames(url) {
+  /** @param {string} url @param {() => void} onNames */
+  async #fetchNames(url, onNames) {
     try {
       const names = await fetchJson(url, this.#scope.signal);
-      if (this.#namesUrl === url) this.names = names;
+      if (this.#namesUrl !== url || this.#scope.ended) return;
+      this.names = names;
+      onNames();
     } catch {
       if (this.#namesUrl === url) this.#namesUrl = ""; // as above
     }

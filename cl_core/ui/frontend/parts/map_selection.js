@@ -39,6 +39,7 @@ export class MapSelection {
   show(selected, chosen, lines) {
     const strings = this.#strings;
     const part = this.#part();
+    const focused = [...this.node.querySelectorAll("button")].findIndex((button) => button === document.activeElement);
     this.node.replaceChildren();
     /** @param {string} text @param {() => void} onClick */
     const addButton = (text, onClick) => {
@@ -59,6 +60,7 @@ export class MapSelection {
     if (chosen >= 0 && lines) {
       addButton(strings.batch_neighbors, () => this.#trigger("use_batch", { ids: [lines.from, ...lines.to] }));
     }
+    if (focused >= 0) this.node.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
   }
 
   /** Show nothing. */

@@ -59,6 +59,10 @@ export class Player {
     scope.onEnd(() => this.pause());
   }
 
+  focus() {
+    this.#play.focus();
+  }
+
   get position() {
     return this.#slider.valueAsNumber;
   }
