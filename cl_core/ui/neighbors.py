@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from cl_core.data.dataset import Dataset
 from cl_core.errors import UserError
+from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.model import Model
 from cl_core.text import text
 from cl_core.ui import images
 from cl_core.ui.names import image_name
+
+NEIGHBORS = 8  # of an image on a map
+
+
+def neighbors_on_map(features: Tensor, data: Dataset, point: int) -> list[tuple[int, float]]:
+    """The `NEIGHBORS` nearest images of other groups: points of the map and their cosines.
+
+    Args:
+        features: (M, D) float32 of length 1, of the images on the map.
+        point: among them.
+    """
+    cosines, points = nearest_others(features, data.groups[data.on_map], torch.tensor([point]), NEIGHBORS)
+    # With fewer other groups the rest is -inf.
+    return [(int(p), float(c)) for p, c in zip(points[0], cosines[0], strict=True) if c > -torch.inf]
 
 
 def neighbor_row(

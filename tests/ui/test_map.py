@@ -22,6 +22,7 @@ from cl_core.explore.model import Model
 from cl_core.explore.model_store import ModelStore
 from cl_core.runs.folder import RunFolder
 from cl_core.runs.store import find_run
+from cl_core.ui.neighbors import NEIGHBORS
 from cl_core.ui.packing import WHOLE
 from cl_core.ui.tabs import map, search
 
@@ -100,7 +101,7 @@ def test_a_click_gives_the_neighbors_in_the_space_itself() -> None:
     rows, lines = map.neighbors(STORE.get(MODEL), "feature", event(id=11))
     data = STORE.get(MODEL).dataset
     features = STORE.get(MODEL).map_features("feature")
-    _, positions = nearest_others(features, data.groups[data.on_map], torch.tensor([11]), map.NEIGHBORS)
+    _, positions = nearest_others(features, data.groups[data.on_map], torch.tensor([11]), NEIGHBORS)
     assert lines["lines"]["to"] == positions[0].tolist()
     assert [item["id"] for item in rows["rows"][0]["items"]] == [int(data.on_map[i]) for i in (11, *positions[0].tolist())]
 

@@ -17,4 +17,4 @@ def key_step(**props: Any) -> gr.HTML:
     Event `ask`: `{"name": run, "number": n}`, of the step to show.
     """
     strings = texts("keys.view") | texts("keys.step")
-    return module_component("key_step", events=("ask",), styles=("key_cloud",), strings=strings, **props)
+    return module_component("key_step", events=("ask",), styles=("key_cloud", "image_choice"), strings=strings, **props)

@@ -15,4 +15,4 @@ def nce_table(**props: Any) -> gr.HTML:
 
     value: `NceValue` of `types.d.ts`.
     """
-    return module_component("nce_table", strings=texts("nce.table"), **props)
+    return module_component("nce_table", styles=("image_choice",), strings=texts("nce.table"), **props)

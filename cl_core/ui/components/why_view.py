@@ -16,4 +16,4 @@ def why_view(**props: Any) -> gr.HTML:
     value: `WhyValue` of `types.d.ts`.
     Event `answer_pick`: `{"rank": r}`, of the answer to explain.
     """
-    return module_component("why_view", events=("answer_pick",), strings=texts("why"), **props)
+    return module_component("why_view", events=("answer_pick",), styles=("image_choice",), strings=texts("why"), **props)

@@ -10,7 +10,6 @@ import torch
 
 from cl_core.augment.views import make_views
 from cl_core.evaluation.knn import has_split, knn_correct, split_of, split_text
-from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.accuracy_difference import difference, differing_settings
 from cl_core.explore.batch import chosen_batch, embed_batch
 from cl_core.explore.model import Model
@@ -25,7 +24,7 @@ from cl_core.ui.components.figure_view import figures_value
 from cl_core.ui.events import PRESSED, QUICK
 from cl_core.ui.explanation import explanation
 from cl_core.ui.names import family_names
-from cl_core.ui.neighbors import neighbor_row
+from cl_core.ui.neighbors import neighbor_row, neighbors_on_map
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page, after_drawing, any_of
 from cl_core.ui.tabs.curves import lowest_losses, protocols_of
@@ -35,7 +34,6 @@ from cl_core.ui.tabs.map import names_file
 MAX_MODELS = 3
 PROJECTIONS = [("t-SNE", "tsne"), ("UMAP", "umap"), ("PCA", "pca")]
 MAX_SETTINGS = 4  # that are listed
-NEIGHBORS = 8
 LOSS: Loss = "nt-xent"
 TEMPERATURE = 0.1
 
@@ -176,9 +174,7 @@ def show_query(model: Model, others: list[Model], point: float) -> dict[str, Any
     row = int(data.on_map[point])
     rows = []
     for each in _on_same_images(chosen_models(model, others)):
-        features, groups = each.map_features(), data.groups[data.on_map]
-        cosines, positions = nearest_others(features, groups, torch.tensor([point]), NEIGHBORS)
-        near = [(int(data.on_map[p]), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
+        near = [(int(data.on_map[p]), cosine) for p, cosine in neighbors_on_map(each.map_features(), data, point)]
         rows.append(neighbor_row(each.name, text("map.neighbors_hint"), data, near, first=row))
     return {"rows": rows}
 

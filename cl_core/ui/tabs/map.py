@@ -8,12 +8,10 @@ from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
-import torch
 from torch import Tensor
 
 from cl_core.data.dataset import Dataset, spaced
 from cl_core.errors import UserError
-from cl_core.evaluation.neighbors import nearest_others
 from cl_core.explore.batch import MAX_BATCH, picked_rows
 from cl_core.explore.maps import can_lay_out, lay_out, layout_over_time, snapshot_points
 from cl_core.explore.model import MAP_LAYERS, MapLayer, Model
@@ -27,13 +25,12 @@ from cl_core.ui.events import PRESSED
 from cl_core.ui.explanation import explanation
 from cl_core.ui.links import number, one_of
 from cl_core.ui.names import class_name, family_names, image_name
-from cl_core.ui.neighbors import neighbor_row, offered_name
+from cl_core.ui.neighbors import neighbor_row, neighbors_on_map, offered_name
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page, notice
 
 Color = Literal["class", "cluster", "agreement", "loss"]
 COLORS: tuple[Color, ...] = ("class", "cluster", "agreement", "loss")
-NEIGHBORS = 8
 CELLS = 24  # images in the matrix that moves with the training
 CURVE_POINTS = 200
 MIN_GAIN = 0.03  # of kNN accuracy, from which one can say when groups separate
@@ -190,9 +187,7 @@ def neighbors(model: Model, layer: MapLayer, event: gr.EventData) -> tuple[dict[
     data = model.dataset
     point = _points(event._data.get("id"), 1, len(data.on_map))[0]
     row = int(data.on_map[point])
-    groups = data.groups[data.on_map]
-    cosines, positions = nearest_others(model.map_features(layer), groups, torch.tensor([point]), NEIGHBORS)
-    near = [(int(p), float(c)) for p, c in zip(positions[0], cosines[0], strict=True) if c > -torch.inf]
+    near = neighbors_on_map(model.map_features(layer), data, point)
     title = text("map.neighbors", name=image_name(data, row), space=text(f"map.layers.{layer}"))
     found = [(int(data.on_map[p]), c) for p, c in near]
     by_search = model.search_cosines(row, [other for other, _ in found], layer)

@@ -2,7 +2,7 @@
 
 import { mountComponent } from "../lib/component.js";
 import { BottomSheet } from "../parts/bottom_sheet.js";
-import { build, buildButton } from "../render/dom.js";
+import { build, buildButton, buildImage } from "../render/dom.js";
 
 /** @import { Context, RowsValue } from "../types.js" */
 
@@ -68,7 +68,7 @@ function rowSection(row, r, clickable, remove) {
     Object.assign(frame.dataset, { row: r, item: i });
     const shown = item.pair ? [item, item.pair] : [item];
     const images = build("span", "cl-images");
-    images.append(...shown.map(({ src, caption }) => Object.assign(document.createElement("img"), { src, alt: caption })));
+    images.append(...shown.map(({ src, caption }) => buildImage(src, caption)));
     const captions = [...new Set(shown.map(({ caption }) => caption))];
     frame.append(images, build("span", "cl-caption", captions.join(" · ")), build("span", "cl-note", item.note));
     if (item.detail) frame.append(build("span", "cl-detail", item.detail));

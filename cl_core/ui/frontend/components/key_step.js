@@ -7,9 +7,10 @@ import { heaviest, matchKeys, readKeys } from "../lib/keys.js";
 import { drawLatest } from "../lib/latest.js";
 import { smoothstep } from "../lib/points.js";
 import { Chips } from "../parts/chips.js";
+import { ImageChoice } from "../parts/image_choice.js";
 import { namedFact } from "../parts/facts.js";
 import { KeyCloud } from "../parts/key_cloud.js";
-import { build, buildButton, paragraphs, prefersStillness } from "../render/dom.js";
+import { build, buildButton, buildImage, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -54,7 +55,7 @@ class StepView {
   #about = build("div", "cl-about");
   #facts = build("dl", "cl-facts");
   #list = build("div", "cl-list");
-  #anchors = build("div", "cl-anchors");
+  #anchors;
   #next = buildButton("cl-next", "");
   #stage = 0;
   #anchor = 0;
@@ -102,9 +103,13 @@ class StepView {
     );
     this.stages = stages;
     scope.listen(this.#next, "click", () => this.#goOn());
-    this.#pickAnchors(scope);
+    const images = value.anchors.map(({ src, caption }) => ({ image: buildImage(src), caption }));
+    this.#anchors = new ImageChoice(scope, strings.anchor, images, (i) => {
+      this.#anchor = i;
+      this.go(this.#stage);
+    });
     const side = build("div", "cl-side");
-    side.append(this.#about, this.#anchors, this.#facts, this.#list);
+    side.append(this.#about, this.#anchors.node, this.#facts, this.#list);
     const figure = build("div", "cl-figure");
     figure.append(this.#cloud.node, this.#cloud.caption);
     const main = build("div", "cl-main");
@@ -121,20 +126,6 @@ class StepView {
   /** The text for this kind of keys, or the one for all. @param {string} key */
   #text(key) {
     return this.#strings[`${key}.${this.#kind}`] ?? this.#strings[key];
-  }
-
-  /** @param {Scope} scope */
-  #pickAnchors(scope) {
-    const buttons = this.#value.anchors.map(({ src, caption }, i) => {
-      const button = buildButton("cl-pick", "", caption);
-      button.append(Object.assign(document.createElement("img"), { src, alt: "" }));
-      scope.listen(button, "click", () => {
-        this.#anchor = i;
-        this.go(this.#stage);
-      });
-      return button;
-    });
-    this.#anchors.append(build("span", "", this.#strings.anchor), ...buttons);
   }
 
   #goOn() {
@@ -155,8 +146,8 @@ class StepView {
     this.#next.disabled = done;
     const numbers = { ...this.#numbers(), ...this.#counts() };
     this.#about.replaceChildren(...paragraphs(fill(this.#text(`about.${STAGES[stage]}`), numbers)));
-    [...this.#anchors.querySelectorAll("button")].forEach((each, i) => each.setAttribute("aria-pressed", String(i === this.#anchor)));
-    this.#anchors.hidden = stage > 1;
+    this.#anchors.choose(this.#anchor);
+    this.#anchors.node.hidden = stage > 1;
     this.#list.hidden = stage !== 1;
     this.#showFacts();
     if (stage === 1) this.#showHeaviest();

@@ -5,18 +5,17 @@ import { mountComponent } from "../lib/component.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
 import { rowFormula, symbols } from "../lib/formula.js";
 import { readLink, writeLink } from "../lib/page.js";
-import { cellRows, firstPositive, framesOf, paintCells, partOf, readPanel } from "../lib/panels.js";
+import { cellRows, countInRow, firstPositive, paintCells, partOf, readPanel } from "../lib/panels.js";
 import { LogScale } from "../lib/scales.js";
 import { stageCells } from "../lib/stages.js";
-import { matrixSvg } from "../lib/svg.js";
 import { BottomSheet } from "../parts/bottom_sheet.js";
 import { Chips } from "../parts/chips.js";
 import { chanceRow, factRow } from "../parts/facts.js";
 import { formulaElements } from "../parts/formula.js";
-import { MatrixPanel } from "../parts/matrix_panel.js";
+import { MatrixPanel, panelSvg } from "../parts/matrix_panel.js";
 import { saveButtons } from "../parts/save_buttons.js";
 import { TemperatureControl } from "../parts/temperature_control.js";
-import { build, paperShape, paragraphs, withScripts } from "../render/dom.js";
+import { build, paragraphs, withScripts } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -164,7 +163,7 @@ class LossMicroscope {
     const save = saveButtons(part, this.props.save, {
       name: () => `${this.#stage}-${panel.name}`,
       canvas: () => matrix.canvas,
-      svg: () => matrixSvg({ ...panel.table, falseNegative: panel.falseNegative }, panel.pixels, paperShape()),
+      svg: () => panelSvg(panel),
       csv: () => cellRows(panel, shown.parts),
     });
     matrix.node.append(save);
@@ -279,9 +278,7 @@ class LossMicroscope {
         const number = value(i);
         return number === null ? null : color(number);
       });
-      const sheet = this.#sheet;
-      const images = sheet && { sheet, rows: panel.rowSprites, columns: panel.columnSprites };
-      matrix.draw(panel.table.rows, panel.table.columns, panel.pixels, framesOf(panel), images);
+      matrix.draw(panel, this.#sheet);
     }
     this.#mark();
   }
@@ -306,8 +303,7 @@ class LossMicroscope {
     const { panel, parts } = this.#shown[this.#cell.panel];
     const { table } = panel;
     const form = this.#formOf(panel);
-    const start = row * table.columns;
-    const positives = table.positive.subarray(start, start + table.columns).reduce((sum, is) => sum + is, 0);
+    const positives = countInRow(table, "positive", row);
     const inSymbols = build("p", "cl-symbols");
     inSymbols.append(withScripts(symbols(form, positives)));
     const formula = build("p", "cl-formula");
@@ -316,7 +312,7 @@ class LossMicroscope {
     for (const node of formula.querySelectorAll(`[data-column="${column}"]`)) node.classList.add("cl-here");
     const title = build("h2", "cl-title", panel.name);
     const formulaTitle = build("h2", "cl-title", this.strings.formula);
-    const pair = this.#describePair(value, panel, start + column);
+    const pair = this.#describePair(value, panel, row * table.columns + column);
     const focused = this.#details.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
     const fact = described === this.#described ? focused?.closest("[data-fact]")?.getAttribute("data-fact") : null;
     // The pointer has gone to another cell than the focused term's: that term is not to take it back.

@@ -18,6 +18,7 @@ import {
 } from "../lib/nce.js";
 import { LogScale } from "../lib/scales.js";
 import { Chips } from "../parts/chips.js";
+import { ImageChoice } from "../parts/image_choice.js";
 import { leadToTab } from "../parts/tab_link.js";
 import { TemperatureControl } from "../parts/temperature_control.js";
 import { build, buildInput, buildSvg, paragraphs } from "../render/dom.js";
@@ -30,6 +31,8 @@ import { loadSheet } from "../render/sheet.js";
 const TEMPERATURES = new LogScale(0.01, 10);
 const CURVE_POINTS = 40;
 const THUMBNAILS = 7;
+const ANCHORS = 8;
+const TILE = 36;
 const SIDE = 34;
 const ROWS = ["form", "purpose", "objective", "temperature", "number", "negatives", "use"]; // the picture first
 const BY_FORM = ["purpose", "form", "objective", "temperature", "number"];
@@ -69,7 +72,7 @@ class NceTable {
   #count;
   #shown = build("output", "cl-count");
   #temperature;
-  #anchors = build("div", "cl-anchors");
+  #anchors;
   #leftHead = build("th");
   /** @type {Map<string, HTMLElement>} */ #cells = new Map();
   /** @type {Map<string, HTMLElement>} */ #abouts = new Map(); // of the left side, which change with the form
@@ -108,28 +111,16 @@ class NceTable {
     });
     const number = build("label", "cl-name", strings.count);
     number.append(this.#shown, this.#count);
-    this.#pickAnchors(scope);
-    this.controls.append(this.#anchors, forms.node);
+    const images = value.names.slice(0, ANCHORS).map((caption, i) => ({ image: sheet.tileElement(i, TILE), caption }));
+    this.#anchors = new ImageChoice(scope, strings.anchor, images, (i) => {
+      state.anchor = i;
+      this.draw();
+    });
+    this.controls.append(this.#anchors.node, forms.node);
     this.node.className = "cl-nce";
     this.#layOut({ "number.nce": number, "temperature.info_nce": this.#temperature.node });
     this.#fill("use.nce", useLink(scope, strings["live.use.nce"], "words"));
     this.#fill("use.info_nce", useLink(scope, strings["live.use.info_nce"], "loss"));
-  }
-
-  /** @param {Scope} scope */
-  #pickAnchors(scope) {
-    this.#anchors.append(build("span", "", this.#strings.anchor));
-    for (let i = 0; i < Math.min(8, this.#value.names.length); i++) {
-      const button = build("button", "cl-pick");
-      button.type = "button";
-      button.setAttribute("aria-label", this.#value.names[i]);
-      button.append(this.#sheet.tileElement(i, 36));
-      scope.listen(button, "click", () => {
-        this.#state.anchor = i;
-        this.draw();
-      });
-      this.#anchors.append(button);
-    }
   }
 
   /** @param {Record<string, HTMLElement>} controls of the rows, by their cell */
@@ -176,7 +167,7 @@ class NceTable {
     this.#count.value = String(count);
     this.#shown.textContent = String(count);
     this.#temperature.show(this.#state.temperature, own, trainedTemperature);
-    [...this.#anchors.querySelectorAll("button")].forEach((each, i) => each.setAttribute("aria-pressed", String(i === anchor)));
+    this.#anchors.choose(anchor);
     const side = form === "info_nce" ? "info_nce" : "nce";
     this.#leftHead.textContent = this.#strings[form === "info_nce" ? "loss.info_nce" : "head.nce"];
     for (const [row, about] of this.#abouts) about.replaceChildren(...paragraphs(this.#strings[`${row}.${side}`]));

@@ -1,7 +1,7 @@
 // One image and its views, with the crops drawn on it.
 
 import { mountComponent } from "../lib/component.js";
-import { build } from "../render/dom.js";
+import { build, buildImage } from "../render/dom.js";
 
 /** @import { Context, PairValue } from "../types.js" */
 
@@ -33,7 +33,7 @@ export function mount(context) {
 function imageFigure(src, caption) {
   const figure = build("figure", "cl-figure");
   const frame = build("div", "cl-frame");
-  frame.append(Object.assign(document.createElement("img"), { src, alt: caption }));
+  frame.append(buildImage(src, caption));
   figure.append(frame, build("figcaption", "cl-caption", caption));
   return { figure, frame };
 }

@@ -5,7 +5,7 @@ import { fill } from "../lib/formats.js";
 import { readLink } from "../lib/page.js";
 import { Chips } from "../parts/chips.js";
 import { DrawingPad } from "../parts/drawing_pad.js";
-import { build, buildButton, prefersStillness } from "../render/dom.js";
+import { build, buildButton, buildImage, prefersStillness } from "../render/dom.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Context, QueriesValue, Strings } from "../types.js" */
@@ -43,7 +43,7 @@ export function mount(context) {
 /** @param {Scope} scope @param {Strings} strings @param {Queries} queries @param {QueriesValue["examples"][number]} example */
 function exampleButton(scope, strings, queries, { src, kind, name }) {
   const button = buildButton("cl-example", "", fill(strings[`kind.${kind}`], { name }));
-  button.append(Object.assign(document.createElement("img"), { src, alt: "" }));
+  button.append(buildImage(src));
   scope.listen(button, "click", async () => queries.ask(await fileOf(src, "example.png")));
   return button;
 }

@@ -5,20 +5,19 @@ import { BLUES, rampTable } from "../lib/colors.js";
 import { mountComponent } from "../lib/component.js";
 import { fill, formatExponential, formatNumber, formatPercent } from "../lib/formats.js";
 import { readLink, writeLink } from "../lib/page.js";
-import { firstPositive, framesOf, paintCells, readPanel } from "../lib/panels.js";
+import { countInRow, firstPositive, paintCells, readPanel } from "../lib/panels.js";
 import { LogScale } from "../lib/scales.js";
-import { matrixSvg } from "../lib/svg.js";
 import { overview, positiveProbability, precisionFor, rowForces } from "../lib/temperature.js";
 import { BottomSheet } from "../parts/bottom_sheet.js";
 import { Chips } from "../parts/chips.js";
 import { chanceRow, factRow } from "../parts/facts.js";
-import { MatrixPanel } from "../parts/matrix_panel.js";
+import { MatrixPanel, panelSvg } from "../parts/matrix_panel.js";
 import { ProbabilityBars } from "../parts/probability_bars.js";
 import { runPlaces } from "../parts/run_places.js";
 import { saveButtons } from "../parts/save_buttons.js";
 import { TemperatureControl } from "../parts/temperature_control.js";
 import { TemperatureCurves } from "../parts/temperature_curves.js";
-import { build, paperShape, paragraphs } from "../render/dom.js";
+import { build, paragraphs } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -198,9 +197,7 @@ class TemperatureLab {
       if (!table.positive[i] && !table.negative[i]) return null;
       return SHADES[Math.min(255, Math.round(255 * Math.sqrt(Math.exp(parts.logProbabilities[i]) / largest)))];
     });
-    const sheet = this.#sheet;
-    const images = sheet && { sheet, rows: panel.rowSprites, columns: panel.columnSprites };
-    this.matrix.draw(table.rows, table.columns, panel.pixels, framesOf(panel), images);
+    this.matrix.draw(panel, this.#sheet);
     this.matrix.mark(this.#row, this.#column);
     this.#describe();
     this.curves.moveCursor(this.#shownTemperature, this.#means);
@@ -234,8 +231,7 @@ class TemperatureLab {
   /** @param {Anatomy} parts @param {ReturnType<typeof rowForces>} forces */
   #facts(parts, forces) {
     const { table, chance } = this.#panel;
-    const start = this.#row * table.columns;
-    const negatives = table.negative.subarray(start, start + table.columns).reduce((sum, is) => sum + is, 0);
+    const negatives = countInRow(table, "negative", this.#row);
     const facts = build("dl", "cl-facts");
     /** @param {string} key @param {number | null} exact @param {string} [text] */
     const add = (key, exact, text = exact === null ? "–" : formatNumber(exact)) => {
@@ -273,7 +269,7 @@ class TemperatureLab {
     return saveButtons(this.scope, this.saveStrings, {
       name: () => `temperature-${this.#shownTemperature.toPrecision(3)}`,
       canvas: () => this.matrix.canvas,
-      svg: () => matrixSvg({ ...this.#panel.table, falseNegative: this.#panel.falseNegative }, this.#panel.pixels, paperShape()),
+      svg: () => panelSvg(this.#panel),
       csv: () => {
         const { table } = this.#panel;
         const cells = Array.from(table.cosines, (cosine, i) => {

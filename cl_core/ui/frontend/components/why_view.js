@@ -6,8 +6,9 @@ import { fill } from "../lib/formats.js";
 import { veilPixels, WHY_CURVE, whyCurveShapes } from "../lib/why.js";
 import { Chips } from "../parts/chips.js";
 import { namedFact } from "../parts/facts.js";
+import { ImageChoice } from "../parts/image_choice.js";
 import { penOf } from "../render/canvas.js";
-import { build, buildButton, buildSvg, paragraphs } from "../render/dom.js";
+import { build, buildImage, buildSvg, paragraphs } from "../render/dom.js";
 import { loadImage } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -29,7 +30,7 @@ class WhyView {
   /** @type {WhyValue | null} */ #value = null;
   #kind = "";
   #choices = build("div");
-  #picks = build("div", "cl-picks");
+  #picks = build("div");
   #about = build("div", "cl-about");
   #why = build("div", "cl-why");
   #still = build("div", "cl-still");
@@ -61,15 +62,11 @@ class WhyView {
     }, { labelHidden: true });
     chips.choose(this.#kind);
     this.#choices.replaceChildren(chips.node);
-    const picks = value.answers.map(({ src, caption }, rank) => {
-      const button = buildButton("cl-pick", "", caption);
-      button.setAttribute("aria-pressed", String(rank === value.rank));
-      button.append(Object.assign(document.createElement("img"), { src, alt: "" }));
-      part.listen(button, "click", () => this.trigger("answer_pick", { rank }));
-      return button;
-    });
-    this.#picks.replaceChildren(build("span", "", this.strings.pick), ...picks);
-    if (focused) picks[value.rank].focus();
+    const answers = value.answers.map(({ src, caption }) => ({ image: buildImage(src), caption }));
+    const choice = new ImageChoice(part, this.strings.pick, answers, (rank) => this.trigger("answer_pick", { rank }));
+    choice.choose(value.rank);
+    this.#picks.replaceChildren(choice.node);
+    if (focused) choice.focus(value.rank);
     this.#show();
   }
 
@@ -85,7 +82,7 @@ class WhyView {
     const numbers = build("div", "cl-numbers");
     numbers.append(this.#facts(value, shown), ...this.#charts(shown));
     this.#why.replaceChildren(...images.map(({ figure }) => figure), numbers);
-    const still = shown.without.map(({ src, caption }) => Object.assign(document.createElement("img"), { src, alt: caption, title: caption }));
+    const still = shown.without.map(({ src, caption }) => Object.assign(buildImage(src, caption), { title: caption }));
     this.#still.replaceChildren(build("span", "", strings.without), ...still);
     this.#draws += 1;
     const draw = this.#draws;

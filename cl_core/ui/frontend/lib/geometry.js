@@ -16,6 +16,23 @@ export function insidePolygon(polygon, x, y) {
   return inside;
 }
 
+/**
+ * The point nearest to a place, less than `reach` away, or -1. Few points: a map of many has a `PointGrid`.
+ *
+ * @param {Points} points
+ * @param {number} x
+ * @param {number} y
+ * @param {number} reach
+ */
+export function nearestPoint({ xs, ys }, x, y, reach) {
+  let [nearest, least] = [-1, reach ** 2];
+  for (let i = 0; i < xs.length; i++) {
+    const distance = (xs[i] - x) ** 2 + (ys[i] - y) ** 2;
+    if (distance < least) [nearest, least] = [i, distance];
+  }
+  return nearest;
+}
+
 /** Of the arrow keys, as steps on a screen. @type {Record<string, [number, number]>} */
 export const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { insidePolygon, labelsThatFit, nextInDirection, sample } from "./geometry.js";
+import { insidePolygon, labelsThatFit, nearestPoint, nextInDirection, sample } from "./geometry.js";
 
 test("inside and outside of a polygon with a notch", () => {
   const polygon = [[0, 0], [4, 0], [4, 4], [2, 1], [0, 4]];
@@ -10,6 +10,12 @@ test("inside and outside of a polygon with a notch", () => {
   assert.ok(!insidePolygon(polygon, 2, 3), "in the notch");
   assert.ok(!insidePolygon(polygon, 5, 1));
   assert.ok(!insidePolygon([], 0, 0));
+});
+
+test("only a point within reach is near", () => {
+  const points = { xs: Float32Array.of(0, 10, NaN), ys: Float32Array.of(0, 0, 0) };
+  assert.equal(nearestPoint(points, 9, 1, 5), 1);
+  assert.equal(nearestPoint(points, 5, 30, 5), -1);
 });
 
 test("the next point lies ahead, and near before straight", () => {

@@ -75,16 +75,6 @@ export function heaviest(weights, anchor, keys, count) {
   return [...own.keys()].sort((a, b) => own[b] - own[a] || a - b).slice(0, count);
 }
 
-/** The key nearest to a place, at most `reach` away, or -1. @param {Points} points @param {number} x @param {number} y @param {number} reach */
-export function nearestKey({ xs, ys }, x, y, reach) {
-  let [nearest, least] = [-1, reach ** 2];
-  for (let i = 0; i < xs.length; i++) {
-    const distance = (xs[i] - x) ** 2 + (ys[i] - y) ** 2;
-    if (distance < least) [nearest, least] = [i, distance];
-  }
-  return nearest;
-}
-
 export const KEY_HISTORY = { width: 240, height: 74, left: 30, right: 6, top: 6, bottom: 16 };
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { heaviest, keyAxes, keyHistoryShapes, keyPoints, MIN_COSINE, matchKeys, nearestKey, readKeys } from "./keys.js";
+import { heaviest, keyAxes, keyHistoryShapes, keyPoints, MIN_COSINE, matchKeys, readKeys } from "./keys.js";
 
 const base64 = (/** @type {ArrayBufferView} */ values) => Buffer.from(values.buffer).toString("base64");
 
@@ -31,12 +31,6 @@ test("the keys with the largest weights come first, ties in order", () => {
   const weights = Float32Array.of(0, 0, 0, 0.1, 0.5, 0.1);
   assert.deepEqual(heaviest(weights, 1, 3, 2), [1, 0]);
   assert.deepEqual(heaviest(weights, 0, 3, 9), [0, 1, 2]);
-});
-
-test("only a key within reach is near", () => {
-  const points = { xs: Float32Array.of(0, 10), ys: Float32Array.of(0, 0) };
-  assert.equal(nearestKey(points, 9, 1, 5), 1);
-  assert.equal(nearestKey(points, 5, 30, 5), -1);
 });
 
 test("the history marks the snapshot that is shown", () => {

@@ -69,6 +69,18 @@ export function firstPositive({ table }, row) {
 }
 
 /**
+ * How many of the candidates of an anchor are positives, or negatives.
+ *
+ * @param {Panel["table"]} table
+ * @param {"positive" | "negative"} part
+ * @param {number} row
+ */
+export function countInRow(table, part, row) {
+  const start = row * table.columns;
+  return table[part].subarray(start, start + table.columns).reduce((sum, is) => sum + is, 0);
+}
+
+/**
  * Paint every cell; `colorOf` gives RGB, or null for a cell that the loss does not look at.
  *
  * @param {Uint8ClampedArray} pixels RGBA

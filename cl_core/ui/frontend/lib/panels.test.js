@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { anatomy } from "./anatomy.js";
-import { cellRows, firstPositive, paintCells, partOf, readPanel } from "./panels.js";
+import { cellRows, countInRow, firstPositive, paintCells, partOf, readPanel } from "./panels.js";
 
 /** @param {ArrayBufferView} values */
 const base64 = (values) => Buffer.from(values.buffer).toString("base64");
@@ -30,6 +30,7 @@ test("codes become positives and negatives", () => {
   assert.deepEqual(readPanel(VALUE, ROLES, false).rowSprites, []);
   assert.equal(firstPositive(panel, 0), 2);
   assert.equal(firstPositive(panel, 1), 0);
+  assert.deepEqual([countInRow(panel.table, "positive", 0), countInRow(panel.table, "negative", 0), countInRow(panel.table, "negative", 1)], [1, 1, 0]);
 });
 
 test("the part of a role follows the dot", () => {

@@ -1,4 +1,5 @@
 import { CLUSTER_COLORS } from "../lib/clusters.js";
+import { nearestPoint } from "../lib/geometry.js";
 import { extentOf } from "../lib/points.js";
 import { sizeCanvas } from "../render/canvas.js";
 import { build } from "../render/dom.js";
@@ -25,18 +26,22 @@ export class ClusterCanvas {
   #sheet;
   /** @type {ClusterScene | null} */ #scene = null;
   #drawSoon;
-  #place = (/** @type {number} */ x, /** @type {number} */ y) => ({ x, y });
+  #places; // where the points are drawn, CSS pixels
 
   /** @param {Scope} scope @param {Points} points -1 to 1 @param {Sheet} sheet @param {(index: number) => void} onPoint */
   constructor(scope, points, sheet, onPoint) {
     this.#points = points;
+    this.#places = { xs: new Float32Array(points.xs.length), ys: new Float32Array(points.xs.length).fill(NaN) }; // not drawn yet
     this.#sheet = sheet;
     this.#extent = extentOf([points]);
     this.#canvas.setAttribute("role", "img");
     this.node.append(this.#canvas);
     this.#drawSoon = scope.frame(() => this.#draw());
     scope.onResize(this.node, this.#drawSoon);
-    const point = (/** @type {Event} */ event) => onPoint(this.#nearest(/** @type {PointerEvent} */ (event)));
+    const point = (/** @type {Event} */ event) => {
+      const { offsetX, offsetY } = /** @type {PointerEvent} */ (event);
+      onPoint(nearestPoint(this.#places, offsetX, offsetY, REACH));
+    };
     scope.listen(this.#canvas, "pointermove", point);
     scope.listen(this.#canvas, "pointerdown", point);
   }
@@ -48,17 +53,6 @@ export class ClusterCanvas {
     this.#drawSoon();
   }
 
-  /** @param {PointerEvent} event */
-  #nearest({ offsetX, offsetY }) {
-    let [nearest, least] = [-1, REACH ** 2];
-    for (let i = 0; i < this.#points.xs.length; i++) {
-      const { x, y } = this.#place(this.#points.xs[i], this.#points.ys[i]);
-      const distance = (x - offsetX) ** 2 + (y - offsetY) ** 2;
-      if (distance < least) [nearest, least] = [i, distance];
-    }
-    return nearest;
-  }
-
   #draw() {
     const { clientWidth: width, clientHeight: height } = this.node;
     const scene = this.#scene;
@@ -68,10 +62,11 @@ export class ClusterCanvas {
     const { xs, ys } = this.#points;
     const { across, down } = this.#extent;
     const [right, below] = [width / 2 - MARGIN, height / 2 - MARGIN];
-    this.#place = (x, y) => ({ x: width / 2 + (x / across) * right, y: height / 2 + (y / down) * below });
+    const place = (/** @type {number} */ x, /** @type {number} */ y) => [width / 2 + (x / across) * right, height / 2 + (y / down) * below];
     pen.globalAlpha = 0.85;
     for (let i = 0; i < xs.length; i++) {
-      const { x, y } = this.#place(xs[i], ys[i]);
+      const [x, y] = place(xs[i], ys[i]);
+      [this.#places.xs[i], this.#places.ys[i]] = [x, y];
       pen.fillStyle = scene.colors[i];
       pen.beginPath();
       pen.arc(x, y, DOT, 0, 2 * Math.PI);
@@ -79,7 +74,7 @@ export class ClusterCanvas {
     }
     pen.globalAlpha = 1;
     scene.nearest.forEach((image, k) => {
-      const { x, y } = this.#place(scene.centers.xs[k], scene.centers.ys[k]);
+      const [x, y] = place(scene.centers.xs[k], scene.centers.ys[k]);
       if (Number.isNaN(x)) return;
       pen.beginPath();
       pen.arc(x, y, CENTER * 0.72, 0, 2 * Math.PI);

@@ -1,5 +1,6 @@
 import { fill } from "../lib/formats.js";
-import { keyAxes, keyPoints, nearestKey } from "../lib/keys.js";
+import { nearestPoint } from "../lib/geometry.js";
+import { keyAxes, keyPoints } from "../lib/keys.js";
 import { sizeCanvas } from "../render/canvas.js";
 import { build } from "../render/dom.js";
 
@@ -65,7 +66,7 @@ export class KeyCloud {
   /** @param {PointerEvent} event */
   #point({ offsetX, offsetY }) {
     const cloud = this.#cloud;
-    const index = nearestKey(this.#points, offsetX, offsetY, REACH);
+    const index = nearestPoint(this.#points, offsetX, offsetY, REACH);
     if (!cloud || index < 0) return;
     const key = { name: this.#names[cloud.instances[index]], age: cloud.ages[index], cosine: cloud.cosines[index].toFixed(3) };
     this.caption.textContent = fill(this.#strings.key, key);

@@ -1,8 +1,11 @@
-import { build, isShortcut } from "../render/dom.js";
+import { framesOf } from "../lib/panels.js";
+import { matrixSvg } from "../lib/svg.js";
+import { build, isShortcut, paperShape } from "../render/dom.js";
 import { MatrixDrawing } from "../render/matrix.js";
 
 /** @import { Scope } from "../lib/scope.js" */
-/** @import { CellFrames, CellImages } from "../types.js" */
+/** @import { Sheet } from "../render/sheet.js" */
+/** @import { Panel } from "../types.js" */
 
 /** @type {Record<string, [number, number]>} */
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -61,16 +64,12 @@ export class MatrixPanel {
     if (cell) handler(...cell);
   }
 
-  /**
-   * @param {number} rows
-   * @param {number} columns
-   * @param {Uint8ClampedArray<ArrayBuffer>} pixels RGBA of every cell, row by row
-   * @param {CellFrames} frames
-   * @param {CellImages | null} images
-   */
-  draw(rows, columns, pixels, frames, images) {
+  /** Draw the panel's pixels, with the images of its rows and columns. @param {Panel} panel @param {Sheet | null} sheet */
+  draw(panel, sheet) {
+    const { rows, columns } = panel.table;
+    const images = sheet && { sheet, rows: panel.rowSprites, columns: panel.columnSprites };
     this.#width ||= this.#frame.clientWidth;
-    if (this.#width) this.#drawing.draw(this.#width, rows, columns, pixels, frames, images);
+    if (this.#width) this.#drawing.draw(this.#width, rows, columns, panel.pixels, framesOf(panel), images);
   }
 
   /** Highlight nothing. */
@@ -86,6 +85,11 @@ export class MatrixPanel {
     place(this.#columnBand, x, 0, cell, side + rows * cell);
     place(this.#cursor, x, y, cell, cell);
   }
+}
+
+/** The matrix of a panel as SVG. @param {Panel} panel */
+export function panelSvg(panel) {
+  return matrixSvg({ ...panel.table, falseNegative: panel.falseNegative }, panel.pixels, paperShape());
 }
 
 /**

@@ -17,6 +17,14 @@ export function build(tag, className = "", text = "") {
 }
 
 /**
+ * @param {string} src
+ * @param {string} [alt] what it shows; empty where the text beside it says so
+ */
+export function buildImage(src, alt = "") {
+  return Object.assign(build("img"), { src, alt });
+}
+
+/**
  * @param {string} className
  * @param {string} text
  * @param {string} [label] for screen readers and the pointer, where the text is a sign
