@@ -166,6 +166,17 @@ def _opened(name: str) -> str:
     return f"() => window.contrastiveLink.tabOpened({json.dumps(name)}, {json.dumps(FIRST)})"
 
 
+def announcements() -> gr.I18n:
+    """What Gradio tells screen readers, for those sentences that its own Chinese texts lack: it would read out their keys."""
+    with using_language("zh"):
+        listed = {
+            "common.complete": text("announce.complete"),
+            "common.progress": text("announce.progress"),
+            "status.queue_position": text("announce.queue", position="{position}", size="{size}"),
+        }
+    return gr.I18n(**{"zh-CN": listed})
+
+
 def launch_options(server: Server | None = None) -> dict[str, Any]:
     """Arguments of `launch`, the same on any host."""
     server = server or Server(Access())
@@ -178,6 +189,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "max_file_size": server.access.most_upload,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
         "footer_links": [],
+        "i18n": announcements(),
         "head": f"<script>{script()}</script>{preloads()}",
         "favicon_path": ASSETS / "favicon.svg",
         "show_error": False,  # what a `UserError` says is shown in any case, other errors may hold paths

@@ -80,7 +80,7 @@ def _verdict(first: Model, second: Model) -> str:
     partly = len(cached_rows(data)) < len(data)  # of a large data set an encoder's features are computed for the gallery alone
     seen = any(uses_labels(each.config) for each in (first, second))
     if not has_split(data, seen):
-        return text("compare.verdict.few_labels" if data.labeled else "compare.verdict.unmeasured", **names)
+        return text("compare.verdict.few_labels", **names) if data.labeled else text("compare.verdict.unmeasured", **names)
     if partly and not (first.has_training_loss and second.has_training_loss):
         return text("compare.verdict.partly", **names)
     split = split_of(data, seen)

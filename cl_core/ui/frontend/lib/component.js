@@ -1,4 +1,3 @@
-import { buildButton } from "../render/dom.js";
 import { Answers } from "./page.js";
 import { Scope } from "./scope.js";
 
@@ -27,7 +26,7 @@ export function mountComponent({ element, props, watch }, setup) {
   problem.className = "cl-problem";
   problem.setAttribute("role", "alert");
   root.before(problem);
-  const retry = buildButton("cl-retry", props.retry);
+  const retry = Object.assign(document.createElement("button"), { type: "button", className: "cl-retry", textContent: props.retry });
   scope.onEnd(() => (root.replaceChildren(), problem.remove()));
   const answers = new Answers();
   let drawings = 0;
