@@ -3,9 +3,9 @@
 import { mountComponent } from "../lib/component.js";
 import { fill, formatPercent } from "../lib/formats.js";
 import { readLink, writeLink } from "../lib/page.js";
-import { detailOf, finishedScene, moveScene, snappedScene, snapshotScene } from "../lib/scenes.js";
-import { MapCard } from "../parts/map_card.js";
+import { finishedScene, moveScene, snappedScene, snapshotScene } from "../lib/scenes.js";
 import { handleGestures } from "../parts/map_gestures.js";
+import { MapHover } from "../parts/map_hover.js";
 import { MapImages } from "../parts/map_images.js";
 import { MapLegend } from "../parts/map_legend.js";
 import { MapPlane } from "../parts/map_plane.js";
@@ -36,7 +36,6 @@ export function mount(context) {
 const ASK_AFTER_MS = 250;
 
 const MAX_IMAGES = 10_000;
-const EDGE = 12; // CSS pixels between a point chosen by a key and the frame
 
 /** @param {MapValue} value */
 function defaultLook(value) {
@@ -48,7 +47,7 @@ class EmbeddingMap {
   #mode = "finished";
   #look = "images";
   /** @type {Scene | null} */ #scene = null; // the points, before they move to cells of their own
-  #card = new MapCard();
+  #hover;
   #stage = build("div", "cl-stagebox");
   #trails = buildInput({ type: "checkbox" });
   #layOut;
@@ -99,7 +98,8 @@ class EmbeddingMap {
       this.#showTrails();
       this.plane.drawSoon();
     });
-    this.plane.node.append(this.#card.node);
+    const naming = { map: () => this.#value?.label ?? "", point: (/** @type {number} */ i) => this.#nameOf(i), at: strings.at };
+    this.#hover = new MapHover(this.plane, naming);
     handleGestures(scope, this.plane.node, this.#gestures());
     this.#stage.append(this.plane.node, this.panel.node);
     this.#strings = strings;
@@ -114,8 +114,8 @@ class EmbeddingMap {
       if (this.#look === "images") presentSoon();
     });
     const help = build("p", "cl-help", strings.help);
-    const naming = { map: () => this.#value?.name ?? "map", point: (/** @type {number} */ i) => this.#nameOf(i) };
-    const save = saveButtons(scope, props.save, savedMap(this.plane, naming));
+    const saved = savedMap(this.plane, { map: () => this.#value?.name ?? "map", point: naming.point });
+    const save = saveButtons(scope, props.save, saved);
     const rows = [this.toolbar.node, this.player.node, this.#stage, this.legend.node, this.#note, this.selection.node, help, save];
     root.replaceChildren(...rows);
   }
@@ -135,16 +135,18 @@ class EmbeddingMap {
   open(value) {
     const before = this.#value;
     const sameImages = before?.sprites.url === value.sprites.url;
-    const { marks, hidden, selected, node } = this.plane;
+    const { marks, hidden, selected } = this.plane;
     this.#value = value;
-    node.setAttribute("aria-label", value.label);
+    this.#hover.refresh();
     this.toolbar.enableTime(value.snapshots !== null);
-    this.images.load(value.sprites, value.names, () => {
+    const onNames = () => this.#hover.refresh();
+    const onSheet = () => {
       this.root.dataset.images = String(value.turn ?? 0);
       this.#showImages();
-    });
+    };
+    this.images.load(value.sprites, value.names, onSheet, onNames);
     const { snapshots } = value;
-    if (snapshots) this.snapshotImages.load(snapshots.sprites, snapshots.names, () => this.#showImages(), () => this.#showCard());
+    if (snapshots) this.snapshotImages.load(snapshots.sprites, snapshots.names, () => this.#showImages(), onNames);
     const inTime = this.#overTime; // its positions are those of other images
     Object.assign(marks, { batch: inTime && value.snapshots ? [] : value.batch, lines: null });
     const recolored = sameImages && before?.coloring !== value.coloring;
@@ -154,9 +156,9 @@ class EmbeddingMap {
     }
     if (!sameImages && marks.chosen >= 0) this.trigger("point_clear", {});
     if (!sameImages || inTime) {
-      Object.assign(marks, { chosen: -1, hover: -1 });
+      marks.chosen = -1;
       selected.clear();
-      this.#card.hide();
+      this.#hover.show(-1);
     }
     this.plane.measure();
     if (!before) this.#restore(value);
@@ -269,10 +271,9 @@ class EmbeddingMap {
     const batch = this.#overTime ? [] : (this.#value?.batch ?? []);
     if (this.plane.marks.chosen >= 0) this.trigger("point_clear", {});
     if (byHand) writeLink("point", null);
-    this.#hover(-1);
+    this.#hover.show(-1);
     Object.assign(this.plane.marks, { batch, lines: null, chosen: -1 });
     this.plane.selected.clear();
-    this.#card.hide();
     if (this.#overTime && snapshots) {
       const linked = readLink("snapshot");
       if (byHand && !prefersStillness()) {
@@ -311,15 +312,9 @@ class EmbeddingMap {
     this.plane.trails = this.#overTime && this.#trails.checked ? this.player.position : null;
   }
 
-  #placeCard() {
-    const { marks, view } = this.plane;
-    const { x, y } = this.plane.placeOf(marks.hover);
-    this.#card.place(x, y, view);
-  }
-
   #onDraw() {
-    const { marks, view } = this.plane;
-    if (marks.hover >= 0) this.#placeCard();
+    const { view } = this.plane;
+    this.#hover.place();
     writeLink("view", view.toText());
     this.root.dataset.view = `${view.zoom.toFixed(3)} ${view.x.toFixed(1)} ${view.y.toFixed(1)}`;
   }
@@ -330,11 +325,11 @@ class EmbeddingMap {
   #gestures() {
     const { plane } = this;
     return {
-      hover: (x, y) => this.#hover(plane.nearest(x, y)),
-      leave: () => this.#hover(-1),
+      hover: (x, y) => this.#hover.show(plane.nearest(x, y)),
+      leave: () => this.#hover.show(-1),
       click: (x, y) => {
         const i = plane.nearest(x, y);
-        this.#hover(i); // a finger does not hover before
+        this.#hover.show(i); // a finger does not hover before
         this.#choose(i);
       },
       pan: (dx, dy) => {
@@ -348,10 +343,7 @@ class EmbeddingMap {
         plane.drawSoon();
       },
       select: (path) => this.#select(plane.inside(path)),
-      step: (direction) => {
-        this.#hover(plane.neighborTowards(direction));
-        this.#bringIntoView();
-      },
+      step: (direction) => this.#hover.step(direction),
       key: (key) => this.#handleKey(key),
     };
   }
@@ -377,39 +369,6 @@ class EmbeddingMap {
 
   #resetView() {
     this.plane.view.reset();
-    this.plane.drawSoon();
-  }
-
-  /** @param {number} i the point under the pointer; -1 is none */
-  #hover(i) {
-    const { scene, marks } = this.plane;
-    if (i === marks.hover || !scene) return;
-    marks.hover = i;
-    if (i < 0) {
-      this.#card.hide();
-      this.plane.node.setAttribute("aria-label", this.#value?.label ?? "");
-    } else this.#showCard();
-    this.plane.drawMarks();
-  }
-
-  /** What the point under the pointer is; again when names have come. */
-  #showCard() {
-    const { scene, marks } = this.plane;
-    if (marks.hover < 0 || !scene) return;
-    const name = this.#nameOf(marks.hover);
-    this.#card.show({ sheet: marks.sheet, index: marks.hover, name, detail: detailOf(scene, marks.hover) });
-    this.#placeCard();
-    this.plane.node.setAttribute("aria-label", fill(this.strings.at, { name }));
-  }
-
-  /** Move the map so far that the point chosen by a key lies within the frame. */
-  #bringIntoView() {
-    const { marks, scene, view } = this.plane;
-    if (marks.hover < 0 || !scene) return;
-    const { xs, ys } = scene.points; // as the view is now: the drawing may be of a moment before
-    const [x, y] = [view.left + xs[marks.hover] * view.unit, view.top + ys[marks.hover] * view.unit];
-    const within = (/** @type {number} */ place, /** @type {number} */ size) => Math.min(size - EDGE, Math.max(EDGE, place));
-    view.pan(within(x, view.width) - x, within(y, view.height) - y);
     this.plane.drawSoon();
   }
 

@@ -20,7 +20,7 @@ export function mount(context) {
     const { strings } = context.props;
     const queries = new Queries(scope, context);
     const grid = build("div", "cl-examples");
-    const pad = new DrawingPad(scope, strings, (file) => queries.ask(file));
+    const pad = new DrawingPad(scope, strings, (file) => void queries.ask(file));
     const choices = ["examples", "draw"].map((value) => ({ value, text: strings[value] }));
     const choose = (/** @type {string} */ name) => {
       grid.hidden = name !== "examples";
@@ -44,7 +44,7 @@ export function mount(context) {
 function exampleButton(scope, strings, queries, { src, kind, name }) {
   const button = buildButton("cl-example", "", fill(strings[`kind.${kind}`], { name }));
   button.append(buildImage(src));
-  scope.listen(button, "click", async () => queries.ask(await fileOf(src, "example.png")));
+  scope.listen(button, "click", () => void queries.ask(fileOf(src, "example.png")));
   return button;
 }
 
@@ -62,6 +62,7 @@ class Queries {
   /** @type {{ src: string; name: string }[]} */ #earlier = [];
   /** The query under way, and how many frames the upload has left to take it. */
   #asked = { file: /** @type {File | null} */ (null), tries: 0 };
+  #asks = 0;
   #putSoon;
   #context;
 
@@ -99,9 +100,9 @@ class Queries {
     if (!this.#earlier.length && document.activeElement === this.back && first instanceof HTMLElement) first.focus();
     this.back.hidden = !this.#earlier.length;
     if (!query) return;
-    const file = query.src ? await fileOf(query.src, "query.png").catch(() => null) : null; // uploads are deleted after a while
-    if (file) this.ask(file);
-    else this.#context.trigger("ask", { name: query.name });
+    const byName = () => this.#context.trigger("ask", { name: query.name });
+    if (query.src) await this.ask(fileOf(query.src, "query.png")).catch(byName); // uploads are deleted after a while
+    else byName();
   }
 
   /** On a narrow page they are below. */
@@ -110,9 +111,17 @@ class Queries {
     document.getElementById(this.#context.props.answers)?.scrollIntoView({ behavior: prefersStillness() ? "auto" : "smooth" });
   }
 
-  /** @param {File} file */
-  ask(file) {
-    this.#asked = { file, tries: TRIES };
+  /** Ask with a file; one that comes after a later question is not asked any more. @param {File | Promise<File>} coming */
+  async ask(coming) {
+    const own = (this.#asks += 1);
+    try {
+      const file = await coming;
+      if (own !== this.#asks) return;
+      this.#asked = { file, tries: TRIES };
+    } catch (error) {
+      if (own === this.#asks) throw error;
+      return;
+    }
     this.#putSoon();
   }
 
