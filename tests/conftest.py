@@ -43,13 +43,24 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["CL_RUNS_DIR"] = f"{CACHE.name}/runs"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Compile the views' kernel once, before several test processes would each do it."""
-    if not hasattr(config, "workerinput"):
+class KernelCompilation:
+    """Compiles the views' kernel once while tests are collected, before several test processes would each do it."""
+
+    def __init__(self) -> None:
         warm = "import torch; from cl_core.augment.views import *; p = torch.zeros(COMPILED_FROM, 3, 8, 8, dtype=torch.uint8)"
-        subprocess.run(
-            [sys.executable, "-c", f"{warm}; make_views(p, AugmentConfig(), 8, torch.Generator())"], cwd=ROOT, check=True
-        )
+        command = [sys.executable, "-c", f"{warm}; make_views(p, AugmentConfig(), 8, torch.Generator())"]
+        self.process = subprocess.Popen(command, cwd=ROOT)
+
+    def pytest_collection_finish(self) -> None:
+        assert self.process.wait(timeout=300) == 0
+
+    def pytest_xdist_node_collection_finished(self) -> None:
+        self.pytest_collection_finish()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(KernelCompilation())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
