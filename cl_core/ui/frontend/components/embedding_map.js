@@ -36,6 +36,7 @@ export function mount(context) {
 const ASK_AFTER_MS = 250;
 
 const MAX_IMAGES = 10_000;
+const NARROW = "(max-width: 720px)"; // where a sheet names the chosen image, and a card would cover the map
 
 /** @param {MapValue} value */
 function defaultLook(value) {
@@ -329,7 +330,7 @@ class EmbeddingMap {
       leave: () => this.#hover.show(-1),
       click: (x, y) => {
         const i = plane.nearest(x, y);
-        this.#hover.show(i); // a finger does not hover before
+        if (this.#overTime || !matchMedia(NARROW).matches) this.#hover.show(i); // a finger does not hover before
         this.#choose(i);
       },
       pan: (dx, dy) => {

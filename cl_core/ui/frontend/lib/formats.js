@@ -1,11 +1,12 @@
 /**
- * `template` with its {placeholders} filled in; a placeholder without a value stays.
+ * `template` with its {placeholders} filled in, whole numbers in groups of three digits; a placeholder without a value stays.
  *
  * @param {string} template
  * @param {Record<string, string | number>} values
  */
 export function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  const write = (/** @type {string | number} */ value) => (Number.isInteger(value) ? value.toLocaleString("en") : String(value));
+  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? write(values[name]) : whole));
 }
 
 /**

@@ -6,6 +6,7 @@ import { candidatesAtChance, fill, formatExponential, formatNumber, formatPercen
 test("placeholders are filled, unknown ones stay", () => {
   assert.equal(fill("{a} of {b}, {c}", { a: 1, b: "two" }), "1 of two, {c}");
   assert.equal(fill("no values", {}), "no values");
+  assert.equal(fill("{a}, {b}, {c}", { a: 1911, b: 0.12345, c: "2026" }), "1,911, 0.12345, 2026");
 });
 
 test("numbers have at most four digits", () => {
