@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from cl_core.figures.style import ACCENT, CATEGORIES, PERCENT, PERCENT_HOVER, UNTRAINED, layout
 
 Metrics = list[dict[str, Any]]
+BELOW, AXIS, LINE = 112, 46, 29  # pixels below the plots: at least; for the axis; for a line of the legend
 HEIGHT, COMPACT_HEIGHT = 530, 470  # pixels: whole on a laptop's first screen, the second below a paragraph
 
 
@@ -70,7 +71,8 @@ def quality_figure(
     """
     with_accuracy = [name for name, points in runs.items() if any("knn" in p for p in _of_kind(points, "snapshot"))]
     distinct = list(dict.fromkeys(protocols.get(name, "") for name in with_accuracy))
-    knn = ["<br>".join(filter(None, (captions["knn"], protocol))) for protocol in distinct]  # narrow plots cut long lines
+    small = '<br><span style="font-size: 11px">{}</span>'  # narrow plots cut long lines
+    knn = [captions["knn"] + (small.format(protocol) if protocol else "") for protocol in distinct]
     spread, shape = len(knn) + 1, len(knn) + 2  # rows
     titles, heights = [*knn, captions["std"]], [0.36] * len(knn) + [0.28]
     if not compact:
@@ -116,22 +118,26 @@ def _panels(titles: list[str], heights: list[float], axis: str, height: int) -> 
         row_heights=heights,
         subplot_titles=titles,
     )
-    figure.update_xaxes(title_text=axis, row=len(titles), col=1)
+    figure.update_xaxes(title={"text": axis, "standoff": 6}, row=len(titles), col=1)
     figure.update_annotations(font_size=13)
-    margin = {"l": 56, "r": 16, "t": 48, "b": 112}  # the title above the first plot may have two lines
+    margin = {"l": 56, "r": 16, "t": 48, "b": BELOW}  # the title above the first plot may have two lines
     below = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
     figure.update_layout(layout(height=height, margin=margin, hovermode="x unified", legend=below))
     return figure
 
 
 def _list_once(figure: go.Figure) -> go.Figure:
-    """Runs share the name of a line such as the chance level: the legend lists it once."""
+    """Runs share the name of a line such as the chance level: the legend lists it once.
+
+    The margin below has room for one line an entry, as narrow plots need.
+    """
     listed = set[str]()
     for trace in figure.data:
         trace.showlegend = trace.showlegend is not False and trace.name not in listed
         trace.legendgroup = trace.name  # its entry switches the lines of all runs
         if trace.showlegend:
             listed.add(trace.name)
+    figure.update_layout(margin_b=max(BELOW, AXIS + LINE * len(listed)))
     return figure
 
 

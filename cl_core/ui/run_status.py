@@ -115,7 +115,7 @@ def status(run: RunStatus, with_log: bool = False) -> str:
     """
     name, record = run.name, run.record
     if not name:
-        return result(text("train.none"))
+        return f"<div class='no-run'>{result(text('train.none'))}</div>"  # the menu of runs and dead buttons are hidden
     if run.place:
         return result(text("train.waiting", name=name, place=run.place, waiting=run.waiting))
     if run.problem:

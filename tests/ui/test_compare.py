@@ -86,7 +86,11 @@ def test_the_verdict_is_by_one_protocol_and_names_what_differs() -> None:
 
 def accuracy_plots(figure: dict[str, Any]) -> dict[str, set[str]]:
     """The runs whose accuracies share an axis, by the axis' title."""
-    titles = [each["text"] for each in figure["layout"]["annotations"] if each["text"].startswith("kNN accuracy")]
+    titles = [
+        re.sub("</?span[^>]*>", "", each["text"])
+        for each in figure["layout"]["annotations"]
+        if each["text"].startswith("kNN accuracy")
+    ]
     runs = [
         {trace["name"] for trace in figure["data"] if trace["yaxis"] == f"y{i or ''}"} for i in (0, *range(2, len(titles) + 1))
     ]

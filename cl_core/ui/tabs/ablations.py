@@ -95,7 +95,7 @@ def show_question(store: ModelStore, which: str) -> tuple[str, Any, str, dict[st
     quantity = experiment.quantity
     found = outcome(store, which)
     reference = text(f"ablations.reference.{quantity}", baseline=str(found["baseline"]), untrained=str(found["untrained"]))
-    slider = gr.update(label=text(f"ablations.guess.{quantity}"))
+    slider = gr.update(info=text(f"ablations.guess.{quantity}"))
     question = text(f"ablations.ask.{which}")
     return f"{question} {reference}", slider, "", _curves([store.get(experiment.baseline)]), NO_ROWS
 
@@ -139,7 +139,7 @@ def build(page: Page, opened: Event) -> None:
             near = image_rows(None, elem_id="ablations-neighbors")
         with gr.Column(scale=0, min_width=260, elem_classes="panel beside"):
             which = gr.Radio(listed, value=names[0], label=text("ablations.which"))
-            guess = gr.Slider(0, 100, 50, step=1, label=text("ablations.guess.knn"), info=text("ablations.guess_hint"))
+            guess = gr.Slider(0, 100, 50, step=1, label=text("ablations.guess"), info=text("ablations.guess.knn"))
             button = gr.Button(text("ablations.see"), variant="primary")
     page.link("experiment", which)
     page.link("guess", guess)

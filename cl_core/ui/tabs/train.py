@@ -202,7 +202,7 @@ def build(page: Page, opened: Event) -> None:
         with gr.Column(scale=3, min_width=320, elem_classes="panel"):
             runs = menu([], value=None, label=text("train.run"), info=text("train.run_hint"), elem_id="train-run")
             message = gr.HTML("", elem_id="train-status")
-            with gr.Row():
+            with gr.Row(elem_id="train-actions"):
                 stop = gr.Button(text("train.stop"), interactive=False, elem_id="train-stop", min_width=96)
                 resume_button = gr.Button(text("train.resume"), interactive=False, elem_id="train-resume", min_width=96)
                 prefer = gr.Button(text("train.prefer"), visible=False, elem_id="train-prefer", min_width=96)
