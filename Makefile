@@ -20,11 +20,13 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 app: $(VENV)/.app-ready
 	$(BIN)/python app.py --port $(PORT)
 
-# The checks take one core for a minute, while the tests are still being collected.
+# Ruff first, for it fails within seconds; the other checks run beside the tests, of which many wait for programs.
 test: $(VENV)/.test-ready node_modules/.ready browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(MAKE) --no-print-directory -j 2 pytest check
 
-pytest:
+pytest: $(VENV)/.test-ready
 	$(PYTEST) -n $(WORKERS) --maxprocesses 4
 
 test-fast: $(VENV)/.test-ready

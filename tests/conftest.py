@@ -57,6 +57,10 @@ class KernelCompilation:
     def pytest_xdist_node_collection_finished(self) -> None:
         self.pytest_collection_finish()
 
+    def pytest_unconfigure(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):

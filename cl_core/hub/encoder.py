@@ -105,6 +105,7 @@ def fetch_encoder(text: str, dataset: str, image_size: int = 0, largest: int = M
     record, weights = _build(description, path, name, data, image_size)
     folder.write_model(weights)
     folder.write_record(record)
+    set_reference(name, path.name)
     return folder
 
 
@@ -125,14 +126,12 @@ def _check_same(folder: RunFolder, name: HubName, dataset: str) -> None:
 
 def _fetch(name: HubName, largest: int) -> Path:
     try:
-        path = fetch(name, ENCODER, largest)
+        return fetch(name, ENCODER, largest)
     except Unreachable:
         complete = [path for path in snapshot_folders(name) if all((path / file).is_file() for file in ENCODER.required)]
         if len(complete) != 1:
             raise
         return complete[0]
-    set_reference(name, path.name)
-    return path
 
 
 def _read_description(file: Path, name: HubName) -> Description:

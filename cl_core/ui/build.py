@@ -167,14 +167,16 @@ def _opened(name: str) -> str:
 
 
 def announcements() -> gr.I18n:
-    """What Gradio tells screen readers, for those sentences that its own Chinese texts lack: it would read out their keys."""
-    with using_language("zh"):
-        listed = {
-            "common.complete": text("announce.complete"),
-            "common.progress": text("announce.progress"),
-            "status.queue_position": text("announce.queue", position="{position}", size="{size}"),
-        }
-    return gr.I18n(**{"zh-CN": listed})
+    """What screen readers announce, for those sentences that Gradio's own texts lack: they would read out a key, or English."""
+    locales = {}
+    for language, locale in (("en", "en"), ("zh", "zh-CN")):
+        with using_language(language):
+            locales[locale] = {
+                "common.complete": text("announce.complete"),
+                "common.progress": text("announce.progress"),
+                "status.queue_position": text("announce.queue", position="{position}", size="{size}"),
+            }
+    return gr.I18n(**locales)
 
 
 def launch_options(server: Server | None = None) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def test_a_link_opens_a_step_of_the_tour_on_a_phone(phone: Page) -> None:
     phone.set_viewport_size(PHONE)
     phone.goto(phone.url.partition("?")[0] + "zh?tab=temperature&temperature=0.5&tour=6")
     panel = phone.locator("#tour .cl-tour")
-    expect(panel).to_contain_text("比较有多尖锐？")
+    expect(panel).to_contain_text("温度怎样改变 softmax？")
     expect(phone.locator("#temperature-view").get_by_role("spinbutton")).to_have_value("0.5")
     box = panel.bounding_box()
     assert box and box["height"] <= 0.47 * PHONE["height"]

@@ -111,11 +111,13 @@ def test_the_browser_chooses_the_language_and_the_switch_overrules_it(visit: Vis
     page = visit("?tab=loss&count=8", "zh-CN")
     expect(page).to_have_url(re.compile(r"/zh\?.*tab=loss"))
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    assert page.evaluate("navigator.language") == "zh-CN"
     expect(page.get_by_role("tab", name="损失")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#loss-view .cl-details")).to_contain_text("余弦")
     page.wait_for_timeout(1500)  # what the page still asks for would be cut off
     page.get_by_role("button", name="English").click()
     expect(page).to_have_url(re.compile(r"/\?.*tab=loss"))
+    assert page.evaluate("navigator.language") == "en", "Gradio's words are English, too"
     expect(page.get_by_role("tab", name="Loss")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("number input for Images")).to_have_value("8")
     page.reload()

@@ -39,6 +39,25 @@ def test_back_to_the_example_that_it_opens_with(page: Page) -> None:
     expect(page.locator(".toast-body")).to_have_count(0)
 
 
+def test_of_two_quick_questions_the_last_is_asked(page: Page) -> None:
+    expect(page.locator(ANSWERS)).to_have_count(3)
+    page.evaluate(
+        """() => {
+          const [plain, calls] = [fetch, []];
+          globalThis.fetch = async (...given) => {
+            if (String(given[0]).startsWith("data:") && calls.push(given) === 1) await new Promise((go) => setTimeout(go, 1000));
+            return plain(...given);
+          };
+        }"""
+    )
+    page.get_by_role("button", name="Sketch: fish").click()  # its image comes late
+    page.locator("#search-queries .cl-example").nth(1).click()
+    first = page.locator(f"{ANSWERS} .cl-item").nth(1)
+    expect(first).to_contain_text("heart")
+    page.wait_for_timeout(1500)
+    expect(first).to_contain_text("heart")
+
+
 def test_from_an_example_to_its_answers_and_back(page: Page) -> None:
     examples = page.locator("#search-queries .cl-example")
     expect(examples).to_have_count(12)

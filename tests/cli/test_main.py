@@ -101,7 +101,7 @@ def test_an_animation_is_searched_by_its_first_frame(command: Command, small_run
             ["train", "--run", "r", "--dataset", "cats"],
             "There is no data set 'cats': choose one of emoji, fashion, mnist, digits, or import your own with `data add cats",
         ),
-        (["train", "--run", "r", "--dataset", "iris"], "dataset: iris is a table, choose a set of images"),
+        (["train", "--run", "r", "--dataset", "iris"], "dataset: must be a set of images"),
         (
             ["train", "--run", "r", "--method", "dino"],
             "supcon, cross-entropy, but it was 'dino'.",

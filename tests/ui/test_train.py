@@ -79,8 +79,8 @@ def test_what_is_refused_at_once(given: dict[str, object], other: str, said: str
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ("--encoder timm/test_vit/32", "Here the encoder is one of"),
-        ("--compile true", "not compiled"),
+        ("--encoder timm/test_vit/32", "Only these encoders can be trained here"),
+        ("--compile true", "without compiling"),
         ("--projection-dim 4096", "projection_dim goes up to 512"),
         ("--snapshots 1000", "snapshots goes up to 24"),
     ],

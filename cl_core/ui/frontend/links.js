@@ -48,6 +48,8 @@
     location.replace(pageAddress(preferred));
   }
   document.documentElement.lang = language === "zh" ? "zh-CN" : language;
+  // Gradio's own words, of uploads and for screen readers, follow the browser's language: here they follow the page's.
+  Object.defineProperty(navigator, "language", { value: document.documentElement.lang, configurable: true });
 
   globalThis.contrastiveLanguage = (code) => {
     store(LANGUAGE_KEY, code);

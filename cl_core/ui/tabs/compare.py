@@ -218,7 +218,7 @@ def build(page: Page, opened: Event) -> None:
     point = gr.Number(0, visible=False, precision=0)
     explanation("compare-map", text("compare.map_about"))
     maps = twin_maps(texts("twin_maps"), elem_id="compare-maps")
-    found = image_rows({"rows": [], "empty": text("map.empty")}, elem_id="compare-neighbors")
+    found = image_rows({"rows": [], "empty": text("compare.map_empty")}, elem_id="compare-neighbors")
     explanation("compare-batch", text("compare.batch_about"))
     batch = loss_microscope(texts("loss_microscope"), linked=False, elem_id="compare-batch")
     page.resolve(others, lambda names: [store.get(name) for name in names])

@@ -83,6 +83,7 @@ class LossMicroscope {
     const controls = build("div", "cl-controls");
     controls.append(this.stages.node, this.control.node);
     this.#details.setAttribute("aria-live", "polite");
+    this.#details.tabIndex = -1; // takes the focus of a term that is gone
     const body = build("div", "cl-body");
     this.sheet = new BottomSheet(scope, props.close, this.#details);
     body.append(this.#matrices, this.sheet.node);
@@ -319,7 +320,9 @@ class LossMicroscope {
     const isHere = focused?.dataset.column === String(column);
     const again = isHere ? `[data-column="${column}"]` : fact ? `[data-fact="${fact}"] dt` : "";
     this.#details.replaceChildren(title, pair, this.#facts(value, panel, parts, form), formulaTitle, inSymbols, formula);
-    if (again) /** @type {HTMLElement | null} */ (this.#details.querySelector(again))?.focus({ preventScroll: true });
+    if (!focused) return;
+    const next = again ? /** @type {HTMLElement | null} */ (this.#details.querySelector(again)) : null;
+    (next ?? this.#details).focus({ preventScroll: true });
   }
 
   /** @param {MicroscopeValue} value @param {Panel} panel @param {number} i */

@@ -88,6 +88,7 @@ class Queries {
   }
 
   #remember() {
+    this.#asks += 1; // the answer is the query now
     const image = document.querySelector(`#${this.#context.props.upload} img`);
     const src = image instanceof HTMLImageElement ? image.src : "";
     this.#earlier.push({ src, name: readLink("query") ?? "" });
@@ -95,6 +96,7 @@ class Queries {
   }
 
   async #goBack() {
+    this.#asks += 1;
     const query = this.#earlier.pop();
     const first = this.back.parentElement?.querySelector("input:checked");
     if (!this.#earlier.length && document.activeElement === this.back && first instanceof HTMLElement) first.focus();

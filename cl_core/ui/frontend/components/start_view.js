@@ -1,13 +1,14 @@
 // The first view: images drift from where an untrained network puts them to where training puts them.
 
 import { mountComponent } from "../lib/component.js";
+import { Failure } from "../lib/failure.js";
 import { fill } from "../lib/formats.js";
 import { fetchJson } from "../lib/page.js";
 import { lastStep, stepAddress } from "../lib/tour.js";
 import { Drift } from "../parts/drift.js";
 import { Player } from "../parts/player.js";
 import { leadToTab } from "../parts/tab_link.js";
-import { build, buildButton, paragraphs, prefersStillness } from "../render/dom.js";
+import { build, paragraphs, prefersStillness } from "../render/dom.js";
 import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
@@ -26,6 +27,8 @@ export function mount(context) {
     const ways = build("nav", "cl-doors");
     ways.setAttribute("aria-label", strings.doors);
     ways.append(door(strings, "tour"), ...doors.map((tab) => tabDoor(scope, strings, tab)));
+    const load = (/** @type {StartValue} */ value) => show(scope, context, stage, value, failure);
+    const failure = new Failure(scope, context.props, () => load(/** @type {StartValue} */ (context.props.value)));
     root.replaceChildren(sentence, stage, ways);
     return (value) => {
       sentence.replaceChildren(...paragraphs(fill(strings.sentence, { count: value.count })));
@@ -36,7 +39,7 @@ export function mount(context) {
         link.href = stepAddress(value.steps, step);
         if (step > 1) link.querySelector("strong")?.replaceChildren(fill(strings.resume, { number: step }));
       }
-      return value.file ? show(scope, context, stage, value) : null;
+      return value.file ? load(value) : null;
     };
   });
 }
@@ -46,9 +49,9 @@ export function mount(context) {
  * @param {Context<StartValue, { strings: Strings }>} context
  * @param {HTMLElement} stage
  * @param {StartValue} value
+ * @param {Failure} failure
  */
-async function show(scope, context, stage, value) {
-  const { props, trigger } = context;
+async function show(scope, { props, trigger }, stage, value, failure) {
   const { strings } = props;
   stage.dataset.moving = ""; // until the drift has come to rest, which begins when the images are loaded
   try {
@@ -59,6 +62,7 @@ async function show(scope, context, stage, value) {
     const player = new Player(scope, strings, (position) => drift.go(position), SECONDS_A_SNAPSHOT);
     const bar = build("div", "cl-bar");
     bar.append(player.node, drift.caption);
+    failure.end(stage);
     stage.replaceChildren(drift.node, bar);
     player.load(file.epochs);
     const last = file.epochs.length - 1;
@@ -72,12 +76,8 @@ async function show(scope, context, stage, value) {
   } catch {
     delete stage.dataset.moving;
     if (scope.ended) return;
-    const problem = build("p", "cl-problem", props.unloaded);
-    problem.setAttribute("role", "alert");
-    const retry = buildButton("cl-retry", props.retry);
-    scope.listen(retry, "click", () => void show(scope, context, stage, value));
-    problem.append(retry);
-    stage.replaceChildren(problem); // the doors stay
+    failure.showUnloaded();
+    if (!stage.contains(failure.node)) stage.replaceChildren(failure.node); // the doors stay
   }
 }
 

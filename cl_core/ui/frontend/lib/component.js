@@ -1,3 +1,4 @@
+import { Failure } from "./failure.js";
 import { Answers } from "./page.js";
 import { Scope } from "./scope.js";
 
@@ -22,32 +23,29 @@ export function mountComponent({ element, props, watch }, setup) {
   if (!element.isConnected) scope.end();
   else scope.onDisconnect(element, () => scope.end());
   const update = scope.ended ? () => {} : setup(root, scope);
-  const problem = document.createElement("p");
-  problem.className = "cl-problem";
-  problem.setAttribute("role", "alert");
-  root.before(problem);
-  const retry = Object.assign(document.createElement("button"), { type: "button", className: "cl-retry", textContent: props.retry });
-  scope.onEnd(() => (root.replaceChildren(), problem.remove()));
+  let failed = /** @type {Value | null} */ (null);
+  const failure = new Failure(scope, props, () => draw(/** @type {Value} */ (failed), true));
+  root.before(failure.node);
+  scope.onEnd(() => (root.replaceChildren(), failure.node.remove()));
   const answers = new Answers();
   let drawings = 0;
-  const show = (/** @type {string} */ sentence, /** @type {Node[]} */ ...more) => {
-    problem.replaceChildren(...(sentence ? [sentence] : []), ...more);
-    root.toggleAttribute("data-failed", sentence !== "");
-  };
-  const draw = async (/** @type {Value} */ value) => {
-    // Numbers of an earlier answer would stand under the name of another model.
+  const draw = async (/** @type {Value} */ value, again = false) => {
     const own = (drawings += 1);
-    show("");
+    if (!again) failure.show("");
+    root.removeAttribute("data-failed");
     root.dataset.filled = "";
     try {
       await update(value);
+      if (again && own === drawings) failure.end(root);
     } catch (error) {
       if (scope.ended || own !== drawings) return; // another value took its place
-      show(props.unloaded, retry);
+      // Numbers of an earlier answer would stand under the name of another model.
+      failed = value;
+      failure.showUnloaded();
+      root.dataset.failed = "";
       throw error; // the console has the reason
     }
   };
-  scope.listen(retry, "click", () => void draw(/** @type {Value} */ (props.value)));
   const take = () => {
     const { value } = props;
     if (scope.ended) return;
@@ -55,7 +53,8 @@ export function mountComponent({ element, props, watch }, setup) {
       if (value?.problem === undefined) void draw(/** @type {Value} */ (value));
       else {
         drawings += 1;
-        show(value.problem);
+        failure.show(value.problem);
+        root.dataset.failed = "";
       }
     }
     const view = element.closest(".block")?.id;

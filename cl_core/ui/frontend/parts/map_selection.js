@@ -39,7 +39,7 @@ export class MapSelection {
   show(selected, chosen, lines) {
     const strings = this.#strings;
     const part = this.#part();
-    const focused = [...this.node.querySelectorAll("button")].findIndex((button) => button === document.activeElement);
+    const focused = this.node.contains(document.activeElement) ? document.activeElement?.textContent : null;
     this.node.replaceChildren();
     /** @param {string} text @param {() => void} onClick */
     const addButton = (text, onClick) => {
@@ -60,7 +60,8 @@ export class MapSelection {
     if (chosen >= 0 && lines) {
       addButton(strings.batch_neighbors, () => this.#trigger("use_batch", { ids: [lines.from, ...lines.to] }));
     }
-    if (focused >= 0) this.node.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
+    const same = focused && [...this.node.querySelectorAll("button")].find((button) => button.textContent === focused);
+    if (same) same.focus({ preventScroll: true });
   }
 
   /** Show nothing. */
