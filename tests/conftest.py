@@ -77,19 +77,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Where several processes share the tests, two drive a browser with one app each, and one a browser with apps of its own."""
+    """Where several processes share the tests, one drives a browser with one app, and one a browser with apps of its own."""
     return FewBrowsers(config, log)
 
 
 class FewBrowsers(LoadFileScheduling):
-    """All of the browser's tests are three pieces of work; the others go by files."""
+    """All of the browser's tests are two pieces of work, for three browsers are too slow on two cores; the others go by files."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(OWN_APPS):
-            return OWN_APPS
-        if nodeid.startswith(BROWSER):  # halves of about the same time
-            return f"{BROWSER}test_a-i" if nodeid < f"{BROWSER}test_j" else f"{BROWSER}test_j-z"
-        return str(super()._split_scope(nodeid))
+        return next((folder for folder in (OWN_APPS, BROWSER) if nodeid.startswith(folder)), str(super()._split_scope(nodeid)))
 
 
 @pytest.fixture

@@ -71,6 +71,6 @@ def test_without_a_test_part_groups_are_held_out() -> None:
     assert result.rule == "held-out"
     assert "labels no training saw" in result.protocol()
     with using_language("zh"):
-        assert "从未见过标签" in result.protocol()
+        assert "标签没有用于训练" in result.protocol()
     assert result.queries + result.train == 1911
     assert 300 < result.queries < 400

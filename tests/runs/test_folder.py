@@ -71,7 +71,7 @@ def test_record_with_unknown_encoder(copy: RunFolder) -> None:
     record = json.loads(copy.record_file.read_text())
     record["config"]["encoder"] = "vgg"
     copy.record_file.write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"config\.encoder: choose one of small-resnet"):
+    with pytest.raises(UserError, match=r"config\.encoder: must be one of small-resnet"):
         open_run(copy)
 
 

@@ -62,7 +62,7 @@ def test_what_is_written_is_read_again() -> None:
         ({}, "--lr", "Argument --lr: expected one argument: give settings as on the command line"),
         ({}, "--nope 1", "Unrecognized arguments: --nope 1"),
         ({}, "--augment.flip-prob '", "A quotation mark is not closed"),
-        ({"dataset": "../../etc"}, "", "dataset: choose one of"),
+        ({"dataset": "../../etc"}, "", "dataset: must be one of"),
         ({"dataset": "nowhere"}, "", "nowhere"),
         ({"method": "pretrained"}, "", "pretrained is for encoders that others trained"),
         ({"epochs": None}, "", "epochs: input should be a valid integer"),

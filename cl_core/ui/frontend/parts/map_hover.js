@@ -71,7 +71,9 @@ export class MapHover {
     const { xs, ys } = scene.points; // as the view is now: the drawing may be of a moment before
     const [x, y] = [view.left + xs[marks.hover] * view.unit, view.top + ys[marks.hover] * view.unit];
     const within = (/** @type {number} */ place, /** @type {number} */ size) => Math.min(size - EDGE, Math.max(EDGE, place));
-    view.pan(within(x, view.width) - x, within(y, view.height) - y);
+    const [across, down] = [within(x, view.width), within(y, view.height)];
+    view.pan(across - x, down - y);
+    this.#card.place(across, down, view); // where it will be drawn
     this.#plane.drawSoon();
   }
 }
