@@ -108,7 +108,7 @@ def test_models_come_and_go(wide: BrowserContext, hub: Hub, environment: dict[st
         page.goto(f"{url}?tab=search&model=resnet18.a1_in1k-emoji&query=red+apple")
         expect(page.locator("#search-view img").first).to_be_visible()
         assert chosen(page) == "resnet18.a1_in1k-emoji"
-        expect(page.get_by_text("Raw pixels")).to_be_visible()
+        expect(page.get_by_role("heading", name="Raw pixels")).to_be_visible()
         expect(page.get_by_text("Untrained", exact=True)).to_be_hidden()
         assert WRITER not in page.content()
         page.close()
