@@ -173,11 +173,16 @@ def rank_entries(entries: Sequence[Entry]) -> list[Standing]:
     return [Standing(each, low[i], high[i], float(best[i]), tied=i > 0 and gaps[i] <= 0) for i, each in enumerate(scored)]
 
 
+def comparison_file(folder: Path) -> Path:
+    """The file of the comparison in a folder, which need not exist."""
+    earlier = folder / EARLIER_FILE
+    return earlier if earlier.exists() and not (folder / FILE).exists() else folder / FILE
+
+
 def read_comparison(folder: Path) -> ComparisonState | None:
     """The comparison stored in a folder; None where there is none, or a damaged one."""
-    file = folder / FILE if (folder / FILE).exists() else folder / EARLIER_FILE
     with contextlib.suppress(OSError, ValueError, UserError):
-        return ComparisonState.model_validate_json(read_bytes(file, MAX_FILE))
+        return ComparisonState.model_validate_json(read_bytes(comparison_file(folder), MAX_FILE))
     return None
 
 

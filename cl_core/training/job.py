@@ -25,7 +25,7 @@ from cl_core.system import zero_gpu
 from cl_core.system.host import cores
 from cl_core.system.oom import oom_kills
 from cl_core.system.pipes import start_worker
-from cl_core.training.comparison_state import EARLIER_FILE, FILE
+from cl_core.training.comparison_state import comparison_file
 from cl_core.training.job_process import (
     EXIT_ABORTED,
     SAVE_GRACE_S,
@@ -166,7 +166,7 @@ class Job:
 
 def has_begun(path: Path) -> bool:
     """Whether a run or a comparison has a record in its folder, from which it can be resumed."""
-    return RunFolder(path).exists() or any((path / file).exists() for file in (FILE, EARLIER_FILE))
+    return RunFolder(path).exists() or comparison_file(path).exists()
 
 
 @contextlib.contextmanager
