@@ -42,7 +42,7 @@ export default [
     languageOptions: { globals: readonly(["Blob", "Buffer", "Event", "EventTarget", "performance"]) },
   },
   {
-    files: [`${FRONTEND}/links.js`, `${FRONTEND}/tooltips.js`, `${FRONTEND}/numbers.js`, `${FRONTEND}/preload_plotly.js`],
-    languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "PLOTLY", "PLOTLY_LOADER", "RENAMED", "RENAMED_VALUES"]) },
+    files: [`${FRONTEND}/links.js`, `${FRONTEND}/tooltips.js`, `${FRONTEND}/numbers.js`, `${FRONTEND}/preload.js`],
+    languageOptions: { sourceType: "script", globals: readonly([...BROWSER, "MODULES", "PLOTLY", "PLOTLY_LOADER", "RENAMED", "RENAMED_VALUES"]) },
   },
 ];

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_core.explore.gallery import Gallery, Neighbor
+from cl_core.explore.gallery import Embedder, Gallery, Neighbor
 from cl_core.explore.regions import NeighborPreservation, Region
 from cl_core.explore.review import Review
 from cl_core.runs.store import Run
@@ -34,22 +34,33 @@ class Query:
 
 @dataclasses.dataclass(frozen=True)
 class BatchedGallery:
-    """A gallery that answers concurrent queries in one batch."""
+    """A gallery that answers concurrent queries in one batch.
+
+    features: of one image (1, 3, S, S) as on the map, without test-time augmentation: (D,) float32 of length 1.
+    """
 
     gallery: Gallery
     search: BatchedFunction[Query, list[Neighbor]]
+    features: BatchedFunction[Tensor, Tensor]
 
     @classmethod
-    def of(cls, gallery: Gallery) -> BatchedGallery:
-        """Wrap a gallery."""
-        return cls(gallery, BatchedFunction(partial(_search_batch, gallery), BATCHED_QUERIES))
+    def of(cls, gallery: Gallery, embedder: Embedder) -> BatchedGallery:
+        """Wrap a gallery. embedder: images -> their features as on the map."""
+        return cls(
+            gallery,
+            BatchedFunction(partial(_search_batch, gallery), BATCHED_QUERIES),
+            BatchedFunction(lambda images: list(_in_one_batch(embedder, images)), BATCHED_QUERIES),
+        )
+
+
+def _in_one_batch(embedder: Embedder, images: list[Tensor]) -> Tensor:
+    """Features of images: an upload has the model's size, an image of the data set its own."""
+    alike = len({image.shape for image in images}) == 1
+    return embedder(torch.cat(images)) if alike else torch.cat([embedder(image) for image in images])
 
 
 def _search_batch(gallery: Gallery, queries: list[Query]) -> list[list[Neighbor]]:
-    images = [query.image for query in queries]  # an upload has the model's size, an image of the data set its own
-    alike = len({image.shape for image in images}) == 1
-    parts = [gallery.embedder(torch.cat(images))] if alike else [gallery.embedder(image) for image in images]
-    features = torch.cat(parts)
+    features = _in_one_batch(gallery.embedder, [query.image for query in queries])
     everywhere = [number for number, query in enumerate(queries) if query.among is None]
     together = [queries[number] for number in everywhere]
     top = max((query.top for query in together), default=1)

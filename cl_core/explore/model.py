@@ -246,7 +246,8 @@ class Model:
             return run_gallery(self._weights(space), data, report, self.caches.database)
 
         try:
-            return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed()))
+            embedder = partial(run_features, self.run if space == "pixels" else self._weights(space))
+            return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed(), embedder))
         finally:
             self.caches.preparing.pop(key, None)
 
@@ -266,9 +267,10 @@ class Model:
         """
         if not rows:
             return []
-        run = self._weights(space)
-        features = cached_features(run, self.dataset, torch.tensor(rows))
-        return (features @ run_features(run, image)[0]).tolist()
+        run, data = self._weights(space), self.dataset
+        known = self.caches.features.found(("all features", features_key(run, data), "feature"))
+        features = cached_features(run, data, torch.tensor(rows)) if known is None else known[list(rows)]
+        return (features @ self._gallery(space).features(image)).tolist()
 
     def search_cosines(self, row: int, others: Sequence[int], layer: MapLayer = "feature") -> list[float] | None:
         """Cosines of an image of the data set and others as a search computes them.

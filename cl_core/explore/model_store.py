@@ -199,7 +199,8 @@ class ModelStore:
             model = self.get(name)
             for space in SPACES:
                 _warn_if_refused(partial(model.gallery, space))
-            _warn_if_refused(model.features)
+            for layer in ("feature", "untrained"):
+                _warn_if_refused(partial(model.features, layer))
 
 
 def _warn_if_refused(work: Callable[[], object]) -> None:

@@ -93,6 +93,12 @@ class Memo(Generic[T]):
         if old is not None and self._drop:
             self._drop(old[0])
 
+    def found(self, key: Hashable) -> T | None:
+        """The result under `key` if it has been computed."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return entry[0] if entry else None
+
     def __len__(self) -> int:
         return len(self._entries)
 

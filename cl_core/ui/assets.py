@@ -77,18 +77,22 @@ class Assets:
     Args:
         folders: folders whose files are public; the name of a file changes with its content. files: further public files.
         pages: paths of pages that are equal for all visitors; none with a login.
+        scripts: those of `folders` whose files stay as long as the app runs.
     """
 
-    def __init__(self, app: ASGIApp, folders: Iterable[Path], files: Iterable[Path], pages: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, folders: Iterable[Path], files: Iterable[Path], pages: Iterable[str], scripts: Iterable[Path] = ()
+    ) -> None:
         self._app, self._pages = app, frozenset(pages)
         self._folders, self._files = [each.resolve() for each in folders], {each.resolve() for each in files}
+        self._scripts = ("/assets/", *(f"{FILE_ROUTE}{each}/" for each in scripts))
         self._cache: OrderedDict[str, CachedAnswer] = OrderedDict()
         self._ready: dict[tuple[str, bool], tuple[Message, Message]] = {}  # of what is kept
         self._size, self._making = 0, asyncio.Lock()
 
     def ready(self, path: str, brotli_taken: bool) -> tuple[Message, Message] | None:
-        """The whole answer for one of Gradio's own files after its first request: a page fetches 80 of them at once."""
-        if not path.startswith("/assets/"):
+        """The whole answer for one of Gradio's files or our modules after its first request: a page fetches 180 at once."""
+        if not path.startswith(self._scripts):
             return None
         found = self._ready.get((path, brotli_taken))
         if found is None and path in self._cache:

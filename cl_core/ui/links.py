@@ -20,7 +20,7 @@ from cl_core.explore.batch import picked_rows
 from cl_core.explore.model_store import ModelStore
 from cl_core.text import text
 from cl_core.ui.components.figure_view import plotly_script
-from cl_core.ui.modules import FRONTEND, modules_folder
+from cl_core.ui.modules import FRONTEND, later_modules, modules_folder
 from cl_core.ui.urls import file_url
 
 MAX_VALUE = 200  # characters of a value; no control needs more
@@ -167,5 +167,6 @@ def script() -> str:
     tables = f"const RENAMED = {json.dumps(RENAMED)}, RENAMED_VALUES = {json.dumps(RENAMED_VALUES)};\n"
     loader = file_url(modules_folder() / "render" / "plotly.js")
     plotly = f"const PLOTLY = {json.dumps(file_url(plotly_script()))}, PLOTLY_LOADER = {json.dumps(loader)};\n"
-    files = (FRONTEND / name for name in ("links.js", "tooltips.js", "numbers.js", "preload_plotly.js"))
-    return tables + plotly + "".join(file.read_text(encoding="utf-8") for file in files)
+    preloaded = f"const MODULES = {json.dumps(later_modules())};\n"
+    files = (FRONTEND / name for name in ("links.js", "tooltips.js", "numbers.js", "preload.js"))
+    return tables + plotly + preloaded + "".join(file.read_text(encoding="utf-8") for file in files)

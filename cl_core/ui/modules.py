@@ -6,8 +6,10 @@ Browsers keep such files for ever: another version of the app has another folder
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from cl_core.ui.urls import file_url
 
 FRONTEND = Path(__file__).with_name("frontend")
 PARTS = ("components", "lib", "parts", "render")  # folders of modules
+AT_ONCE = ("start_view", "tour_panel")  # components of the first page that a visitor sees
+IMPORT = re.compile(r'^(?:import|export)\b[^;"]* from "(\.[^"]+)"', re.MULTILINE)
 
 
 def module_files(source: Path = FRONTEND) -> list[Path]:
@@ -62,11 +66,29 @@ def module_url(component: str) -> str:
     return file_url(modules_folder() / "components" / f"{component}.js")
 
 
-def preloads() -> str:
-    """Tags for the page's head that fetch all modules at once, instead of each after the module that imports it.
+def with_imports(components: Iterable[str]) -> set[Path]:
+    """Files of the modules of components and of all that they import, relative to the folder of modules."""
+    found: set[Path] = set()
+    waiting = [FRONTEND / "components" / f"{name}.js" for name in components]
+    while waiting:
+        file = waiting.pop()
+        if (name := file.relative_to(FRONTEND)) not in found:
+            found.add(name)
+            waiting += [(file.parent / target).resolve() for target in IMPORT.findall(file.read_text(encoding="utf-8"))]
+    return found
 
-    Their addresses are relative to the page, which a proxy may serve below a prefix.
-    """
+
+def preloads() -> str:
+    """Tags for the page's head that fetch the modules of the first tab at once, instead of each after the one that imports it."""
+    return "".join(f'<link rel="modulepreload" href="{address}">' for address in _addresses(with_imports(AT_ONCE)))
+
+
+def later_modules() -> list[str]:
+    """Addresses of the modules of other tabs; `preload.js` fetches them."""
+    return _addresses(set(module_files()) - with_imports(AT_ONCE))
+
+
+def _addresses(files: Iterable[Path]) -> list[str]:
+    """Addresses of modules, relative to the page, which a proxy may serve below a prefix."""
     folder = modules_folder()
-    addresses = [file_url(folder / file).removeprefix("/") for file in module_files(folder)]
-    return "".join(f'<link rel="modulepreload" href="{address}">' for address in addresses)
+    return [file_url(folder / file).removeprefix("/") for file in sorted(files)]

@@ -71,8 +71,9 @@ class Server:
         inner = app.middleware_stack
         # With a login, Gradio checks who may fetch a file.
         free = not self.access.options.auth
+        scripts = modules_folder()
         assets = (
-            Assets(inner, [sprite_folder(), modules_folder()], [plotly_script()], pages) if free else Assets(inner, [], [], [])
+            Assets(inner, [sprite_folder(), scripts], [plotly_script()], pages, [scripts]) if free else Assets(inner, [], [], [])
         )
         self._gate = app.middleware_stack = Gate(inner, self.access, parameters(), assets)
         sweeping = asyncio.create_task(_sweep_on(Unread(queue), self.access))

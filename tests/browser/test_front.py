@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cl_core.ui.modules import AT_ONCE, module_files, with_imports
 from cl_core.ui.navigation import TABS
 from tests.browser.conftest import READY, open_tab
 
@@ -41,6 +42,19 @@ def test_start_moves_once_and_stays_to_be_touched(page: Page) -> None:
     expect(page).to_have_url(re.compile("tab=search"))
     expect(page.get_by_label("Or an image of the set")).to_have_value(name)
     expect(page.locator("#search-view .cl-row")).to_have_count(3)
+
+
+def test_modules_of_other_tabs_wait_until_the_page_is_touched(page: Page) -> None:
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if "/frontend-" in request.url else None)
+    page.goto(page.url.partition("?")[0])
+    expect(page.locator("#start-view .cl-drift")).to_have_attribute("data-position", re.compile(r"\d"))
+    assert len(fetched) == len(with_imports(AT_ONCE)), "the first picture waits for no file that the page's head does not name"
+    page.keyboard.press("Shift")
+    page.wait_for_function(
+        "(count) => document.querySelectorAll('link[rel=modulepreload][href*=frontend-]').length === count",
+        arg=len(module_files()),
+    )
 
 
 def test_start_is_walked_with_the_arrow_keys(page: Page) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from cl_core.system.paths import cache_dir
 from cl_core.ui import api, limits
+from cl_core.ui.modules import later_modules
 from cl_core.ui.urls import file_url
 from tests.ui.raw import COOKIE, ask, served, visit
 
@@ -235,6 +236,10 @@ def test_files_come_compressed_and_stay_with_the_browser(url: str) -> None:
     assert int(short.headers["content-length"]) < int(plain.headers["content-length"])
     assert "immutable" in plain.headers["cache-control"]
     assert ask(url, path, If_None_Match=plain.headers["etag"]).status == 304
+    own = f"/{later_modules()[0]}"
+    assert [ask(url, own, Accept_Encoding="br").headers["content-encoding"] for _ in range(3)] == ["br"] * 3
+    assert ask(url, own).text == ask(url, own).text != ""
+    assert ask(url, own, Host="evil.example").status == 421
     assert ask(url, "/assets/../../../../../../etc/passwd").status in (403, 404)
     assert ask(url, "/gradio_api/file=/etc/passwd").status in (403, 404)
     began = time.monotonic()

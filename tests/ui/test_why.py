@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cl_core.explore.model_store import ModelStore
+from cl_core.runs.store import run_features
 from cl_core.ui.tabs import search, why
 
 STORE = ModelStore()
@@ -38,6 +39,16 @@ def test_the_explanations_are_of_the_cosine_beside_the_answer() -> None:
         assert each["curves"]["insertion"][-1] == pytest.approx(value["cosine"], abs=1e-4)
         assert -1 <= each["untrained"] <= 1
         assert len(each["without"]) == why.STILL
+
+
+def test_cosines_on_the_map_are_those_of_whole_images_whether_or_not_their_features_are_kept() -> None:
+    model, rows = STORE.get("emoji-simclr-small"), [3, 500, 77]
+    query = search.query_of(model, None, "dog face")
+    computed = model.map_cosines(query.image, rows)
+    expected = run_features(model.run, model.dataset.images[rows]) @ run_features(model.run, query.image)[0]
+    assert computed == pytest.approx(expected.tolist(), abs=1e-5)
+    assert len(model.features()) == len(model.dataset)  # now they are in memory
+    assert model.map_cosines(query.image, rows) == pytest.approx(computed, abs=1e-5)
 
 
 def test_the_parts_of_a_map_of_another_size_add_up_too() -> None:
