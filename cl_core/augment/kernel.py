@@ -216,7 +216,7 @@ def apply_compiled(images: Tensor, record: ViewRecord, size: int, kernel: int) -
     edges = [count * i // threads for i in range(threads + 1)]
 
     def part(i: int) -> None:
-        _views(*fields, kernel, out.numpy(), edges[i], edges[i + 1])  # type: ignore[call-arg]
+        _views(*fields, kernel, out.numpy(), edges[i], edges[i + 1])
 
     if threads == 1:
         part(0)

@@ -36,6 +36,7 @@ class Dataset:
         classes, family_names: names of the labels and of the coarse labels.
         ids, names: one per image.
         digest: hash of the images; empty for data sets whose images never change.
+        version: another one after each import, which may bring other names and classes for the same images; 0 for others.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Dataset:
     license: str
     label_kind: str
     digest: str = ""
+    version: int = 0
 
     def __len__(self) -> int:
         return len(self.images)

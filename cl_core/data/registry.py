@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache, lru_cache
 
 from cl_core.data.bundled import DATASETS, TABLES
@@ -50,7 +51,7 @@ def _bundled(name: str) -> Dataset:
 
 
 @lru_cache(maxsize=MAX_OPEN)
-def _imported(name: str, _version: int) -> Dataset:
+def _imported(name: str, version: int) -> Dataset:
     from cl_core.data.imported import read_imported
 
-    return read_imported(name)
+    return dataclasses.replace(read_imported(name), version=version)

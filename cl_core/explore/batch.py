@@ -74,13 +74,13 @@ def draw_batch(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]
         rows_picked: these images instead.
     """
     count = max(MIN_BATCH, min(int(count), MAX_BATCH))
-    key = features_key(model.run, model.dataset), count, seed, rows_picked
+    key = features_key(model.run, model.dataset), model.dataset.version, count, seed, rows_picked
     return model.caches.batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
 
 
 def dimension_batch(model: Model, seed: int) -> Batch:
     """Enough images to correlate the dimensions of their embeddings; equal for equal seeds."""
-    key = features_key(model.run, model.dataset), DIMENSION_BATCH_SIZE, seed, ()
+    key = features_key(model.run, model.dataset), model.dataset.version, DIMENSION_BATCH_SIZE, seed, ()
     return model.caches.batches.get(key, lambda: _drawn(model, DIMENSION_BATCH_SIZE, seed, ()))
 
 

@@ -137,7 +137,7 @@ class Model:
     def choices(self) -> dict[str, int]:
         """Images of the data set to pick from: name -> row."""
         data = self.dataset
-        return self.caches.choices.get((data.name, data.digest), lambda: image_choices(data))
+        return self.caches.choices.get((data.name, data.digest, data.version), lambda: image_choices(data))
 
     @overload
     def embed(self, images: Images, layer: Layer = ..., output: Literal["numpy"] = ...) -> Array: ...
@@ -214,7 +214,7 @@ class Model:
             encoders get quick explanations.
         """
         data, before = self.dataset, self.untrained if self.has_training_loss else None
-        key = features_key(self.run, data), image.numpy().tobytes(), row
+        key = self._key(self.run), image.numpy().tobytes(), row
         return self.caches.reasons.get(key, lambda: explain_images(self.run, before, image, data.images[row : row + 1]))
 
     def gallery(self, space: Space = "trained") -> Gallery:
@@ -230,8 +230,8 @@ class Model:
     def _gallery_key(self, space: Space) -> Hashable:
         data = self.dataset
         if space == "pixels":
-            return data.name, data.digest, self.size
-        return features_key(self._weights(space), data)
+            return data.name, data.digest, data.version, self.size
+        return self._key(self._weights(space))
 
     def _weights(self, space: Space) -> Run:
         return self.run if space == "trained" else self.untrained
@@ -253,7 +253,7 @@ class Model:
 
     def review(self) -> Review:
         """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""
-        return self.caches.reviews.get(features_key(self.run, self.dataset), lambda: review(self.gallery()))
+        return self.caches.reviews.get(self._key(self.run), lambda: review(self.gallery()))
 
     def map_cosines(self, image: Tensor, rows: Sequence[int], space: Space = "trained") -> list[float]:
         """Cosines of an image and those of the data set by the features of the whole images, as on the map.
@@ -268,7 +268,7 @@ class Model:
         if not rows:
             return []
         run, data = self._weights(space), self.dataset
-        known = self.caches.features.found(("all features", features_key(run, data), "feature"))
+        known = self.caches.features.found(("all features", self._key(run), "feature"))
         features = cached_features(run, data, torch.tensor(rows)) if known is None else known[list(rows)]
         return (features @ self._gallery(space).features(image)).tolist()
 
@@ -281,7 +281,7 @@ class Model:
         if kind == "embedding":
             return None
         space: Space = "untrained" if layer == "untrained" else "trained"
-        if features_key(run, self.dataset) not in self.caches.galleries and not is_stored(run, self.dataset):
+        if self._key(run) not in self.caches.galleries and not is_stored(run, self.dataset):
             return None
         return self.gallery(space).cosines(row, others)
 
@@ -340,7 +340,7 @@ class Model:
             named = regions(points, labels) if data.labeled else []
             return named, neighbor_preservation(points, self.map_features(layer), labels, data.groups[data.on_map])
 
-        return self.caches.regions.get((features_key(run, data), kind, projector), make)
+        return self.caches.regions.get((self._key(run), kind, projector), make)
 
     def map_majority(self, layer: MapLayer = "feature") -> float | None:
         """Accuracy of the majority label of each image's 10 nearest on the map, by features; None without labels."""
@@ -381,9 +381,13 @@ class Model:
         data = self.dataset
         return self._of_map("losses", "embedding", lambda: per_image_losses(self.run, data.images[data.on_map]))
 
+    def _key(self, run: Run) -> Hashable:
+        """Key of what is computed in memory from the data set by a run's weights."""
+        return features_key(run, self.dataset), self.dataset.version
+
     def _of_map(self, what: str, layer: MapLayer, make: Callable[[], Tensor]) -> Tensor:
         run, kind = self.layer(layer)
-        return self.caches.features.get((what, features_key(run, self.dataset), kind), make)
+        return self.caches.features.get((what, self._key(run), kind), make)
 
 
 def version_of(folder: RunFolder) -> tuple[str, int, int]:

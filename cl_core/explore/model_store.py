@@ -159,14 +159,22 @@ class ModelStore:
         """A finished run as a zip file below `root`, made once, and again if it was deleted.
 
         Raises:
-            UserError: there is no such model, or a file of it is damaged.
+            UserError: there is no such model, a file of it is damaged, or the disk is full.
         """
         folder = self.folder(name)
-        root.mkdir(parents=True, exist_ok=True)
         key = version_of(folder)
 
         def pack() -> Path:
-            return pack_run(folder, Path(tempfile.mkdtemp(prefix="run-", dir=root)) / f"{name}.zip")
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                place = Path(tempfile.mkdtemp(prefix="run-", dir=root))
+            except OSError as error:
+                raise UserError("system.not_written", path=root, reason=error.strerror) from None
+            try:
+                return pack_run(folder, place / f"{name}.zip")
+            except UserError:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
 
         if not self._archives.get(key, pack).is_file():  # `root` is cleaned up now and then
             self._archives.forget(key)

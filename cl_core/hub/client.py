@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from typing import Literal
 
@@ -21,6 +22,7 @@ from huggingface_hub.errors import (
 
 from cl_core.errors import UserError, quoted
 from cl_core.system.host import on_space
+from cl_core.system.paths import cache_dir
 
 
 def token() -> Literal[False] | None:
@@ -75,3 +77,7 @@ def hub_errors(repository: str) -> Iterator[None]:
         raise Unreachable("hub.offline", repository=repository) from None
     except (HTTPError, ConnectionError, TimeoutError, LocalEntryNotFoundError) as error:
         raise Unreachable("hub.no_connection", reason=type(error.__cause__ or error).__name__) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise UserError("system.not_written", path=cache_dir(), reason=error.strerror) from None

@@ -23,7 +23,7 @@ from cl_core.system.paths import cache_dir
 
 CONVERTED = "refs/convert/parquet"  # where the Hub keeps what it converts
 MAX_DOWNLOAD = 20_000_000_000  # bytes
-BATCH = 64  # rows that are read together
+BATCH = 8  # rows that are read together: each may hold an image of `MAX_BYTES`
 SPLIT = re.compile(r"(?:^|[/_.-])(train|test|validation|valid|val)(?=[/_.-])")
 DOWNLOADING = 0.5  # fraction of the progress
 
@@ -132,12 +132,15 @@ def _images(files: list[tuple[str, Path]], source: str) -> Iterator[ImageFile]:
         for split, file in opened:
             image, label, classes = _columns(file.schema_arrow, source)
             for batch in file.iter_batches(BATCH, columns=[image, *([label] if label else [])]):
-                labels = batch.column(label).to_pylist() if label else [None] * len(batch)
-                for cell, value in zip(batch.column(image).to_pylist(), labels, strict=True):
+                cells, labels = batch.column(image), batch.column(label) if label else None
+                for row in range(len(batch)):
+                    value = None if labels is None else labels[row].as_py()
                     folders = ((split,) if len(splits) > 1 else ()) + _folder(value, classes)
-                    yield ImageFile(f"{at}.png", folders, _reader(cell, f"{at}"), at / max(1, total))
+                    yield ImageFile(f"{at}.png", folders, _reader(cells[row].as_py(), f"{at}"), at / max(1, total))
                     at += 1
-    except (pyarrow.ArrowException, OSError) as error:
+    except MemoryError:  # Arrow's own is one of its errors, too
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise UserError("hub.damaged_parquet", name=source, reason=quoted(error)) from None
 
 
@@ -146,8 +149,8 @@ def _columns(schema: Any, source: str) -> tuple[str, str, list[str]]:
     features: Mapping[str, Any] = {}
     try:
         features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-        kinds = {name: kind["_type"] for name, kind in features.items() if isinstance(kind, dict)}
-    except (KeyError, TypeError, ValueError):
+        kinds = {name: kind.get("_type") for name, kind in features.items() if isinstance(kind, dict)}
+    except (KeyError, TypeError, ValueError, AttributeError):
         kinds = {}
     image = next((name for name, kind in kinds.items() if kind == "Image"), "") or next(
         (each.name for each in schema if "bytes" in [field.name for field in getattr(each.type, "fields", [])]), ""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import secrets
+import signal
 import subprocess
 import threading
 import time
@@ -23,6 +24,7 @@ from cl_core.errors import UserError, error_from_json, quoted
 from cl_core.explore.model_store import trained_records
 from cl_core.imports.process import ImportRequest
 from cl_core.runs.folder import COMPARISONS
+from cl_core.system.oom import oom_kills
 from cl_core.system.paths import trained_dir
 from cl_core.system.pipes import start_worker
 from cl_core.system.trash import REMOVED
@@ -95,7 +97,7 @@ class ImportJob:
         self.state, end = "running", cast(State, "failed")
         try:
             end = self._run_process() if not self._stop.is_set() else "stopped"
-        except OSError as error:
+        except Exception as error:  # a name that is no UTF-8, too
             self.problem = UserError("images.no_process", reason=quoted(error))
         finally:
             self.finished = time.monotonic()
@@ -105,6 +107,7 @@ class ImportJob:
             self.state = end
 
     def _run_process(self) -> State:
+        kills = oom_kills()
         process = start_worker("cl_core.imports.process", self.request.model_dump_json(), threads=1)
         assert process.stdin and process.stdout
         reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
@@ -126,7 +129,8 @@ class ImportJob:
             assert self._seconds is not None
             self.problem = UserError("images.too_slow", minutes=f"{self._seconds / 60:.0f}")
         elif process.returncode and not self.problem and not self._stop.is_set():
-            self.problem = UserError("images.ended", code=process.returncode)
+            out_of_memory = process.returncode == -signal.SIGKILL and oom_kills() > kills
+            self.problem = UserError("images.no_memory") if out_of_memory else UserError("images.ended", code=process.returncode)
         if self.problem:
             return "failed"
         return "stopped" if process.returncode else "done"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cl_core.errors import EXIT_USER_ERROR, UserError, error_to_json, is_out_of_memory, quoted
 from cl_core.system.pipes import report
+from cl_core.training.estimate import limit_memory
 
 EXIT_STOPPED = 75
 LISTED = 200  # skipped files
@@ -85,6 +86,7 @@ def main() -> int:
     Standard output has lines with the `fraction` done, and at the end one with the `skipped` errors or the `problem`.
     """
     request = ImportRequest.model_validate_json(sys.stdin.readline())
+    limit_memory()
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     try:
         skipped = run_import(request, lambda fraction: _report(fraction=fraction))

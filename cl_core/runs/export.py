@@ -53,6 +53,9 @@ def pack_run(source: RunFolder, target: Path) -> Path:
     Raises:
         UserError: see `export_run`.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        export_run(source, Path(folder) / source.name)
-        return Path(shutil.make_archive(str(target.with_suffix("")), "zip", folder, source.name))
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            export_run(source, Path(folder) / source.name)
+            return Path(shutil.make_archive(str(target.with_suffix("")), "zip", folder, source.name))
+    except OSError as error:
+        raise UserError("system.not_written", path=target, reason=error.strerror) from None

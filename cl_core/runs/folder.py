@@ -60,6 +60,10 @@ class Snapshots:
     steps: list[int]
     embeddings: Tensor
 
+    def fits(self, count: int) -> bool:
+        """Whether a data set of `count` images has all rows: it may have been imported again with fewer."""
+        return bool((self.rows < count).all())
+
     def until(self, step: int) -> Snapshots:
         """The snapshots up to a step."""
         count = sum(each <= step for each in self.steps)

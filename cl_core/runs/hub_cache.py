@@ -52,7 +52,7 @@ def set_reference(name: HubName, commit: str) -> None:
     """Store that the revision of `name`, a branch, tag or short hash, stands for `commit`."""
     reference = repository_folder(name) / "refs" / name.revision
     if name.revision != commit:
-        with contextlib.suppress(OSError):  # the run has been pulled, and its commit is a name, too
+        with contextlib.suppress(OSError, UserError):  # the run has been pulled, and its commit is a name, too
             reference.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(reference, commit.encode())
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,38 @@ from cl_core.system.paths import cache_dir
 if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):  # type: ignore[attr-defined]
     # The default cache directory is beside the source; numba raises an error if it is not writable.
     numba.config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
-compiled = njit(cache=True, nogil=True, fastmath=True)
-# The same for values that may be infinite or not a number.
-compiled_with_nan = njit(cache=True, nogil=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
+WITH_NAN = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function of finite numbers; the machine code is cached."""
+    return _forgiving(njit(cache=True, nogil=True, fastmath=True)(function))
+
+
+def compiled_with_nan(function: Callable[..., Any]) -> Any:
+    """`compiled` for values that may be infinite or not a number."""
+    return _forgiving(njit(cache=True, nogil=True, fastmath=WITH_NAN)(function))
+
+
+def _forgiving(dispatcher: Any) -> Any:
+    """A compiled function whose cache may be damaged or full: numba would raise at every call."""
+    kept = dispatcher._cache
+    load, save = kept.load_overload, kept.save_overload
+
+    def load_overload(signature: Any, context: Any) -> Any:
+        try:
+            return load(signature, context)
+        except Exception:
+            with contextlib.suppress(OSError):
+                kept.flush()  # an empty index: compile again
+            return None
+
+    def save_overload(signature: Any, result: Any) -> None:
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            save(signature, result)
+
+    kept.load_overload, kept.save_overload = load_overload, save_overload
+    return dispatcher
 
 
 @intrinsic

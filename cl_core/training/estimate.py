@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import sys
 import time
 from functools import lru_cache
 from typing import Any, Literal
@@ -315,6 +316,15 @@ def estimate(config: RunConfig, dataset: Dataset, device: torch.device | None = 
 def memory_limit() -> int:
     """Bytes that a run on the CPU may take; 0 where the machine's memory is unknown."""
     return int(memory_gb() * 1e9 * MEMORY_FRACTION)
+
+
+def limit_memory() -> None:
+    """Limit this process's memory, so that work that needs too much fails before the machine, and the page with it, does."""
+    most = memory_limit()
+    if sys.platform == "linux" and most:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _offered(device: torch.device) -> float:

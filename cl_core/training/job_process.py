@@ -27,7 +27,7 @@ from cl_core.runs.folder import RunFolder
 from cl_core.system.device import choose_device
 from cl_core.system.pipes import report
 from cl_core.system.zero_gpu import on_zero_gpu
-from cl_core.training.estimate import check_affordable, memory_limit
+from cl_core.training.estimate import check_affordable, limit_memory
 from cl_core.training.recorder import resolve_settings, start
 
 LENT_GPU_S = 35.0  # of the call's 60: starting, the last snapshot and saving take the rest
@@ -150,15 +150,6 @@ def run_job(work: Callable[[Path, dict[str, Any], torch.device, StopOnClose], Ru
         return 0
     report(json.dumps(error_to_json(problem), default=str))
     return EXIT_USER_ERROR
-
-
-def limit_memory() -> None:
-    """Limit this process's memory, so that a run that needs too much fails before the machine, and the page with it, does."""
-    most = memory_limit()
-    if sys.platform == "linux" and most:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 if __name__ == "__main__":

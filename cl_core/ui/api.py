@@ -32,6 +32,7 @@ from cl_core.ui.tabs.loss import breakdown_by
 
 MAX_BYTES = 20_000_000  # of an image inside a call
 MAX_SEED = 2**63 - 1
+MIN_TEMPERATURE = 0.001  # below it the logits of unit vectors leave the range of float32
 MAX_IMAGES, MAX_ROWS, MAX_NUMBERS, MAX_ANSWERS = 64, 256, 4096, 100
 OfferedLoss = Literal["nt-xent", "ratio", "out", "in", "in-sum"]
 
@@ -119,14 +120,14 @@ class Api:
         Args:
             embeddings: 2 N rows of equal length: the first views of N images, then their second views in the same order.
             loss: nt-xent (SimCLR), ratio (the positive left out of the denominator), or SupCon's out, in or in-sum.
-            temperature: above 0, what the cosines are divided by.
+            temperature: 0.001 to 100, what the cosines are divided by.
             labels: N class labels for SupCon; without them every image is a class of its own.
         """
         _one_of("loss", loss, get_args(OfferedLoss))
         _within("the number of rows", len(embeddings), 4, MAX_ROWS)
         if len(embeddings) % 2 or len({len(row) for row in embeddings}) != 1 or not 1 <= len(embeddings[0]) <= MAX_NUMBERS:
             raise UserError("api.embeddings")
-        if not 0 < temperature <= 100:
+        if not MIN_TEMPERATURE <= temperature <= 100:
             raise UserError("api.temperature", given=f"{temperature:g}")
         z = torch.tensor(embeddings, dtype=torch.float32)
         if not bool(z.isfinite().all()) or bool((z.norm(dim=1) == 0).any()):

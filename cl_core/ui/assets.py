@@ -27,7 +27,8 @@ QUALITY = 6  # of brotli: a tenth of a second for the largest script, once
 MIN_COMPRESSED = 400  # bytes worth compressing
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/manifest+json")
 FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
-NOT_OF_THE_PAGE = (b"cookie", b"accept-encoding", b"x-gradio-server")  # Gradio would take its address from the last one
+NOT_OF_THE_PAGE = (b"cookie", b"accept-encoding")
+MAX_PAGES = 64  # kept: each language at each address
 QUERIED = ("/config", "/gradio_api/info")  # depend on their query; the query of a page is for the browser
 # On every answer.
 SECURITY = [
@@ -88,6 +89,7 @@ class Assets:
         self._scripts = ("/assets/", *(f"{FILE_ROUTE}{each}/" for each in scripts))
         self._cache: OrderedDict[str, CachedAnswer] = OrderedDict()
         self._ready: dict[tuple[str, bool], tuple[Message, Message]] = {}  # of what is kept
+        self._of_page: OrderedDict[str, None] = OrderedDict()  # keys of `_cache`, the least recently used first
         self._size, self._making = 0, asyncio.Lock()
 
     def ready(self, path: str, brotli_taken: bool) -> tuple[Message, Message] | None:
@@ -123,6 +125,11 @@ class Assets:
                 self._remember(key, found)
         else:
             self._cache.move_to_end(key)
+        if is_page and key in self._cache:  # strangers may name the app in many ways
+            self._of_page[key] = None
+            self._of_page.move_to_end(key)
+            if len(self._of_page) > MAX_PAGES:
+                self._forget(next(iter(self._of_page)))
         await _send(found, scope, headers, send)
         return True
 
@@ -136,6 +143,7 @@ class Assets:
 
     def _forget(self, key: str) -> None:
         old = self._cache.pop(key, None)
+        self._of_page.pop(key, None)
         if old is not None:
             self._size -= old.size
             for brotli_taken in (True, False):
@@ -180,7 +188,7 @@ class Assets:
 
         headers = [(name, value) for name, value in scope["headers"] if name not in NOT_OF_THE_PAGE]
         await self._app({**scope, "method": "GET", "query_string": b"", "headers": headers}, receive, collect)
-        return await anyio.to_thread.run_sync(prepare, body, kind, "no-cache") if status == 200 else None
+        return await anyio.to_thread.run_sync(prepare, body, kind, "private, no-cache") if status == 200 else None
 
 
 def is_https(scope: Scope, headers: Headers) -> bool:

@@ -16,7 +16,7 @@ from cl_core.system.host import host
 from cl_core.system.paths import ASSETS
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.training.jobs import Jobs
-from cl_core.ui import api, tour
+from cl_core.ui import api, gradio_guards, tour
 from cl_core.ui.access import Access
 from cl_core.ui.components import menu
 from cl_core.ui.components.figure_view import plotly_script
@@ -73,6 +73,7 @@ MODULES = {
 UPLOADS_KEPT_S = 3600
 IMAGES = 16  # of the first batch
 PLACES = 16  # concurrent calls of one event
+WAITING = 400  # calls of all events
 SWITCH_THEME = "() => window.contrastiveTheme()"
 
 
@@ -86,6 +87,7 @@ def build_app(access: Access | None = None, store: ModelStore | None = None, wor
     names = store.names()
     if not names:
         raise UserError("app.no_models")
+    gradio_guards.install()
     gr.set_static_paths([plotly_script(), sprite_folder(), modules_folder()])
     delete_cache, access = (UPLOADS_KEPT_S, UPLOADS_KEPT_S), access or Access()
     jobs, imports = Jobs(), ImportJobs()
@@ -95,7 +97,7 @@ def build_app(access: Access | None = None, store: ModelStore | None = None, wor
     ):
         _lay_out(app, names, DEFAULT_LANGUAGE, jobs, imports, access, store, word_store)
         api.offer(store)
-    app.queue(default_concurrency_limit=PLACES)
+    app.queue(default_concurrency_limit=PLACES, max_size=WAITING)
     for language, name in LANGUAGES.items():
         if language != DEFAULT_LANGUAGE:
             with using_language(language), app.route(name, f"/{language}", show_in_navbar=False):
@@ -191,6 +193,7 @@ def launch_options(server: Server | None = None) -> dict[str, Any]:
         "max_file_size": server.access.most_upload,
         "ssr_mode": False,  # what is tested is what is served, here and on a Space
         "footer_links": [],
+        "run_history": False,  # a request could have it written to a bucket with this machine's token
         "i18n": announcements(),
         "head": f"<script>{script()}</script>{preloads()}",
         "favicon_path": ASSETS / "favicon.svg",

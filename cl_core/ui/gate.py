@@ -7,11 +7,14 @@ that are too large or too frequent. It sets the visitor's cookie and the securit
 from __future__ import annotations
 
 import asyncio
+import collections
 import json
 import re
+import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
+from gradio.blocks import BlockFunction
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,14 +23,20 @@ from cl_core.system.host import on_space
 from cl_core.text import DEFAULT_LANGUAGE, LANGUAGES, text, using_language
 from cl_core.ui.access import COOKIE, Access
 from cl_core.ui.assets import SECURITY, Assets, is_https
+from cl_core.ui.event_values import MAX_VALUES, NAME, holds_too_many, problem_of
 from cl_core.ui.limits import Limiter
 
 API = "/gradio_api"
-MAX_JSON = 32_000_000  # bytes of a call
+MAX_CALL = 32_000_000  # bytes of a call by name, which may hold an image
+MAX_EVENT = 4_000_000  # bytes of an event of the page
+MAX_HELD = 256_000_000  # bytes of all calls that are being read and answered
+MAX_URL = 8_000  # bytes of a path and of a query; a link has the state of all controls
+MAX_STREAMS = 400  # of one address: a class behind one router has two for each page
 AROUND = 100_000  # bytes of an upload beside the file
 MAX_HOSTS = 100  # ways to name this app that are remembered
+OWN_HEADERS = b"x-gradio-"  # with them a request would choose the address in other people's pages, or a bucket of the Hub
 UNUSUAL = frozenset({b"origin", b"range", b"if-none-match", b"x-forwarded-host"})  # headers that decide about an answer
-SLOWEST_S = 30.0  # between two parts of a body
+SLOWEST_S, LONGEST_S = 30.0, 1800.0  # between two parts of a body; for the whole body
 COOKIE_S = 30 * 24 * 3600
 GET_ROUTES = re.compile(
     r"/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login_check|logout)?/?"
@@ -42,6 +51,8 @@ POST_ROUTES = re.compile(
 )
 CALL = re.compile(rf"{API}/call/(?:v2/)?([^/]+)/?")
 SIMPLE_CALL = re.compile(rf"{API}/call/([^/]+)/?")  # its values without their names
+EVENT = re.compile(rf"{API}/(queue/join|run/predict|api/predict)/?")
+NAMED = re.compile(r"(?:^|&)(?:session_hash|upload_id)=([^&]*)")  # Gradio remembers these names
 # Gradio's page writes scripts and styles into its HTML and compiles what components bring.
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -60,13 +71,14 @@ class Body:
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive, self._most, self._taken, self._over = receive, most, 0, False
+        self._until = time.monotonic() + LONGEST_S
         self.exceeded = False
 
     async def receive(self) -> Message:
         if self._over:
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), SLOWEST_S)
+            message = await asyncio.wait_for(self._receive(), min(SLOWEST_S, self._until - time.monotonic()))
         except TimeoutError:
             raise ClientDisconnect from None
         self._taken += len(message.get("body", b""))
@@ -106,13 +118,21 @@ class Answer:
 
 
 class Gate:
-    """`app` behind the checks. public: the functions that anyone may call, by name, with the names of their parameters.
+    """`app` behind the checks.
 
+    public: the functions that anyone may call, by name, with the names of their parameters. events: of the page, by number.
     busy: calls that are being answered; closed: whether new ones are refused, because the server ends.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, public: Mapping[str, Sequence[str]], assets: Assets) -> None:
-        self._app, self._access, self._public, self._assets = app, access, dict(public), assets
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        public: Mapping[str, Sequence[str]],
+        events: Mapping[int, BlockFunction],
+        assets: Assets,
+    ) -> None:
+        self._app, self._access, self._public, self._events, self._assets = app, access, dict(public), events, assets
         self._pages = {"/", *(f"/{language}" for language in LANGUAGES)}
         self._limiter = None if access.options.local else Limiter()
         frames = "'self' huggingface.co *.huggingface.co *.hf.space" if on_space() else "'self'"
@@ -120,6 +140,8 @@ class Gate:
         self.busy, self.closed = 0, False
         self._hosts: set[bytes] = set()  # headers that named this app before
         self._streams: set[asyncio.Task[None]] = set()
+        self._of_address: collections.Counter[str] = collections.Counter()  # open streams
+        self._held = 0  # bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -131,6 +153,7 @@ class Gate:
             for message in ready:
                 await send(message)
             return None
+        scope = {**scope, "headers": [each for each in scope["headers"] if not each[0].startswith(OWN_HEADERS)]}
         headers = Headers(scope=scope)
         with using_language(_language(scope)):
             refused, too_often = self._refused(scope, headers), text("access.too_often")
@@ -171,7 +194,11 @@ class Gate:
             self._hosts.add(headers["host"].encode("latin-1"))
         if not self._same_site(headers):
             return 403, text("access.other_site")
-        method, path = scope["method"], scope["path"]
+        method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
+        if len(path) > MAX_URL or len(query) > MAX_URL:
+            return 414, text("access.long_address", most=f"{MAX_URL:,}")
+        if any(part in path for part in ("//", "/./", "/../")) or not all(map(NAME.fullmatch, NAMED.findall(query))):
+            return 404, text("access.no_route", path=path[:80])
         if method in ("GET", "HEAD"):
             known = path in self._pages or path.rstrip("/") in self._pages or GET_ROUTES.fullmatch(path)
             return None if known else (404, text("access.no_route", path=path[:80]))
@@ -225,16 +252,23 @@ class Gate:
 
     async def _forward(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Forward a request to Gradio and count its body."""
-        most = self._access.most_upload + AROUND if scope["path"].startswith(f"{API}/upload") else MAX_JSON
+        upload, event = scope["path"].startswith(f"{API}/upload"), EVENT.fullmatch(scope["path"]) is not None
+        most = self._access.most_upload + AROUND if upload else MAX_EVENT if event else MAX_CALL
         declared = headers.get("content-length", "")
+        address = (scope.get("client") or ("",))[0]
         with using_language(_language(scope)):
-            sentence = text("access.too_large", most=f"{most / 1e6:.0f}")
+            sentence, busy = text("access.too_large", most=f"{most / 1e6:.0f}"), text("access.busy")
         if declared.isdigit() and int(declared) > most:
             return await _send_error(scope, send, 413, sentence)
+        size = 0 if upload or scope["method"] != "POST" else int(declared) if declared.isdigit() else most
+        if self._held + size > MAX_HELD or (self._limiter and self._of_address[address] >= MAX_STREAMS):
+            return await _send_error(scope, send, 503, busy)
         body = Body(receive, most)
         answer = Answer(send, body)
         counts, task = scope["method"] == "POST", asyncio.current_task()
         self.busy += counts
+        self._held += size
+        self._of_address[address] += not counts
         if task and not counts:
             self._streams.add(task)
         try:
@@ -248,6 +282,10 @@ class Gate:
                 raise
         finally:
             self.busy -= counts
+            self._held -= size
+            self._of_address[address] -= not counts
+            if not self._of_address[address]:
+                del self._of_address[address]
             if task:
                 self._streams.discard(task)
         if body.exceeded and not answer.started:
@@ -255,13 +293,19 @@ class Gate:
         return None
 
     async def _checked(self, scope: Scope, body: Body, answer: Answer) -> None:
-        """Forward a call by name if it has as many values as the function has parameters; forward other calls unchanged."""
-        call = SIMPLE_CALL.fullmatch(scope["path"])
-        if call is None:
+        """Forward a call if Gradio can read its values; forward uploads and logins unchanged."""
+        path = scope["path"]
+        if path.startswith((f"{API}/upload", "/login", f"{API}/login_check")):
             return await self._app(scope, body.receive, answer.send)
         content = await body.whole()
+        call, event = SIMPLE_CALL.fullmatch(path), EVENT.fullmatch(path)
         with using_language(_language(scope)):
-            wrong = _wrong_count(call[1], self._public[call[1]], content)
+            if holds_too_many(content):
+                wrong = text("access.many_values", most=f"{MAX_VALUES:,}")
+            elif call or event:
+                wrong = problem_of(content, self._events, self._public, call[1] if call else "")
+            else:
+                wrong = ""
         if wrong:
             return await _send_error(scope, answer.send, 422, wrong)
         return await self._app(scope, _again(content, body.receive), answer.send)
@@ -280,17 +324,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": waiting.pop(), "more_body": False} if waiting else await receive()
 
     return first
-
-
-def _wrong_count(name: str, parameters: Sequence[str], body: bytes) -> str:
-    """The error for a wrong number of values in a call; empty if the number is right or the body is not a call."""
-    try:
-        given = json.loads(body)["data"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    if not isinstance(given, list) or len(given) == len(parameters):
-        return ""
-    return text("access.wrong_count", name=name, count=len(parameters), parameters=", ".join(parameters), given=len(given))
 
 
 def _host_name(host: str) -> str:
@@ -318,7 +351,7 @@ async def _send_error(scope: Scope, send: Send, status: int, sentence: str) -> N
     """Answer with a message as JSON, which Gradio's page and clients show."""
     body = json.dumps({"detail": sentence, "error": sentence}, ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
-    headers += [(b"x-content-type-options", b"nosniff")]
+    headers += [*SECURITY, (b"content-security-policy", FILE_POLICY.encode())]
     if status == 429:
         headers.append((b"retry-after", b"10"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

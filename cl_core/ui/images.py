@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -33,16 +34,20 @@ SHEET_PIXELS = 20e6  # of a whole sheet: what a phone's browser takes
 def sprite_folder() -> Path:
     """Folder of the sheets and of the files of `json_file`, which the app serves to every visitor."""
     folder = cache_dir() / "sprites"
-    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # a full disk: what is not written is served without a file
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def json_file(name: str, content: Any) -> str:
-    """Address of JSON that the app serves, written once; its name has a hash of the content."""
+    """Address of JSON that the app serves, written once; its name has a hash of the content. On a full disk, a data URL."""
     body = json.dumps(content, ensure_ascii=False).encode()
     file = sprite_folder() / f"{name}-{hashlib.sha256(body).hexdigest()[:16]}.json"
-    if not file.is_file() or file.stat().st_size != len(body):
-        write_bytes(file, body)
+    try:
+        if not file.is_file() or file.stat().st_size != len(body):
+            write_bytes(file, body)
+    except (UserError, OSError):  # a full disk: the content is the address
+        return "data:application/json;base64," + base64.b64encode(body).decode()
     return file_url(file)
 
 

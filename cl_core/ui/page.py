@@ -7,7 +7,6 @@ import functools
 import html
 import inspect
 import json
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from cl_core.text import text, using_language
 from cl_core.training.jobs import Jobs
 from cl_core.ui.access import Access, Action
 from cl_core.ui.events import QUICK
+from cl_core.ui.gradio_guards import print_short
 from cl_core.ui.links import LinkedControl
 from cl_core.words.explore import WordStore
 
@@ -219,5 +219,5 @@ def sentence(error: Exception) -> str:
     """What a visitor reads about an error. That of an unexpected one names no reason, which may hold paths: the log has it."""
     if isinstance(error, UserError):
         return str(error)
-    traceback.print_exception(error)
+    print_short(error)
     return text("common.failed")

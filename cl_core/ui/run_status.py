@@ -7,9 +7,9 @@ import html
 from pathlib import Path
 from typing import Any
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import RunFolder
+from cl_core.runs.folder import COMPARISONS, RunFolder
 from cl_core.runs.options import write_settings
 from cl_core.runs.record import RunRecord
 from cl_core.system.paths import trained_dir
@@ -21,15 +21,18 @@ from cl_core.ui.explanation import emphasized
 from cl_core.ui.progress import progress_bar, result, time_left
 from cl_core.ui.tabs.curves import epochs_text, health_of
 
+MAX_NAME = 200  # bytes
 
-def folder_of(name: str) -> RunFolder:
+
+def folder_of(name: str | None) -> RunFolder:
     """Folder of the run `name` of this app.
 
     Raises:
         UserError: `name` is not a name of a run.
     """
-    if name in ("", "..") or Path(name).name != name:
-        raise UserError("train.gone", name=name)
+    plain = name and "\0" not in name and len(name.encode("utf-8", "replace")) <= MAX_NAME and Path(name).name == name
+    if not name or not plain or name == COMPARISONS or name.startswith("."):
+        raise UserError("train.gone", name=quoted(name or ""))
     return RunFolder(trained_dir() / name)
 
 

@@ -22,6 +22,7 @@ from cl_core.ui.api import parameters
 from cl_core.ui.assets import QUERIED, Assets
 from cl_core.ui.components.figure_view import plotly_script
 from cl_core.ui.gate import Gate
+from cl_core.ui.gradio_guards import forget_uploads
 from cl_core.ui.images import sprite_folder
 from cl_core.ui.modules import modules_folder
 from cl_core.ui.sessions import EVENTS_REMEMBERED, LightStates, Unread
@@ -75,7 +76,7 @@ class Server:
         assets = (
             Assets(inner, [sprite_folder(), scripts], [plotly_script()], pages, [scripts]) if free else Assets(inner, [], [], [])
         )
-        self._gate = app.middleware_stack = Gate(inner, self.access, parameters(), assets)
+        self._gate = app.middleware_stack = Gate(inner, self.access, parameters(), blocks.fns, assets)
         sweeping = asyncio.create_task(_sweep_on(Unread(queue), self.access))
         try:
             yield
@@ -151,6 +152,7 @@ async def _sweep_on(unread: Unread, access: Access) -> None:
     for turn in itertools.count():
         await asyncio.sleep(SWEEP_S)
         unread.sweep(time.monotonic())
+        forget_uploads()
         if turn % UPLOADS_EVERY == 0:
             for work in (lambda: sweep(uploads_dir(), time.time()), lambda: clean_up(access), return_memory):
                 try:

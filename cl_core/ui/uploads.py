@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from cl_core.system.paths import cache_dir
 
 CUT_OFF_S = 60.0  # since the last write: the upload was cut off
 MAX_BYTES = 1_000_000_000  # of all uploads; the oldest are removed first, but none younger than `CUT_OFF_S`
+STARTS = "starts"  # folder of the workspaces
 ABANDONED_S = 24 * 3600.0  # then an upload that waits for its import is removed
 
 
@@ -43,7 +46,7 @@ def received(path: str) -> Path:
 def imports_dir() -> Path:
     """Folder of uploads that are being imported: in the workspace, which goes with this process."""
     workspace = uploads_dir().parent
-    return (workspace if workspace.parent == (cache_dir() / "starts").resolve() else cache_dir()) / "imports"
+    return (workspace if workspace.parent.name == STARTS else cache_dir()) / "imports"
 
 
 def set_aside(file: Path) -> Path:
@@ -73,7 +76,12 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        root = cache_dir() / "starts"
+        try:
+            self._make(cache_dir() / STARTS)
+        except OSError:  # a full or read-only cache
+            self._make(Path(tempfile.gettempdir()) / f"contrastive-explorer-{getpass.getuser()}" / STARTS)
+
+    def _make(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         remove_abandoned(root)
         self.path = root / f"{os.getpid()}-{os.urandom(4).hex()}"
@@ -111,15 +119,17 @@ def sweep(folder: Path, now: float) -> int:
 
     Gradio writes an upload into `folder` itself and moves it into a folder of its own when it is whole.
     """
-    gone, whole = 0, []
+    gone, running, whole = 0, 0, []
     with contextlib.suppress(OSError):
         for entry in folder.iterdir():
             if entry.is_dir():
                 whole += [(file.stat().st_mtime, file.stat().st_size, file) for file in entry.rglob("*") if file.is_file()]
-            elif now - entry.stat().st_mtime > CUT_OFF_S:
+                continue
+            running += entry.stat().st_size
+            if now - entry.stat().st_mtime > CUT_OFF_S:
                 entry.unlink(missing_ok=True)
                 gone += 1
-    taken = sum(size for _, size, _ in whole)
+    taken = running + sum(size for _, size, _ in whole)
     for written, size, file in sorted(whole):
         if taken <= MAX_BYTES or now - written < CUT_OFF_S:
             break

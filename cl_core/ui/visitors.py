@@ -17,7 +17,7 @@ from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import COMPARISONS, RunFolder
 from cl_core.runs.hub_cache import pulled_dir
-from cl_core.system.files import OWNER, owner_of, total_size
+from cl_core.system.files import OWNER, modified_at, owner_of, total_size
 from cl_core.system.paths import cache_dir, encoder_runs_dir, trained_dir
 from cl_core.system.trash import REMOVED, purge
 from cl_core.ui.access import Access
@@ -25,6 +25,9 @@ from cl_core.ui.access import Access
 MAX_MODEL, ALL_MODELS = 400_000_000, 5_000_000_000  # bytes of one imported model, and of all models together
 MAX_RUNS, MAX_WAITING, MAX_DATASETS = 10, 2, 3  # of one visitor
 ALL_IMAGES = 20_000_000_000  # bytes of all data sets together
+ALL_IMPORTS = 20  # imports that wait or run
+ALL_DERIVED = 5_000_000_000  # bytes of each folder in `DERIVED`; what was used least recently is removed first
+ABANDONED_S = 3600.0  # since the last write: a temporary file of a process that was killed
 DERIVED = ("features", "galleries", "projections", "sprites")  # folders of the cache with what is computed from images
 PRIVATE = re.compile(r".+-[0-9a-f]{16}")  # the name of a visitor's data set, see `imports.jobs.new_name`
 PRIVATE_RUN = re.compile(rf"({PRIVATE.pattern})-")  # begins the name of a run on it
@@ -46,9 +49,7 @@ def check_room(access: Access) -> int:
     """
     if not access.strangers:
         return MAX_DOWNLOAD
-    places = (pulled_dir(), encoder_runs_dir(), trained_dir())
-    # Links within the client's layout point to files that are counted where they are.
-    if total_size(file for place in places for file in place.rglob("*")) > ALL_MODELS:
+    if _size_of_models() > ALL_MODELS:
         raise UserError("models.full")
     return MAX_MODEL
 
@@ -81,6 +82,8 @@ def check_datasets(access: Access, visitor: str, imports: ImportJobs) -> None:
     """
     if not access.strangers:
         return
+    if len(imports.names()) >= ALL_IMPORTS:  # a file of each waits, too
+        raise UserError("images.busy")
     waiting = sum(job.active for job in imports.of(visitor))
     if waiting + sum(imported_owner(name) == visitor for name in imported_names(visitor)) >= MAX_DATASETS:
         raise UserError("images.many", most=MAX_DATASETS)
@@ -99,13 +102,17 @@ def check_comparisons(access: Access, visitor: str, root: Path) -> None:
 
 
 def clean_up(access: Access) -> None:
-    """Delete what was removed a while ago; where strangers use the app, also their images after `keep_hours`.
+    """Delete what was removed a while ago and what the caches hold beyond `ALL_DERIVED`.
 
-    With a visitor's images go the runs, comparisons, features, maps and sheets that were made of them.
+    Where strangers use the app, delete their images after `keep_hours`, with the runs, comparisons, features, maps and sheets
+    that were made of them, and where models fill their space, the oldest of their other runs of that age.
     """
     gone = set(purge(imported_dir()))
     purge(trained_dir())
+    for kind in DERIVED:
+        bound_folder(cache_dir() / kind, ALL_DERIVED, time.time())
     if access.strangers:
+        _free_models(3600 * access.options.keep_hours)
         seconds = 3600 * access.options.keep_hours
         gone |= set(remove_expired(seconds))
         for owner in (trained_dir() / COMPARISONS).glob(f"*/{OWNER}"):
@@ -116,6 +123,45 @@ def clean_up(access: Access) -> None:
     for name in gone:
         if PRIVATE.fullmatch(name):
             _forget(name)
+
+
+def bound_folder(folder: Path, most: float, now: float) -> None:
+    """Delete files that a killed process left, and the least recently used ones beyond `most` bytes.
+
+    Args:
+        now: Unix time in seconds.
+    """
+    files = []
+    for file in folder.glob("*"):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            found = file.stat()
+            if file.suffix == ".tmp" and now - found.st_mtime > ABANDONED_S:
+                file.unlink()
+            elif file.is_file():
+                files.append((max(found.st_atime, found.st_mtime), found.st_size, file))
+    taken = sum(size for _, size, _ in files)
+    for used, size, file in sorted(files):
+        if taken <= most or now - used < ABANDONED_S:
+            break
+        with contextlib.suppress(OSError):
+            file.unlink()
+            taken -= size
+
+
+def _free_models(seconds: float) -> None:
+    """Where models fill their space, delete visitors' runs that nobody has changed for `seconds`, the oldest first."""
+    by_age = sorted((modified_at(owner.parent), owner.parent) for owner in trained_dir().glob(f"*/{OWNER}"))
+    for changed, folder in by_age:
+        if _size_of_models() <= ALL_MODELS or time.time() - changed < seconds:
+            break
+        if not RunFolder(folder).is_claimed():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size_of_models() -> int:
+    places = (pulled_dir(), encoder_runs_dir(), trained_dir())
+    # Links within the client's layout point to files that are counted where they are.
+    return total_size(file for place in places for file in place.rglob("*"))
 
 
 def _without_images() -> set[str]:

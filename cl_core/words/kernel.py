@@ -298,8 +298,8 @@ class CompiledStep:
         if groups > len(self._from_center):
             self._from_center = np.empty((groups, self._config.dim), np.float32)
         from_center, by_center = self._from_center[:groups], np.empty(groups, np.float32)
-        sums = _score(*self._tables, self._log_kq, batch, of_pairs, of_noise, from_center)  # type: ignore[call-arg]
+        sums = _score(*self._tables, self._log_kq, batch, of_pairs, of_noise, from_center)
         _rates(batch, of_pairs, of_noise, by_center, self._uses, f32(lr), f32(self._config.repeat_limit))
-        _update(*self._tables, batch, of_pairs, of_noise, by_center, from_center, self._config.bias)  # type: ignore[call-arg]
+        _update(*self._tables, batch, of_pairs, of_noise, by_center, from_center, self._config.bias)
         found: tuple[float, ...] = sums
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import resource
 import shutil
 import subprocess
@@ -215,3 +216,34 @@ def test_queries_of_different_sizes_are_answered_together() -> None:
     found = _search_batch(model.gallery(), queries)
     alone = [_search_batch(model.gallery(), [query])[0] for query in queries]
     assert [[each.row for each in answers] for answers in found] == [[each.row for each in answers] for answers in alone]
+
+
+def test_a_finished_run_without_room_for_its_archive_is_an_error_in_one_sentence(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="could not be written"):
+        ModelStore().archive("mine", tmp_path / "file" / "below")
+
+
+def test_an_archive_that_fails_leaves_nothing(runs: Path, tmp_path: Path) -> None:
+    (runs / "mine" / "snapshots.safetensors").write_bytes(b"cut")
+    with pytest.raises(UserError):
+        ModelStore().archive("mine", tmp_path / "archives")
+    assert not list((tmp_path / "archives").iterdir())
+
+
+def test_the_same_images_with_other_names_are_another_data_set(own_cache: Path, small_run: Path, runs: Path) -> None:
+    """Names, classes and answers of the first import stayed until a restart."""
+    pixels, labels = torch.randint(256, (12, 3, 16, 16)).byte(), torch.arange(12) % 2
+
+    def described(first: str) -> Description:
+        return Description(title="t", license="", classes=[first, "dog"], names=[f"{first} {i}" for i in range(12)], train=12)
+
+    record = json.loads((runs / "mine" / "run.json").read_text())
+    record["config"]["dataset"] = "pets"
+    (runs / "mine" / "run.json").write_text(json.dumps(record))
+    store = ModelStore()
+    for name in ("cta", "cat"):
+        write_imported("pets", pixels, labels, described(name))
+        model = store.get("mine")
+        assert f"{name} 3" in model.choices
+        assert model.search_tensor(pixels[:1], 1)[0].label == name

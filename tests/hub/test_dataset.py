@@ -144,3 +144,53 @@ def test_the_command(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
         "birds: 2 images of 20 px (0 of them in the test split), 2 classes" in captured.out and "skipped: 2.png" in captured.err
     )
     assert main(["data", "get", "someone/none"]) == 2
+
+
+def odd(column: Any, label: Any, features: Any) -> bytes:
+    """A file of two images whose labels or description are odd."""
+    images = pa.array([{"bytes": png(value), "path": None} for value in (1, 2)])
+    table = pa.Table.from_arrays([images, label], names=["image", column])
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        odd("image", pa.array([1, 1]), {"image": {"_type": "Image"}}),  # two columns of one name
+        odd("label", pa.array([b"\xff\xfe", b"a"]).cast(pa.string(), safe=False), {"image": {"_type": "Image"}}),
+        odd("label", pa.array([2**31 - 1, 0], pa.int32()).cast(pa.date32()), {"image": {"_type": "Image"}}),
+    ],
+    ids=["columns", "text", "date"],
+)
+def test_an_odd_file_is_damaged_and_not_kept(hub: Hub, file: bytes) -> None:
+    hub.add(NAME, {"train.parquet": file}, "datasets")
+    with pytest.raises(UserError, match="is damaged"):
+        import_hub_dataset(NAME, "pets")
+    assert not list(cache_dir().glob("hub-datasets/*/*"))
+
+
+@pytest.mark.parametrize(
+    "features", [["image"], 5, None, {"image": {"_type": "Image"}, "label": {"feature": {"dtype": "int64"}}}]
+)
+def test_an_odd_description_hides_no_image(hub: Hub, features: Any) -> None:
+    hub.add(NAME, {"train.parquet": odd("label", pa.array([1, 1]), features)}, "datasets")
+    import_hub_dataset(NAME, "pets")
+    assert load_dataset("pets").classes == ["1"]
+
+
+def test_one_large_value_for_many_rows_is_read_a_few_rows_at_a_time(hub: Hub) -> None:
+    """A file of 829 bytes took 302 MB."""
+    cells = pa.DictionaryArray.from_arrays(pa.array([0] * 64), pa.array([b"x" * 4_000_000]))
+    table = pa.table({"image": pa.StructArray.from_arrays([cells.cast(pa.binary())], ["bytes"]), "label": [1] * 64})
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(table, buffer, compression="zstd")
+    del cells, table
+    hub.add(NAME, {"train.parquet": buffer.getvalue()}, "datasets")
+    before = pa.total_allocated_bytes()
+    peaks: list[int] = []
+    with pytest.raises(UserError):
+        import_hub_dataset(NAME, "pets", progress=lambda _: peaks.append(pa.total_allocated_bytes() - before))
+    assert max(peaks) < 100_000_000

@@ -220,3 +220,36 @@ def test_images_of_visitors_go_after_their_time(tmp_path: Path) -> None:
     assert remove_expired(0) == ["anns"]
     assert imported_names() == ["ours"]
     assert not [each for each in imported.imported_dir().rglob("*") if "anns" in str(each)]
+
+
+def test_a_folder_whose_name_is_no_text_is_a_failed_import(tmp_path: Path) -> None:
+    """Was shown as done: the request could not be written."""
+    name = os.fsdecode(str(tmp_path).encode() + b"/caf\xe9")
+    job = ended(ImportJobs().start(ImportRequest(kind="files", name="photos", source=name)))
+    assert job.state == "failed" and job.problem
+
+
+def test_an_import_has_so_much_memory() -> None:
+    """The directory of a zip file of empty names alone can take ten times its size."""
+    program = (
+        "from cl_core.imports import process\n"
+        "from cl_core.training.estimate import memory_limit\n"
+        "process.run_import = lambda *_: bytearray(memory_limit())\n"
+        "raise SystemExit(process.main())"
+    )
+    order = ImportRequest(kind="files", name="photos", source="nowhere").model_dump_json()
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", program], text=True, cwd=ROOT, **pipes) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(order + "\n")
+        process.stdin.flush()
+        assert "images.no_memory" in process.stdout.read()
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_an_import_that_linux_ends_lacks_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = iter(range(10))
+    monkeypatch.setattr("cl_core.imports.jobs.oom_kills", lambda: next(kills))
+    job = ImportJobs().start(ImportRequest(kind="files", name="photos", source=str(slow_folder(tmp_path / "slow"))))
+    os.kill(import_process(), signal.SIGKILL)
+    assert "not enough memory" in str(ended(job).problem)

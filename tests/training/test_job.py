@@ -276,7 +276,8 @@ BEYOND = """
 import torch
 from cl_core.system import oom
 from cl_core.training import job_process
-job_process.limit_memory()
+from cl_core.training.estimate import limit_memory
+limit_memory()
 state, problem = job_process.attempt(lambda: torch.ones(10**9))
 print(state, problem.key)
 """

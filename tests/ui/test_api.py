@@ -132,7 +132,7 @@ def test_project(client: Client) -> None:
         ("search", [MODEL, "dog", 0, "trained"], "top must be 1 to 100, but it was 0"),
         ("augment", [MODEL, "dog", 1000, 0], "count must be 1 to 64"),
         ("loss_anatomy", [[[1.0, 0.0]] * 5, "nt-xent", 0.1, None], "an even number of rows"),
-        ("loss_anatomy", [[[1.0, 0.0]] * 4, "nt-xent", 0, None], "temperature must be above 0"),
+        ("loss_anatomy", [[[1.0, 0.0]] * 4, "nt-xent", 0, None], "temperature must be 0.001 to 100"),
         ("loss_anatomy", [[[0.0, 0.0]] * 4, "nt-xent", 0.1, None], "no direction"),
         ("project", [MODEL, "mds", "feature"], "projection must be one of"),
     ],

@@ -138,6 +138,49 @@ def test_who_opened_no_page_trains_pulls_and_publishes_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+# Events that only look. Any other one has to refuse who opened no page: a new event is on one of the two sides.
+LOOKING = {
+    "Api",
+    "Page.draws.<locals>.once",
+    "Page.draws.<locals>.steps",
+    "api",
+    "build.<locals>.<lambda>",
+    "functools.partial",
+    *("_clicked", "answer", "ask_again", "ask_for_answer", "asked", "batch_controls", "choices", "clicked", "leave_out"),
+    *("measure", "neighbors", "no_neighbors", "offered_parts", "picked", "planned", "search_for", "setting_changed", "show"),
+    "show_answer",
+    "str",
+    *("show_map", "show_verdict", "stopped", "temperature_counts", "training_text", "use_as_batch"),
+    *(f"_encoder_form.<locals>.{name}" for name in ("here",)),
+    *(f"_save_form.<locals>.{name}" for name in ("hidden",)),
+    *(f"_lay_out.<locals>.{name}" for name in ("opened",)),
+    *(f"handle.<locals>.{name}" for name in ("followed", "following")),
+    *(f"build.<locals>.{name}" for name in ("ask", "estimate_plan", "fill_recipe", "filled", "find_duplicates", "fit_epochs")),
+    *(f"build.<locals>.{name}" for name in ("fit_methods", "follow", "list_datasets", "list_runs", "open_image")),
+    *(f"build.<locals>.{name}" for name in ("show_dataset", "show_run", "still_missing", "to_compare", "update_run", "use_run")),
+}
+
+
+def test_every_event_looks_or_asks_who_fires_it(app: tuple[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, blocks = app
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path / "runs"))
+    acting = []
+    for fn in blocks.fns.values():
+        handler = getattr(fn.fn, "__wrapped__", fn.fn)
+        name = getattr(getattr(handler, "func", handler), "__qualname__", "functools.partial")
+        if not fn.fn or name in LOOKING or name.partition(".")[0] in LOOKING:
+            continue
+        acting.append(name)
+        body = {"data": usual(fn), "fn_index": fn._id, "session_hash": "nobody", "event_data": {}}
+        headers = {"Content_Type": "application/json"}
+        assert ask(url, "/gradio_api/queue/join", json.dumps(body), **headers).status == 200, name
+        said = ask(url, "/gradio_api/queue/data?session_hash=nobody", **headers).text
+        assert "Only a page of this app may do that" in said or "只有本应用的页面" in said, (name, said[-300:])
+    assert {"build.<locals>.start_comparison", "handle.<locals>.uploaded", "build.<locals>.remove_run"} <= set(acting)
+    assert len(acting) > 40
+    assert not (tmp_path / "runs").exists()
+
+
 def test_where_others_come_the_hub_is_off(open_app: tuple[str, Any], app: tuple[str, Any]) -> None:
     _, blocks = open_app
     ids = {getattr(each, "elem_id", None) for each in blocks.blocks.values()}

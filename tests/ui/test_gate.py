@@ -163,9 +163,11 @@ def test_on_a_space_the_page_is_a_frame(monkeypatch: pytest.MonkeyPatch) -> None
 def test_large_bodies_are_cut(url: str) -> None:
     large = ask(url, "/gradio_api/queue/join", None, method="POST", Content_Length="40000000", Content_Type="application/json")
     assert large.status == 413
+    assert "larger than 4 MB" in large.text
+    large = ask(url, "/gradio_api/call/search", None, method="POST", Content_Length="40000000", Content_Type="application/json")
     assert "larger than 32 MB" in large.text
     headers = {"Content_Length": "40000000", "Content_Type": "application/json", "Referer": f"{url}zh?tab=search"}
-    assert "32 MB" in (chinese := ask(url, "/gradio_api/queue/join", None, method="POST", **headers).text)
+    assert "4 MB" in (chinese := ask(url, "/gradio_api/queue/join", None, method="POST", **headers).text)
     assert "larger" not in chinese, "in the language of the page that calls"
     place = urllib.parse.urlsplit(url)
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as stream:  # of a length it does not tell
@@ -260,15 +262,17 @@ def test_a_sheet_that_was_removed_is_not_served_from_memory(url: str) -> None:
 
 
 def test_with_a_password_nothing_is_there_before_it() -> None:
-    with served(host="0.0.0.0", auth="ann:secret") as (url, _):
+    with served(host="0.0.0.0", auth="ann:secret") as (url, app):
+        plain = next(each._id for each in app.fns.values() if not each.inputs and not each.collects_event_data)
+        event = json.dumps({"data": [], "fn_index": plain, "session_hash": "a"})
         kind = {"Content_Type": "application/json"}
         call = json.dumps({"data": ["emoji-simclr", "dog", 1, "pixels"]})
         for path in ("/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/queue/data?session_hash=a"):
             assert ask(url, path).status == 401, path
         for path, body in (
             ("/gradio_api/call/search", call),
-            ("/gradio_api/queue/join", "{}"),
-            ("/gradio_api/run/predict", "{}"),
+            ("/gradio_api/queue/join", event),
+            ("/gradio_api/run/predict", event),
         ):
             assert ask(url, path, body, **kind).status == 401, path
         assert ask(url, "/gradio_api/mcp/", "{}", **kind).status in (404, 405)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,38 @@ def test_images_in_use_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     with pytest.raises(UserError, match="The run other-1 trains on other"):
         images.check_unused(jobs, "other")
     images.check_unused(jobs, "simclr")
+
+
+def test_caches_are_bounded_and_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    now = time.time()
+    for number, (name, age) in enumerate((("old", 9e5), ("older", 9.5e5), ("new", 60), (".half.tmp", 9e5), (".now.tmp", 5))):
+        (tmp_path / name).write_bytes(bytes([number]) * 100)
+        os.utime(tmp_path / name, (now - age, now - age))
+    visitors.bound_folder(tmp_path, 350, now)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".now.tmp", "new", "old"]
+    visitors.bound_folder(tmp_path, 0, now)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".now.tmp", "new"], "what is in use stays"
+    visitors.bound_folder(tmp_path / "missing", 0, now)
+
+
+def test_old_runs_of_visitors_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path, own_cache: Path
+) -> None:
+    """Else a few visitors could fill the space for models for good."""
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("CL_RUNS_DIR", str(runs))
+    for name, age in (("old", 3), ("older", 4), ("new", 0)):
+        shutil.copytree(small_run, runs / name)
+        (runs / name / OWNER).write_text("ann")
+        os.utime(runs / name, (time.time() - 3600 * age,) * 2)
+    shutil.copytree(small_run, runs / "mine")
+    access = Access(Options(host="0.0.0.0", keep_hours=2), KEY)
+    visitors.clean_up(access)
+    assert len(list(runs.iterdir())) == 4, "there is room"
+    one = sum(file.stat().st_size for file in (runs / "mine").rglob("*") if file.is_file())
+    monkeypatch.setattr(visitors, "ALL_MODELS", 3.5 * one)
+    visitors.clean_up(access)
+    assert sorted(each.name for each in runs.iterdir()) == ["mine", "new", "old"]
+    monkeypatch.setattr(visitors, "ALL_MODELS", 0)
+    visitors.clean_up(access)
+    assert sorted(each.name for each in runs.iterdir()) == ["mine", "new"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cl_core.errors import UserError
 from cl_core.imports.jobs import ImportJob, ImportJobs
 from cl_core.imports.process import ImportRequest
+from cl_core.ui import visitors
 from cl_core.ui.access import Access, Options
 from cl_core.ui.tabs import import_form
 from cl_core.ui.uploads import imports_dir, set_aside
@@ -64,3 +66,11 @@ def test_the_status_of_an_import() -> None:
 def test_paths_that_are_not_there(given: str) -> None:
     with pytest.raises(UserError, match="There is no folder or archive"):
         import_form.existing(given)
+
+
+def test_so_many_imports_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visitors cost nothing, and the file of each import lies on the disk."""
+    waiting = SimpleNamespace(names=lambda: {str(i) for i in range(visitors.ALL_IMPORTS)}, of=lambda _: [])
+    with pytest.raises(UserError, match="Many imports are waiting"):
+        visitors.check_datasets(Access(Options(host="0.0.0.0")), "ann", waiting)  # type: ignore[arg-type]
+    visitors.check_datasets(Access(Options()), "ann", waiting)  # type: ignore[arg-type]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ import torch
 
 from cl_core.explore.batch import Batch, chosen_batch
 from cl_core.explore.model_store import ModelStore
+from cl_core.runs.folder import RunFolder
 from cl_core.ui.tabs import loss as loss_tab
+from cl_core.ui.tabs import map as map_tab
 from cl_core.ui.tabs import temperature
+from tests.conftest import ROOT
 
 STORE = ModelStore()
 SOFTMAX = ("out", "in", "in-sum", "views")  # kinds of losses whose rows are probabilities
@@ -51,3 +56,21 @@ def test_the_loss_is_a_softmax_and_the_page_says_whose(name: str, about: str) ->
         assert panel["form"]["temperature"] == pytest.approx(model.config.temperature)
     assert value["trainedTemperature"] == model.has_temperature
     assert name in {place["name"] for place in value["places"]}
+
+
+@pytest.mark.parametrize("damage", ["cut", "rows"])
+def test_a_damaged_run_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.setenv("CL_RUNS_DIR", str(tmp_path))
+    shutil.copytree(ROOT / "checkpoints" / "emoji-simclr-small", tmp_path / "broken")
+    folder = RunFolder(tmp_path / "broken")
+    if damage == "cut":
+        folder.snapshots_file.write_bytes(folder.snapshots_file.read_bytes()[:200])
+    else:
+        kept = folder.read_snapshots()
+        assert kept
+        folder.write_snapshots(dataclasses.replace(kept, rows=kept.rows + 10**6))
+    store = ModelStore()
+    found = {each["name"]: each["uniformity"] for each in temperature.places(store, store.get("emoji-simclr-small"))}
+    assert found["broken"] is None and found["emoji-simclr"] is not None
+    if damage == "rows":
+        assert map_tab.snapshots_value(store.get("broken")) is None

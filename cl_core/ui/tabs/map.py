@@ -116,7 +116,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
     """
     folder, data = model.folder, model.dataset
     snapshots = folder.read_snapshots()
-    if snapshots is None or len(snapshots.steps) < 2:
+    if snapshots is None or len(snapshots.steps) < 2 or not snapshots.fits(len(data)):
         return None
     record = model.record
     layout = _valid_layout(folder, len(data))
@@ -130,7 +130,7 @@ def snapshots_value(model: Model) -> dict[str, Any] | None:
         note = text("map.time_some", count=len(rows), all=f"{len(data.on_map):,}")
         names = [image_name(data, row) for row in rows.tolist()]
     chosen, cosines = _moving_matrix(snapshots, data.families[snapshots.rows])
-    per_step = record.config.epochs / record.total_steps
+    per_step = record.config.epochs / max(1, record.total_steps)
     return {
         "count": len(rows),
         "epochs": [step * per_step for step in snapshots.steps],

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.data.dataset import DATASET_NAME
 from cl_core.data.registry import dataset_names, load_dataset
 from cl_core.errors import UserError
 from cl_core.figures.standings import standings_figure
@@ -63,9 +64,11 @@ def new_comparison(dataset: str) -> Path:
     return numbered_folder(comparisons_dir(), dataset)
 
 
-def latest(dataset: str, access: Access, request: gr.Request | None) -> Path | None:
+def latest(dataset: str | None, access: Access, request: gr.Request | None) -> Path | None:
     """The visitor's latest comparison on a data set, also one that has not begun."""
-    found = []
+    found: list[tuple[int, Path]] = []
+    if not dataset or not DATASET_NAME.fullmatch(dataset):
+        return None
     for folder in comparisons_dir().glob(f"{dataset}-*"):
         known, waiting = read_comparison(folder), waiting_settings(folder)
         of = known.config.dataset if known else waiting and waiting.get("dataset")

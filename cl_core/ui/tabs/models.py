@@ -66,13 +66,21 @@ def table(store: ModelStore, viewer: str | None = "") -> str:
     head = "".join(f"<th scope='col'>{html.escape(each)}</th>" for each in texts("models.head").values())
     tables = []
     for (dataset, protocol), rows in groups.items():
-        caption = text("models.group", images=load_dataset(dataset).title, protocol=protocol)
+        caption = text("models.group", images=_title(dataset), protocol=protocol)
         body = "".join(f"<tr>{row}</tr>" for _, row in sorted(rows))
         filled = f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         label = html.escape(caption, quote=True)
         tables.append(f"<div class='models-table' role='region' aria-label='{label}' tabindex='0'><table>{filled}</table></div>")
     about = f"<p class='table-about'>{with_hints(emphasized(text('models.table_about')))}</p>"
     return about + "".join(tables)
+
+
+def _title(dataset: str) -> str:
+    """Title of a data set; its name where it is damaged."""
+    try:
+        return load_dataset(dataset).title
+    except UserError:
+        return dataset
 
 
 def with_interval(knn: KnnResult) -> str:

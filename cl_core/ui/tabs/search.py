@@ -86,7 +86,8 @@ def left_out(model: Model, excluded: str) -> frozenset[int]:
         excluded: their rows, separated by spaces; what is no row of the data set is ignored.
     """
     data = model.dataset
-    given = [int(each) for each in excluded.split() if each.isascii() and each.isdecimal() and len(each) < 10]
+    named = excluded[: 10 * MAX_LEFT_OUT].split()
+    given = [int(each) for each in named if each.isascii() and each.isdecimal() and len(each) < 10]
     return frozenset(int(data.groups[row]) for row in given[:MAX_LEFT_OUT] if row < len(data))
 
 

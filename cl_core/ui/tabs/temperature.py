@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from cl_core.errors import UserError
 from cl_core.evaluation.geometry import tolerance, uniformity
 from cl_core.explore.batch import MAX_BATCH, chosen_batch
 from cl_core.explore.model import Model
@@ -56,9 +57,14 @@ def places(store: ModelStore, model: Model, viewer: str | None = "") -> list[dic
 
 
 def _place(model: Model, label: str, snapshot: int, here: bool) -> dict[str, Any]:
-    snapshots = model.folder.read_snapshots()
-    if snapshots is None:
+    try:
+        snapshots = model.folder.read_snapshots()
+        fits = snapshots is not None and len(snapshots.steps) and snapshots.fits(len(model.dataset))
+    except UserError:  # another run's file is damaged: its own tabs show the error
+        fits = False
+    if not fits:
         return {"name": model.name, "label": label, "here": here, "uniformity": None, "tolerance": None}
+    assert snapshots
     z = snapshots.embeddings[snapshot].float()
     labels = model.dataset.labels[snapshots.rows]
     return {"name": model.name, "label": label, "here": here, "uniformity": uniformity(z), "tolerance": tolerance(z, labels)}

@@ -170,7 +170,7 @@ def resume(access: Access, jobs: Jobs, name: str, visitor: str) -> None:
     folder = folder_of(name)
     settings = {} if folder.exists() else waiting_settings(folder.path)
     if settings is None:
-        raise UserError("train.gone", name=name)
+        raise UserError("train.gone", name=quoted(name))
     try:
         config = RunConfig.model_validate(settings) if settings else folder.read_record().config
     except ValidationError as error:
