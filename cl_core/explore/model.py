@@ -18,7 +18,7 @@ from cl_core.data.dataset import Dataset, image_choices
 from cl_core.data.registry import load_dataset
 from cl_core.errors import UserError, quoted
 from cl_core.evaluation.clustering import kmeans_start, kmeans_steps
-from cl_core.evaluation.knn import has_split
+from cl_core.evaluation.knn import evaluate_knn, has_split
 from cl_core.evaluation.neighbors import label_agreement
 from cl_core.explore.caches import BatchedGallery, Caches, Query
 from cl_core.explore.gallery import Gallery, Neighbor, is_stored, pixel_gallery, run_gallery
@@ -26,11 +26,12 @@ from cl_core.explore.inputs import Images, as_images
 from cl_core.explore.maps import map_points
 from cl_core.explore.per_image_loss import per_image_losses
 from cl_core.explore.projection import Projector
-from cl_core.explore.regions import NeighborPreservation, Region, majority_accuracy, neighbor_preservation, regions
+from cl_core.explore.regions import NeighborPreservation, Region, neighbor_preservation, regions
 from cl_core.explore.report import Report, compare_with_baselines
 from cl_core.explore.review import Review, review
 from cl_core.explore.why_similar import Explained, explain_images
 from cl_core.networks.embedding import Layer
+from cl_core.networks.encoders.small import Gray
 from cl_core.networks.methods import METHODS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.feature_cache import cached_features, dataset_features
@@ -43,6 +44,7 @@ SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
 MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
 MAX_ANSWERS = 1000
+MAX_MEASURED = 20_000  # images of which all features are computed for an accuracy
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -127,6 +129,11 @@ class Model:
             with contextlib.suppress(UserError):  # damaged weights: what needs them shows the error
                 learned = self.run.method.loss_temperature
         return learned or self.config.temperature
+
+    @property
+    def sees_gray(self) -> bool:
+        """Whether the encoder converts images to grayscale."""
+        return any(isinstance(part, Gray) for part in self.run.method.encoder.modules())
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -342,13 +349,17 @@ class Model:
 
         return self.caches.regions.get((self._key(run), kind, projector), make)
 
-    def map_majority(self, layer: MapLayer = "feature") -> float | None:
-        """Accuracy of the majority label of each image's 10 nearest on the map, by features; None without labels."""
+    def knn_accuracy(self, layer: MapLayer = "feature") -> float | None:
+        """kNN accuracy of a layer by the protocol of the run's metrics; None without labels or for a large data set."""
         data = self.dataset
-        labels, groups = data.labels[data.on_map], data.groups[data.on_map]
-        if not data.labeled:
+        labels_seen = METHODS[self.config.method].uses_labels(self.config)
+        if len(data) > MAX_MEASURED or not has_split(data, labels_seen):
             return None
-        return float(self._of_map("majority", layer, lambda: majority_accuracy(self.map_features(layer), labels, groups)))
+
+        def make() -> Tensor:
+            return torch.tensor(evaluate_knn(self.features(layer), data, labels_seen=labels_seen).accuracy)
+
+        return float(self._of_map("knn", layer, make))
 
     def map_agreement(self, layer: MapLayer = "feature") -> Tensor:
         """Fraction of the 10 nearest neighbors of each image on the map with its label, (P,) in [0, 1]; NaN without one."""

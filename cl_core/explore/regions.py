@@ -93,14 +93,6 @@ def neighbor_preservation(points: Tensor, features: Tensor, labels: Tensor, grou
     return NeighborPreservation(float(both.float().mean()), *accuracies)
 
 
-def majority_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-    """Accuracy of the majority label of the 10 nearest others by cosine, (); NaN without labels.
-
-    Arguments as in `neighbor_preservation`.
-    """
-    return _majority(nearest_others(features, groups, torch.arange(len(features)), NEIGHBORS)[1], labels)
-
-
 def _majority(near: Tensor, labels: Tensor) -> Tensor:
     return (labels[near].mode(1).values == labels)[labels >= 0].float().mean()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ def _forgiving(dispatcher: Any) -> Any:
             return None
 
     def save_overload(signature: Any, result: Any) -> None:
-        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+        with contextlib.suppress(Exception):  # a full disk, or an index that is damaged meanwhile
             save(signature, result)
 
     kept.load_overload, kept.save_overload = load_overload, save_overload

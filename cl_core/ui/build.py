@@ -27,6 +27,7 @@ from cl_core.ui.links import one_of, picked_reader, restore, script
 from cl_core.ui.modules import modules_folder, preloads
 from cl_core.ui.navigation import FIRST, TABS, group_styles, model_styles
 from cl_core.ui.page import Page
+from cl_core.ui.questions import questions
 from cl_core.ui.server import Server
 from cl_core.ui.tabs import (
     ablations,
@@ -142,6 +143,7 @@ def _lay_out(
             with gr.Tab(text(f"tabs.{name}"), id=name) as tab:
                 tab.select(None, None, number, js=_opened(name), api_visibility="private")
                 MODULES[name].build(page, number.change)
+    questions()
     glossary()
     gr.Markdown(host_line(host(), access), elem_classes="host")
     tour.build(page)

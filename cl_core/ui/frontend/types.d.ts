@@ -89,6 +89,8 @@ export interface TourStep {
 export interface StartFile {
   count: number;
   epochs: number[];
+  /** Epoch by which half of the gain in kNN accuracy was reached; null where little was gained. */
+  half: number | null;
   /** kNN accuracy at each snapshot, 0 to 1. */
   accuracy: (number | null)[];
   /** (epochs, count, 2) int16. */
@@ -273,6 +275,8 @@ export interface RowsValue {
   empty?: string;
   /** Whether rows are still to come. */
   more?: boolean;
+  /** Whether images are shown as a network sees them that converts to grayscale. */
+  gray?: boolean;
 }
 
 // --- settings --------------------------------------------------------------------------------------------------------

@@ -107,7 +107,10 @@ def show_answer(store: ModelStore, which: str, guess: float) -> tuple[str, dict[
     off = f"{abs(guess - found['changed'].mean):.0f}"
     result = text("ablations.result", guess=f"{guess:.0f}", off=off, **numbers)
     models = [store.get(name) for name in (experiment.baseline, experiment.changed)]
-    near = show_query(models[0], models[1:], telling_point(*models))
+    parts = ("reference", "changed")
+    titles = {model.name: text(f"ablations.row.{part}", name=model.name) for part, model in zip(parts, models, strict=True)}
+    near = show_query(models[0], models[1:], telling_point(*models), titles)
+    near["gray"] = which == "no_jitter" and all(model.sees_gray for model in models)
     why = text(f"ablations.why.{which}")
     return f"{result}\n\n{why}", _curves(models), near
 

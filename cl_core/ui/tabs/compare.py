@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -167,15 +168,16 @@ def show_maps(model: Model, others: list[Model], projector: Projector) -> dict[s
     }
 
 
-def show_query(model: Model, others: list[Model], point: float) -> dict[str, Any]:
-    """One image's nearest neighbors by every run."""
+def show_query(model: Model, others: list[Model], point: float, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One image's nearest neighbors by every run. titles: of the rows, by the names of the runs, which are the default."""
     data = model.dataset
     point = min(max(int(point), 0), len(data.on_map) - 1)  # of another data set
     row = int(data.on_map[point])
     rows = []
     for each in _on_same_images(chosen_models(model, others)):
         near = [(int(data.on_map[p]), cosine) for p, cosine in neighbors_on_map(each.map_features(), data, point)]
-        rows.append(neighbor_row(each.name, text("map.neighbors_hint"), data, near, first=row))
+        title = (titles or {}).get(each.name, each.name)
+        rows.append(neighbor_row(title, text("map.neighbors_hint"), data, near, first=row))
     return {"rows": rows}
 
 

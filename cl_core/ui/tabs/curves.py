@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,14 +43,26 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
         minutes=f"{record.seconds / 60:.0f}",
         device=record.device,
     )
+    health = health_of(record.metrics) if "health" in record.metrics else ""
+    accuracy = ""
     if "knn" in record.metrics:
-        accuracy = f"{record.metrics['knn']['accuracy']:.1%}"
-        beside = _beside(record.metrics, metrics)
-        summary += " " + text("curves.knn", knn=accuracy, beside=beside, protocol=_protocol(record.metrics))
-    if "health" in record.metrics:
-        summary += "\n\n" + health_of(record.metrics)
+        percent, beside = f"{record.metrics['knn']['accuracy']:.1%}", _beside(record.metrics, metrics)
+        accuracy = text("curves.knn", knn=percent, beside=beside, protocol=_protocol(record.metrics))
     early = early_diagnosis(metrics, config, record.total_steps)
-    return value, f"{summary}\n\n{early}" if early else summary
+    return value, "\n\n".join(filter(None, [health, summary, accuracy, _chance_text(metrics, config), early]))
+
+
+def _chance_text(metrics: list[dict[str, Any]], config: RunConfig) -> str:
+    """Where the chance level of a softmax over candidates comes from; "" for other losses."""
+    chance = next((point["chance"] for point in metrics if point["kind"] == "loss" and point.get("chance")), None)
+    if chance is None or not METHODS[config.method].has_softmax:
+        return ""
+    candidates = round(math.exp(chance))
+    if candidates < 2 or abs(math.log(candidates) - chance) > 1e-4:  # not the same for every view
+        return ""
+    in_batch = candidates == 2 * config.batch_size - 1
+    batch = text("curves.chance_batch") if in_batch else ""
+    return text("curves.chance", candidates=f"{candidates:,}", chance=f"{chance:.2f}", batch=batch)
 
 
 def figures_of(name: str, metrics: list[dict[str, Any]], record: RunRecord) -> dict[str, Any]:

@@ -93,19 +93,36 @@ def kept_text(keeps: NeighborPreservation) -> str:
 
 
 def _encoder_text(model: Model, layer: MapLayer) -> str:
-    """What the encoder's features reach where the projection head's output is shown."""
-    accuracy = model.map_majority() if model.layer(layer)[1] == "embedding" else None
-    return "" if accuracy is None else text("map.kept_encoder", encoder=f"{100 * accuracy:.0f}")
+    """What the encoder's features and the projection head's output reach, where the latter is shown."""
+    if model.layer(layer)[1] != "embedding":
+        return ""
+    encoder, head = model.knn_accuracy("feature"), model.knn_accuracy("embedding")
+    if encoder is None or head is None:
+        return ""
+    return text("map.kept_encoder", encoder=f"{100 * encoder:.1f}", head=f"{100 * head:.1f}")
+
+
+def _measured(metrics: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """Epoch and kNN accuracy of each snapshot."""
+    return [(p["epoch"], p["knn"]["accuracy"]) for p in metrics if p["kind"] == "snapshot" and "knn" in p]
+
+
+def half_of_gain(metrics: list[dict[str, Any]]) -> float | None:
+    """Epoch of the first snapshot with half of the gain in kNN accuracy; None where little is gained."""
+    measured = _measured(metrics)
+    if not measured or measured[0][0] != 0 or measured[-1][1] - measured[0][1] < MIN_GAIN:
+        return None
+    half = (measured[0][1] + measured[-1][1]) / 2
+    return next(epoch for epoch, accuracy in measured if accuracy >= half)
 
 
 def separation_text(metrics: list[dict[str, Any]], epochs: int) -> str:
-    """When groups separate: the first snapshot with half of the gain in kNN accuracy; "" where little is gained."""
-    measured = [(p["epoch"], p["knn"]["accuracy"]) for p in metrics if p["kind"] == "snapshot" and "knn" in p]
-    if not measured or measured[0][0] != 0 or measured[-1][1] - measured[0][1] < MIN_GAIN:
+    """When groups separate; "" where little is gained."""
+    epoch = half_of_gain(metrics)
+    if epoch is None:
         return ""
-    first, last = measured[0][1], measured[-1][1]
-    epoch = next(epoch for epoch, accuracy in measured if accuracy >= (first + last) / 2)
-    ends = {"first": f"{100 * first:.0f}", "last": f"{100 * last:.0f}"}
+    measured = _measured(metrics)
+    ends = {"first": f"{100 * measured[0][1]:.0f}", "last": f"{100 * measured[-1][1]:.0f}"}
     return text("map.time_separates", epoch=f"{epoch:.1f}" if epoch < 10 else f"{epoch:,.0f}", epochs=f"{epochs:,}", **ends)
 
 

@@ -21,7 +21,7 @@ from cl_core.ui.names import image_name
 from cl_core.ui.neighbors import offered_name
 from cl_core.ui.packing import packed, whole_numbers
 from cl_core.ui.page import Event, Page
-from cl_core.ui.tabs.map import regions_value
+from cl_core.ui.tabs.map import half_of_gain, regions_value
 from cl_core.ui.tour import STEPS
 
 DOORS = ("search", "images")  # beside the tour
@@ -54,6 +54,7 @@ def _write_file(model: Model, layout: Snapshots) -> str:
     found = regions(points[-1], data.labels[rows])
     content = {
         "count": len(rows),
+        "half": half_of_gain(model.folder.read_metrics()),
         "epochs": [step * record.config.epochs / record.total_steps for step in layout.steps],
         "accuracy": [measured.get(step) for step in layout.steps],
         "points": packed(whole_numbers(points), np.int16),

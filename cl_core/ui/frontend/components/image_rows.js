@@ -31,6 +31,7 @@ export function mount(context) {
       const focused = content.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
       rows = value.rows;
       root.toggleAttribute("data-more", Boolean(value.more));
+      root.toggleAttribute("data-gray", Boolean(value.gray));
       const empty = value.empty ? [build("p", "cl-empty", value.empty)] : [];
       const before = sections;
       sections = rows.map((row, r) => {

@@ -1,6 +1,6 @@
 // A batch's similarity matrices with the loss written out: point at a cell to see its term, and back.
 
-import { anatomy, asksEachPair, hasTemperature, ofDimensions, termWithout } from "../lib/anatomy.js";
+import { anatomy, asksEachPair, costOf, hasTemperature, ofDimensions } from "../lib/anatomy.js";
 import { mountComponent } from "../lib/component.js";
 import { fill, formatNumber, formatPercent } from "../lib/formats.js";
 import { rowFormula, symbols } from "../lib/formula.js";
@@ -20,7 +20,7 @@ import { loadSheet } from "../render/sheet.js";
 
 /** @import { Scope } from "../lib/scope.js" */
 /** @import { Sheet } from "../render/sheet.js" */
-/** @import { Anatomy, Context, Form, MicroscopeValue, Panel, Stage, Strings } from "../types.js" */
+/** @import { Anatomy, Context, Form, MicroscopeValue, Panel, Stage, Strings, Table } from "../types.js" */
 
 /** @typedef {{ strings: Strings; linked: boolean; stages: Stage[]; temperatures: [number, number] }} MicroscopeProps */
 /** @typedef {Context<MicroscopeValue, MicroscopeProps>} MicroscopeContext */
@@ -30,6 +30,7 @@ const MAX_TERMS = 6;
 /** Stages of losses with a temperature alone. VICReg has no gradient of its covariances either: its terms are of each view alone. @type {Stage[]} */
 const SCALED = ["scaled", "probability"];
 const TILE = 72;
+const [HIGH, LOW] = [0.5, 0.05]; // temperatures at which the cost of a false negative is shown
 
 /** @param {MicroscopeContext} context */
 export function mount(context) {
@@ -313,7 +314,7 @@ class LossMicroscope {
     for (const node of formula.querySelectorAll(`[data-column="${column}"]`)) node.classList.add("cl-here");
     const title = build("h2", "cl-title", panel.name);
     const formulaTitle = build("h2", "cl-title", this.strings.formula);
-    const pair = this.#describePair(value, panel, row * table.columns + column);
+    const pair = this.#describePair(value, panel, row * table.columns + column, form);
     const focused = this.#details.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
     const fact = described === this.#described ? focused?.closest("[data-fact]")?.getAttribute("data-fact") : null;
     // The pointer has gone to another cell than the focused term's: that term is not to take it back.
@@ -325,8 +326,8 @@ class LossMicroscope {
     (next ?? this.#details).focus({ preventScroll: true });
   }
 
-  /** @param {MicroscopeValue} value @param {Panel} panel @param {number} i */
-  #describePair(value, panel, i) {
+  /** @param {MicroscopeValue} value @param {Panel} panel @param {number} i @param {Form} form */
+  #describePair(value, panel, i, form) {
     const { row, column } = this.#cell;
     const { sprite, caption } = panel.columns[column];
     const role = value.roles[panel.codes[i]];
@@ -337,9 +338,17 @@ class LossMicroscope {
     const text = build("div", "cl-description");
     const which = fill(this.strings.pair, { row: panel.rowNames[row], column: caption });
     text.append(build("div", "cl-which", which), build("div", `cl-role cl-${kind}`, value.roleNames[role]));
-    if (partOf(role) === "negative_class") text.append(build("div", "cl-flag", this.strings.false_negative));
+    if (partOf(role) === "negative_class") text.append(build("div", "cl-flag", this.#falseNegative(panel.table, form)));
     pair.append(text);
     return pair;
+  }
+
+  /** What a false negative costs at a high and at a low temperature. @param {Table} table @param {Form} form */
+  #falseNegative(table, form) {
+    const { row, column } = this.#cell;
+    if (!hasTemperature(form) || asksEachPair(form) || table.given) return this.strings.false_negative;
+    const [high, low] = [HIGH, LOW].map((temperature) => formatNumber(costOf(table, { ...form, temperature }, row, column)));
+    return fill(this.strings.false_negative_cost, { high, low });
   }
 
   /** @param {MicroscopeValue} value @param {Panel} panel @param {Anatomy} parts @param {Form} form */
@@ -363,7 +372,7 @@ class LossMicroscope {
       const term = parts.terms[row];
       const contribution = parts.contribution[i] * (ofDimensions(form) ? 1 : Math.max(1, parts.anchors));
       if (table.positive[i] || asks || ofDimensions(form)) add("contribution", term ? contribution / term : 0, { percent: true });
-      else add("cost", term - termWithout(table, form, row, column));
+      else add("cost", costOf(table, form, row, column));
       // Its direction is in the name, as in the temperature lab.
       if (form.kind !== "covariance") add("gradient", Math.abs(parts.gradient[i]), { name: parts.gradient[i] < 0 ? "pull" : "push", hint: "force" });
     }

@@ -97,21 +97,23 @@ export function comparedCells({ columns, positive, negative }, row) {
 }
 
 /**
- * A row's loss without one of its candidates: what a negative costs is the difference.
+ * What a negative costs: a row's loss minus its loss without this candidate.
  *
  * @param {Table} table
  * @param {Form} form
  * @param {number} row
  * @param {number} column
  */
-export function termWithout(table, form, row, column) {
+export function costOf(table, form, row, column) {
   const { columns, cosines, positive, negative } = table;
   const [start, end] = [row * columns, (row + 1) * columns];
-  const others = negative.slice(start, end);
-  others[column] = 0;
   const own = { rows: 1, columns, cosines: cosines.subarray(start, end), positive: positive.subarray(start, end) };
   const weights = form.sigma ? positiveWeights(table, form.sigma).subarray(start, end) : undefined; // of all rows
-  return anatomy({ ...own, negative: others, weights }, form).terms[0];
+  const candidates = negative.slice(start, end);
+  const term = anatomy({ ...own, negative: candidates, weights }, form).terms[0];
+  const others = candidates.slice();
+  others[column] = 0;
+  return term - anatomy({ ...own, negative: others, weights }, form).terms[0];
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { anatomy, comparedCells, termWithout } from "./anatomy.js";
+import { anatomy, comparedCells, costOf } from "./anatomy.js";
 
 /** @import { Form, FormKind, Table } from "../types.js" */
 
@@ -63,7 +63,7 @@ test("a row without a negative has the loss of the smaller table, and the negati
   const base = table();
   for (const kind of KINDS.filter((each) => each !== "cosine")) {
     const parts = anatomy(base, form(kind, 0.5));
-    const without = termWithout(base, form(kind, 0.5), 0, 1);
+    const without = anatomy(base, form(kind, 0.5)).terms[0] - costOf(base, form(kind, 0.5), 0, 1);
     const smaller = { rows: 1, columns: 2, cosines: base.cosines.slice(2, 4), positive: Uint8Array.of(1, 1), negative: new Uint8Array(2) };
     if (kind === "hard") continue; // an easy negative lowers the weights of the others
     if (kind !== "ratio") assert.ok(Math.abs(without - anatomy(smaller, form(kind, 0.5)).terms[0]) < 1e-12, kind);
@@ -71,7 +71,7 @@ test("a row without a negative has the loss of the smaller table, and the negati
   }
   // Of a softmax the cost is -log(1 - p).
   const parts = anatomy(base, form("out", 0.5));
-  const cost = parts.terms[0] - termWithout(base, form("out", 0.5), 0, 1);
+  const cost = costOf(base, form("out", 0.5), 0, 1);
   assert.ok(Math.abs(cost + Math.log1p(-Math.exp(parts.logProbabilities[1]))) < 1e-12);
 });
 
@@ -129,7 +129,8 @@ test("what Python gives of dimensions is added up to the loss", () => {
 test("the cost of a negative keeps the weights of all positives", () => {
   const base = { ...table(), positive: Uint8Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0) };
   const weighted = { ...form("ratio", 1), sigma: 0.5 };
-  const [parts, without] = [anatomy(base, weighted), termWithout(base, weighted, 1, 0)];
+  const parts = anatomy(base, weighted);
+  const without = parts.terms[1] - costOf(base, weighted, 1, 0);
   const share = Math.exp(parts.logProbabilities[4]);
   assert.ok(Math.abs(parts.terms[1] - without + Math.log1p(-share)) < 1e-12);
 });

@@ -176,9 +176,10 @@ export class Drift {
 
   /** What one sees: the image under the pointer, or how well neighbors agree by now. */
   #say() {
-    const { names, accuracy, count, epochs } = this.#file;
+    const { names, accuracy, count, epochs, half } = this.#file;
     const nearest = Math.round(this.#position);
     const { hovered, label, progress, untrained } = this.#strings;
+    const last = epochs.length - 1;
     const under = this.#near < 0 ? "" : fill(hovered, { name: names[this.#near] });
     this.#overlay.setAttribute("aria-label", under || fill(label, { count }));
     if (under) this.caption.textContent = under;
@@ -186,6 +187,10 @@ export class Drift {
     else {
       const percent = (100 * Number(accuracy[nearest])).toFixed(0);
       this.caption.textContent = fill(epochs[nearest] === 0 ? untrained : progress, { accuracy: percent });
+      if (nearest === last && half) {
+        const when = { epoch: half.toFixed(half < 10 ? 1 : 0), epochs: epochs[last] };
+        this.caption.textContent += ` ${fill(this.#strings.half, when)}`;
+      }
     }
   }
 }
