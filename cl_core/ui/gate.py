@@ -31,7 +31,7 @@ MAX_CALL = 32_000_000  # bytes of a call by name, which may hold an image
 MAX_EVENT = 4_000_000  # bytes of an event of the page
 MAX_HELD = 256_000_000  # bytes of all calls that are being read and answered
 MAX_URL = 8_000  # bytes of a path and of a query; a link has the state of all controls
-MAX_STREAMS = 400  # of one address: a class behind one router has two for each page
+MAX_STREAMS = 2_000  # of one address: a school behind one router has two for each page
 AROUND = 100_000  # bytes of an upload beside the file
 MAX_HOSTS = 100  # ways to name this app that are remembered
 OWN_HEADERS = b"x-gradio-"  # with them a request would choose the address in other people's pages, or a bucket of the Hub
@@ -261,11 +261,12 @@ class Gate:
         if declared.isdigit() and int(declared) > most:
             return await _send_error(scope, send, 413, sentence)
         size = 0 if upload or scope["method"] != "POST" else int(declared) if declared.isdigit() else most
-        if self._held + size > MAX_HELD or (self._limiter and self._of_address[address] >= MAX_STREAMS):
+        counts, task = scope["method"] == "POST", asyncio.current_task()
+        too_many = self._limiter is not None and not counts and self._of_address[address] >= MAX_STREAMS
+        if self._held + size > MAX_HELD or too_many:
             return await _send_error(scope, send, 503, busy)
         body = Body(receive, most)
         answer = Answer(send, body)
-        counts, task = scope["method"] == "POST", asyncio.current_task()
         self.busy += counts
         self._held += size
         self._of_address[address] += not counts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import http.server
 import json
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +22,22 @@ from tests.ui.raw import ask, event, served
 pytestmark = pytest.mark.slow
 
 JSON = {"Content_Type": "application/json"}
-ODD: list[Any] = [None, True, -1, 2**64, 1e300, "x", "\x1b[2J\nerror: forged", [], ["x"], [[]], {}, {"path": "x"}, "y" * 5000]
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    2**64,
+    10**400,
+    1e300,
+    "x",
+    "\x1b[2J\nerror: forged",
+    [],
+    ["x"],
+    [[]],
+    {},
+    {"path": "x"},
+    "y" * 5000,
+]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +80,7 @@ def test_odd_values_end_in_a_sentence_and_no_traceback(app: tuple[str, Any], cap
                 body = json.dumps({"data": given, "fn_index": fn._id, "session_hash": "odd"}).encode()
                 if problem_of(body, blocks.fns, {}):
                     tried += 1
-                    if odd in ODD[3:5] or tried % 40 == 0:  # all pass the same check before Gradio
+                    if odd in ODD[3:6] or tried % 40 == 0:  # all pass the same check before Gradio
                         assert ask(url, "/gradio_api/run/predict", body, **JSON).status == 422, component
     assert tried > 300
     for number in (10**6, -1, True, "1", None, [1]):
@@ -110,6 +127,22 @@ def test_a_call_of_many_values_is_not_read(app: tuple[str, Any]) -> None:
     body = b'{"data": [[' + b"{}," * MAX_VALUES + b"{}]]}"
     assert ask(url, "/gradio_api/call/similarity", body, **JSON).status == 422
     assert "300,000" in ask(url, "/gradio_api/mcp/", body, **JSON).text
+
+
+def test_streams_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MAX_STREAMS", 2)
+    with served(host="0.0.0.0") as (url, _):
+        place = urllib.parse.urlsplit(url)
+        opened = []
+        for number in range(2):
+            connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+            connection.request("GET", f"/gradio_api/heartbeat/a{number}")
+            assert connection.getresponse().status == 200
+            opened.append(connection)
+        assert ask(url, "/gradio_api/heartbeat/a2").status == 503
+        assert ask(url, "/gradio_api/call/list_models", '{"data": []}', **JSON).status == 200, "calls are no streams"
+        for connection in opened:
+            connection.close()
 
 
 def test_calls_in_progress_share_so_much_memory(app: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

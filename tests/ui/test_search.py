@@ -138,7 +138,9 @@ def test_parts_from_a_link() -> None:
 
 
 def test_parts_of_another_data_set_leave_the_menu() -> None:
-    update = search.offered_parts(MODEL, ["family-2", "class-99999"])
+    update, dropped = search.offered_parts(MODEL, ["family-2", "class-99999"], 3)
+    assert dropped == 4, "the answers are searched for again"
+    assert search.offered_parts(MODEL, ["family-2"], 3)[1] == 3
     assert update["value"] == ["family-2"] and update["visible"]
     assert update["choices"][0] == ("smileys & emotion, all classes (169)", "family-0")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from abc import ABCMeta
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import orjson
 
 from cl_core.text import text, texts
 from cl_core.ui.modules import module_url
@@ -17,6 +19,17 @@ HERE = Path(__file__).parent
 MOUNT = (
     "const url = globalThis.contrastiveLink?.url(props.module) ?? props.module;"
     "import(url).then((module) => module.mount({ element, props, trigger, watch }));"
+)
+
+
+def _as_json(_: gr.HTML, value: Any) -> str | None:
+    """A value as one text: Gradio's page copies other values part by part, again and again."""
+    return None if value is None else orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+# As a class, for Gradio builds a component anew when a prop changes; by ABCMeta, see `menu`.
+_Module: type[gr.HTML] = ABCMeta.__new__(
+    type(gr.HTML), "_Module", (gr.HTML,), {"is_template": True, "postprocess": _as_json, "__module__": __name__}
 )
 
 
@@ -38,7 +51,7 @@ def module_component(
     css = "".join((HERE / f"{each}.css").read_text(encoding="utf-8") for each in ("base", *styles, name))
     # Gradio finds the names of events by looking for them in the script.
     listed = f"// {', '.join(map(json.dumps, events))}\n" if events else ""
-    return gr.HTML(
+    return _Module(
         value=value,
         html_template='<div class="cl-root"></div>',
         css_template=css,

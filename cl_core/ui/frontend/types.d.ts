@@ -10,8 +10,8 @@ export type Strings = Record<string, string>;
 /** What Gradio gives to a component. */
 export interface Context<Value, Extra = object> {
   element: HTMLElement;
-  /** What Python sends; `value` is null before the first answer. */
-  props: Extra & { readonly value: (Value & Numbered) | Numbered | null; readonly save: Strings; readonly close: string; readonly unloaded: string; readonly retry: string };
+  /** What Python sends; `value` is JSON, or null before the first answer. */
+  props: Extra & { readonly value: (Value & Numbered) | Numbered | string | null; readonly save: Strings; readonly close: string; readonly unloaded: string; readonly retry: string };
   /** Fire an event that Python handles. */
   trigger: (event: string, data: object) => void;
   /** Call back when Python changes a prop. */

@@ -94,10 +94,10 @@ def build(page: Page, opened: Event) -> None:
         return gr.update(choices=found, value=name if name in found else first_shown(found))
 
     which.click(None, js=TO_COMPARISON, api_visibility="private")
+    # First: Gradio makes the calls of one event in this order, and these images are on the first screen.
+    described = look.change(page.handles(show_dataset), look, [about_data, rows, remove], **QUICK)
     if access.training:
         method_comparison.build(page, look)
-
-    described = look.change(page.handles(show_dataset), look, [about_data, rows, remove], **QUICK)
     described.then(page.handles(find_duplicates), look, same, **QUICK)
     opened(page.handles(list_datasets), look, look, **QUICK)
     train.click(lambda plan: plan, look, page.data, js=TO_TRAINING, **QUICK)

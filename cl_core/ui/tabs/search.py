@@ -227,15 +227,17 @@ def leave_out(model: Model, excluded: str, event: gr.EventData) -> tuple[str, An
     return " ".join(rows), gr.update(visible=True, value=text("search.take_back", count=len(rows)))
 
 
-def offered_parts(model: Model, chosen: Sequence[str]) -> Any:
-    """The families and classes that answers can be limited to; hidden where there are none."""
+def offered_parts(model: Model, chosen: Sequence[str], dropped: float) -> tuple[Any, float]:
+    """The families and classes that answers can be limited to; hidden where there are none.
+
+    dropped: how often some of the chosen ones were none of the data set; returned with this time.
+    """
     data, parts = model.dataset, parts_of(model.dataset)
     values = {part.value for part in parts}
     listed = [(part_name(data, part), part.value) for part in parts]
     kept = [each for each in chosen if each in values]
-    # A value that is set again would be searched for again.
     changed: dict[str, Any] = {} if kept == list(chosen) else {"value": kept}
-    return gr.update(choices=listed, visible=bool(parts), **changed)
+    return gr.update(choices=listed, visible=bool(parts), **changed), dropped + len(changed)
 
 
 def part_name(data: Dataset, part: Part) -> str:
@@ -288,8 +290,10 @@ def build(page: Page, opened: Event) -> None:
     offered = opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
     # The link names the image that another tab requested, and no longer one that this data set lacks.
     offered.then(None, choice, None, js=WRITE_LINK, api_visibility="private")
-    opened(page.handles(offered_parts, page.model), [page.model, among], among, **QUICK)
-    triggers = [opened, upload.change, choice.change, kind.change, among.change, excluded.change]
+    dropped = gr.Number(0, visible=False)
+    opened(page.handles(offered_parts, page.model), [page.model, among, dropped], [among, dropped], **QUICK)
+    # Not `among.change`: Gradio reports one whenever the choices are set, too, and each costs a search.
+    triggers = [opened, upload.change, choice.change, kind.change, among.input, dropped.change, excluded.change]
     asking = [upload.upload, choice.input, page.wanted.change]
     gr.on(asking, lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     found.item_remove(page.handles(leave_out, page.model), [page.model, excluded], [excluded, back], **QUICK)
@@ -317,6 +321,8 @@ def build(page: Page, opened: Event) -> None:
 def choices(model: Model, chosen: str | None, wanted: str) -> tuple[Any, str]:
     """The images to choose from. The choice stays if it is among them, unless another tab asks for one (`wanted`)."""
     names = model.choices
-    chosen = wanted if wanted in names else chosen
-    listed = image_choices(model.dataset, names)
-    return gr.update(choices=listed, value=chosen if chosen in names else None), ""
+    wish = wanted if wanted in names else chosen
+    kept = wish if wish in names else None
+    # A value that is set again would be searched for again.
+    changed: dict[str, Any] = {} if kept == chosen else {"value": kept}
+    return gr.update(choices=image_choices(model.dataset, names), **changed), ""

@@ -1,6 +1,6 @@
 // The first view: images drift from where an untrained network puts them to where training puts them.
 
-import { mountComponent } from "../lib/component.js";
+import { mountComponent, valueOf } from "../lib/component.js";
 import { Failure } from "../lib/failure.js";
 import { fill } from "../lib/formats.js";
 import { fetchJson } from "../lib/page.js";
@@ -28,7 +28,7 @@ export function mount(context) {
     ways.setAttribute("aria-label", strings.doors);
     ways.append(door(strings, "tour"), ...doors.map((tab) => tabDoor(scope, strings, tab)));
     const load = (/** @type {StartValue} */ value) => show(scope, context, stage, value, failure);
-    const failure = new Failure(scope, context.props, () => load(/** @type {StartValue} */ (context.props.value)));
+    const failure = new Failure(scope, context.props, () => load(/** @type {StartValue} */ (valueOf(context.props))));
     root.replaceChildren(sentence, stage, ways);
     return (value) => {
       sentence.replaceChildren(...paragraphs(fill(strings.sentence, { count: value.count })));

@@ -5,6 +5,18 @@ import { Scope } from "./scope.js";
 /** @import { Context, Mounted } from "../types.js" */
 
 /**
+ * What Python sent: JSON, for Gradio's page copies other values part by part.
+ *
+ * @template Value
+ * @param {{ readonly value: Value | string | null }} props
+ * @returns {Value | null}
+ */
+export function valueOf({ value }) {
+  if (typeof value !== "string") return value;
+  return value ? JSON.parse(value) : null; // Gradio writes an empty text where there is no value
+}
+
+/**
  * Mount a component: `setup` builds its elements once and returns the function that draws a value. The component draws the
  * values that Python sends, shows why there is none in their place, and ends when its element leaves the document.
  *
@@ -47,8 +59,8 @@ export function mountComponent({ element, props, watch }, setup) {
     }
   };
   const take = () => {
-    const { value } = props;
     if (scope.ended) return;
+    const value = valueOf(props);
     if (answers.accept(value)) {
       if (value?.problem === undefined) void draw(/** @type {Value} */ (value));
       else {
