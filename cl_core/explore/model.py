@@ -44,7 +44,7 @@ SPACES: tuple[Space, ...] = ("trained", "untrained", "pixels")
 MapLayer = Literal["feature", "embedding", "untrained"]
 MAP_LAYERS: tuple[MapLayer, ...] = ("feature", "embedding", "untrained")
 MAX_ANSWERS = 1000
-MAX_MEASURED = 20_000  # images of which all features are computed for an accuracy
+MAX_MEASURED = 5_000  # images of which all features are computed for an accuracy
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -169,7 +169,7 @@ class ModelStore:
                 root.mkdir(parents=True, exist_ok=True)
                 place = Path(tempfile.mkdtemp(prefix="run-", dir=root))
             except OSError as error:
-                raise UserError("system.not_written", path=root, reason=error.strerror) from None
+                raise UserError("system.not_written", path=root, reason=error.strerror or quoted(error)) from None
             try:
                 return pack_run(folder, place / f"{name}.zip")
             except UserError:

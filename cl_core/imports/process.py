@@ -17,6 +17,7 @@ from cl_core.training.estimate import limit_memory
 
 EXIT_STOPPED = 75
 LISTED = 200  # skipped files
+LEAST_MEMORY = 2_000_000_000  # bytes: the libraries alone take 0.8e9, and pyarrow aborts without room
 
 
 class ImportRequest(BaseModel):
@@ -86,7 +87,7 @@ def main() -> int:
     Standard output has lines with the `fraction` done, and at the end one with the `skipped` errors or the `problem`.
     """
     request = ImportRequest.model_validate_json(sys.stdin.readline())
-    limit_memory()
+    limit_memory(LEAST_MEMORY)
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     try:
         skipped = run_import(request, lambda fraction: _report(fraction=fraction))

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cl_core.errors import UserError
+from cl_core.errors import UserError, quoted
 from cl_core.runs.folder import RunFolder
 
 
@@ -58,4 +58,4 @@ def pack_run(source: RunFolder, target: Path) -> Path:
             export_run(source, Path(folder) / source.name)
             return Path(shutil.make_archive(str(target.with_suffix("")), "zip", folder, source.name))
     except OSError as error:
-        raise UserError("system.not_written", path=target, reason=error.strerror) from None
+        raise UserError("system.not_written", path=target, reason=error.strerror or quoted(error)) from None

@@ -318,9 +318,12 @@ def memory_limit() -> int:
     return int(memory_gb() * 1e9 * MEMORY_FRACTION)
 
 
-def limit_memory() -> None:
-    """Limit this process's memory, so that work that needs too much fails before the machine, and the page with it, does."""
-    most = memory_limit()
+def limit_memory(least: int = 0) -> None:
+    """Limit this process's memory, so that work that needs too much fails before the machine, and the page with it, does.
+
+    least: bytes that it may take in any case.
+    """
+    most = max(least, memory_limit()) if memory_limit() else 0
     if sys.platform == "linux" and most:
         import resource
 

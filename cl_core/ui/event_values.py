@@ -12,7 +12,8 @@ from gradio.blocks import BlockFunction
 
 from cl_core.text import text
 
-MAX_VALUES = 300_000  # of one call: read from JSON, a value takes up to 70 bytes
+MAX_VALUES = 1_100_000  # of one call, as many as `loss_anatomy` takes: read from JSON, a value takes up to 70 bytes
+MAX_EVENT = 4_000_000  # bytes of an event of the page; a function that anyone may call may get an image
 MAX_NUMBER = 2.0**53  # beyond it a browser has no whole numbers
 NAME = re.compile(r"[\w-]{1,64}")  # of a session
 
@@ -33,7 +34,7 @@ def problem_of(
     except (ValueError, RecursionError):
         return text("access.no_json")
     if not isinstance(body, dict) or not _is_session(body.get("session_hash")):
-        return text("access.wrong_event")
+        return text("access.no_json") if name else text("access.wrong_event")
     given = body.get("data")
     if name:
         parameters = functions[name]
@@ -45,6 +46,8 @@ def problem_of(
     event = events.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
     if event is None or body.get("batched") or not isinstance(given, list) or len(given) < len(event.inputs):
         return text("access.wrong_event")
+    if len(content) > MAX_EVENT and event.api_name not in functions:
+        return text("access.too_large", most=f"{MAX_EVENT / 1e6:.0f}")
     if event.collects_event_data and not isinstance(body.get("event_data"), dict):
         return text("access.wrong_event")
     fits = all(_fits(component, value) for component, value in zip(event.inputs, given, strict=False))

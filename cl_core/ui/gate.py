@@ -10,6 +10,7 @@ import asyncio
 import collections
 import json
 import re
+import sys
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -27,8 +28,8 @@ from cl_core.ui.event_values import MAX_VALUES, NAME, holds_too_many, problem_of
 from cl_core.ui.limits import Limiter
 
 API = "/gradio_api"
-MAX_CALL = 32_000_000  # bytes of a call by name, which may hold an image
-MAX_EVENT = 4_000_000  # bytes of an event of the page
+MAX_CALL = 32_000_000  # bytes of a call, which may hold an image
+UPLOADS_AT_ONCE = 4  # of the largest size, where others can reach the app
 MAX_HELD = 256_000_000  # bytes of all calls that are being read and answered
 MAX_URL = 8_000  # bytes of a path and of a query; a link has the state of all controls
 MAX_STREAMS = 2_000  # of one address: a school behind one router has two for each page
@@ -141,7 +142,7 @@ class Gate:
         self._hosts: set[bytes] = set()  # headers that named this app before
         self._streams: set[asyncio.Task[None]] = set()
         self._of_address: collections.Counter[str] = collections.Counter()  # open streams
-        self._held = 0  # bytes
+        self._held: collections.Counter[str] = collections.Counter()  # bytes of calls and uploads in progress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -252,23 +253,24 @@ class Gate:
 
     async def _forward(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Forward a request to Gradio and count its body."""
-        upload, event = scope["path"].startswith(f"{API}/upload"), EVENT.fullmatch(scope["path"]) is not None
-        most = self._access.most_upload + AROUND if upload else MAX_EVENT if event else MAX_CALL
+        upload = scope["path"].startswith(f"{API}/upload")
+        most = self._access.most_upload + AROUND if upload else MAX_CALL
         declared = headers.get("content-length", "")
         address = (scope.get("client") or ("",))[0]
         with using_language(_language(scope)):
             sentence, busy = text("access.too_large", most=f"{most / 1e6:.0f}"), text("access.busy")
         if declared.isdigit() and int(declared) > most:
             return await _send_error(scope, send, 413, sentence)
-        size = 0 if upload or scope["method"] != "POST" else int(declared) if declared.isdigit() else most
+        size = 0 if scope["method"] != "POST" else int(declared) if declared.isdigit() else most
+        kind, held = ("upload", UPLOADS_AT_ONCE * most if self._limiter else sys.maxsize) if upload else ("call", MAX_HELD)
         counts, task = scope["method"] == "POST", asyncio.current_task()
         too_many = self._limiter is not None and not counts and self._of_address[address] >= MAX_STREAMS
-        if self._held + size > MAX_HELD or too_many:
+        if self._held[kind] + size > held or too_many:
             return await _send_error(scope, send, 503, busy)
         body = Body(receive, most)
         answer = Answer(send, body)
         self.busy += counts
-        self._held += size
+        self._held[kind] += size
         self._of_address[address] += not counts
         if task and not counts:
             self._streams.add(task)
@@ -283,7 +285,7 @@ class Gate:
                 raise
         finally:
             self.busy -= counts
-            self._held -= size
+            self._held[kind] -= size
             self._of_address[address] -= not counts
             if not self._of_address[address]:
                 del self._of_address[address]

@@ -28,7 +28,7 @@ def install() -> None:
         setattr(module, "traceback", printer)  # noqa: B010
 
 
-async def _refuse_download(*_: object) -> NoReturn:
+async def _refuse_download(*_: object, **__: object) -> NoReturn:
     raise gr.Error(str(UserError("access.no_upload")), print_exception=False)
 
 
@@ -57,7 +57,9 @@ def print_short(error: BaseException | None = None) -> None:
     found = error or sys.exc_info()[1]
     if found is None:
         return
-    for part in traceback.format_exception(found):
+    # A `gr.Error` is for who asked, such as a choice that is none of a menu's.
+    parts = [f"refused: {' '.join(str(found).split())}"] if isinstance(found, gr.Error) else traceback.format_exception(found)
+    for part in parts:
         for line in part.rstrip("\n").split("\n"):
             shown = line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
             print("".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown), file=sys.stderr)

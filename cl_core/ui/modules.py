@@ -16,7 +16,7 @@ from pathlib import Path
 from cl_core.system.paths import cache_dir
 from cl_core.ui.urls import file_url
 
-FRONTEND = Path(__file__).with_name("frontend")
+FRONTEND = Path(__file__).resolve().with_name("frontend")
 PARTS = ("components", "lib", "parts", "render")  # folders of modules
 AT_ONCE = ("start_view", "tour_panel")  # components of the first page that a visitor sees
 IMPORT = re.compile(r'^(?:import|export)\b[^;"]* from "(\.[^"]+)"', re.MULTILINE)

@@ -152,9 +152,8 @@ async def _sweep_on(unread: Unread, access: Access) -> None:
     for turn in itertools.count():
         await asyncio.sleep(SWEEP_S)
         unread.sweep(time.monotonic())
-        forget_uploads()
         if turn % UPLOADS_EVERY == 0:
-            for work in (lambda: sweep(uploads_dir(), time.time()), lambda: clean_up(access), return_memory):
+            for work in (forget_uploads, lambda: sweep(uploads_dir(), time.time()), lambda: clean_up(access), return_memory):
                 try:
                     await asyncio.to_thread(work)
                 except Exception as error:  # the next time it may succeed, and private images must not stay

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import shutil
 import tempfile
@@ -79,7 +78,7 @@ class Workspace:
         try:
             self._make(cache_dir() / STARTS)
         except OSError:  # a full or read-only cache
-            self._make(Path(tempfile.gettempdir()) / f"contrastive-explorer-{getpass.getuser()}" / STARTS)
+            self._make(Path(tempfile.mkdtemp(prefix="contrastive-explorer-")) / STARTS)
 
     def _make(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
@@ -119,17 +118,15 @@ def sweep(folder: Path, now: float) -> int:
 
     Gradio writes an upload into `folder` itself and moves it into a folder of its own when it is whole.
     """
-    gone, running, whole = 0, 0, []
+    gone, whole = 0, []
     with contextlib.suppress(OSError):
         for entry in folder.iterdir():
             if entry.is_dir():
                 whole += [(file.stat().st_mtime, file.stat().st_size, file) for file in entry.rglob("*") if file.is_file()]
-                continue
-            running += entry.stat().st_size
-            if now - entry.stat().st_mtime > CUT_OFF_S:
+            elif now - entry.stat().st_mtime > CUT_OFF_S:
                 entry.unlink(missing_ok=True)
                 gone += 1
-    taken = running + sum(size for _, size, _ in whole)
+    taken = sum(size for _, size, _ in whole)
     for written, size, file in sorted(whole):
         if taken <= MAX_BYTES or now - written < CUT_OFF_S:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import shutil
 import time
@@ -15,7 +16,7 @@ from cl_core.hub.fetch import MAX_DOWNLOAD
 from cl_core.imports.jobs import ImportJobs
 from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
-from cl_core.runs.folder import COMPARISONS, RunFolder
+from cl_core.runs.folder import COMPARISONS, WAITING, RunFolder
 from cl_core.runs.hub_cache import pulled_dir
 from cl_core.system.files import OWNER, modified_at, owner_of, total_size
 from cl_core.system.paths import cache_dir, encoder_runs_dir, trained_dir
@@ -102,15 +103,16 @@ def check_comparisons(access: Access, visitor: str, root: Path) -> None:
 
 
 def clean_up(access: Access) -> None:
-    """Delete what was removed a while ago and what the caches hold beyond `ALL_DERIVED`.
+    """Delete what was removed a while ago and what killed processes left in the caches.
 
-    Where strangers use the app, delete their images after `keep_hours`, with the runs, comparisons, features, maps and sheets
-    that were made of them, and where models fill their space, the oldest of their other runs of that age.
+    Where strangers use the app, delete what the caches hold beyond `ALL_DERIVED`, their images after `keep_hours`, with the
+    runs, comparisons, features, maps and sheets that were made of them, and where models fill their space, the oldest of
+    their other runs of that age.
     """
     gone = set(purge(imported_dir()))
     purge(trained_dir())
     for kind in DERIVED:
-        bound_folder(cache_dir() / kind, ALL_DERIVED, time.time())
+        bound_folder(cache_dir() / kind, ALL_DERIVED if access.strangers else math.inf, time.time())
     if access.strangers:
         _free_models(3600 * access.options.keep_hours)
         seconds = 3600 * access.options.keep_hours
@@ -135,6 +137,8 @@ def bound_folder(folder: Path, most: float, now: float) -> None:
     for file in folder.glob("*"):
         with contextlib.suppress(OSError):  # removed meanwhile
             found = file.stat()
+            if file.suffix == ".lock":
+                continue  # somebody may hold it
             if file.suffix == ".tmp" and now - found.st_mtime > ABANDONED_S:
                 file.unlink()
             elif file.is_file():
@@ -150,7 +154,11 @@ def bound_folder(folder: Path, most: float, now: float) -> None:
 
 def _free_models(seconds: float) -> None:
     """Where models fill their space, delete visitors' runs that nobody has changed for `seconds`, the oldest first."""
-    by_age = sorted((modified_at(owner.parent), owner.parent) for owner in trained_dir().glob(f"*/{OWNER}"))
+    owned = [owner.parent for owner in trained_dir().glob(f"*/{OWNER}") if not (owner.parent / WAITING).exists()]
+    freed = total_size(file for folder in owned for file in folder.rglob("*"))
+    if _size_of_models() - freed > ALL_MODELS:
+        return  # they are not what fills it
+    by_age = sorted((modified_at(folder), folder) for folder in owned)
     for changed, folder in by_age:
         if _size_of_models() <= ALL_MODELS or time.time() - changed < seconds:
             break

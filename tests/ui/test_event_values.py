@@ -78,7 +78,10 @@ def test_odd_values_end_in_a_sentence_and_no_traceback(app: tuple[str, Any], cap
                 given = [each.value if not isinstance(each, gr.State) else None for each in fn.inputs]
                 given[place] = odd
                 body = json.dumps({"data": given, "fn_index": fn._id, "session_hash": "odd"}).encode()
-                if problem_of(body, blocks.fns, {}):
+                if not problem_of(body, blocks.fns, {}):
+                    if odd in ODD[6:8] and fn._id % 3 == 0:  # a text that Gradio and its handler get
+                        ask(url, "/gradio_api/run/predict", body, **JSON)
+                else:
                     tried += 1
                     if odd in ODD[3:6] or tried % 40 == 0:  # all pass the same check before Gradio
                         assert ask(url, "/gradio_api/run/predict", body, **JSON).status == 422, component
@@ -88,7 +91,8 @@ def test_odd_values_end_in_a_sentence_and_no_traceback(app: tuple[str, Any], cap
         assert ask(url, "/gradio_api/run/predict", body, **JSON).status == 422
     logged = capfd.readouterr()
     assert "Traceback" not in logged.err + logged.out
-    assert "forged" not in logged.err + logged.out
+    lines = (logged.err + logged.out).split("\n")
+    assert not [line for line in lines if line.startswith("error: forged") or "\x1b" in line or len(line) > 400]
 
 
 @pytest.mark.parametrize("body", ["", "[1]", "{", '{"data": 1, "fn_index": 0}', '{"fn_index": 0}', "nul", '"x"', "[" * 5000])
@@ -126,7 +130,7 @@ def test_a_call_of_many_values_is_not_read(app: tuple[str, Any]) -> None:
     url, _ = app
     body = b'{"data": [[' + b"{}," * MAX_VALUES + b"{}]]}"
     assert ask(url, "/gradio_api/call/similarity", body, **JSON).status == 422
-    assert "300,000" in ask(url, "/gradio_api/mcp/", body, **JSON).text
+    assert f"{MAX_VALUES:,}" in ask(url, "/gradio_api/mcp/", body, **JSON).text
 
 
 def test_streams_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +171,7 @@ def test_no_event_downloads_what_it_names(
     ask(url, "/gradio_api/call/search", json.dumps({"data": [file, file, file, file]}), **JSON)
     assert asked == []
     with pytest.raises(gr.Error):  # where a check is missing, Gradio itself does not download either
-        asyncio.run(processing_utils.async_ssrf_protected_download(f"{address}/large.png", "/tmp"))
+        asyncio.run(processing_utils.async_ssrf_protected_download(f"{address}/large.png", cache_dir="/tmp"))
     assert asked == []
 
 

@@ -184,6 +184,10 @@ def test_old_runs_of_visitors_make_room(
     monkeypatch.setattr(visitors, "ALL_MODELS", 3.5 * one)
     visitors.clean_up(access)
     assert sorted(each.name for each in runs.iterdir()) == ["mine", "new", "old"]
-    monkeypatch.setattr(visitors, "ALL_MODELS", 0)
+    monkeypatch.setattr(visitors, "ALL_MODELS", 1.5 * one)
     visitors.clean_up(access)
     assert sorted(each.name for each in runs.iterdir()) == ["mine", "new"]
+    monkeypatch.setattr(visitors, "ALL_MODELS", 0)
+    os.utime(runs / "new", (1, 1))
+    visitors.clean_up(access)
+    assert sorted(each.name for each in runs.iterdir()) == ["mine", "new"], "it would make no room: others fill it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -34,8 +35,12 @@ def test_every_link_of_a_question_or_a_step_of_the_tour_is_accepted(app: tuple[s
     url, blocks = app
     opened = next(fn for fn in blocks.fns.values() if getattr(fn.fn, "__name__", "") == "opened")
     refused = text("links.refused", names="").rstrip(" .:")
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "cl_core" / "ui").rglob("*.py"))
+    linked = set(re.findall(r'\.link\(\s*"([\w-]+)"', sources)) | {
+        *"loss count gray jitter projector layer color".split()
+    }  # of loops
     for name, link in (*QUESTIONS, *STEPS, ("wrong", {"tab": "loss", "stage": "nowhere"})):
-        assert link["tab"] in TABS
+        assert link["tab"] in TABS and set(link) <= linked, name
         query = urllib.parse.urlencode(link)
         body = json.dumps({"data": [], "fn_index": opened._id, "session_hash": "asks"})
         ask(url, f"/gradio_api/queue/join?{query}", body, Content_Type="application/json")
@@ -59,6 +64,10 @@ def test_twenty_questions_are_listed(language: str) -> None:
 
 
 def test_the_chance_level_is_explained_where_the_curve_is() -> None:
+    for name in STORE.shipped_names():
+        found = re.search(r"Chance is ln ([\d,]+) = ([\d.]+)", curves.show(STORE.get(name))[1])
+        assert found is None or float(found[2]) == pytest.approx(math.log(int(found[1].replace(",", ""))), abs=0.006), name
+        assert found is None or int(found[1].replace(",", "")) < 100_000, name
     _, summary = curves.show(STORE.get("emoji-simclr"))
     record = STORE.get("emoji-simclr").record
     candidates = 2 * record.config.batch_size - 1

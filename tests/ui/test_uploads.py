@@ -149,18 +149,6 @@ def _connected(port: int) -> socket.socket:
             time.sleep(0.1)
 
 
-def test_uploads_that_are_being_sent_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr(uploads, "MAX_BYTES", 250)
-    (folder / "tmp1").write_bytes(b"x" * 200)
-    file = folder / "1" / "a.png"
-    file.parent.mkdir()
-    file.write_bytes(b"x" * 100)
-    os.utime(file, (now - 100, now - 100))
-    assert sweep(folder, now) == 1
-    assert (folder / "tmp1").exists() and not file.exists()
-
-
 def test_without_room_in_the_cache_uploads_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "full").write_text("")
     monkeypatch.setattr(uploads, "cache_dir", lambda: tmp_path / "full")

@@ -24,6 +24,9 @@ from cl_core.ui.page import Event, Page
 SPREAD = 0.5  # of an even spread, from which embeddings are called spread out
 
 
+MAX_CANDIDATES = 1_000_000
+
+
 def show(model: Model) -> tuple[dict[str, Any], str]:
     """The curves of a run, and the protocol of the accuracy."""
     record = model.record
@@ -55,12 +58,12 @@ def show(model: Model) -> tuple[dict[str, Any], str]:
 def _chance_text(metrics: list[dict[str, Any]], config: RunConfig) -> str:
     """Where the chance level of a softmax over candidates comes from; "" for other losses."""
     chance = next((point["chance"] for point in metrics if point["kind"] == "loss" and point.get("chance")), None)
-    if chance is None or not METHODS[config.method].has_softmax:
+    if chance is None or chance > math.log(MAX_CANDIDATES) or not METHODS[config.method].has_softmax:
         return ""
     candidates = round(math.exp(chance))
-    if candidates < 2 or abs(math.log(candidates) - chance) > 1e-4:  # not the same for every view
+    if not 2 <= candidates <= MAX_CANDIDATES or abs(math.log(candidates) - chance) > 1e-4:  # not the same for every view
         return ""
-    in_batch = candidates == 2 * config.batch_size - 1
+    in_batch = candidates == 2 * config.batch_size - 1 and config.batch_size != 128
     batch = text("curves.chance_batch") if in_batch else ""
     return text("curves.chance", candidates=f"{candidates:,}", chance=f"{chance:.2f}", batch=batch)
 

@@ -227,17 +227,14 @@ def leave_out(model: Model, excluded: str, event: gr.EventData) -> tuple[str, An
     return " ".join(rows), gr.update(visible=True, value=text("search.take_back", count=len(rows)))
 
 
-def offered_parts(model: Model, chosen: Sequence[str], dropped: float) -> tuple[Any, float]:
-    """The families and classes that answers can be limited to; hidden where there are none.
-
-    dropped: how often some of the chosen ones were none of the data set; returned with this time.
-    """
+def offered_parts(model: Model, chosen: Sequence[str]) -> Any:
+    """The families and classes that answers can be limited to; hidden where there are none."""
     data, parts = model.dataset, parts_of(model.dataset)
     values = {part.value for part in parts}
     listed = [(part_name(data, part), part.value) for part in parts]
     kept = [each for each in chosen if each in values]
     changed: dict[str, Any] = {} if kept == list(chosen) else {"value": kept}
-    return gr.update(choices=listed, visible=bool(parts), **changed), dropped + len(changed)
+    return gr.update(choices=listed, visible=bool(parts), **changed)
 
 
 def part_name(data: Dataset, part: Part) -> str:
@@ -290,10 +287,11 @@ def build(page: Page, opened: Event) -> None:
     offered = opened(page.handles(choices, page.model), [page.model, choice, page.wanted], [choice, page.wanted], **QUICK)
     # The link names the image that another tab requested, and no longer one that this data set lacks.
     offered.then(None, choice, None, js=WRITE_LINK, api_visibility="private")
-    dropped = gr.Number(0, visible=False)
-    opened(page.handles(offered_parts, page.model), [page.model, among, dropped], [among, dropped], **QUICK)
-    # Not `among.change`: Gradio reports one whenever the choices are set, too, and each costs a search.
-    triggers = [opened, upload.change, choice.change, kind.change, among.input, dropped.change, excluded.change]
+    opened(page.handles(offered_parts, page.model), [page.model, among], among, **QUICK)
+    # Gradio reports a change of the menu whenever its choices are set, too, and each would cost a search.
+    chosen = gr.Textbox("", visible=False)
+    among.change(None, among, chosen, js="(parts) => (parts ?? []).join()", api_visibility="private")
+    triggers = [opened, upload.change, choice.change, kind.change, chosen.change, excluded.change]
     asking = [upload.upload, choice.input, page.wanted.change]
     gr.on(asking, lambda: SIMILAR, None, kind, show_progress="hidden", api_visibility="private")
     found.item_remove(page.handles(leave_out, page.model), [page.model, excluded], [excluded, back], **QUICK)
