@@ -37,7 +37,7 @@ def test_every_link_of_a_question_or_a_step_of_the_tour_is_accepted(app: tuple[s
     refused = text("links.refused", names="").rstrip(" .:")
     sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "cl_core" / "ui").rglob("*.py"))
     linked = set(re.findall(r'\.link\(\s*"([\w-]+)"', sources)) | {
-        *"loss count gray jitter projector layer color".split()
+        *["loss", "count", "gray", "jitter", "projector", "layer", "color"]
     }  # of loops
     for name, link in (*QUESTIONS, *STEPS, ("wrong", {"tab": "loss", "stage": "nowhere"})):
         assert link["tab"] in TABS and set(link) <= linked, name
