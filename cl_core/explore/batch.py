@@ -13,7 +13,7 @@ from cl_core.augment.views import make_views, plain_views
 from cl_core.data.dataset import DATASET_NAME, Dataset, instance_rows, instances, training_rows
 from cl_core.explore.model import Model
 from cl_core.networks.methods import LossBreakdown, StoredKeys
-from cl_core.runs.store import Run, features_key
+from cl_core.runs.store import Run
 from cl_core.training.setup import epoch_order, uses_labels
 
 
@@ -74,13 +74,13 @@ def draw_batch(model: Model, count: int, seed: int, rows_picked: tuple[int, ...]
         rows_picked: these images instead.
     """
     count = max(MIN_BATCH, min(int(count), MAX_BATCH))
-    key = features_key(model.run, model.dataset), model.dataset.version, count, seed, rows_picked
+    key = model.key_of(model.run), count, seed, rows_picked
     return model.caches.batches.get(key, lambda: _drawn(model, count, seed, rows_picked))
 
 
 def dimension_batch(model: Model, seed: int) -> Batch:
     """Enough images to correlate the dimensions of their embeddings; equal for equal seeds."""
-    key = features_key(model.run, model.dataset), model.dataset.version, DIMENSION_BATCH_SIZE, seed, ()
+    key = model.key_of(model.run), DIMENSION_BATCH_SIZE, seed, ()
     return model.caches.batches.get(key, lambda: _drawn(model, DIMENSION_BATCH_SIZE, seed, ()))
 
 

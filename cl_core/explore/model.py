@@ -221,7 +221,7 @@ class Model:
             encoders get quick explanations.
         """
         data, before = self.dataset, self.untrained if self.has_training_loss else None
-        key = self._key(self.run), image.numpy().tobytes(), row
+        key = self.key_of(self.run), image.numpy().tobytes(), row
         return self.caches.reasons.get(key, lambda: explain_images(self.run, before, image, data.images[row : row + 1]))
 
     def gallery(self, space: Space = "trained") -> Gallery:
@@ -238,7 +238,7 @@ class Model:
         data = self.dataset
         if space == "pixels":
             return data.name, data.digest, data.version, self.size
-        return self._key(self._weights(space))
+        return self.key_of(self._weights(space))
 
     def _weights(self, space: Space) -> Run:
         return self.run if space == "trained" else self.untrained
@@ -253,14 +253,14 @@ class Model:
             return run_gallery(self._weights(space), data, report, self.caches.database)
 
         try:
-            embedder = partial(run_features, self.run if space == "pixels" else self._weights(space))
-            return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed(), embedder))
+            run = partial(self._weights, "trained" if space == "pixels" else space)
+            return self.caches.galleries.get(key, lambda: BatchedGallery.of(computed(), partial(run_features, run())))
         finally:
             self.caches.preparing.pop(key, None)
 
     def review(self) -> Review:
         """Near-duplicates, odd ones out and doubtful labels among the data set's images, by the trained features."""
-        return self.caches.reviews.get(self._key(self.run), lambda: review(self.gallery()))
+        return self.caches.reviews.get(self.key_of(self.run), lambda: review(self.gallery()))
 
     def map_cosines(self, image: Tensor, rows: Sequence[int], space: Space = "trained") -> list[float]:
         """Cosines of an image and those of the data set by the features of the whole images, as on the map.
@@ -275,7 +275,7 @@ class Model:
         if not rows:
             return []
         run, data = self._weights(space), self.dataset
-        known = self.caches.features.found(("all features", self._key(run), "feature"))
+        known = self.caches.features.found(("all features", self.key_of(run), "feature"))
         features = cached_features(run, data, torch.tensor(rows)) if known is None else known[list(rows)]
         return (features @ self._gallery(space).features(image)).tolist()
 
@@ -288,7 +288,7 @@ class Model:
         if kind == "embedding":
             return None
         space: Space = "untrained" if layer == "untrained" else "trained"
-        if self._key(run) not in self.caches.galleries and not is_stored(run, self.dataset):
+        if self.key_of(run) not in self.caches.galleries and not is_stored(run, self.dataset):
             return None
         return self.gallery(space).cosines(row, others)
 
@@ -347,7 +347,7 @@ class Model:
             named = regions(points, labels) if data.labeled else []
             return named, neighbor_preservation(points, self.map_features(layer), labels, data.groups[data.on_map])
 
-        return self.caches.regions.get((self._key(run), kind, projector), make)
+        return self.caches.regions.get((self.key_of(run), kind, projector), make)
 
     def knn_accuracy(self, layer: MapLayer = "feature") -> float | None:
         """kNN accuracy of a layer by the protocol of the run's metrics; None without labels or for a large data set."""
@@ -392,13 +392,13 @@ class Model:
         data = self.dataset
         return self._of_map("losses", "embedding", lambda: per_image_losses(self.run, data.images[data.on_map]))
 
-    def _key(self, run: Run) -> Hashable:
+    def key_of(self, run: Run) -> Hashable:
         """Key of what is computed in memory from the data set by a run's weights."""
         return features_key(run, self.dataset), self.dataset.version
 
     def _of_map(self, what: str, layer: MapLayer, make: Callable[[], Tensor]) -> Tensor:
         run, kind = self.layer(layer)
-        return self.caches.features.get((what, self._key(run), kind), make)
+        return self.caches.features.get((what, self.key_of(run), kind), make)
 
 
 def version_of(folder: RunFolder) -> tuple[str, int, int]:

@@ -106,6 +106,24 @@ def total_size(files: Iterable[Path]) -> int:
     return size
 
 
+def remove_oldest(files: Iterable[tuple[float, int, Path]], most: float, before: float) -> int:
+    """Remove the oldest files until the rest takes at most `most` bytes; returns how many were removed.
+
+    Args:
+        files: Unix time in seconds, bytes and path of each.
+        before: Unix time in seconds; younger files stay.
+    """
+    gone, by_age = 0, sorted(files)
+    taken = sum(size for _, size, _ in by_age)
+    for when, size, file in by_age:
+        if taken <= most or when > before:
+            break
+        with contextlib.suppress(OSError):
+            file.unlink()
+            gone, taken = gone + 1, taken - size
+    return gone
+
+
 def owner_of(folder: Path) -> str:
     """The visitor of the app who made the run or the data set in `folder`; empty where no visitor did."""
     try:

@@ -323,10 +323,11 @@ def limit_memory(least: int = 0) -> None:
 
     least: bytes that it may take in any case.
     """
-    most = max(least, memory_limit()) if memory_limit() else 0
-    if sys.platform == "linux" and most:
+    known = memory_limit()
+    if sys.platform == "linux" and known:
         import resource
 
+        most = max(least, known)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

@@ -93,7 +93,7 @@ class Assets:
         self._size, self._making = 0, asyncio.Lock()
 
     def ready(self, path: str, brotli_taken: bool) -> tuple[Message, Message] | None:
-        """The whole answer for one of Gradio's files or our modules after its first request: a page fetches 180 at once."""
+        """The whole answer for one of Gradio's files or our modules after its first request: a page fetches a hundred at once."""
         if not path.startswith(self._scripts):
             return None
         found = self._ready.get((path, brotli_taken))

@@ -8,7 +8,7 @@ from collections import OrderedDict
 CALLS_A_SECOND, CALLS_AT_ONCE = 20.0, 200.0
 UPLOADS_A_SECOND, UPLOADS_AT_ONCE = 0.5, 30.0
 LOGINS_A_SECOND, LOGINS_AT_ONCE = 0.1, 10.0
-PAGES_A_SECOND, PAGES_AT_ONCE = 100.0, 2_000.0  # a page is about 85 files
+PAGES_A_SECOND, PAGES_AT_ONCE = 100.0, 2_000.0  # a page is about 120 files
 OF_ONE_ADDRESS = 10  # limit of one address, in limits of a visitor: visitors behind one router or proxy share an address
 MAX_REMEMBERED = 20_000  # visitors
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from gradio.utils import get_upload_folder
 
 from cl_core.errors import UserError
+from cl_core.system.files import remove_oldest
 from cl_core.system.paths import cache_dir
 
 CUT_OFF_S = 60.0  # since the last write: the upload was cut off
@@ -126,11 +127,4 @@ def sweep(folder: Path, now: float) -> int:
             elif now - entry.stat().st_mtime > CUT_OFF_S:
                 entry.unlink(missing_ok=True)
                 gone += 1
-    taken = sum(size for _, size, _ in whole)
-    for written, size, file in sorted(whole):
-        if taken <= MAX_BYTES or now - written < CUT_OFF_S:
-            break
-        with contextlib.suppress(OSError):
-            file.unlink()
-            gone, taken = gone + 1, taken - size
-    return gone
+    return gone + remove_oldest(whole, MAX_BYTES, now - CUT_OFF_S)

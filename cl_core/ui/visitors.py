@@ -18,7 +18,7 @@ from cl_core.networks.encoders.registry import ENCODERS
 from cl_core.runs.config import RunConfig
 from cl_core.runs.folder import COMPARISONS, WAITING, RunFolder
 from cl_core.runs.hub_cache import pulled_dir
-from cl_core.system.files import OWNER, modified_at, owner_of, total_size
+from cl_core.system.files import OWNER, modified_at, owner_of, remove_oldest, total_size
 from cl_core.system.paths import cache_dir, encoder_runs_dir, trained_dir
 from cl_core.system.trash import REMOVED, purge
 from cl_core.ui.access import Access
@@ -143,27 +143,24 @@ def bound_folder(folder: Path, most: float, now: float) -> None:
                 file.unlink()
             elif file.is_file():
                 files.append((max(found.st_atime, found.st_mtime), found.st_size, file))
-    taken = sum(size for _, size, _ in files)
-    for used, size, file in sorted(files):
-        if taken <= most or now - used < ABANDONED_S:
-            break
-        with contextlib.suppress(OSError):
-            file.unlink()
-            taken -= size
+    remove_oldest(files, most, now - ABANDONED_S)
 
 
 def _free_models(seconds: float) -> None:
     """Where models fill their space, delete visitors' runs that nobody has changed for `seconds`, the oldest first."""
+    taken = _size_of_models()
+    if taken <= ALL_MODELS:
+        return
     owned = [owner.parent for owner in trained_dir().glob(f"*/{OWNER}") if not (owner.parent / WAITING).exists()]
-    freed = total_size(file for folder in owned for file in folder.rglob("*"))
-    if _size_of_models() - freed > ALL_MODELS:
+    by_age = sorted((modified_at(folder), total_size(folder.rglob("*")), folder) for folder in owned)
+    if taken - sum(size for _, size, _ in by_age) > ALL_MODELS:
         return  # they are not what fills it
-    by_age = sorted((modified_at(folder), folder) for folder in owned)
-    for changed, folder in by_age:
-        if _size_of_models() <= ALL_MODELS or time.time() - changed < seconds:
+    for changed, size, folder in by_age:
+        if taken <= ALL_MODELS or time.time() - changed < seconds:
             break
         if not RunFolder(folder).is_claimed():
             shutil.rmtree(folder, ignore_errors=True)
+            taken -= size
 
 
 def _size_of_models() -> int:

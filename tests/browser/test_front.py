@@ -49,7 +49,7 @@ def test_modules_of_other_tabs_wait_until_the_page_is_touched(page: Page) -> Non
     page.on("request", lambda request: fetched.append(request.url) if "/frontend-" in request.url else None)
     page.goto(page.url.partition("?")[0])
     expect(page.locator("#start-view .cl-drift")).to_have_attribute("data-position", re.compile(r"\d"))
-    assert len(fetched) == len(with_imports(AT_ONCE)), "the first picture waits for no file that the page's head does not name"
+    assert len(fetched) == len(with_imports(AT_ONCE)), "Start waits for no file that the page's head does not name"
     page.keyboard.press("Shift")
     page.wait_for_function(
         "(count) => document.querySelectorAll('link[rel=modulepreload][href*=frontend-]').length === count",

@@ -2,7 +2,7 @@
 // it, from `links.py`.
 //
 // The page's head fetches the modules of the first tab. Those of the others follow at the first press or key, at once where the
-// address names a state of the page, else while the reader reads: so the first picture does not wait for sixty files.
+// address names a state of the page, else while the reader reads: so Start does not wait for sixty files.
 // plotly.js takes a second to start, in which the page stands still: it is loaded only while nothing moves.
 
 (() => {
